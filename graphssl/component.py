@@ -1,0 +1,262 @@
+"""What a component is.
+
+A component is an `nn.Module` class with a name, a strict config and ports:
+
+    @component("critic.cosine")
+    class Cosine(nn.Module):
+        class Config(NodeConfig):
+            temperature: Scheduled[PositiveFloat] = 0.1
+
+        temperature: float | Tensor              # set by the framework, see below
+
+        def __init__(self, config: Config, sizes: Sizes) -> None: ...
+        def forward(self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"]) -> ...: ...
+
+- `Config`: a `NodeConfig`. A field declared `Scheduled[...]` becomes an attribute of the built node with the
+  same name: a float, or when scheduled a 0-d tensor that the training loop writes before each step. A field
+  declared `NodeRef` or `list[NodeRef]` names other nodes; `__init__` gets the modules under the field's name.
+- `__init__(config, sizes)`: `sizes["d"]` is the size of letter `d`, known from the wiring. Asking for a letter
+  that is not known yet makes the framework try again later. Modules are first built on the meta device.
+- `forward`, and every method marked `@update`: the ports are their signatures (see `ports`). An update writes
+  the node's buffers, after the optimizer step; a component that has one is stateful.
+- `draw(b, generator, device)`: for a component that is random. It returns a tensor or a tuple of tensors, drawn
+  with `generator` on `device` and handed to the method that has a parameter called `draws`. It runs outside the
+  compiled region, so that eager, compiled and resumed runs see the same numbers.
+- `views(config)`: static; for a component with `family` outputs, their lengths by output name.
+- `signature(config, of)`: a classmethod that replaces the ports of `forward` where they depend on the config.
+"""
+
+from __future__ import annotations
+
+import inspect
+import typing
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from importlib import metadata
+from typing import Annotated, Any, TypeVar, get_args, get_origin
+
+import torch
+from pydantic import BaseModel, ConfigDict
+from torch import nn
+
+from .errors import RunError, suggest
+from .ports import Signature, signature_of
+from .schedule import Schedule, Scheduled
+
+__all__ = [
+    "REGISTRY", "Component", "DataFacts", "NodeConfig", "NodeRef", "Scheduled", "Sizes", "Unbound",
+    "build", "component", "discover", "find", "schedules_of", "update",
+]  # fmt: skip
+
+ENTRY_POINTS = "graphssl.components"
+TRAITS = {
+    "attracts": "an objective that only pulls positives together, and so collapses without an asymmetry",
+    "history": "keeps keys of earlier steps, which are inconsistent if a fast-moving encoder made them",
+    "in_batch": "takes the other samples of the batch as negatives",
+    "bank": "holds an entry for each training sample",
+    "average": "a moving average of other nodes",
+    "view": "makes the views of an image, normalised last",
+}
+
+C = TypeVar("C", bound=type[nn.Module])
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class NodeConfig(BaseModel):
+    """Base of every component's `Config`: unknown keys are refused, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+
+class _Ref:
+    """Marks a config field as the name of another node."""
+
+
+NodeRef = Annotated[str, _Ref()]
+
+
+@dataclass(frozen=True)
+class DataFacts:
+    """What components may know of the data before it is read. `samples` is None when nobody can say."""
+
+    channels: int = 3
+    height: int = 32
+    width: int = 32
+    samples: int | None = None
+    classes: int | None = None
+    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
+    std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+
+class Unbound(LookupError):
+    """A size that is not known (yet): the letter, or `samples`."""
+
+
+class Sizes(Mapping[str, int]):
+    """The sizes of the letters of a node's ports: `sizes["d"]`. Raises `Unbound` for one not known yet.
+
+    `sizes.data` are the facts of the data set, `sizes.samples` the number of its training samples.
+    """
+
+    def __init__(self, letters: Mapping[str, int] | None = None, data: DataFacts | None = None) -> None:
+        self._letters = dict(letters or {})
+        self.data = data or DataFacts()
+
+    def __getitem__(self, letter: str) -> int:
+        if letter not in self._letters:
+            raise Unbound(letter)
+        return self._letters[letter]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._letters)
+
+    def __len__(self) -> int:
+        return len(self._letters)
+
+    @property
+    def samples(self) -> int:
+        if self.data.samples is None:
+            raise Unbound("samples")
+        return self.data.samples
+
+
+@dataclass(frozen=True)
+class Component:
+    """A registered component: its class, and what the framework reads from it."""
+
+    name: str
+    cls: type[nn.Module]
+    config: type[NodeConfig]
+    forward: Signature
+    updates: Mapping[str, Signature]
+    detached: bool
+    traits: frozenset[str]
+    origin: str
+    refs: tuple[str, ...] = field(default=())
+
+    @property
+    def summary(self) -> str:
+        """The first line of the docstring."""
+        return (inspect.getdoc(self.cls) or "").split("\n", 1)[0]
+
+    def signature(self, config: NodeConfig, of: Mapping[str, Signature]) -> Signature:
+        """The ports of `forward` for this config; `of` are those of the nodes that the config names."""
+        own = getattr(self.cls, "signature", None)
+        return own(config, of) if own else self.forward
+
+    def views(self, config: NodeConfig) -> Mapping[str, int]:
+        """The number of views in each family that the component gives, by the output's name."""
+        own = getattr(self.cls, "views", None)
+        return own(config) if own else {}
+
+
+REGISTRY: dict[str, Component] = {}
+_discovered = False
+
+
+class ComponentError(TypeError):
+    """A class that is not a component as the module's docstring describes it."""
+
+
+def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()) -> Callable[[C], C]:
+    """Registers a class under `kind.name`.
+
+    detached: the output never carries a gradient (an EMA target, a queue, a bank).
+    traits: facts that the checks use; see `TRAITS`.
+    """
+
+    def register(cls: C) -> C:
+        config = getattr(cls, "Config", None)
+        if not (isinstance(config, type) and issubclass(config, NodeConfig)):
+            raise ComponentError(f"{cls.__qualname__} needs a class Config(NodeConfig)")
+        if unknown := set(traits) - set(TRAITS):
+            raise ComponentError(
+                f"{cls.__qualname__}: no trait is called {sorted(unknown)}; there are {sorted(TRAITS)}"
+            )
+        updates = {
+            key: signature_of(value)
+            for base in reversed(cls.__mro__)
+            for key, value in vars(base).items()
+            if getattr(value, "__graphssl_update__", False)
+        }
+        origin = inspect.getsourcefile(cls) or "?"
+        known = REGISTRY.get(name)
+        if known and (known.origin, known.cls.__qualname__) != (origin, cls.__qualname__):
+            raise ComponentError(f"two components are called '{name}': {known.origin} and {origin}")
+        REGISTRY[name] = Component(
+            name, cls, config, signature_of(cls.forward), updates, detached, frozenset(traits), origin,
+            tuple(key for key, hint in typing.get_type_hints(config, include_extras=True).items() if _is_ref(hint)),
+        )  # fmt: skip
+        return cls
+
+    return register
+
+
+def update(method: F) -> F:
+    """Marks a method that writes the node's state, called from the graph's `update:` section."""
+    method.__graphssl_update__ = True  # type: ignore[attr-defined]
+    return method
+
+
+def _is_ref(hint: Any) -> bool:
+    if get_origin(hint) is list:
+        return _is_ref(get_args(hint)[0])
+    return get_origin(hint) is Annotated and any(isinstance(m, _Ref) for m in get_args(hint)[1:])
+
+
+def discover() -> Mapping[str, Component]:
+    """The registry, after loading every package in the entry-point group `graphssl.components`, once."""
+    global _discovered
+    if not _discovered:
+        _discovered = True
+        for point in metadata.entry_points(group=ENTRY_POINTS):
+            try:
+                point.load()
+            except Exception as error:
+                raise RunError(f"the component package '{point.value}' does not load: {error}") from error
+    return REGISTRY
+
+
+def find(name: str) -> Component:
+    """The component of that name; raises LookupError with a suggestion."""
+    components = discover()
+    if name not in components:
+        raise LookupError(suggest(name, components) or "`graphssl components` lists them")
+    return components[name]
+
+
+def schedules_of(config: NodeConfig) -> dict[str, Schedule[Any]]:
+    """The scheduled fields of a config that are in fact scheduled, and not constants."""
+    return {k: v for k, v in config if isinstance(v, Schedule)}
+
+
+def build(
+    component: Component | type[nn.Module],
+    config: NodeConfig | None = None,
+    sizes: Sizes | None = None,
+    sources: Mapping[str, Any] | None = None,
+    **values: Any,
+) -> nn.Module:
+    """Builds a node; `values` are config fields by name. Raises `Unbound` where a size is not known.
+
+    sources: for each `NodeRef` field of the config the module, or list of modules, that it names.
+    """
+    cls = component.cls if isinstance(component, Component) else component
+    config = cls.Config(**values) if config is None else config  # type: ignore[attr-defined]  # @component saw to it
+    node: nn.Module = cls(config, sizes or Sizes(), **(sources or {}))
+    hints = typing.get_type_hints(type(config), include_extras=True)
+    for name, hint in hints.items():
+        value = getattr(config, name)
+        if isinstance(value, Schedule):
+            node.register_buffer(name, torch.tensor(float(value.start)), persistent=False)
+        elif _takes_schedule(hint) and not hasattr(node, name):
+            setattr(node, name, value)
+    return node
+
+
+def _takes_schedule(hint: Any) -> bool:
+    return get_origin(hint) is Annotated and any(
+        isinstance(a, type) and issubclass(a, Schedule)
+        for option in get_args(get_args(hint)[0])
+        for a in (get_args(option)[:1] if get_origin(option) is Annotated else (option,))
+    )

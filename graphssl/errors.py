@@ -1,0 +1,99 @@
+"""Problems a user can cause, and how they are shown: file:line:column, the line, a caret, a hint.
+
+A `Problem` is data. Functions that find problems append them to a list and go on, so that one run reports
+everything; `GraphError` carries the list to the command line, which prints it and exits with 2.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class Span:
+    """A stretch of one source line. Lines and columns count from 1; `text` is the whole line."""
+
+    file: str
+    line: int
+    column: int = 1
+    length: int = 1
+    text: str = ""
+
+    def part(self, start: int, length: int) -> Span:
+        """The stretch of `length` characters that begins `start` characters into this one."""
+        return Span(self.file, self.line, self.column + start, max(length, 1), self.text)
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One thing that is wrong: the message, where, a hint, and for lints the code of the rule."""
+
+    message: str
+    span: Span | None = None
+    hint: str | None = None
+    code: str | None = None
+    severity: Literal["error", "warning"] = "error"
+
+    def render(self) -> str:
+        """The problem as text, the offending line with a caret below it.
+
+        >>> print(Problem("no value is called 'kk'", Span("my.yaml", 14, 16, 2, "  s: critic(q, kk, queue())"),
+        ...               "did you mean 'k'?").render())
+        my.yaml:14:16: no value is called 'kk'
+            s: critic(q, kk, queue())
+                         ^^
+          hint: did you mean 'k'?
+        """
+        where = f"{self.span.file}:{self.span.line}:{self.span.column}: " if self.span else ""
+        label = "warning: " if self.severity == "warning" else ""
+        code = f" [{self.code}]" if self.code else ""
+        lines = [f"{where}{label}{self.message}{code}"]
+        if self.span and self.span.text.strip():
+            lines += _excerpt(self.span)
+        if self.hint:
+            lines.append(f"  hint: {self.hint}")
+        return "\n".join(lines)
+
+
+def _excerpt(span: Span, width: int = 110) -> list[str]:
+    """The source line and its caret; a long line is cut to a window around the caret."""
+    text = "".join(c if c.isprintable() else " " for c in span.text)
+    body = text.lstrip()
+    at = max(span.column - 1 - (len(text) - len(body)), 0)
+    start = max(at - width // 2, 0) if len(body) > width else 0
+    body, at = body[start : start + width].rstrip(), at - start
+    caret = "^" * max(min(span.length, len(body) - at), 1)
+    return [f"    {body}", f"    {' ' * at}{caret}"]
+
+
+class GraphError(Exception):
+    """What is wrong with a graph or an argument: every problem found, in file order."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = in_file_order(problems)
+        super().__init__("\n".join(p.render() for p in self.problems))
+
+
+class RunError(Exception):
+    """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
+
+
+def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
+    """Without repetitions, by file and line; problems without a place come first."""
+    unique = dict.fromkeys(problems)
+    return sorted(unique, key=lambda p: (p.span.file, p.span.line, p.span.column) if p.span else ("", 0, 0))
+
+
+def suggest(name: str, choices: Iterable[str], otherwise: str = "choices are") -> str | None:
+    """`did you mean 'k'?` when a name is nearly right, else the list of choices when it is short."""
+    options = list(choices)
+    folded = {option.lower(): option for option in reversed(options)}
+    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    if close:
+        return f"did you mean '{folded[close[0]]}'?"
+    if 0 < len(options) <= 24:
+        return f"{otherwise} {', '.join(options)}"
+    return None

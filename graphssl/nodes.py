@@ -1,0 +1,147 @@
+"""The `nodes:` section: each entry becomes a component with its validated config and its ports."""
+
+from __future__ import annotations
+
+import keyword
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import networkx as nx
+from torch import nn
+
+from .component import REGISTRY, Component, NodeConfig, discover
+from .errors import Problem, Span, suggest
+from .ports import Signature
+from .source import Source
+from .spec import validate
+
+RESERVED = {"batch", "stopgrad", "views", "self"}
+
+
+@dataclass(frozen=True)
+class Node:
+    """An entry of `nodes:`. `forward` are its ports for this config; `use_span` is where its component is named."""
+
+    name: str
+    component: Component
+    config: NodeConfig
+    forward: Signature
+    span: Span | None
+    use_span: Span | None
+
+    def refs(self) -> list[str]:
+        """The nodes that the config names."""
+        return [name for field in self.component.refs for name in _names(getattr(self.config, field))]
+
+
+def name_problem(name: str, what: str) -> str | None:
+    """Why a node or a value may not have this name."""
+    if not name.isidentifier() or keyword.iskeyword(name):
+        return f"'{name}' cannot name a {what}: a name is letters, digits and _, and no word of Python"
+    if name in RESERVED or name.startswith("__"):
+        return f"'{name}' cannot name a {what}: the word has a meaning of its own"
+    if what == "node" and hasattr(nn.Module, name):
+        return f"'{name}' cannot name a node: a torch module already has something of that name"
+    return None
+
+
+def read_nodes(
+    entries: Mapping[str, Mapping[str, Any]], source: Source, problems: list[Problem]
+) -> dict[str, Node | None]:
+    """The nodes by name, in the order of the file; None for one in error."""
+    discover()
+    drafts: dict[str, tuple[Component, NodeConfig] | None] = {}
+    for name, entry in entries.items():
+        if reason := name_problem(name, "node"):
+            problems.append(Problem(reason, source.at(("nodes", name), key=True)))
+        drafts[name] = _read(name, entry, source, problems)
+    order = _by_reference(drafts, source, problems)
+    nodes: dict[str, Node | None] = {}
+    for name in order:
+        draft = drafts[name]
+        nodes[name] = draft and _node(name, *draft, nodes, source)
+    return {name: nodes.get(name) for name in entries}
+
+
+def _read(
+    name: str, entry: Mapping[str, Any], source: Source, problems: list[Problem]
+) -> tuple[Component, NodeConfig] | None:
+    path = ("nodes", name)
+    use = entry.get("use")
+    if not isinstance(use, str):
+        hint = f"as in {name}: {{use: encoder.resnet}}; `graphssl components` lists them"
+        problems.append(Problem(f"the node '{name}' does not say which component to use", source.at(path, True), hint))
+        return None
+    if use not in REGISTRY:
+        hint = suggest(use, REGISTRY) or _same_kind(use) or "`graphssl components` lists them"
+        problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
+        return None
+    component = REGISTRY[use]
+    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k != "use"})
+    for at, message, advice in wrong:
+        key = message.startswith("no key")
+        problems.append(Problem(f"{use}: {message}", source.at((*path, *at), key), advice))
+    return (component, config) if config is not None else None
+
+
+def _same_kind(use: str) -> str | None:
+    kind = use.split(".")[0]
+    same = [name for name in REGISTRY if name.startswith(f"{kind}.")]
+    return f"there are {', '.join(same)}" if same else None
+
+
+def _names(value: Any) -> Iterable[str]:
+    return [value] if isinstance(value, str) else value or []
+
+
+def _by_reference(
+    drafts: Mapping[str, tuple[Component, NodeConfig] | None], source: Source, problems: list[Problem]
+) -> list[str]:
+    """Node names, each after those that its config names. Wrong names and cycles are noted and left out."""
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(drafts)
+    for name, draft in drafts.items():
+        if draft is None:
+            continue
+        for field in draft[0].refs:
+            for i, other in enumerate(_names(getattr(draft[1], field))):
+                at = source.at(("nodes", name, field, i)) or source.at(("nodes", name, field))
+                if other not in drafts:
+                    hint = suggest(other, [n for n in drafts if n != name], "nodes are")
+                    problems.append(Problem(f"no node is called '{other}'", at, hint))
+                graph.add_edge(other, name)
+    for group in nx.strongly_connected_components(graph):
+        if len(group) > 1 or any(graph.has_edge(n, n) for n in group):
+            ring = [n for n in drafts if n in group]
+            message = f"nodes are made of each other: {' -> '.join([*ring, ring[0]])}"
+            problems.append(Problem(message, source.at(("nodes", ring[0]), True)))
+            graph.remove_nodes_from(group)
+    bad = {n for n in graph if n not in drafts}
+    bad |= {n for b in bad for n in nx.descendants(graph, b)}
+    return [
+        n
+        for n in nx.lexicographical_topological_sort(graph, key=list(drafts).index if not bad else str)
+        if n not in bad
+    ]
+
+
+def _node(
+    name: str, component: Component, config: NodeConfig, nodes: Mapping[str, Node | None], source: Source
+) -> Node | None:
+    of = {}
+    for field in component.refs:
+        for other in _names(getattr(config, field)):
+            known = nodes.get(other)
+            if known is None:
+                return None
+            of[other] = known.forward
+    path = ("nodes", name)
+    return Node(
+        name,
+        component,
+        config,
+        component.signature(config, of),
+        source.at(path, True),
+        source.at((*path, "use")),
+    )

@@ -1,0 +1,172 @@
+"""Ports: what a component takes and gives, read from the signatures of its methods.
+
+A port is annotated with its axes as einops words: `image: Annotated[Tensor, "b c h w"]`, for which
+`In["b c h w"]` is the short form. The letters: `b` batch, `d` embedding, `n` negatives, `c h w` image or map,
+`r k` rows and columns of a patch grid; a number is a fixed size, `...` any axes. The same letter in two ports
+of a component is the same size, over all calls of the node.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+import typing
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+
+from torch import Tensor
+
+
+class Negatives(NamedTuple):
+    """Entries that stand for other samples.
+
+    entries: `n d`, shared by the batch.
+    pick: `b m` or None; the entries drawn for each sample, as indices into `entries`. None takes all of them.
+    mask: `b n` (`b m` with `pick`) or None; True where an entry is not a negative, such as the sample's own.
+    """
+
+    entries: Tensor
+    pick: Tensor | None = None
+    mask: Tensor | None = None
+
+    @classmethod
+    def __class_getitem__(cls, axes: str) -> Any:
+        return Annotated[cls, axes]
+
+
+class Scores(NamedTuple):
+    """A critic's scores: positive pairs `b`, negative pairs `b n` or None, mask `b n` or None.
+
+    mask is True where a pair is not a negative; an objective leaves those out.
+    """
+
+    positive: Tensor
+    negative: Tensor | None = None
+    mask: Tensor | None = None
+
+    @classmethod
+    def __class_getitem__(cls, axes: tuple[str, ...]) -> Any:
+        return Annotated[(cls, *axes)]
+
+
+class Gaussian(NamedTuple):
+    """A diagonal normal distribution: mean and log variance, both `b d`."""
+
+    mean: Tensor
+    log_variance: Tensor
+
+    @classmethod
+    def __class_getitem__(cls, axes: str) -> Any:
+        return Annotated[cls, axes]
+
+
+class In:
+    """`In["b d"]`: a tensor with these axes; short for `Annotated[Tensor, "b d"]`."""
+
+    def __class_getitem__(cls, axes: str) -> Any:
+        return Annotated[Tensor, axes]
+
+
+KINDS: dict[type, str] = {Tensor: "tensor", Negatives: "negatives", Scores: "scores", Gaussian: "gaussian"}
+AXES: dict[str, int] = {"tensor": 1, "negatives": 1, "scores": 2, "gaussian": 1, "family": 1}
+
+
+@dataclass(frozen=True)
+class Port:
+    """One input or output. `kind` is tensor, negatives, scores or gaussian; `axes` one entry for each tensor
+    that the kind has axes for; a `family` port takes or gives all views at once, as a tuple."""
+
+    name: str
+    kind: str
+    axes: tuple[tuple[str, ...], ...]
+    optional: bool = False
+    family: bool = False
+
+    def __str__(self) -> str:
+        words = ", ".join(" ".join(a) for a in self.axes) or "scalar"
+        shape = f"[{words}]" if self.kind == "tensor" else f"{self.kind}[{words}]"
+        return ("views of " if self.family else "") + shape + (" (optional)" if self.optional else "")
+
+
+@dataclass(frozen=True)
+class Signature:
+    """The ports of one method. Several outputs are the fields of a NamedTuple, taken apart by name."""
+
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    draws: bool = False
+
+    def input(self, name: str) -> Port | None:
+        return next((p for p in self.inputs if p.name == name), None)
+
+    def output(self, name: str) -> Port | None:
+        return next((p for p in self.outputs if p.name == name), None)
+
+
+class PortError(TypeError):
+    """A method whose annotations do not say what its ports are: an error of the component's author."""
+
+
+def signature_of(method: Callable[..., Any]) -> Signature:
+    """Reads the ports of a method from its annotations.
+
+    The parameter `draws`, if there is one, is not a port: it takes what the component's `draw` returned.
+    """
+    hints = typing.get_type_hints(method, include_extras=True)
+    inputs = []
+    draws = False
+    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+        if parameter.name == "draws":
+            draws = True
+            continue
+        if parameter.name not in hints:
+            raise PortError(
+                f"{method.__qualname__}: the port '{parameter.name}' has no annotation; "
+                f'write {parameter.name}: Annotated[Tensor, "b d"]'
+            )
+        optional = parameter.default is not inspect.Parameter.empty
+        inputs.append(_port(method, parameter.name, hints[parameter.name], optional))
+    return Signature(tuple(inputs), _outputs(method, hints.get("return", type(None))), draws)
+
+
+def _outputs(method: Callable[..., Any], hint: Any) -> tuple[Port, ...]:
+    if hint in (None, type(None)):
+        return ()
+    if isinstance(hint, type) and issubclass(hint, tuple) and hint not in KINDS and hasattr(hint, "_fields"):
+        fields = typing.get_type_hints(hint, include_extras=True)
+        return tuple(_port(method, name, fields[name], False) for name in hint._fields)
+    return (_port(method, "", hint, False),)
+
+
+def _port(method: Callable[..., Any], name: str, hint: Any, optional: bool) -> Port:
+    if get_origin(hint) in (Union, types.UnionType):
+        rest = [a for a in get_args(hint) if a is not type(None)]
+        if len(rest) == 1:
+            hint = rest[0]
+    if get_origin(hint) is not Annotated:
+        raise PortError(
+            f"{method.__qualname__}: '{name or 'the result'}' has no axes; write Annotated[Tensor, \"b d\"], not {hint}"
+        )
+    base, *words = get_args(hint)
+    family = get_origin(base) is tuple
+    if family:
+        base = get_args(base)[0]
+    kind = KINDS.get(base)
+    axes = tuple(tuple(w.split()) for w in words if isinstance(w, str))
+    if kind is None or len(axes) != AXES[kind]:
+        raise PortError(f"{method.__qualname__}: '{name or 'the result'}' is {hint}, which is not a kind with axes")
+    return Port(name, kind, axes, optional, family)
+
+
+def tensors_of(value: Any) -> list[Tensor]:
+    """The tensors with axes of a value, one for each entry of its port's `axes`."""
+    if isinstance(value, Tensor):
+        return [value]
+    if isinstance(value, Negatives):
+        return [value.entries]
+    if isinstance(value, Scores):
+        return [t for t in (value.positive, value.negative) if t is not None]
+    if isinstance(value, Gaussian):
+        return [value.mean]
+    raise AssertionError(f"not a value of the flow: {type(value)}")
