@@ -1,0 +1,162 @@
+"""Opens a data set: the training stream in its seeded order, and both splits in order for evaluation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from .. import spec
+from ..errors import RunError
+from . import archives, digits, folder, place
+from .batch import BadImages, Batch, Source
+from .facts import KNOWN, facts
+from .order import permutation
+from .resident import Resident
+from .workers import Workers
+
+Progress = Callable[[int, int], None]  # pictures done, pictures in all
+DECODE_BATCH = 256
+
+
+class Stream:
+    """The training split as epochs of batches in an order that depends on (seed, epoch) alone.
+
+    samples: how many there are to train on. steps: batches in an epoch. `batch` is the global batch: a rank's
+    share will be a slice of each batch's positions, cut here and nowhere else.
+    """
+
+    def __init__(self, source: Source, data: spec.Data, seed: int, accumulate: int = 1) -> None:
+        self.samples = source.samples
+        self._source, self._batch, self._seed = source, data.batch, seed
+        if data.last == "keep":
+            self.steps = -(-self.samples // data.batch)
+        else:
+            self.steps = self.samples // (data.batch * accumulate) * accumulate
+        if self.steps == 0:
+            raise RunError(_no_step(data, self.samples, accumulate))
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """The batches of an epoch from number `start`; those before it are neither decoded nor gathered."""
+        order = permutation(self.samples, self._seed, epoch)
+        order = order[start * self._batch : self.steps * self._batch]
+        return self._source.read(order, self._batch, full=True)
+
+
+def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
+    if samples == 0:
+        return f"'{data.use}' has no training picture that can be read"
+    times = f" x {accumulate} (train.accumulate)" if accumulate > 1 else ""
+    return (
+        f"an epoch has no step: data.batch = {data.batch:,}{times} is more than the {samples:,} training "
+        f"samples of '{data.use}'. Take a smaller batch, or `data.last: keep`"
+    )
+
+
+class Opened(NamedTuple):
+    """Both splits of a data set, where they are kept, and the classes."""
+
+    train: Source
+    test: Source
+    classes: tuple[str, ...]
+    place: place.Place
+
+
+class Datasets:
+    """An open data set.
+
+    train: the training stream. classes: their names, by label; none if pictures have no labels.
+    bad: the pictures skipped so far. place: `device`, `memory` or `workers`.
+    """
+
+    def __init__(self, stream: Stream, opened: Opened, bad: BadImages) -> None:
+        self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
+        self._train, self._test = opened.train, opened.test
+
+    def reference(self, batch: int) -> Iterator[Batch]:
+        """The labelled samples of the training split, in order, the last batch short."""
+        return self._train.read(self._train.labelled, batch, full=False)
+
+    def test(self, batch: int) -> Iterator[Batch]:
+        """The held-out split, in order, the last batch short."""
+        return self._test.read(torch.arange(self._test.samples), batch, full=False)
+
+    def close(self) -> None:
+        """Ends the worker processes, if any."""
+        self._train.close()
+        self._test.close()
+
+
+def open_data(
+    data: spec.Data, device: torch.device, seed: int, accumulate: int = 1, progress: Progress | None = None
+) -> Datasets:
+    """Opens the data set that `data` describes; its batches come on `device`.
+
+    accumulate: batches of one optimizer step. With `last: drop` an epoch is a whole number of such groups.
+    progress: called while the pictures of a folder are decoded into memory.
+    Raises RunError if the set is not there (and how to get it), cannot be read, or gives no step in an epoch.
+    """
+    bad = BadImages()
+    if data.use in ("imagenet", "image_folder"):
+        opened = _from_files(data, device, bad, progress)
+    else:
+        opened = _from_arrays(data, device)
+    return Datasets(Stream(opened.train, data, seed, accumulate), opened, bad)
+
+
+def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
+    size = facts(data).height
+    if data.use == "digits":
+        splits, classes = digits.load(size), tuple("0123456789")
+    else:
+        splits, classes = archives.load(data, size)
+    need = sum(image.numel() for image, _ in splits)
+    where = place.choose(data.resident, need, device, decoded=True)
+    home = device if where == "device" else torch.device("cpu")
+    train, test = (Resident(image.to(home).contiguous(), label, device) for image, label in splits)
+    return Opened(train, test, classes, where)
+
+
+def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress: Progress | None) -> Opened:
+    assert data.root is not None
+    size = facts(data).height
+    *splits, classes = folder.open_root(data.use, Path(data.root), download=data.download)
+    _check_known(data.use, len(splits[0].paths))
+    need = sum(len(files.paths) for files in splits) * 3 * size * size
+    where = place.choose(data.resident, need, device, decoded=False)
+    skip = data.on_bad_image == "skip"
+    train, test = (Workers(files, size, device, data.workers, bad, skip=skip) for files in splits)
+    if where == "workers":
+        return Opened(train, test, classes, where)
+    home = device if where == "device" else torch.device("cpu")
+    kept, held = (_decoded(split, device, home, progress) for split in (train, test))
+    return Opened(kept, held, classes, where)
+
+
+def _check_known(use: str, samples: int) -> None:
+    """A bank has an entry for each sample that `facts` promised: there may be fewer, not more."""
+    known = KNOWN[use].samples
+    if known is not None and samples > known:
+        raise RunError(
+            f"'{use}' has {known:,} training pictures and {samples:,} were found: another set? "
+            "`use: image_folder` takes any folder"
+        )
+
+
+def _decoded(source: Workers, device: torch.device, home: torch.device, progress: Progress | None) -> Resident:
+    """Every picture of a split decoded once, with those that cannot be read left out."""
+    reader = Workers(source.files, source.size, home, source.workers, source.bad, skip=source.skip)
+    image = torch.empty((source.samples, 3, source.size, source.size), dtype=torch.uint8, device=home)
+    kept: list[Tensor] = []
+    done = 0
+    for batch in reader.read(torch.arange(source.samples), DECODE_BATCH, full=False):
+        image[done : done + len(batch.index)] = batch.image
+        kept.append(batch.index.cpu())
+        done += len(batch.index)
+        if progress is not None:
+            progress(done, source.samples)
+    index = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
+    return Resident(image[:done], source.files.label[index], device, index)

@@ -1,0 +1,30 @@
+"""The order of an epoch and the choice of held-out samples: functions of their arguments alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor
+
+
+def permutation(samples: int, seed: int, epoch: int) -> Tensor:
+    """The order of epoch `epoch`: int64, `samples`, on the CPU, so that a GPU run sees the same."""
+    generator = torch.Generator().manual_seed(_number(f"order {seed} {epoch}"))
+    return torch.randperm(samples, generator=generator)
+
+
+def batches(order: Tensor, batch: int) -> tuple[Tensor, ...]:
+    """`order` cut into batches, the last one short; none if there is nothing."""
+    return torch.split(order, batch) if len(order) else ()
+
+
+def held_out(names: Iterable[str], count: int) -> frozenset[str]:
+    """`count` of the names: those that hash lowest, so that no random generator's version matters."""
+    return frozenset(sorted(names, key=lambda name: (_number(f"held out {name}"), name))[:count])
+
+
+def _number(text: str) -> int:
+    digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
+    return int.from_bytes(digest, "big") >> 1

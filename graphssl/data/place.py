@@ -1,0 +1,67 @@
+"""Where a data set is kept: decoded on the device, decoded in memory, or on disk behind worker processes."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from pathlib import Path
+from typing import Literal
+
+import torch
+
+from ..errors import RunError
+
+Place = Literal["device", "memory", "workers"]
+DEVICE_SHARE = 8  # of the device's free memory, which the training itself needs
+MEMORY_SHARE = 4  # of the host's
+GB = 1e9
+
+
+def choose(resident: str, need: int, device: torch.device, *, decoded: bool) -> Place:
+    """The place for `need` bytes of images. `auto`: the device if they take less than an eighth of its free
+    memory, else the host's memory if they take less than a quarter of what is available, else workers.
+
+    decoded: the set comes as arrays, which are in memory anyway, so that workers have nothing to do.
+    """
+    if decoded and resident == "workers":
+        raise RunError(
+            "`data.resident: workers` reads pictures from files, and this data set comes as arrays; "
+            "choose `memory`, `device` or `auto`"
+        )
+    if resident == "device" and device.type != "cpu":
+        _refuse_too_large(need, free_device_memory(device), f"free on {device}")
+        return "device"
+    if resident in ("memory", "device"):
+        _refuse_too_large(0 if decoded else need, free_memory(), "available in memory")
+        return "memory"
+    if resident == "workers":
+        return "workers"
+    if device.type == "cuda" and need * DEVICE_SHARE < free_device_memory(device):
+        return "device"
+    return "memory" if decoded or need * MEMORY_SHARE < free_memory() else "workers"
+
+
+def _refuse_too_large(need: int, free: int, where: str) -> None:
+    if need > free:
+        raise RunError(
+            f"the decoded data set takes {need / GB:.1f} GB and {free / GB:.1f} GB are {where}; "
+            "choose `data.resident: auto` or a smaller `data.size`"
+        )
+
+
+def free_device_memory(device: torch.device) -> int:
+    """Bytes; a device that does not say has no limit."""
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 62
+
+
+def free_memory() -> int:
+    """Bytes that may be used without swapping, within the container's limit; unknown is no limit."""
+    limits = [1 << 62]
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
+    with contextlib.suppress(OSError, ValueError, StopIteration):
+        lines = Path("/proc/meminfo").read_text().splitlines()
+        limits.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
+    with contextlib.suppress(OSError, ValueError):
+        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
+    return min(limits)

@@ -1,0 +1,48 @@
+"""A split that is kept decoded, in memory or on the device: a batch is one gather."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from .batch import Batch
+from .order import batches
+
+
+class Resident:
+    """A split as one tensor. Where it lives on the device, nothing crosses to it but each epoch's order.
+
+    image: uint8, `n 3 h w`; label: int64, `n`, on the CPU.
+    index: int64, `n`, on the CPU: positions before bad pictures were dropped; default 0 to n - 1.
+    device: where the batches go.
+    """
+
+    def __init__(self, image: Tensor, label: Tensor, device: torch.device, index: Tensor | None = None) -> None:
+        self.samples = len(label)
+        self.labelled = torch.nonzero(label >= 0).flatten()
+        self.device = device
+        self._image = image
+        index = torch.arange(self.samples) if index is None else index
+        self._index, self._label = index.to(image.device), label.to(image.device)
+        self._crosses = image.device.type != device.type
+
+    def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+        """See `Source.read`. Nothing here can be unreadable, so `full` changes nothing."""
+        for positions in batches(order.to(self._image.device), batch):
+            fields = (self._image, self._index, self._label)
+            yield Batch(*(self._to_device(self._gather(f, positions)) for f in fields))
+
+    def _gather(self, values: Tensor, positions: Tensor) -> Tensor:
+        if not self._crosses:
+            return values.index_select(0, positions)
+        shape = (len(positions), *values.shape[1:])
+        pinned = torch.empty(shape, dtype=values.dtype, pin_memory=self.device.type == "cuda")
+        return torch.index_select(values, 0, positions, out=pinned)
+
+    def _to_device(self, values: Tensor) -> Tensor:
+        return values.to(self.device, non_blocking=True) if self._crosses else values
+
+    def close(self) -> None:
+        """Nothing runs in the background."""

@@ -1,0 +1,159 @@
+"""Pictures read from their files by worker processes, which decode and resize and do nothing else."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import signal
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from ..errors import RunError
+from .batch import BadImages, Batch
+from .decode import native_decoder
+from .folder import Files
+from .order import batches
+from .reader import Failures, Read, Reader
+
+MAX_WORKERS = 16
+FILES_PER_WORKER = 1000
+
+
+class _Plan:
+    """The batch sampler: the order of one reading, which changes while the workers stay."""
+
+    def __init__(self) -> None:
+        self.batches: tuple[Tensor, ...] = ()
+
+    def __iter__(self) -> Iterator[list[int]]:
+        return (positions.tolist() for positions in self.batches)
+
+    def __len__(self) -> int:
+        return len(self.batches)
+
+
+def _as_it_is(read: Read) -> Read:
+    return read
+
+
+@contextlib.contextmanager
+def _deaf_to_interrupts() -> Iterator[None]:
+    """For the start of the workers, which inherit it: Ctrl-C reaches every process, the main one decides."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def default_workers() -> int:
+    """One for each core this process may use, and not more than 16."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, MAX_WORKERS)
+
+
+class Workers:
+    """A split of files behind worker processes.
+
+    The workers that read full batches (training) stay from epoch to epoch; the others end with their reading.
+    skip: bad pictures are recorded in `bad`; otherwise the first one is a RunError.
+    """
+
+    def __init__(
+        self,
+        files: Files,
+        size: int,
+        device: torch.device,
+        workers: int | None,
+        bad: BadImages,
+        *,
+        skip: bool,
+    ) -> None:
+        self.samples = len(files.paths)
+        self.labelled = torch.nonzero(files.label >= 0).flatten()
+        self.files, self.size, self.device, self.bad, self.skip = files, size, device, bad, skip
+        self.workers = default_workers() if workers is None else workers
+        self._lasting: tuple[_Plan, Reader, DataLoader[Read]] | None = None
+
+    def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+        """See `Source.read`."""
+        if full:
+            self._lasting = self._lasting or self._loader(self.workers, full=True)
+            parts = self._lasting
+        else:
+            parts = self._loader(min(self.workers, len(order) // FILES_PER_WORKER), full=False)
+        plan, reader, loader = parts
+        plan.batches = batches(order, batch)
+        for image, position, label, failures in _explained(loader, reader):
+            self._judge(failures)
+            if full and not len(position):
+                raise RunError(f"none of {len(failures)} pictures in a row can be read: {self._named(*failures[0])}")
+            if len(position):
+                yield Batch(*(f.to(self.device, non_blocking=True) for f in (image, position, label)))
+
+    def _loader(self, workers: int, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
+        native_decoder()  # imported here, or else by each worker
+        plan = _Plan()
+        reader = Reader(self.files, self.size, max(workers, 1), skip=self.skip, full=full)
+        loader: DataLoader[Read] = DataLoader(
+            reader,
+            batch_sampler=plan,
+            num_workers=workers,
+            collate_fn=_as_it_is,  # type: ignore[arg-type]
+            pin_memory=self.device.type == "cuda",
+            persistent_workers=full and workers > 0,
+            # Else each start of the workers would draw from the run's own generator.
+            generator=torch.Generator(),
+        )
+        return plan, reader, loader
+
+    def _judge(self, failures: Failures) -> None:
+        for position, why in failures:
+            if not self.skip:
+                raise RunError(
+                    f"a picture cannot be read: {self._named(position, why)}. Mend or remove it, or pass over "
+                    "such pictures with `data.on_bad_image: skip`"
+                )
+            self.bad.add(self.files.paths[position], why)
+
+    def _named(self, position: int, why: str) -> str:
+        return f"'{self.files.paths[position]}': {why}"
+
+    def close(self) -> None:
+        """Ends the workers."""
+        self._lasting = None
+
+
+def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
+    """The loader's batches; whatever goes wrong in a worker becomes a RunError that names the file."""
+    try:
+        with _deaf_to_interrupts():
+            reads = iter(loader)
+        yield from reads
+    except Exception as error:
+        raise RunError(_why(error, reader)) from error
+
+
+def _why(error: Exception, reader: Reader) -> str:
+    """What happened, from the loader's message, which gives a dead worker's process or a failed one's number."""
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    standing = reader.standing.tolist()
+    pids = {int(n) for found in re.findall(r"pid(?:\(s\))? ([\d, ]+)", lines[0]) for n in re.findall(r"\d+", found)}
+    if pids:
+        where = _where(reader, [int(at) for pid, at in standing if pid in pids])
+        return (
+            f"a worker process that reads pictures died{where}: {lines[0]} It may have run out of memory (then "
+            "take fewer with `data.workers`), or the decoder may have crashed on the file"
+        )
+    number = re.search(r"worker process (\d+)", lines[0])
+    where = _where(reader, [int(standing[int(number[1]) if number else 0][1])])
+    return f"reading pictures failed{where}: {lines[-1]}"
+
+
+def _where(reader: Reader, positions: list[int]) -> str:
+    names = [f"'{reader.files.paths[position]}'" for position in positions if position >= 0]
+    return f" while reading {', '.join(names)}" if names else ""

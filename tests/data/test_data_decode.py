@@ -1,0 +1,107 @@
+"""Decoding and fitting one picture, against Pillow and torchvision's transforms; what a bad picture says."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from picture_files import picture
+from PIL import Image
+from torch import Tensor
+from torchvision.transforms import v2
+
+from graphssl.data import decode as module
+from graphssl.data.decode import BadImageError, decode, fit
+
+
+def pixels(image: Image.Image) -> Tensor:
+    return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
+
+
+@pytest.mark.parametrize(
+    ("height", "width"), [(40, 48), (48, 40), (33, 97), (32, 32), (20, 31), (1, 1), (1, 50), (301, 7)]
+)
+@pytest.mark.parametrize("size", [32, 15])
+def test_fit_is_torchvisions_resize_and_centre_crop(height: int, width: int, size: int) -> None:
+    image = pixels(picture(0, height, width))
+    expected = v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size)])(image)
+    assert torch.equal(fit(image, size), expected)
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"),
+    [
+        ("RGB", "jpg"), ("L", "jpg"), ("CMYK", "jpg"), ("RGB", "png"), ("RGBA", "png"), ("LA", "png"), ("P", "png"),
+        ("1", "png"), ("RGB", "webp"), ("RGB", "bmp"), ("P", "gif"), ("RGB", "tif"), ("RGB", "ppm"),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("native", [True, False])
+def test_each_kind_of_file_reads_as_pillow_reads_it(
+    tmp_path: Path, mode: str, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(module, "native_decoder", lambda: None)
+    path = tmp_path / f"picture.{suffix}"
+    picture(1, 32, 32).convert(mode).save(path)
+    with Image.open(path) as image:
+        expected = pixels(image)
+    assert (decode(str(path), 32).int() - expected.int()).abs().max() <= 1
+
+
+@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("native", [True, False])
+def test_sixteen_bits_keep_their_high_byte(
+    tmp_path: Path, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not native:
+        monkeypatch.setattr(module, "native_decoder", lambda: None)
+    grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 63
+    Image.fromarray(grey).save(tmp_path / f"deep.{suffix}")
+    expected = torch.from_numpy((grey >> 8).astype(np.uint8)).expand(3, -1, -1)
+    assert torch.equal(decode(str(tmp_path / f"deep.{suffix}"), 32), expected)
+
+
+def test_a_name_need_not_tell_the_format(tmp_path: Path) -> None:
+    picture(2, 32, 32).save(tmp_path / "really.png")
+    (tmp_path / "really.png").rename(tmp_path / "picture.JPG")
+    assert torch.equal(decode(str(tmp_path / "picture.JPG"), 32), pixels(picture(2, 32, 32)))
+
+
+def test_a_picture_of_one_pixel_fills_the_square(tmp_path: Path) -> None:
+    Image.new("RGB", (1, 1), (10, 200, 30)).save(tmp_path / "dot.png")
+    image = decode(str(tmp_path / "dot.png"), 16)
+    assert torch.equal(image, torch.tensor([10, 200, 30], dtype=torch.uint8)[:, None, None].expand(3, 16, 16))
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "bmp"])
+@pytest.mark.parametrize("native", [True, False])
+def test_a_truncated_picture_is_bad(tmp_path: Path, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not native:
+        monkeypatch.setattr(module, "native_decoder", lambda: None)
+    path = tmp_path / f"cut.{suffix}"
+    picture(3, 200, 200).save(path)
+    cut(path)
+    with pytest.raises(BadImageError, match="truncated"):
+        decode(str(path), 32)
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"", "the file is empty"), (b"not a picture\n", "no known picture format"), (b"\xff\xd8\xff\xe0", ".+")],
+)
+def test_what_is_no_picture_says_why(tmp_path: Path, content: bytes, why: str) -> None:
+    path = tmp_path / "a.jpg"
+    path.write_bytes(content)
+    with pytest.raises(BadImageError, match=why):
+        decode(str(path), 32)
+
+
+def test_a_missing_file_says_so(tmp_path: Path) -> None:
+    with pytest.raises(BadImageError, match="No such file"):
+        decode(str(tmp_path / "gone.jpg"), 32)
