@@ -1,0 +1,97 @@
+"""LARS: SGD with momentum whose rate is adapted layer by layer (You et al. 2017, arXiv:1708.03888, algorithm 1).
+
+The order is that of the reference code of BYOL (deepmind-research, `byol/utils/optimizers.py`) and of MoCo v3
+(`moco/optimizer.py`): weight decay joins the gradient first, the trust ratio divides by the norm of that sum, and
+the learning rate stands outside of the momentum, as in `torch.optim.SGD`. The paper, and SimCLR's code, keep the
+rate inside of the momentum; with a rate that does not change the two are the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, overload
+
+import torch
+from torch import Tensor
+from torch.optim import Optimizer
+from torch.optim.optimizer import ParamsT
+
+__all__ = ["LARS"]
+
+
+class LARS(Optimizer):
+    """For a weight w of an adapted group, with gradient g:
+
+        u = g + weight_decay * w
+        m = momentum * m + u * eta * ||w|| / ||u||        (a factor of 1 where either norm is 0)
+        w = w - lr * m
+
+    Groups with `adapted=False` (biases, normalisation) leave the factor out. The tensors of a group are on one
+    device. lr may be a 0-d tensor. The step does no host-device synchronisation.
+    """
+
+    def __init__(
+        self,
+        params: ParamsT,
+        lr: float | Tensor,
+        momentum: float = 0.9,
+        eta: float = 1e-3,
+        weight_decay: float = 0.0,
+        adapted: bool = True,
+    ) -> None:
+        for name, value in (("lr", lr), ("eta", eta), ("weight_decay", weight_decay)):
+            if not isinstance(value, Tensor) and value < 0:
+                raise ValueError(f"{name} is {value}; it is at least 0")
+        if not 0 <= momentum < 1:
+            raise ValueError(f"momentum is {momentum}; it is at least 0 and below 1")
+        defaults = {"lr": lr, "momentum": momentum, "eta": eta, "weight_decay": weight_decay, "adapted": adapted}
+        super().__init__(params, defaults)
+
+    @overload
+    def step(self, closure: None = None) -> None: ...
+
+    @overload
+    def step(self, closure: Callable[[], float]) -> float: ...
+
+    @torch.no_grad()
+    def step(self, closure: Callable[[], float] | None = None) -> float | None:
+        """Updates every parameter that has a gradient."""
+        loss = None
+        if closure is not None:
+            with torch.enable_grad():
+                loss = closure()
+        for group in self.param_groups:
+            weights = [p for p in group["params"] if p.grad is not None]
+            if weights:
+                self._update(weights, group)
+        return loss
+
+    def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        gradients = [w.grad for w in weights if w.grad is not None]
+        decay, updates = group["weight_decay"], gradients
+        if group["adapted"] or decay != 0:
+            updates = list(torch._foreach_add(gradients, weights, alpha=decay))  # gradients are not ours to write
+        if group["adapted"]:
+            torch._foreach_mul_(updates, _trust(weights, updates, group["eta"]))
+        momenta = [self._momentum(w) for w in weights]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, updates)
+        if isinstance(group["lr"], Tensor):
+            torch._foreach_sub_(weights, torch._foreach_mul(momenta, group["lr"]))
+        else:
+            torch._foreach_add_(weights, momenta, alpha=-group["lr"])
+
+    def _momentum(self, weight: Tensor) -> Tensor:
+        state = self.state[weight]
+        if "momentum_buffer" not in state:
+            state["momentum_buffer"] = torch.zeros_like(weight, memory_format=torch.preserve_format)
+        momentum: Tensor = state["momentum_buffer"]
+        return momentum
+
+
+def _trust(weights: list[Tensor], updates: list[Tensor], eta: float) -> list[Tensor]:
+    """eta ||w|| / ||u|| for each pair, 1 where either norm is 0; worked out for all of them at once."""
+    w = torch.stack(list(torch._foreach_norm(weights)))
+    u = torch.stack(list(torch._foreach_norm(updates)))
+    nonzero = (w > 0) & (u > 0)
+    return list(torch.where(nonzero, eta * w / torch.where(nonzero, u, 1), 1).unbind())

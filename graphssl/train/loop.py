@@ -1,0 +1,196 @@
+"""The training loop: epochs of steps, with evaluation, monitors, checkpoints and a clean end."""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor
+
+from ..data import Batch, Datasets
+from ..errors import RunError
+from ..evaluate import CollapseWatch, Judge, measure
+from ..spec import Evaluate, Train
+from .checkpoint import Checkpoints
+from .progress import Progress
+from .step import NonFiniteError, Step
+
+
+class Metrics(Protocol):
+    """Takes metrics by name at an optimizer step."""
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+
+@dataclass
+class Outcome:
+    """How a training ended. knn: accuracy (0 to 1) by epoch, epoch 0 untrained. The speed leaves evaluation out."""
+
+    step: int = 0
+    loss: float = float("nan")
+    knn: dict[int, float] = field(default_factory=dict)
+    images_per_second: float = 0.0
+    interrupted: bool = False
+
+
+@dataclass
+class Loop:
+    """Trains from `start` to the last step.
+
+    judge: evaluates features on plain images, None for no evaluation. stop: asked after each step.
+    """
+
+    step: Step
+    data: Datasets
+    train: Train
+    evaluate: Evaluate
+    judge: Judge | None
+    checkpoints: Checkpoints
+    progress: Progress
+    tracker: Metrics
+    stop: Callable[[], bool]
+    header: Mapping[str, Any]
+    outcome: Outcome = field(default_factory=Outcome)
+    _spoilt: Tensor | None = None
+
+    def run(self, start: int = 0) -> Outcome:
+        """Runs to the end, to an interruption, or to a loss that is not finite (RunError)."""
+        steps, per_epoch = self.step.steps, self.step.steps_per_epoch
+        self.outcome.step = start
+        watch = CollapseWatch()
+        if start == 0:
+            self._knn(0, 0)
+        for epoch in range(start // per_epoch, -(-steps // per_epoch)):
+            last = self._epoch(epoch, max(start, epoch * per_epoch), min(steps, (epoch + 1) * per_epoch))
+            if last is None:
+                continue
+            self._check_finite()
+            if self.outcome.interrupted:
+                self._save()
+                break
+            done = self.outcome.step == steps
+            self._monitor(epoch + 1, last, watch)
+            if self._due(epoch + 1, done):
+                self._knn(epoch + 1, self.outcome.step)
+            self._save_after(epoch + 1, done)
+            if not done and self.stop():
+                self.outcome.interrupted = True
+                break
+        return self.outcome
+
+    def _epoch(self, epoch: int, first: int, end: int) -> Mapping[str, Any] | None:
+        """The steps `first` to `end` of an epoch; the last step's outputs."""
+        accumulate, per_epoch = self.train.accumulate, self.step.steps_per_epoch
+        batches = self.data.train.epoch(epoch, (first - epoch * per_epoch) * accumulate)
+        outputs = None
+        window = time.perf_counter()
+        seen = 0
+        began, images = window, 0
+        for number, group in zip(range(first, end), _groups(batches, accumulate), strict=False):
+            try:
+                outputs = self.step(number, group)
+            except NonFiniteError as error:
+                raise self._not_finite(number, str(error)) from error
+            self._note_finite(outputs, number)
+            seen += sum(len(b.index) for b in group)
+            images += sum(len(b.index) for b in group)
+            self.outcome.step = number + 1
+            if (number + 1) % self.train.log_every == 0 or number + 1 == end:
+                self._check_finite()
+                now = time.perf_counter()
+                self._log(outputs, number + 1, seen / (now - window))
+                self.outcome.images_per_second = images / (now - began)
+                window, seen = now, 0
+            else:
+                self.progress.update(number + 1, None, self._rate(), None)
+            if number + 1 == end:  # what follows an epoch is done first, also when asked to stop
+                break
+            every = self.train.checkpoint.steps
+            if every is not None and (number + 1) % every == 0:
+                self._check_finite()
+                self._save()
+            if self.stop():
+                self.outcome.interrupted = True
+                break
+        return outputs
+
+    # -- what is noted on the way --------------------------------------------------------------------------
+
+    def _rate(self) -> float:
+        return float(self.step.optimizer.param_groups[0]["lr"])
+
+    def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
+        terms = {f"loss/{k}": float(v) for k, v in outputs["terms"].items()}
+        loss = self.outcome.loss = float(outputs["loss"])
+        self.progress.update(step, loss, self._rate(), speed)
+        self.tracker.metrics({"loss": loss, **terms, "lr": self._rate(), "images_per_second": speed}, step)
+
+    def _monitor(self, epoch: int, outputs: Mapping[str, Any], watch: CollapseWatch) -> None:
+        monitor = self.evaluate.monitor
+        if monitor is None or epoch % monitor.every:
+            return
+        for line, (query, key) in outputs["watch"].items():
+            if query.shape != key.shape or query.ndim != 2:
+                continue
+            values = measure(query, key)
+            self.tracker.metrics({f"{line}/{k}": v for k, v in values.items()}, self.outcome.step)
+            for warning in watch.look(line, values):
+                self.progress.message(f"warning: {warning}")
+
+    def _due(self, epoch: int, done: bool) -> bool:
+        knn = self.evaluate.knn
+        return knn is not None and (done or epoch % knn.every == 0)
+
+    def _knn(self, epoch: int, step: int) -> None:
+        if self.judge is None or self.evaluate.knn is None:
+            return
+        accuracy = self.judge.knn(self.evaluate.knn)
+        self.outcome.knn[epoch] = accuracy
+        self.tracker.metrics({"knn": accuracy}, step)
+        what = "untrained encoder" if epoch == 0 else f"after epoch {epoch}"
+        self.progress.message(f"kNN accuracy, {what}: {100 * accuracy:.2f} %")
+
+    # -- checkpoints and failures --------------------------------------------------------------------------
+
+    def _save(self) -> None:
+        payload = {
+            **self.header,
+            "step": self.outcome.step,
+            **self.step.state(),
+            "knn": dict(self.outcome.knn),
+        }
+        self.checkpoints.write(self.outcome.step, payload)
+
+    def _save_after(self, epoch: int, done: bool) -> None:
+        every = self.train.checkpoint.epochs
+        if done or (every is not None and epoch % every == 0):
+            self._save()
+
+    def _note_finite(self, outputs: Mapping[str, Any], step: int) -> None:
+        """Keeps the first step whose loss was not finite in a tensor on the device, which is read when logging."""
+        if self._spoilt is None:
+            self._spoilt = torch.full((), -1, device=outputs["loss"].device)
+        bad = ~torch.isfinite(outputs["loss"].detach()) & (self._spoilt < 0)
+        self._spoilt = torch.where(bad, step, self._spoilt)
+
+    def _check_finite(self) -> None:
+        if self._spoilt is not None and (step := int(self._spoilt)) >= 0:
+            raise self._not_finite(step, "read when next logged")
+
+    def _not_finite(self, step: int, terms: str) -> RunError:
+        good = self.checkpoints.latest_path()
+        kept = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
+        return RunError(
+            f"the loss is not finite at step {step} ({terms}); {kept}. "
+            "A lower learning rate, a longer warm-up, train.clip or fp32 usually help."
+        )
+
+
+def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:
+    """Batches in lists of `size`; a last list that is short is left out."""
+    while len(group := list(itertools.islice(batches, size))) == size:
+        yield group

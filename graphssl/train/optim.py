@@ -1,0 +1,99 @@
+"""The optimizer of a graph: its parameters in groups by node factor, schedule and weight decay."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.modules.batchnorm import _NormBase
+from torch.optim import SGD, AdamW, Optimizer
+
+from .. import spec
+from ..errors import RunError
+from .lars import LARS
+
+__all__ = ["build_optimizer", "is_regularised"]
+
+NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
+# A vision transformer's class, register and mask tokens, and its position embeddings.
+EMBEDDINGS = re.compile(r"(^|_)tokens?$|(^|_)pos(_|$)|position")
+
+
+@dataclass(frozen=True)
+class _Kind:
+    """What the parameters of one group have in common."""
+
+    factor: float
+    follows: bool
+    weight_decay: float
+    regularised: bool
+
+
+def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device) -> Optimizer:
+    """The optimizer that `train.optimizer` names, over the trainable parameters of `root`, each once.
+
+    root: the children are the graph's nodes by name. A parameter that two nodes share belongs to the first of them.
+    Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate), `follows`
+    (False for `schedule: constant`) and `nodes` (names). Biases, normalisation, class tokens and position
+    embeddings get no weight decay and no LARS adaptation. Raises RunError where nothing is trainable.
+    """
+    groups: dict[_Kind, dict[str, Any]] = {}
+    for node, name, module, parameter in _trainable(root):
+        kind = _kind(train, node, is_regularised(module, name, parameter))
+        group = groups.setdefault(kind, {"params": [], "nodes": []})
+        group["params"].append(parameter)
+        if node not in group["nodes"]:
+            group["nodes"].append(node)
+    if not groups:
+        raise RunError("there is nothing to train: no node of the graph has a parameter that takes a gradient")
+    return _optimizer(train.optimizer, [{**group, **_keys(kind, train)} for kind, group in groups.items()], device)
+
+
+def is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
+    """Whether weight decay and LARS adaptation apply to the parameter `module.<name>`."""
+    if isinstance(module, NORMS) or parameter.ndim <= 1:
+        return False
+    return name.rpartition(".")[2] != "bias" and not EMBEDDINGS.search(name)
+
+
+def _trainable(root: nn.Module) -> Iterator[tuple[str, str, nn.Module, nn.Parameter]]:
+    """Node, name within the node's module, module and parameter; each parameter once, in the order of the nodes."""
+    seen: set[nn.Parameter] = set()
+    for path, module in root.named_modules():
+        node, _, inner = path.partition(".")
+        for name, parameter in module.named_parameters(recurse=False):
+            if parameter.requires_grad and parameter not in seen:
+                seen.add(parameter)
+                # An nn.Embedding is called after what it embeds; its parameter is just `weight`.
+                owner = inner.rpartition(".")[2] if isinstance(module, nn.Embedding) else ""
+                yield node, f"{owner}.{name}" if owner else name, module, parameter
+
+
+def _kind(train: spec.Train, node: str, regularised: bool) -> _Kind:
+    own = train.nodes.get(node, spec.PerNode())
+    decay = train.optimizer.weight_decay if own.weight_decay is None else own.weight_decay
+    return _Kind(own.lr, own.schedule == "follow", decay if regularised else 0.0, regularised)
+
+
+def _keys(kind: _Kind, train: spec.Train) -> dict[str, Any]:
+    keys = {
+        "lr": train.optimizer.lr * kind.factor,
+        "weight_decay": kind.weight_decay,
+        "factor": kind.factor,
+        "follows": kind.follows,
+    }
+    return {**keys, "adapted": kind.regularised} if isinstance(train.optimizer, spec.Lars) else keys
+
+
+def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: torch.device) -> Optimizer:
+    fused = device.type in ("cpu", "cuda")
+    if isinstance(config, spec.Sgd):
+        return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
+    if isinstance(config, spec.AdamW):
+        first, second = config.betas
+        return AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused)
+    return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)

@@ -1,0 +1,145 @@
+"""One optimizer step: draw, forward, backward, optimizer, updates; in this order, for every method."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..compile import Program, seed_of
+from ..data import Batch
+from ..errors import RunError
+from ..spec import Train
+from .optim import build_optimizer
+from .precision import Precision
+from .rates import set_rates
+
+
+class NonFiniteError(RunError):
+    """A loss that is not finite, with the terms that it is made of."""
+
+    def __init__(self, terms: Mapping[str, Tensor]) -> None:
+        self.terms = {name: float(term) for name, term in terms.items()}
+        super().__init__(", ".join(f"{name} = {value:g}" for name, value in self.terms.items()))
+
+
+class Step:
+    """Runs a program's steps.
+
+    All randomness of step t is drawn from generators seeded by (seed, t): a resumed run needs no generator state.
+    steps, steps_per_epoch: optimizer steps of the whole training and of an epoch, which the schedules span.
+    """
+
+    def __init__(
+        self, program: Program, train: Train, precision: Precision, device: torch.device,
+        steps: int, steps_per_epoch: int,
+    ) -> None:  # fmt: skip
+        self.program, self.train, self.precision, self.device = program, train, precision, device
+        self.steps, self.steps_per_epoch = steps, steps_per_epoch
+        module = program.forward.train()
+        if train.channels_last:
+            module.to(memory_format=torch.channels_last)
+        self.optimizer = build_optimizer(module, train, device)
+        self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
+        self.generator = torch.Generator(device)
+        self.compiled = compiles(train.compile, device)
+        self._forward: Any = module
+        self._commit: Any = program.commit
+        if self.compiled:
+            self._forward = torch.compile(module, fullgraph=True, dynamic=False)
+            self._commit = torch.compile(program.commit, fullgraph=True, dynamic=False)
+
+    def __call__(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
+        """Takes the batches of one optimizer step, `accumulate` of them; gives the last forward pass's outputs.
+
+        `loss` and `terms` are means over the batches, still on the device.
+        """
+        self.program.set_schedules(step, self.steps, self.steps_per_epoch)
+        set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
+        seed = seed_of(self.train.seed, "step", step)
+        self.generator.manual_seed(seed)
+        torch.manual_seed(seed)  # for nodes with a randomness of their own, such as dropout
+        outputs = [self._accumulate(batch, 1 / len(batches)) for batch in batches]
+        if self._optimize():
+            with torch.no_grad():
+                self._commit(*self._join([o["carried"] for o in outputs]))
+        return _mean(outputs)
+
+    def _accumulate(self, batch: Batch, share: float) -> dict[str, Any]:
+        """Forward and backward of one batch."""
+        draws = self.program.draw(len(batch.index), self.generator, self.device)
+        arguments = (*(getattr(batch, name) for name in self.program.inputs), *draws)
+        try:
+            with self.precision.autocast():
+                output: dict[str, Any] = self._forward(*arguments)
+        except RunError:
+            raise
+        except Exception as error:
+            raise self.program.locate(arguments, error) from error
+        loss = output["loss"]
+        if self.device.type == "cpu" and not torch.isfinite(loss):  # no sync on a CPU: before weights are spoilt
+            raise NonFiniteError(output["terms"])
+        torch.autograd.backward(self._scaled(loss * share))
+        return output
+
+    def _scaled(self, loss: Tensor) -> Tensor:
+        scaler = self.precision.scaler
+        return loss if scaler is None else scaler.scale(loss)
+
+    def _optimize(self) -> bool:
+        """The optimizer's step; false where the gradient scaler skipped it."""
+        scaler, clip = self.precision.scaler, self.train.clip
+        if clip is not None:
+            if scaler is not None:
+                scaler.unscale_(self.optimizer)
+            torch.nn.utils.clip_grad_norm_(self.parameters, clip)
+        if scaler is None:
+            self.optimizer.step()
+            taken = True
+        else:
+            before = scaler.get_scale()
+            scaler.step(self.optimizer)
+            scaler.update()
+            taken = scaler.get_scale() >= before
+        self.optimizer.zero_grad(set_to_none=True)
+        return taken
+
+    def _join(self, carried: Sequence[tuple[Tensor, ...]]) -> tuple[Tensor, ...]:
+        """The carried values of all batches: those with a batch axis joined in order, others the last."""
+        if len(carried) == 1:
+            return carried[0]
+        return tuple(
+            torch.cat(parts) if batched else parts[-1]
+            for parts, batched in zip(zip(*carried, strict=True), self.program.batched, strict=True)
+        )
+
+    def state(self) -> dict[str, Any]:
+        """What a checkpoint holds of weights, states and optimizer."""
+        scaler = self.precision.scaler
+        return {
+            "model": self.program.forward.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "scaler": scaler.state_dict() if scaler is not None else {},
+        }
+
+    def load(self, state: dict[str, Any]) -> None:
+        """The reverse of `state`."""
+        self.program.forward.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        if self.precision.scaler is not None and state["scaler"]:
+            self.precision.scaler.load_state_dict(state["scaler"])
+
+
+def compiles(choice: str, device: torch.device) -> bool:
+    """Whether `compile:` means to compile here. On a CPU compiling takes a minute, which short runs never win back."""
+    return choice == "on" or (choice == "auto" and device.type == "cuda")
+
+
+def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    last = dict(outputs[-1])
+    if len(outputs) > 1:
+        last["loss"] = torch.stack([o["loss"].detach() for o in outputs]).mean()
+        last["terms"] = {k: torch.stack([o["terms"][k] for o in outputs]).mean() for k in last["terms"]}
+    return last

@@ -1,0 +1,125 @@
+"""The learning rate at the edges: first and last steps, the end of the warm-up, milestones, constant groups."""
+
+from __future__ import annotations
+
+import math
+from collections import OrderedDict
+
+import pytest
+import torch
+from torch import nn
+
+from graphssl.spec import LearningRate, PerNode, Sgd, Train
+from graphssl.train.optim import build_optimizer
+from graphssl.train.rates import rate_at, set_rates
+
+
+def rates(schedule: LearningRate, steps: int, steps_per_epoch: int) -> list[float]:
+    return [rate_at(schedule, step, steps, steps_per_epoch) for step in range(steps)]
+
+
+def test_cosine_without_warm_up() -> None:
+    got = rates(LearningRate(), 8, 4)
+    assert got == pytest.approx([0.5 + 0.5 * math.cos(math.pi * t / 8) for t in range(8)], abs=1e-15)
+    assert got[0] == 1.0
+    assert 0 < got[-1] < 0.05
+    assert rate_at(LearningRate(), 8, 8, 4) == pytest.approx(0, abs=1e-15)
+
+
+def test_cosine_ends_at_final() -> None:
+    schedule = LearningRate(final=0.25)
+    assert rate_at(schedule, 0, 10, 5) == 1.0
+    assert rate_at(schedule, 5, 10, 5) == pytest.approx(0.625)
+    assert rate_at(schedule, 10, 10, 5) == pytest.approx(0.25)
+    assert rate_at(schedule, 99, 10, 5) == pytest.approx(0.25)
+
+
+def test_warm_up_counts_from_one() -> None:
+    got = rates(LearningRate(warmup=2), 20, 2)
+    assert got[:4] == [0.25, 0.5, 0.75, 1.0]
+    assert got[4] == 1.0  # the cosine begins where the warm-up ends
+    assert got[4:] == pytest.approx([0.5 + 0.5 * math.cos(math.pi * t / 16) for t in range(16)])
+
+
+def test_a_part_of_an_epoch_of_warm_up() -> None:
+    assert rates(LearningRate(warmup=0.5, shape="constant"), 8, 4) == [0.5] + [1.0] * 7
+    assert rates(LearningRate(warmup=0.01, shape="constant"), 8, 4) == [1.0] * 8
+
+
+@pytest.mark.parametrize("shape", ["cosine", "step", "constant"])
+def test_warm_up_that_takes_everything(shape: str) -> None:
+    schedule = LearningRate.model_validate({"warmup": 10, "shape": shape})
+    assert rates(schedule, 4, 2) == pytest.approx([0.05, 0.1, 0.15, 0.2])
+    assert rate_at(LearningRate(warmup=2), 4, 4, 2) == 1.0  # no division by the nothing that is left
+
+
+def test_one_step_alone() -> None:
+    assert rates(LearningRate(), 1, 1) == [1.0]
+    assert rates(LearningRate(warmup=1), 1, 1) == [1.0]
+
+
+def test_milestones_are_epochs_from_the_start() -> None:
+    got = rates(LearningRate(shape="step", at=[2, 3], gamma=0.1, warmup=1), 8, 2)
+    assert got == pytest.approx([0.5, 1, 1, 1, 0.1, 0.1, 0.01, 0.01])
+
+
+def test_milestones_need_not_be_sorted_and_may_lie_within_an_epoch() -> None:
+    assert rates(LearningRate(shape="step", at=[1.5, 0.5], gamma=0.5), 8, 4) == [1, 1, 0.5, 0.5, 0.5, 0.5, 0.25, 0.25]
+    # 0.1 * 30 is a little more than 3 in floating point.
+    assert rate_at(LearningRate(shape="step", at=[0.1]), 3, 60, 30) == pytest.approx(0.1)
+
+
+def test_constant() -> None:
+    assert rates(LearningRate(shape="constant"), 5, 2) == [1.0] * 5
+
+
+def test_the_rate_never_leaves_its_range() -> None:
+    for warmup in (0, 0.3, 1, 7):
+        for final in (0.0, 0.1):
+            got = rates(LearningRate(warmup=warmup, final=final), 30, 5)
+            assert all(0 < r <= 1 for r in got)
+            top = got.index(max(got))
+            assert got[: top + 1] == sorted(got[: top + 1])
+            assert got[top:] == sorted(got[top:], reverse=True)
+
+
+@pytest.fixture
+def root() -> nn.Module:
+    return nn.Sequential(OrderedDict(encoder=nn.Linear(2, 2), head=nn.Linear(2, 2), predictor=nn.Linear(2, 2)))
+
+
+TRAIN = Train(
+    optimizer=Sgd(use="sgd", lr=0.5),
+    schedule=LearningRate(warmup=1),
+    nodes={"head": PerNode(lr=10), "predictor": PerNode(lr=2, schedule="constant")},
+)
+
+
+def by_node(optimizer: torch.optim.Optimizer) -> dict[str, float]:
+    return {node: float(g["lr"]) for g in optimizer.param_groups for node in g["nodes"]}
+
+
+def test_rates_are_written_by_group(root: nn.Module) -> None:
+    optimizer = build_optimizer(root, TRAIN, torch.device("cpu"))
+    assert set_rates(optimizer, TRAIN, 0, 40, 4) == pytest.approx(0.125)
+    assert by_node(optimizer) == pytest.approx({"encoder": 0.125, "head": 1.25, "predictor": 1.0})
+    assert set_rates(optimizer, TRAIN, 22, 40, 4) == pytest.approx(0.25)
+    assert by_node(optimizer) == pytest.approx({"encoder": 0.25, "head": 2.5, "predictor": 1.0})
+
+
+def test_writing_again_does_not_compound(root: nn.Module) -> None:
+    optimizer = build_optimizer(root, TRAIN, torch.device("cpu"))
+    for _ in range(3):
+        set_rates(optimizer, TRAIN, 22, 40, 4)
+    assert by_node(optimizer) == pytest.approx({"encoder": 0.25, "head": 2.5, "predictor": 1.0})
+
+
+def test_a_tensor_is_filled_in_place(root: nn.Module) -> None:
+    optimizer = build_optimizer(root, TRAIN, torch.device("cpu"))
+    tensors = []
+    for group in optimizer.param_groups:
+        group["lr"] = torch.zeros(())
+        tensors.append(group["lr"])
+    set_rates(optimizer, TRAIN, 0, 40, 4)
+    assert all(g["lr"] is t for g, t in zip(optimizer.param_groups, tensors, strict=True))
+    assert by_node(optimizer) == pytest.approx({"encoder": 0.125, "head": 1.25, "predictor": 1.0})
