@@ -1,0 +1,108 @@
+"""Features of a frozen module on plain images: what every evaluation starts from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ..errors import RunError
+
+if TYPE_CHECKING:
+    from ..data import Batch
+
+
+def embed(
+    module: nn.Module,
+    batches: Iterable[Batch],
+    mean: Sequence[float],
+    std: Sequence[float],
+    size: tuple[int, int] | None = None,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype | None = None,
+) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
+    """Features, float32, and labels, int64, of all samples in their order, on the device.
+
+    The module sees images as `prepare` makes them, in eval mode, and is given back in the mode it was in. dtype: of
+    autocast, None for float32. Of several outputs `vector` is taken, else the first that is `b d`, else the first
+    map `b d h w`, averaged over its positions. Raises RunError for an output that is neither, and for no samples.
+    """
+    device = torch.device(device)
+    low = dtype is not None and dtype != torch.float32
+    features, labels = [], []
+    with torch.inference_mode(), in_eval_mode(module), torch.autocast(device.type, dtype, enabled=low):
+        for batch in batches:
+            image = prepare(batch.image.to(device, non_blocking=True), mean, std, size)
+            features.append(pooled(module(image)).float())
+            labels.append(batch.label.to(device, non_blocking=True))
+    if not features:
+        raise RunError("there are no samples to evaluate on: the split is empty")
+    # Outside of inference mode, so that a probe may be trained on them.
+    return torch.cat(features), torch.cat(labels)
+
+
+def prepare(
+    image: Annotated[Tensor, "b c h w"],
+    mean: Sequence[float],
+    std: Sequence[float],
+    size: tuple[int, int] | None = None,
+) -> Annotated[Tensor, "b c h w"]:
+    """uint8 (or float, 0 to 1) images, normalised, float32, channels last.
+
+    size: height and width the module takes. Other images are scaled, antialiased, until they just cover it, and
+    their centre is cut out: nothing is distorted, and square images are seen whole.
+    """
+    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+    if size is not None and tuple(image.shape[-2:]) != tuple(size):
+        image = _fit(image, size)
+    centre = image.new_tensor(mean)[:, None, None]
+    spread = image.new_tensor(std)[:, None, None]
+    return ((image - centre) / spread).contiguous(memory_format=torch.channels_last)
+
+
+def _fit(image: Tensor, size: tuple[int, int]) -> Tensor:
+    """Scaled to cover the size, the centre cut out; rounded as torchvision's Resize and CenterCrop do."""
+    (h, w), (height, width) = image.shape[-2:], size
+    wide = w * height >= h * width
+    covering = (height, max(w * height // h, width)) if wide else (max(h * width // w, height), width)
+    if covering != (h, w):
+        image = functional.interpolate(image, covering, mode="bilinear", antialias=True, align_corners=False)
+    top, left = round((covering[0] - height) / 2), round((covering[1] - width) / 2)
+    return image[..., top : top + height, left : left + width]
+
+
+def pooled(output: Any) -> Annotated[Tensor, "b d"]:
+    """The vector of an output: itself, its field `vector`, its first `b d`, or its first map, averaged."""
+    tensors = [output] if isinstance(output, Tensor) else [v for v in _fields(output) if isinstance(v, Tensor)]
+    vector = next((t for t in tensors if t.ndim == 2), None)
+    if vector is not None:
+        return vector
+    feature_map = next((t for t in tensors if t.ndim == 4), None)
+    if feature_map is None:
+        shapes = ", ".join(str(tuple(t.shape)) for t in tensors) or type(output).__name__
+        raise RunError(
+            f"features are vectors (b d) or maps (b d h w), and this node gives {shapes}; "
+            "name another node in evaluate.features"
+        )
+    return feature_map.mean(dim=(2, 3), dtype=torch.float32)
+
+
+def _fields(output: Any) -> list[Any]:
+    named = [output.vector] if isinstance(getattr(output, "vector", None), Tensor) else []
+    return [*named, *output] if isinstance(output, tuple) else named
+
+
+@contextmanager
+def in_eval_mode(module: nn.Module) -> Iterator[None]:
+    """Eval mode within; each submodule gets its own mode back, frozen ones stay frozen."""
+    modes = [(m, m.training) for m in module.modules()]
+    module.eval()
+    try:
+        yield
+    finally:
+        for submodule, mode in modes:
+            submodule.training = mode

@@ -1,0 +1,43 @@
+"""Judges a node by its features on plain images of both splits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Annotated
+
+import torch
+from torch import Tensor, nn
+
+from ..component import DataFacts
+from ..spec import Knn
+from .features import embed
+from .knn import knn_accuracy
+
+if TYPE_CHECKING:
+    from ..data import Batch, Datasets
+
+
+class Judge:
+    """Evaluates one node: the training split's labelled samples are the reference, the held-out split is judged.
+
+    size: height and width of the images that the node takes. batch: images embedded at a time. dtype: of autocast,
+    None for float32.
+    """
+
+    def __init__(
+        self, module: nn.Module, data: Datasets, facts: DataFacts, size: tuple[int, int] | None,
+        batch: int, device: torch.device, dtype: torch.dtype | None = None,
+    ) -> None:  # fmt: skip
+        self.module, self.data, self.facts = module, data, facts
+        self.size, self.batch, self.device, self.dtype = size, batch, device, dtype
+
+    def knn(self, spec: Knn) -> float:
+        """Accuracy of weighted kNN, 0 to 1. Raises RunError for a data set without labels."""
+        keys, labels = self._embed(self.data.reference(self.batch))
+        queries, truth = self._embed(self.data.test(self.batch))
+        classes = self.facts.classes
+        return knn_accuracy(queries, truth, keys, labels, spec.k, spec.temperature, classes)
+
+    def _embed(self, batches: Iterable[Batch]) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
+        mean, std = self.facts.mean, self.facts.std
+        return embed(self.module, batches, mean, std, self.size, self.device, self.dtype)
