@@ -1,0 +1,130 @@
+"""Reads tracked runs back: one by its name or id, and several side by side."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from ..errors import RunError, suggest
+from .store import NOT_THERE, check_database, client, reason, store_uri
+
+LOOKED_AT = 1000  # runs, when a name is looked for
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run as MLflow has it. metrics: the last values. started: ms since 1970."""
+
+    run_id: str
+    name: str
+    experiment_id: str
+    params: dict[str, str]
+    metrics: dict[str, float]
+    tags: dict[str, str]
+    status: str
+    started: int
+
+
+@dataclass(frozen=True)
+class MetricRow:
+    """One metric of all runs, None where a run has none. best: the highest of an accuracy, the lowest of a loss;
+    of other metrics, which have no better end, None."""
+
+    name: str
+    last: tuple[float | None, ...]
+    best: tuple[float | None, ...]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Runs side by side. params: those that differ, by name; None where a run has no such parameter."""
+
+    runs: tuple[FoundRun, ...]
+    params: dict[str, tuple[str | None, ...]]
+    metrics: tuple[MetricRow, ...]
+
+
+def find_run(name_or_id: str, uri: str | None = None) -> FoundRun:
+    """The run of that id, or the latest of that name, in any experiment. Raises RunError, with a suggestion."""
+    return _find(_open(uri), name_or_id)
+
+
+def compare(runs: Sequence[str], uri: str | None = None) -> Comparison:
+    """Compares runs given by name or id. Raises RunError for one that is not there."""
+    store = _open(uri)
+    found = tuple(_find(store, run) for run in runs)
+    names = dict.fromkeys(name for run in found for name in run.params)
+    rows = {name: tuple(run.params.get(name) for run in found) for name in names}
+    metrics = dict.fromkeys(name for run in found for name in run.metrics)
+    return Comparison(
+        found,
+        {name: row for name, row in rows.items() if len(set(row)) > 1},
+        tuple(_metric_row(store, name, found) for name in metrics),
+    )
+
+
+def _metric_row(store: Any, name: str, runs: Sequence[FoundRun]) -> MetricRow:
+    best = tuple(_best(store, name, run) if name in run.metrics else None for run in runs)
+    return MetricRow(name, tuple(run.metrics.get(name) for run in runs), best)
+
+
+def _best(store: Any, name: str, run: FoundRun) -> float | None:
+    """The best of all finite values."""
+    words = name.lower().replace("/", "_").split("_")
+    better = max if {"knn", "accuracy", "top1", "top5", "probe"} & set(words) else min if "loss" in words else None
+    if better is None:
+        return None
+    values = [m.value for m in store.get_metric_history(run.run_id, name)]
+    return better((v for v in values if math.isfinite(v)), default=None)
+
+
+def _open(uri: str | None) -> Any:
+    where = store_uri(uri)
+    check_database(where, write=False)
+    try:
+        store = client(where)
+        store.search_experiments(max_results=1)
+    except Exception as error:  # MLflow's own, SQLAlchemy's, those of the network
+        raise RunError(f"the MLflow store cannot be read: {reason(error)}") from error
+    return store
+
+
+def _find(store: Any, name: str) -> FoundRun:
+    run = _by_id(store, name)
+    if run is None:
+        runs = _recent(store)
+        run = next((r for r in runs if r.info.run_name == name), None)
+    if run is None:
+        known = list(dict.fromkeys(r.info.run_name for r in runs if r.info.run_name))
+        hint = suggest(name, known, "runs are") or ("there are many" if known else "the store has no runs yet")
+        raise RunError(f"MLflow has no run called '{name}': {hint}")
+    return _found(run)
+
+
+def _by_id(store: Any, run_id: str) -> Any:
+    from mlflow.exceptions import MlflowException
+
+    try:
+        run = store.get_run(run_id)
+    except MlflowException as error:
+        if error.error_code in NOT_THERE:
+            return None
+        raise
+    return run if run.info.lifecycle_stage == "active" else None
+
+
+def _recent(store: Any) -> list[Any]:
+    """Runs of all experiments, the latest first."""
+    experiments = [e.experiment_id for e in store.search_experiments()]
+    order = ["attributes.start_time DESC"]
+    return list(store.search_runs(experiments, order_by=order, max_results=LOOKED_AT)) if experiments else []
+
+
+def _found(run: Any) -> FoundRun:
+    info, data = run.info, run.data
+    return FoundRun(
+        info.run_id, info.run_name or "", info.experiment_id, dict(data.params), dict(data.metrics),
+        dict(data.tags), info.status, info.start_time,
+    )  # fmt: skip

@@ -1,0 +1,123 @@
+"""Tracks one run in MLflow without ever holding up, or ending, its training."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from .delivery import Delivery, Start
+from .facts import system_facts
+from .journal import Entry, Journal, Kind
+from .names import clean_name, flatten
+from .store import MlflowStore, Store, store_uri
+
+Status = Literal["FINISHED", "FAILED", "KILLED"]
+ANSWER = 30.0  # seconds that `run_id` waits for the store's first answer
+
+
+class Tracker:
+    """A run in MLflow. Everything is delivered by a thread, in order, as soon as the store takes it.
+
+    name: of the run. params: nested; logged once, as dotted keys, when the run is created. tags: those without a
+    value are left out; facts of the system are added. spool: the file that keeps what is not delivered. When an
+    earlier process left one, its entries are delivered first, and its run is gone on with.
+    resume: id of the run to go on with. Metrics of steps that it has already are not logged again. A run that is
+    not in the store is made anew. uri, experiment: default MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, else
+    mlflow.db in the current folder and `graphssl`. warn: told at once, from the thread, when the store fails.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        params: Mapping[str, Any],
+        tags: Mapping[str, str],
+        spool: Path,
+        resume: str | None = None,
+        uri: str | None = None,
+        experiment: str | None = None,
+        warn: Callable[[str], None] | None = None,
+        connect: Callable[[], Store] | None = None,
+        wait: float = 1.0,
+    ) -> None:
+        where = store_uri(uri)
+        given = {tag: str(value) for tag, value in tags.items() if value}
+        start = Start(name, _now(), flatten(params), lambda: {**system_facts(), **given}, resume)
+        self.name = name
+        self._journal = Journal(spool)
+        self._invalid: list[str] = []
+        self._delivery = Delivery(
+            self._journal, connect or (lambda: MlflowStore(where, experiment)), start, warn or (lambda _: None), wait
+        )
+
+    @property
+    def known_run_id(self) -> str | None:
+        """The run's id in MLflow, None as long as the run could not be created."""
+        return self._delivery.run_id
+
+    @property
+    def run_id(self) -> str | None:
+        """As `known_run_id`, but waits until the store has answered or failed for the first time."""
+        self._delivery.answered.wait(ANSWER)
+        return self._delivery.run_id
+
+    def metrics(self, values: Mapping[str, float], step: int) -> None:
+        """Logs metrics at an optimizer step. Neither waits for the store nor raises."""
+        try:
+            numbers = {clean_name(name): float(value) for name, value in values.items()}
+        except (TypeError, ValueError) as error:
+            self._invalid.append(f"metrics at step {step} could not be logged: {error}")
+            return
+        self._add("metrics", numbers, step)
+
+    def tags(self, tags: Mapping[str, str]) -> None:
+        """Sets tags of the run."""
+        self._add("tags", {name: str(value) for name, value in tags.items()})
+
+    def text(self, content: str, artifact: str) -> None:
+        """Logs text as an artifact of that name."""
+        self._add("text", {"content": content, "artifact": artifact})
+
+    def file(self, path: str | Path, artifact_folder: str = "") -> None:
+        """Logs a file as an artifact. It is read when it is delivered, so it must stay where it is."""
+        self._add("file", {"path": str(Path(path).resolve()), "folder": artifact_folder})
+
+    def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
+        """Ends the run and delivers what is left; gives up early when the store is down.
+
+        Returns what a user should know: what could not be delivered and where it is kept.
+        """
+        self._add("end", {"status": status})
+        in_time = self._delivery.close(timeout)
+        self._journal.close()
+        reason = self._delivery.failure if in_time else f"no answer within {timeout:g} s"
+        return [*self._undelivered(reason or "unknown reason"), *self._refused(), *self._invalid[:3]]
+
+    def _add(self, kind: Kind, data: Mapping[str, Any], step: int = 0) -> None:
+        if data:
+            self._journal.append(Entry(kind, _now(), dict(data), step))
+
+    def _undelivered(self, reason: str) -> list[str]:
+        left = self._journal.pending()
+        if not left:
+            return []
+        metrics = sum(len(e.data) for e in left if e.kind == "metrics")
+        artifacts = sum(e.kind in ("file", "text") for e in left)
+        parts = [f"{n} {what}{'s' * (n != 1)}" for n, what in ((metrics, "metric"), (artifacts, "artifact")) if n]
+        what = " and ".join(parts) or "the end of the run"
+        text = f"{what} could not be delivered to MLflow ({reason})"
+        if self._journal.trouble is not None:
+            return [f"{text}, nor kept in {self._journal.path} ({self._journal.trouble})"]
+        kept = f"kept in {self._journal.path} and delivered by `graphssl run --resume {self.name}`"
+        return [f"{text}; {'they are' if metrics + artifacts > 1 else 'it is'} {kept}"]
+
+    def _refused(self) -> list[str]:
+        count = self._delivery.refused
+        what = "an entry" if count == 1 else f"{count} entries"
+        return [f"MLflow refused {what}: {self._delivery.refusal}"] if count else []
+
+
+def _now() -> int:
+    return int(time.time() * 1000)
