@@ -461,7 +461,11 @@ def batch_fits_data(facts: Facts) -> Iterator[Finding]:
 
 @rule("G403", "a warm-up longer than the training", "warning")
 def warmup_is_shorter(facts: Facts) -> Iterator[Finding]:
-    """The learning rate then never reaches its full value."""
+    """The learning rate then never reaches its full value.
+
+    SimCLR and BYOL warm up for 10 of up to 1000 epochs (Chen et al. 2020, arXiv:2002.05709, section 2.2; Grill et
+    al. 2020, arXiv:2006.07733, section 3.3). `train.schedule.warmup` counts epochs.
+    """
     train = facts.graph.spec.train
     if train.steps is None and train.schedule.warmup >= train.epochs:
         at = facts.graph.source.at(("train", "schedule", "warmup"))

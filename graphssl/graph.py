@@ -97,7 +97,7 @@ def read(source: Source) -> Graph:
     if spec is None:
         raise GraphError(problems)
     load_components(spec.components, source, problems)
-    nodes = read_nodes(spec.nodes, source, problems)
+    nodes = {**dict.fromkeys(_left_out("nodes", spec.nodes, source)), **read_nodes(spec.nodes, source, problems)}
     tape = Tape(problems)
     wiring = Wiring(nodes, tape)
     _read_flow(spec, source, wiring)
@@ -122,6 +122,12 @@ def _spec(source: Source, problems: list[Problem]) -> GraphFile | None:
         _remove(data, path)
     filled = {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data}
     return validate(GraphFile, filled)[0]
+
+
+def _left_out(section: str, kept: Mapping[str, Any], source: Source) -> list[str]:
+    """The keys of a section whose values are in error: what uses them is not in error too."""
+    entries = source.data.get(section)
+    return [key for key in entries if key not in kept] if isinstance(entries, dict) else []
 
 
 def _remove(data: Any, path: tuple[str | int, ...]) -> None:
@@ -157,13 +163,13 @@ def _read_flow(spec: GraphFile, source: Source, wiring: Wiring) -> None:
             if reason:
                 wiring.tape.problems.append(Problem(reason, span))
             owner.setdefault(name, line)
-    for name in owner:
+    broken = [name.strip() for key in _left_out("flow", spec.flow, source) for name in key.split(",")]
+    for name in (*owner, *broken):
         wiring.values[name] = None
     for line in _in_order(lines, owner, wiring):
-        value = line.expression and wiring.line(
-            "flow", line.names[0][0] if len(line.names) == 1 else "", line.expression
-        )
-        _assign(line, value or None, wiring)
+        if line.expression is not None:
+            name = line.names[0][0] if len(line.names) == 1 else ""
+            _assign(line, wiring.line("flow", name, line.expression), wiring)
 
 
 def _flow_line(key: str, text: str, source: Source, wiring: Wiring) -> _Line | None:

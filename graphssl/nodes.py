@@ -111,7 +111,7 @@ def _by_reference(
                     hint = suggest(other, [n for n in drafts if n != name], "nodes are")
                     problems.append(Problem(f"no node is called '{other}'", at, hint))
                 graph.add_edge(other, name)
-    for group in nx.strongly_connected_components(graph):
+    for group in list(nx.strongly_connected_components(graph)):
         if len(group) > 1 or any(graph.has_edge(n, n) for n in group):
             ring = [n for n in drafts if n in group]
             message = f"nodes are made of each other: {' -> '.join([*ring, ring[0]])}"

@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 LAYERS = [
     "errors", "ports", "schedule", "component", "testing", "yaml", "source", "spec", "expr", "plugins", "nodes", "values",
-    "views", "wiring", "graph", "shapes", "checks", "compile", "runs", "data", "train.optim", "evaluate", "track",
+    "views", "wiring", "graph", "shapes", "checks", "compiler", "runs", "data", "train.optim", "evaluate", "track",
     "report", "train", "api", "session", "describe", "schema", "starter", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
@@ -69,9 +69,7 @@ def test_an_upward_import_is_noticed(tmp_path: Path) -> None:
 
 
 def test_no_two_modules_import_each_other() -> None:
-    graph = {
-        n: {layer(t) for t in imports(p, ["graphssl", *n.split(".")[:-1]])} for n, p in modules().items()
-    }
+    graph = {n: {layer(t) for t in imports(p, ["graphssl", *n.split(".")[:-1]])} for n, p in modules().items()}
     assert len(graph) > 20
 
 

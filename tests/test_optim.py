@@ -213,7 +213,6 @@ def test_a_resumed_optimizer_goes_on_bit_for_bit(config: Optimizer) -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 def test_fused_on_a_gpu() -> None:
     device = torch.device("cuda")
     root = nn.Sequential(OrderedDict(encoder=nn.Linear(3, 4))).to(device)

@@ -116,7 +116,6 @@ def test_an_unknown_precision() -> None:
 
 
 @pytest.mark.gpu
-@pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
 @pytest.mark.parametrize("name", ["fp32", "bf16", "fp16"])
 def test_on_a_gpu(name: str) -> None:
     precision = resolve(name, CUDA)

@@ -80,6 +80,10 @@ class Datasets:
         """The labelled samples of the training split, in order, the last batch short."""
         return self._train.read(self._train.labelled, batch, full=False)
 
+    def first(self, n: int) -> Batch | None:
+        """The first n training samples that can be read, to look at."""
+        return next(self._train.read(torch.arange(min(n, self._train.samples)), n, full=False), None)
+
     def test(self, batch: int) -> Iterator[Batch]:
         """The held-out split, in order, the last batch short."""
         return self._test.read(torch.arange(self._test.samples), batch, full=False)

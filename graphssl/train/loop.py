@@ -125,7 +125,7 @@ class Loop:
 
     def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
         terms = {f"loss/{k}": float(v) for k, v in outputs["terms"].items()}
-        loss = self.outcome.loss = float(outputs["loss"])
+        loss = self.outcome.loss = float(outputs["loss"].detach())
         self.progress.update(step, loss, self._rate(), speed)
         self.tracker.metrics({"loss": loss, **terms, "lr": self._rate(), "images_per_second": speed}, step)
 
@@ -151,8 +151,10 @@ class Loop:
         accuracy = self.judge.knn(self.evaluate.knn)
         self.outcome.knn[epoch] = accuracy
         self.tracker.metrics({"knn": accuracy}, step)
-        what = "untrained encoder" if epoch == 0 else f"after epoch {epoch}"
-        self.progress.message(f"kNN accuracy, {what}: {100 * accuracy:.2f} %")
+        if epoch == 0:
+            self.progress.message(f"kNN accuracy of the untrained encoder: {100 * accuracy:.2f} %")
+        else:
+            self.progress.epoch_end(epoch, {"knn": accuracy})
 
     # -- checkpoints and failures --------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..compile import Program, seed_of
+from ..compiler import Program, seed_of
 from ..data import Batch
 from ..errors import RunError
 from ..spec import Train

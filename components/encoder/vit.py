@@ -1,0 +1,90 @@
+"""Vision transformers: torchvision's, in the usual sizes and in any other."""
+
+from __future__ import annotations
+
+import math
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, PositiveInt, model_validator
+from torch import Tensor, nn
+from torchvision.models import vision_transformer
+
+from graphssl.component import NodeConfig, Sizes, component
+
+__all__ = ["ViT"]
+
+# Dimension, depth, heads: tiny and small from Touvron et al. 2021, arXiv:2012.12877, the others from the paper.
+SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
+
+
+@component("encoder.vit")
+class ViT(vision_transformer.VisionTransformer):
+    """Vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929): `b c h w` to `b d`.
+
+    d is `dim`. Weights are those of torchvision's, by the same names, without `heads`; `size: base, patch: 16` is its
+    `vit_b_16`. There is no dropout. Images are square, of one size that is a multiple of the patch, normalised.
+    """
+
+    class Config(NodeConfig):
+        size: Literal["tiny", "small", "base", "large"] = Field(
+            "small", description="dim, depth and heads: 192, 12, 3; 384, 12, 6; 768, 12, 12; 1024, 24, 16"
+        )
+        patch: PositiveInt = Field(16, description="height and width of a patch in px; it must divide the image's")
+        dim: PositiveInt | None = Field(None, description="size of a token, instead of the one that `size` says")
+        depth: PositiveInt | None = Field(None, description="transformer blocks, instead of what `size` says")
+        heads: PositiveInt | None = Field(
+            None, description="attention heads, instead of what `size` says; they divide dim (MoCo v3: small with 12)"
+        )
+        mlp: PositiveInt | None = Field(None, description="hidden units of each block's MLP; default 4 * dim")
+        pool: Literal["token", "mean"] = Field(
+            "token", description="the output: the class token, or the mean of the patches' tokens"
+        )
+        freeze_patch: bool = Field(
+            False, description="the patch projection stays as it was drawn: steadier (MoCo v3, arXiv:2104.02057)"
+        )
+
+        @model_validator(mode="after")
+        def _heads_divide_dim(self) -> ViT.Config:
+            dim, _, heads = self.shape()
+            if dim % heads:
+                raise ValueError(f"{heads} heads do not divide a dim of {dim}")
+            return self
+
+        def shape(self) -> tuple[int, int, int]:
+            """Dimension, depth, heads."""
+            dim, depth, heads = SIZES[self.size]
+            return self.dim or dim, self.depth or depth, self.heads or heads
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        channels, height, width = sizes["c"], sizes["h"], sizes["w"]
+        if height != width:
+            raise ValueError(f"a vision transformer takes square images, and these are {height} x {width} px")
+        if height % config.patch:
+            raise ValueError(f"images of {height} px do not part into patches of {config.patch} px")
+        dim, depth, heads = config.shape()
+        super().__init__(height, config.patch, depth, heads, dim, config.mlp or 4 * dim)
+        if channels != 3:
+            self.conv_proj = _projection(channels, dim, config.patch)
+        self.conv_proj.requires_grad_(not config.freeze_patch)
+        self.heads = nn.Identity()
+        self.pool = config.pool
+
+    def tokens(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b t d"]:
+        """The class token and those of the patches, row by row, after the last layer norm."""
+        patches = self._process_input(image)
+        tokens: Tensor = self.encoder(torch.cat((self.class_token.expand(len(patches), -1, -1), patches), 1))
+        return tokens
+
+    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
+        tokens = self.tokens(image)
+        return tokens[:, 0] if self.pool == "token" else tokens[:, 1:].mean(1)
+
+
+def _projection(channels: int, dim: int, patch: int) -> nn.Conv2d:
+    """The projection of patches, initialised as torchvision's."""
+    conv = nn.Conv2d(channels, dim, patch, patch)
+    nn.init.trunc_normal_(conv.weight, std=math.sqrt(1 / (channels * patch**2)))
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    return conv

@@ -1,0 +1,70 @@
+"""A memory bank: one entry for each training sample."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Annotated, Literal
+
+import torch
+from pydantic import Field, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
+from graphssl.ports import Negatives, Signature, signature_of
+
+from .base import random_directions
+
+__all__ = ["MemoryBank"]
+
+Momentum = Annotated[float, Field(ge=0, le=1)]
+
+
+@component("negatives.memory_bank", detached=True, traits=("history", "bank"))
+class MemoryBank(nn.Module):
+    """A unit vector for each training sample; `sample` of them, drawn uniformly, are a query's negatives.
+
+    Instance discrimination, section 3 (Wu et al. 2018, arXiv:1805.01978). `keys` (`samples d`) starts with random
+    unit vectors. Entries are drawn with replacement, anew for each query; `sample: null` takes all of them. The
+    query's own entry is masked unless `own: keep`, with which the authors' code draws it like any other.
+    """
+
+    class Config(NodeConfig):
+        sample: PositiveInt | None = Field(4096, description="entries drawn for each query; null takes all")
+        momentum: Scheduled[Momentum] = Field(0.5, description="m in m * entry + (1 - m) * key")
+        own: Literal["mask", "keep"] = Field("mask", description="a sample's own entry among its negatives")
+
+    momentum: float | Tensor
+    keys: Tensor
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+        self.sample, self.masks = config.sample, config.own == "mask"
+        self.register_buffer("keys", random_directions(sizes.samples, sizes["d"]))
+
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """Only a bank that draws its entries is random."""
+        return replace(signature_of(cls.forward), draws=config.sample is not None)
+
+    def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Entries for each of b samples, `b m`."""
+        return torch.randint(len(self.keys), (b, self.sample or 0), generator=generator, device=device)
+
+    def forward(self, index: Annotated[Tensor, "b"], draws: Tensor | None = None) -> Annotated[Negatives, "n d"]:
+        shown = torch.arange(len(self.keys), device=index.device) if draws is None else draws
+        return Negatives(self.keys, draws, index[:, None] == shown if self.masks else None)
+
+    @update
+    def store(self, index: Annotated[Tensor, "b"], key: Annotated[Tensor, "b d"]) -> None:
+        """entry = normalise(momentum * entry + (1 - momentum) * normalise(key)), for the samples of the batch.
+
+        Of several keys for one sample the last counts.
+        """
+        fresh = functional.normalize(key.to(self.keys.dtype), dim=1)
+        entry = self.momentum * self.keys[index] + (1 - self.momentum) * fresh
+        # index_copy_ with an index twice may write either row on a GPU: both write the last one's.
+        index, order = index.sort(stable=True)
+        last = order[torch.searchsorted(index, index, right=True) - 1]
+        self.keys.index_copy_(0, index, functional.normalize(entry[last], dim=1))

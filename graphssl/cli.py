@@ -1,0 +1,269 @@
+"""The command line: a thin layer on `graphssl.api`. Nothing slow is imported before a command needs it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from .errors import GraphError, Problem, RunError, suggest
+
+if TYPE_CHECKING:
+    from .api import Checked
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="graphssl",
+    help="Self-supervised visual representation learning: a method is a graph in a YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
+
+
+@app.command()
+def run(
+    graph: Annotated[str | None, typer.Argument(help="A graph file, or a packaged graph by name.")] = None,
+    sets: Sets = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run from its last checkpoint.")] = None,
+    device: Device = "auto",
+    name: Annotated[str | None, typer.Option(help="The run's name; default: the graph's with a number.")] = None,
+) -> None:
+    """Validate a graph, train it, evaluate it and track it in MLflow."""
+    if (graph is None) == (resume is None):
+        raise GraphError([Problem("name a graph file to run, or --resume a run: one of the two")])
+    from . import api
+    from .session import summary
+
+    if graph is not None:
+        checked = api.check(graph, sets or [])
+        _warn(checked.warnings)
+        for entry in checked.graph.spec.components:
+            typer.echo(f"imports {entry}")
+        from .session import started
+
+        result = started(checked, api.choose_device(device), name, typer.echo)
+    else:
+        result = api.run(resume=resume, sets=sets or [], device=device, report=typer.echo)
+    typer.echo(summary(result))
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command()
+def check(
+    graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
+    sets: Sets = None,
+) -> None:
+    """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
+    from . import api
+    from .describe import describe
+
+    problems: list[Problem] = []
+    for graph in graphs:
+        try:
+            checked = api.check(graph, sets or [])
+        except GraphError as error:
+            problems += error.problems
+            continue
+        _warn(checked.warnings)
+        typer.echo(describe(checked))
+    if problems:
+        raise GraphError(problems)
+
+
+@app.command()
+def show(
+    graph: GraphArgument,
+    sets: Sets = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write: .svg, .png, .html or .mmd; default NAME.svg."),
+    ] = None,
+    code: Annotated[bool, typer.Option("--code", help="Print the compiled step as Python.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
+) -> None:
+    """Draw a graph, or print its code or its resolved form."""
+    from . import api
+
+    checked = api.check(graph, sets or [])
+    _warn(checked.warnings)
+    if code:
+        typer.echo(api.compile(checked).code())
+    elif resolved:
+        from .source import dump
+
+        typer.echo(dump(checked.graph.resolved()), nl=False)
+    else:
+        _draw(checked, output or Path(f"{checked.graph.name.replace('/', '-')}.svg"))
+
+
+def _draw(checked: Checked, output: Path) -> None:
+    from .report import Kind, draw
+
+    kinds: dict[str, Kind] = {".svg": "svg", ".png": "png", ".html": "html", ".mmd": "mermaid"}
+    kind = kinds.get(output.suffix)
+    if kind is None:
+        hint = suggest(output.suffix, kinds, "endings are")
+        raise GraphError([Problem(f"a picture cannot be written as '{output.name}'", hint=hint)])
+    _write(output, draw(checked.graph, checked.shapes, kind))
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        path.write_bytes(content)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror}") from error
+    typer.echo(f"wrote {path}")
+
+
+@app.command()
+def components(
+    name: Annotated[str | None, typer.Argument(help="A component, such as critic.cosine, or a kind.")] = None,
+) -> None:
+    """List the components, or say what one takes, gives and can be configured with."""
+    from .describe import component_text, components_text
+
+    try:
+        typer.echo(component_text(name) if name else components_text())
+    except LookupError as error:
+        raise GraphError([Problem(f"no component is called '{name}'", hint=str(error))]) from None
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="my_method for a graph, my_critic.py for a component.")],
+) -> None:
+    """Write a starter graph, or a starter component."""
+    from .starter import starter
+
+    path, text = starter(name)
+    if path.exists():
+        raise RunError(f"{path} is there already")
+    _write(path, text.encode())
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="Default: the graph's.")] = None,
+    device: Device = "auto",
+) -> None:
+    """Evaluate a run's encoder again: weighted kNN on the held-out split."""
+    from .session import evaluated
+
+    typer.echo(evaluated(run, k, temperature, device))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the weights.")] = Path("encoder.pt"),
+    node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
+) -> None:
+    """Write a node's weights, under torchvision's names, for plain torch to load."""
+    from .session import exported
+
+    typer.echo(exported(run, output, node))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
+) -> None:
+    """Say in what runs differ, and how they did."""
+    from .describe import comparison_text
+    from .session import compared
+
+    typer.echo(comparison_text(compared(runs)))
+
+
+@app.command()
+def explain(
+    code: Annotated[str | None, typer.Argument(help="A rule's code, such as G201; default: all titles.")] = None,
+) -> None:
+    """Explain a rule of the checks, with its source in the literature."""
+    from .checks import RULES
+    from .checks import explain as explain_rule
+
+    if code is None:
+        typer.echo("\n".join(f"{r.code}  {r.severity:8} {r.title}" for r in RULES.values()))
+        return
+    try:
+        typer.echo(explain_rule(code))
+    except LookupError as error:
+        raise GraphError([Problem(f"no rule has the code '{code}'", hint=str(error))]) from None
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: print it.")] = None,
+) -> None:
+    """The JSON schema of graph files, for completion in editors."""
+    import json
+
+    from .schema import graph_schema
+
+    text = json.dumps(graph_schema(), indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        _write(output, text.encode())
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's own user interface on the store in use."""
+    from .track import ui_command
+
+    command = [*ui_command(None), "--port", str(port)]
+    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    sys.stdout.flush()
+    os.execv(command[0], command)
+
+
+def _warn(warnings: tuple[Problem, ...]) -> None:
+    for warning in warnings:
+        typer.echo(warning.render(), err=True)
+
+
+def main() -> None:
+    """The entry point: every error that a user can cause becomes one message and an exit code."""
+    try:
+        app(standalone_mode=True)
+    except GraphError as error:
+        count = sum(p.severity == "error" for p in error.problems)
+        _fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
+    except RunError as error:
+        _fail(f"graphssl: {error}", FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(FAILED)
+    except Exception as error:
+        if os.environ.get("GRAPHSSL_TRACEBACK"):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        _fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
+
+
+def _fail(message: str, code: int) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(code)

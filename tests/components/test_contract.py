@@ -1,0 +1,71 @@
+"""Every component of the library keeps the contract of `graphssl.testing`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import pytest
+from torch import Tensor, nn
+
+from graphssl.component import REGISTRY, discover
+from graphssl.testing import check_component
+
+LIBRARY = Path(__file__).parents[2] / "components"
+
+
+class Encoder(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv, self.bn = nn.Conv2d(3, 5, 3), nn.BatchNorm2d(5)
+
+    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
+        return self.bn(self.conv(image)).mean((2, 3))
+
+
+class Projector(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.linear = nn.Linear(5, 4)
+
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        return self.linear(x)
+
+
+def chain(**config: Any) -> dict[str, Any]:
+    return {
+        "config": {"of": ["encoder", "projector"], **config},
+        "sources": {"of": [Encoder(), Projector()]},
+    }
+
+
+# How each component is called; those that are not listed need nothing. Small, so that a check takes a second.
+CASES: dict[str, list[dict[str, Any]]] = {
+    "critic.bilinear": [{}, {"config": {"temperature": 0.5}, "sizes": {"d": 3, "e": 3}}],
+    "critic.cosine": [{"config": {"temperature": 0.1}}],
+    "encoder.resnet": [
+        {"config": {"depth": 10, "width": 4}},
+        {"config": {"depth": 10, "width": 4, "norm": {"use": "split_batch", "splits": 2}}},
+    ],
+    "encoder.vit": [{"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}}],
+    "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],
+    "negatives.memory_bank": [{"config": {"sample": 5}}, {"config": {"sample": None}}, {"config": {"own": "keep"}}],
+    "negatives.queue": [{"config": {"size": 6}}, {"config": {"size": 3}}],
+    "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
+}
+
+
+def library() -> list[str]:
+    return [name for name, entry in discover().items() if Path(entry.origin).is_relative_to(LIBRARY)]
+
+
+PAIRS = [(name, case) for name in library() for case in CASES.get(name, [{}])]
+
+
+@pytest.mark.parametrize(("name", "case"), PAIRS, ids=[name for name, _ in PAIRS])
+def test_a_component_keeps_the_contract(name: str, case: dict[str, Any]) -> None:
+    check_component(REGISTRY[name].cls, **case)
+
+
+def test_the_cases_are_of_components_that_exist() -> None:
+    assert set(CASES) <= set(library())

@@ -1,0 +1,241 @@
+"""Vision transformers against torchvision's: keys, first weights, outputs, gradients; sizes, pooling, refusals."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torchvision.models import VisionTransformer, vit_b_16, vit_l_16
+
+from graphssl.component import Sizes, Unbound, build
+from graphssl.components.encoder import ViT
+from graphssl.spec import validate
+from graphssl.testing import check_component
+
+SMALL = {"patch": 4, "dim": 24, "depth": 2, "heads": 3, "mlp": 40}
+
+
+def vit(px: int | tuple[int, int] = 16, channels: int = 3, **config: Any) -> Any:
+    h, w = (px, px) if isinstance(px, int) else px
+    torch.manual_seed(7)
+    return build(ViT, sizes=Sizes({"c": channels, "h": h, "w": w}), **config)
+
+
+def image(b: int = 4, channels: int = 3, size: int = 16) -> Tensor:
+    return torch.randn(b, channels, size, size, generator=torch.Generator().manual_seed(0))
+
+
+@pytest.mark.parametrize(("size", "theirs"), [("base", vit_b_16), ("large", vit_l_16)])
+def test_keys_and_shapes_of_torchvisions(size: str, theirs: Any) -> None:
+    with torch.device("meta"):
+        ours, other = vit(224, size=size).state_dict(), theirs().state_dict()
+    assert {k: v.shape for k, v in ours.items()} == {k: v.shape for k, v in other.items() if not k.startswith("heads.")}
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_weights_outputs_and_gradients_are_torchvisions(training: bool) -> None:
+    ours = vit(**SMALL).train(training)
+    torch.manual_seed(7)
+    other = VisionTransformer(16, 4, 2, 3, 24, 40).train(training)
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in ours.state_dict().items())
+    other.heads = nn.Identity()
+    one, two = ours(image()), other(image())
+    torch.testing.assert_close(one, two, rtol=0, atol=0)
+    one.sin().sum().backward()
+    two.sin().sum().backward()
+    for (name, p), q in zip(ours.named_parameters(), other.parameters(), strict=True):
+        torch.testing.assert_close(p.grad, q.grad, rtol=0, atol=0, msg=name)
+
+
+def test_a_checkpoint_in_plain_torchvision() -> None:
+    other = VisionTransformer(16, 4, 2, 3, 24, 40)
+    loaded = other.load_state_dict(vit(**SMALL).state_dict(), strict=False)
+    assert loaded.missing_keys == ["heads.head.weight", "heads.head.bias"]
+    assert not loaded.unexpected_keys
+
+
+@pytest.mark.parametrize(("size", "dim", "depth", "heads", "millions"), [
+    ("tiny", 192, 12, 3, 5.5), ("small", 384, 12, 6, 21.7), ("base", 768, 12, 12, 85.8), ("large", 1024, 24, 16, 303.3),
+])  # fmt: skip
+def test_sizes(size: str, dim: int, depth: int, heads: int, millions: float) -> None:
+    """Parameters as published (DeiT, table 1; ViT, table 1), less the classifier."""
+    with torch.device("meta"):
+        ours = vit(224, size=size)
+    assert ours(torch.empty(2, 3, 224, 224, device="meta")).shape == (2, dim)
+    blocks = list(ours.encoder.layers)
+    assert len(blocks) == depth
+    assert {b.num_heads for b in blocks} == {heads}
+    assert sum(p.numel() for p in ours.parameters()) / 1e6 == pytest.approx(millions, abs=0.1)
+
+
+def test_a_size_with_changes() -> None:
+    with torch.device("meta"):
+        ours = vit(32, size="tiny", patch=4, depth=3, heads=12, mlp=100)
+    assert len(ours.encoder.layers) == 3
+    assert ours.encoder.layers[0].num_heads == 12
+    assert ours.encoder.layers[0].mlp[0].weight.shape == (100, 192)
+    assert ours.encoder.pos_embedding.shape == (1, 65, 192)
+
+
+def test_pooling() -> None:
+    tokens = vit(**SMALL).tokens(image())
+    assert tokens.shape == (4, 17, 24)
+    torch.testing.assert_close(vit(**SMALL)(image()), tokens[:, 0])
+    torch.testing.assert_close(vit(pool="mean", **SMALL)(image()), tokens[:, 1:].sum(1) / 16)
+
+
+def test_freeze_patch() -> None:
+    frozen = vit(freeze_patch=True, **SMALL)
+    frozen(image()).sum().backward()
+    assert {n for n, p in frozen.named_parameters() if not p.requires_grad} == {"conv_proj.weight", "conv_proj.bias"}
+    assert frozen.conv_proj.weight.grad is None
+    assert frozen.class_token.grad is not None
+    assert all(p.requires_grad for p in vit(**SMALL).parameters())
+
+
+@pytest.mark.parametrize("channels", [1, 2])
+def test_channels(channels: int) -> None:
+    ours = vit(channels=channels, **{**SMALL, "dim": 96})
+    assert ours(image(channels=channels)).shape == (4, 96)
+    weight = ours.conv_proj.weight
+    assert weight.shape == (96, channels, 4, 4)
+    # A normal distribution cut at 2, in units of sqrt(1 / fan in) = 0.18 to 0.25: hardly cut at all.
+    assert weight.std().item() == pytest.approx((1 / (channels * 16)) ** 0.5, rel=0.1)
+    assert not ours.conv_proj.bias.any()
+
+
+def test_one_image_in_either_mode() -> None:
+    ours = vit(**SMALL)
+    one = ours(image(1))
+    torch.testing.assert_close(ours.eval()(image(1)), one)
+    with torch.inference_mode():
+        torch.testing.assert_close(ours(image(1)), one)
+
+
+def test_images_that_are_not_square() -> None:
+    with pytest.raises(ValueError, match="takes square images, and these are 32 x 48 px"):
+        vit((32, 48))
+
+
+def test_images_that_are_not_whole_patches() -> None:
+    with pytest.raises(ValueError, match="images of 30 px do not part into patches of 4 px"):
+        vit(30, **SMALL)
+
+
+def test_it_waits_for_the_size_of_the_images() -> None:
+    for known in ({}, {"c": 3}, {"c": 3, "h": 16}):
+        with pytest.raises(Unbound):
+            build(ViT, sizes=Sizes(known), **SMALL)
+
+
+@pytest.mark.parametrize("config", [{}, {"pool": "mean"}, {"freeze_patch": True}], ids=str)
+def test_contract(config: dict[str, Any]) -> None:
+    check_component(ViT, {**SMALL, **config})
+
+
+@pytest.mark.parametrize(
+    ("entries", "at", "message"),
+    [
+        ({"size": "huge"}, ("size",), "'size' is 'huge', which is none of the choices"),
+        ({"dim": 100}, (), "6 heads do not divide a dim of 100"),
+        ({"size": "tiny", "heads": 5}, (), "5 heads do not divide a dim of 192"),
+        ({"patch": 0}, ("patch",), "'patch' is 0"),
+        ({"pool": "cls"}, ("pool",), "'pool' is 'cls'"),
+        ({"dropout": 0.1}, ("dropout",), "no key is called 'dropout'"),
+    ],
+)
+def test_errors_in_a_file(entries: dict[str, Any], at: tuple[str, ...], message: str) -> None:
+    _, wrong = validate(ViT.Config, entries)
+    ((path, text, _),) = wrong
+    assert path == at
+    assert message in text
+
+
+# -- other shapes, precision, compiler, meta device ----------------------------------------------------------
+
+
+def moved(module: Any) -> Any:
+    """With every weight random: a new class token, for one, is zero."""
+    generator = torch.Generator().manual_seed(9)
+    with torch.no_grad():
+        for p in module.parameters():
+            p.add_(torch.randn(p.shape, generator=generator), alpha=0.1)
+    return module
+
+
+def gradients(y: Tensor, leaves: list[Tensor]) -> tuple[Tensor, ...]:
+    weights = torch.randn(y.shape, generator=torch.Generator().manual_seed(3)).to(y.dtype)
+    return torch.autograd.grad((y * weights).sum(), leaves)
+
+
+@pytest.mark.parametrize("mlp", [None, 20])
+@pytest.mark.parametrize(("px", "patch"), [(12, 6), (8, 8), (5, 1)])
+def test_it_is_torchvisions_of_any_patch_and_of_the_default_mlp(px: int, patch: int, mlp: int | None) -> None:
+    ours = vit(px, **{**SMALL, "patch": patch, "mlp": mlp})
+    torch.manual_seed(7)
+    other = VisionTransformer(px, patch, 2, 3, 24, mlp or 4 * 24)
+    other.heads = nn.Identity()
+    assert torch.equal(ours(image(size=px)), other(image(size=px)))
+    assert torch.equal(moved(ours)(image(size=px)), moved(other)(image(size=px)))
+
+
+@pytest.mark.parametrize("pool", ["token", "mean"])
+def test_each_image_by_itself(pool: str) -> None:
+    ours = moved(vit(pool=pool, **SMALL)).double().eval()
+    x = image().double()
+    torch.testing.assert_close(torch.cat([ours(row[None]) for row in x]), ours(x))
+
+
+@pytest.mark.parametrize("pool", ["token", "mean"])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
+def test_half_precision(pool: str, dtype: torch.dtype) -> None:
+    ours = moved(vit(pool=pool, **SMALL))
+    with torch.autocast("cpu", dtype):
+        y = ours(image().to(dtype))
+    torch.testing.assert_close(y.float(), ours(image()), rtol=0.1, atol=0.1)
+    assert all(g.isfinite().all() for g in gradients(y.float(), list(ours.parameters())))
+
+
+@pytest.mark.parametrize("pool", ["token", "mean"])
+def test_compiled_it_computes_the_same(pool: str) -> None:
+    torch._dynamo.reset()
+    ours, x = moved(vit(pool=pool, **SMALL)).double(), image().double().requires_grad_()
+    y, expected = torch.compile(ours, fullgraph=True, backend="aot_eager")(x), ours(x)
+    leaves = [x, *ours.parameters()]
+    torch.testing.assert_close(y, expected, rtol=1e-9, atol=1e-11)
+    torch.testing.assert_close(gradients(y, leaves), gradients(expected, leaves), rtol=1e-7, atol=1e-9)
+
+
+@pytest.mark.parametrize("pool", ["token", "mean"])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_on_the_meta_device_it_has_the_real_shapes(channels: int, pool: str) -> None:
+    real = vit(channels=channels, pool=pool, **SMALL)
+    with torch.device("meta"):
+        ours = vit(channels=channels, pool=pool, **SMALL)
+        y = ours(torch.empty(4, channels, 16, 16))
+    assert y.is_meta
+    assert y.shape == real(image(channels=channels)).shape
+    assert {k: v.shape for k, v in ours.state_dict().items()} == {k: v.shape for k, v in real.state_dict().items()}
+
+
+def test_a_frozen_projection_of_one_channel() -> None:
+    ours = vit(channels=1, freeze_patch=True, **SMALL)
+    assert {n for n, p in ours.named_parameters() if not p.requires_grad} == {"conv_proj.weight", "conv_proj.bias"}
+
+
+@pytest.mark.parametrize(
+    ("entries", "hint"),
+    [
+        ({"size": "huge"}, "choices are tiny, small, base, large"),
+        ({"size": "bas"}, "did you mean 'base'?"),
+        ({"pool": "cls"}, "choices are token, mean"),
+        ({"head": 6}, "did you mean 'heads'?"),
+        ({"heads": 5}, None),
+        ({"dim": 12.5}, None),
+    ],
+    ids=str,
+)
+def test_hints(entries: dict[str, Any], hint: str | None) -> None:
+    assert [h for *_, h in validate(ViT.Config, entries)[1]] == [hint]

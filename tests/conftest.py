@@ -1,0 +1,112 @@
+"""Graphs for tests: written to a temporary folder from their text, with small changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+
+from graphssl.errors import GraphError
+
+SIMCLR = """\
+graph: simclr
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr, flip: 0, blur: 0}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  projector: {use: head.mlp, hidden: 16, out: 8}
+  others:    {use: negatives.in_batch}
+  critic:    {use: critic.cosine, temperature: 0.2}
+  objective: {use: objective.infonce}
+flow:
+  x: augment(batch.image)
+  z: projector(encoder(x, views=fold))
+  s: critic(z, z, others(z), pairs=cross)
+loss:
+  ntxent: objective(s)
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+evaluate: {features: encoder, knn: {k: 5, every: 1}}
+"""
+
+BYOL = """\
+graph: byol
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.byol, flip: 0, blur: 0, solarize: 0}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  projector: {use: head.mlp, hidden: 16, out: 8}
+  predictor: {use: head.mlp, hidden: 16, out: 8}
+  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}
+  critic:    {use: critic.cosine}
+  objective: {use: objective.regression}
+flow:
+  x: augment(batch.image)
+  p: predictor(projector(encoder(x)))
+  z: target(x)
+  s: critic(p, z, pairs=cross)
+loss:
+  byol: objective(s)
+update:
+  target: follow()
+train: {epochs: 2, optimizer: {use: adamw, lr: 1e-3}}
+evaluate: {features: encoder, knn: {k: 5, every: 1}}
+"""
+
+MOCO = """\
+graph: moco
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.moco_v2, flip: 0, blur: 0}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8, norm: {use: split_batch, splits: 4}}
+  projector: {use: head.mlp, hidden: 16, out: 8, norm: none}
+  target:    {use: target.ema, of: [encoder, projector], momentum: 0.99}
+  queue:     {use: negatives.queue, size: 48}
+  critic:    {use: critic.cosine, temperature: 0.2}
+  objective: {use: objective.infonce}
+flow:
+  x: augment(batch.image)
+  q: projector(encoder(x[0]))
+  k: target(x[1])
+  s: critic(q, k, queue())
+loss:
+  infonce: objective(s)
+update:
+  target: follow()
+  queue: push(k)
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+evaluate: {features: encoder, knn: {k: 5, every: 1}}
+"""
+
+Write = Callable[..., Path]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Tests marked `gpu` are skipped where there is no CUDA device."""
+    if not torch.cuda.is_available():
+        for item in items:
+            if item.get_closest_marker("gpu"):
+                item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """write(text, (old, new), ...): the path of a graph file with each `old` replaced, which must be there."""
+
+    def make(text: str, *changes: tuple[str, str], name: str = "graph.yaml") -> Path:
+        for old, new in changes:
+            assert old in text, f"'{old}' is not in the graph"
+            text = text.replace(old, new)
+        path = tmp_path / name
+        path.write_text(text)
+        return path
+
+    return make
+
+
+def problems_of(function: Callable[..., object], *args: object) -> list[str]:
+    """The messages of the GraphError that a call raises, rendered."""
+    with pytest.raises(GraphError) as caught:
+        function(*args)
+    return [p.render() for p in caught.value.problems]
