@@ -55,9 +55,9 @@ class ResNet(resnet.ResNet):
             "channels; with options it is {use: group, groups: 8}",
         )
         zero_init_residual: bool = Field(
-            True,
+            False,
             description="each block starts as its shortcut: the last scale of its norm is 0 (Goyal et al. 2017, "
-            "arXiv:1706.02677, section 5.1; so in the code of SimCLR, BYOL, SimSiam and MoCo v3, not in MoCo's v1, v2)",
+            "arXiv:1706.02677, section 5.1; so in SimCLR's and BYOL's code, not in MoCo's); it slows short runs",
         )
 
     def __init__(self, config: Config, sizes: Sizes) -> None:

@@ -65,7 +65,8 @@ class EMA(nn.Module):
             value: Any = first(*(deal(v, self._splits) for v in x) if shuffled else x)
             for node in others:
                 value = node(value)
-        return _each(lambda v: undeal(v, self._splits), value) if shuffled else value
+        result: Tensor = _each(lambda v: undeal(v, self._splits), value) if shuffled else value
+        return result
 
     @update
     def follow(self) -> None:

@@ -119,7 +119,7 @@ def test_zero_init_residual_starts_blocks_as_their_shortcuts(depth: int) -> None
         scales = {name: m.weight for name, m in ours.named_modules() if isinstance(m, nn.BatchNorm2d)}
         for name, scale in scales.items():
             assert torch.equal(scale, torch.full_like(scale, 0.0 if zero and name.endswith(last) else 1.0)), name
-    block = resnet(depth=18, width=8).layer1[1]
+    block = resnet(depth=18, width=8, zero_init_residual=True).layer1[1]
     x = image(channels=8).relu()
     torch.testing.assert_close(block(x.clone()), x)
 
@@ -303,7 +303,7 @@ def test_the_last_norm_of_a_block_starts_at_zero_whatever_its_kind(depth: int, l
         for name, module in resnet(depth=depth, width=4, norm=norm, zero_init_residual=zero).named_modules():
             if "Norm" in type(module).__name__:
                 assert (module.weight == (0 if zero and name.endswith(last) else 1)).all(), name
-    assert ResNet.Config().zero_init_residual
+    assert not ResNet.Config().zero_init_residual
 
 
 @pytest.mark.parametrize("norm", NORMS, ids=str)

@@ -1,0 +1,108 @@
+"""The published recipes of two views: SimCLR, BYOL, MoCo v1 and v2.
+
+They differ from torchvision's classes in nothing but that they work on batches: crops are bilinear and antialiased,
+which BYOL's and SimCLR's own code do bicubically.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from graphssl.component import Sizes, component
+
+from .base import Augmentation
+from .config import Amount, Blur, Crop, Hue, Jitter, RecipeConfig, Solarize
+from .view import Parameters
+
+__all__ = ["BYOL", "MoCoV1", "MoCoV2", "SimCLR"]
+
+
+class Recipe(Augmentation):
+    """Views of one size, as one family. Subclasses set the config's defaults."""
+
+    grey_first: ClassVar[bool] = False
+
+    class Config(RecipeConfig):
+        views: PositiveInt = Field(2, description="views of each image")
+
+        @property
+        def total(self) -> int:
+            return self.views
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        changes = {"grey_first": self.grey_first}
+        super().__init__([config.view(i, sizes.data, changes) for i in range(config.total)], sizes)
+
+    @staticmethod
+    def views(config: Config) -> dict[str, int]:
+        return {"": config.views}
+
+    def forward(
+        self, image: Annotated[Tensor, "b 3 h w"], draws: tuple[Parameters, ...]
+    ) -> Annotated[tuple[Tensor, ...], "b 3 y x"]:
+        return self.render(image, draws)
+
+
+@component("augment.simclr", traits=("view",))
+class SimCLR(Recipe):
+    """SimCLR's views: crop, flip, jitter, grey, blur (Chen et al. 2020, arXiv:2002.05709, appendix A).
+
+    uint8 RGB images to float32, normalised with the data's statistics. For CIFAR-10 the paper (appendix B.9) halves
+    the strength and leaves out the blur: `strength: 0.5, blur: 0`.
+    """
+
+
+@component("augment.byol", traits=("view",))
+class BYOL(Recipe):
+    """BYOL's views: SimCLR's with less jitter, blurred more and solarised, each view its own way.
+
+    uint8 RGB images to float32, normalised with the data's statistics (Grill et al. 2020, arXiv:2006.07733, appendix
+    B, table 6). The first view is always blurred, the second one time in ten, and solarised one time in five.
+    """
+
+    class Config(Recipe.Config):
+        brightness: Amount = 0.4
+        contrast: Amount = 0.4
+        saturation: Amount = 0.2
+        hue: Hue = 0.1
+        blur: Blur = (1.0, 0.1)
+        solarize: Solarize = (0.0, 0.2)
+
+
+@component("augment.moco_v1", traits=("view",))
+class MoCoV1(Recipe):
+    """MoCo's views: crop, grey, jitter, flip (He et al. 2020, arXiv:1911.05722, section 3.3).
+
+    uint8 RGB images to float32, normalised with the data's statistics. As in the authors' code grey comes before the
+    jitter, which all images get.
+    """
+
+    grey_first = True
+
+    class Config(Recipe.Config):
+        crop: Crop = (0.2, 1.0)
+        jitter: Jitter = 1.0
+        brightness: Amount = 0.4
+        contrast: Amount = 0.4
+        saturation: Amount = 0.4
+        hue: Hue = 0.4
+        blur: Blur = 0.0
+
+
+@component("augment.moco_v2", traits=("view",))
+class MoCoV2(Recipe):
+    """MoCo v2's views: crop, jitter, grey, blur, flip (Chen et al. 2020, arXiv:2003.04297).
+
+    uint8 RGB images to float32, normalised with the data's statistics. The authors' code blurs with a kernel that is
+    not cut off.
+    """
+
+    class Config(Recipe.Config):
+        crop: Crop = (0.2, 1.0)
+        brightness: Amount = 0.4
+        contrast: Amount = 0.4
+        saturation: Amount = 0.4
+        hue: Hue = 0.1
