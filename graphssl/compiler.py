@@ -74,7 +74,8 @@ class Program:
             call = interpreter.call
             if call is not None:
                 where = f"{call.span.file}:{call.span.line}:{call.span.column}"
-                return RunError(f"{where}: '{call.node}' failed: {type(again).__name__}: {again}")
+                reason = str(again).split("\n\nWhile executing", 1)[0].strip()  # what fx adds
+                return RunError(f"{where}: '{call.node}' failed: {type(again).__name__}: {reason}")
         return error
 
 

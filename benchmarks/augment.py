@@ -1,0 +1,208 @@
+"""How fast views are made: SimCLR's recipe, batched, against torchvision's transforms on single pictures.
+
+    python benchmarks/augment.py [--size 32|224] [--image H W] [--compile] [--output FILE]
+
+At 32 px it is the CIFAR setting (strength 0.5, no blur), at 224 px the ImageNet setting with blur, from pictures of
+256 x 256 unless `--image` says otherwise. All make the same kind of views from the same pictures, in turn in one
+process; a sample is one view of one picture. kornia and lightly take part where they are installed. The last line
+is the largest difference, where white is 1, to torchvision's functional transforms on float tensors with the same
+parameters.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import statistics
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import interleave, machine, table
+from PIL import Image
+from torch import Tensor
+from torchvision import transforms as v1
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional as tv
+
+from graphssl.component import DataFacts, Sizes, build, find
+
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+CROP = (0.08, 1.0)
+Run = Callable[[], object]
+
+
+@dataclass(frozen=True)
+class Setting:
+    """The recipe: size of the views in pixels, strength of the jitter, probability of the blur."""
+
+    size: int
+    strength: float
+    blur: float
+
+    @property
+    def amounts(self) -> tuple[float, float, float, float]:
+        s = self.strength
+        return 0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s
+
+    @property
+    def taps(self) -> int:
+        return 2 * (self.size // 20) + 1
+
+
+SETTINGS = {32: Setting(32, 0.5, 0.0), 224: Setting(224, 1.0, 0.5)}
+
+
+# -- who takes part ------------------------------------------------------------------------------------------
+
+
+def single(module: Any, setting: Setting, to_float: list[Any]) -> Any:
+    """torchvision's recipe for one picture, of its first or second version."""
+    steps = [
+        module.RandomResizedCrop(setting.size, CROP, antialias=True),
+        module.RandomHorizontalFlip(),
+        module.RandomApply([module.ColorJitter(*setting.amounts)], 0.8),
+        module.RandomGrayscale(0.2),
+    ]
+    if setting.blur:
+        steps.append(module.RandomApply([module.GaussianBlur(setting.taps, (0.1, 2.0))], setting.blur))
+    return module.Compose([*steps, *to_float, module.Normalize(MEAN, STD)])
+
+
+def one_by_one(transform: Any, pictures: list[Any], views: int = 2) -> Run:
+    return lambda: torch.stack([transform(picture) for picture in pictures for _ in range(views)])
+
+
+def lightly(setting: Setting, pictures: list[Any]) -> Run | None:
+    if importlib.util.find_spec("lightly") is None:
+        return None
+    transforms = importlib.import_module("lightly.transforms")
+    transform = transforms.SimCLRTransform(
+        input_size=setting.size, cj_strength=setting.strength, gaussian_blur=setting.blur,
+        normalize={"mean": list(MEAN), "std": list(STD)},
+    )  # fmt: skip
+    return lambda: torch.stack([view for picture in pictures for view in transform(picture)])
+
+
+def kornia(setting: Setting, image: Tensor) -> Run | None:
+    """kornia draws the order of the jitter once for the whole batch."""
+    if importlib.util.find_spec("kornia") is None:
+        return None
+    k = importlib.import_module("kornia.augmentation")
+    steps = [
+        k.RandomResizedCrop((setting.size, setting.size), CROP),
+        k.RandomHorizontalFlip(),
+        k.ColorJitter(*setting.amounts, p=0.8),
+        k.RandomGrayscale(p=0.2),
+    ]
+    if setting.blur:
+        steps.append(k.RandomGaussianBlur((setting.taps,) * 2, (0.1, 2.0), p=setting.blur))
+    transform = torch.nn.Sequential(*steps, k.Normalize(torch.tensor(MEAN), torch.tensor(STD)))
+    return lambda: [transform(image / 255) for _ in range(2)]
+
+
+def ours(setting: Setting, image: Tensor) -> Any:
+    h, w = image.shape[2:]
+    sizes = Sizes({"h": h, "w": w}, DataFacts(height=h, width=w, mean=MEAN, std=STD))
+    config = {"size": setting.size, "strength": setting.strength, "blur": setting.blur}
+    return build(find("augment.simclr"), None, sizes, **config)
+
+
+def batched(node: Any, image: Tensor, forward: Any) -> Run:
+    generator = torch.Generator().manual_seed(0)
+    return lambda: forward(image, draws=node.draw(len(image), generator, image.device))
+
+
+# -- what is measured ----------------------------------------------------------------------------------------
+
+
+def functions(setting: Setting, image: Tensor, few: int, compiled: bool) -> dict[str, tuple[Run, int]]:
+    """For each way of making views, a call and the number of samples that it makes."""
+    tensors = list(image[:few])
+    pictures = [Image.fromarray(t.permute(1, 2, 0).numpy()) for t in tensors]
+    node = ours(setting, image)
+    on_tensors = single(v2, setting, [v2.ToDtype(torch.float32, scale=True)])
+    ways: dict[str, tuple[Run | None, int]] = {
+        "torchvision v1, PIL": (one_by_one(single(v1, setting, [v1.ToTensor()]), pictures), few),
+        "torchvision v2, uint8 tensors": (one_by_one(on_tensors, tensors), few),
+        "lightly": (lightly(setting, pictures), few),
+        "kornia, batched": (kornia(setting, image), len(image)),
+        "graphssl": (batched(node, image, node), len(image)),
+    }
+    if compiled:
+        forward = torch.compile(node, fullgraph=True, dynamic=False)
+        ways["graphssl, compiled"] = (batched(node, image, forward), len(image))
+    return {name: (run, 2 * n) for name, (run, n) in ways.items() if run is not None}
+
+
+def rows(ways: Mapping[str, tuple[Run, int]], repeats: int) -> list[list[str]]:
+    """Samples/s of the median call, and the median of the ratios to the first way within each turn."""
+    seconds = interleave({name: run for name, (run, _) in ways.items()}, repeats)
+    speed = {name: [n / s for s in seconds[name]] for name, (_, n) in ways.items()}
+    first = next(iter(speed.values()))
+    made = [["", "samples/s", "ratio", "range"]]
+    for name, own in speed.items():
+        ratios = [a / b for a, b in zip(own, first, strict=True)]
+        span = f"{min(ratios):.1f} - {max(ratios):.1f}"
+        made.append([name, f"{statistics.median(own):,.0f}", f"{statistics.median(ratios):.1f}", span])
+    return made
+
+
+def difference(setting: Setting, image: Tensor) -> float:
+    """The largest difference to torchvision, over all views, images and channels."""
+    node, b = ours(setting, image), len(image)
+    draws = node.draw(b, torch.Generator().manual_seed(1), image.device)
+    views = torch.cat(node(image, draws=draws))
+    made = views * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
+    expected = [functional(image[i % b], draws[0], i, setting) for i in range(2 * b)]
+    return (made - torch.stack(expected)).abs().max().item()
+
+
+def functional(picture: Tensor, drawn: Any, i: int, setting: Setting) -> Tensor:
+    """torchvision's functional transforms with the parameters of row i."""
+    rectangle = [int(entry[i]) for entry in drawn.box]
+    x = tv.resized_crop(picture / 255, *rectangle, [setting.size] * 2, antialias=True)
+    x = tv.horizontal_flip(x) if drawn.flip[i] else x
+    for place, changes in enumerate(drawn.slots[i].tolist()):
+        x = tv.adjust_hue(x, drawn.turns[i].item()) if place == 3 else x
+        for operation, change in zip(
+            (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation), changes, strict=True
+        ):
+            x = operation(x, 1 + change) if change else x
+    x = tv.rgb_to_grayscale(x, 3) if drawn.grey[i] else x
+    return tv.gaussian_blur(x, [setting.taps] * 2, [drawn.sigma[i].item()] * 2) if drawn.blur[i] else x
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--size", type=int, choices=sorted(SETTINGS), default=32)
+    parser.add_argument("--image", type=int, nargs=2, metavar=("H", "W"), help="size of the pictures")
+    parser.add_argument("--batch", type=int, help="pictures in a batch; 256 at 32 px, 16 at 224 px")
+    parser.add_argument("--few", type=int, help="pictures for what works one by one; 64 at 32 px, 8 at 224 px")
+    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--compile", action="store_true", help="measure the compiled node too")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    small = options.size == 32
+    h, w = options.image or ((32, 32) if small else (256, 256))
+    batch, few = options.batch or (256 if small else 16), options.few or (64 if small else 8)
+    setting = SETTINGS[options.size]
+    image = torch.randint(0, 256, (batch, 3, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = rows(functions(setting, image, few, options.compile), options.repeats)
+    head = f"SimCLR at {setting.size} px from {h} x {w}: strength {setting.strength:g}, blur {setting.blur:g}"
+    how = f"{batch} pictures, 2 views each, {options.threads} thread(s), {options.repeats} turns after one warm-up"
+    last = f"largest difference to torchvision with equal parameters: {difference(setting, image[:few]):.1e}"
+    text = f"{machine()}\n{head}\n{how}\n\n{table(found)}\n\n{last}\n"
+    print(text, end="")
+    if options.output:
+        options.output.parent.mkdir(parents=True, exist_ok=True)
+        options.output.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,42 @@
+"""What an encoder has to beat: weighted kNN on raw pixels, and on an untrained encoder, of a graph's data set.
+
+    python benchmarks/pixels.py [GRAPH] [--set KEY=VALUE ...]
+
+Uses the graph's own `evaluate.knn` and both splits of its data, normalised as for an encoder.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import torch
+from torch import nn
+
+from graphssl.api import check, compile
+from graphssl.data import open_data
+from graphssl.evaluate import Judge
+from graphssl.spec import Knn
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("graph", nargs="?", default="byol")
+    parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
+    options = parser.parse_args()
+    checked, device = check(options.graph, options.sets), torch.device("cpu")
+    spec = checked.graph.spec
+    data = open_data(spec.data, device, spec.train.seed)
+    knn = spec.evaluate.knn or Knn()
+    size = checked.shapes.image_size(checked.encoder or "")
+    print(f"{spec.data.use}, kNN k = {knn.k}, temperature {knn.temperature:g}")
+    modules: dict[str, nn.Module] = {"raw pixels": nn.Flatten()}
+    if checked.encoder is not None:
+        modules[f"untrained {checked.encoder} of {checked.graph.name}"] = compile(checked).node(checked.encoder)
+    for name, module in modules.items():
+        accuracy = Judge(module, data, checked.data, size, spec.data.batch, device).knn(knn)
+        print(f"{100 * accuracy:6.2f} %  {name}")
+    data.close()
+
+
+if __name__ == "__main__":
+    main()

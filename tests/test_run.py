@@ -1,0 +1,205 @@
+"""Whole runs through the command line: trained, evaluated, tracked; interrupted, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import BYOL, MOCO, SIMCLR, Write
+
+import graphssl
+from graphssl.errors import RunError
+from graphssl.runs import RunFolder
+
+SHORT = (("epochs: 2", "epochs: 2, steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for all runs of this file: to create one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def here(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    return tmp_path
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    from graphssl.train.checkpoint import Checkpoints
+
+    payload = Checkpoints(folder / "checkpoints").latest()
+    assert payload is not None
+    return {**payload["model"], "step": torch.tensor(payload["step"])}
+
+
+def assert_same(a: Path, b: Path) -> None:
+    one, two = weights(a), weights(b)
+    assert one.keys() == two.keys()
+    different = [k for k in one if not torch.equal(one[k], two[k])]
+    assert not different
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "graphssl", *arguments]
+
+
+def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
+    said: list[str] = []
+    result = graphssl.run(write(BYOL, *SHORT), name="first", device="cpu", report=said.append)
+    assert result.outcome.step == 24
+    assert set(result.outcome.knn) == {0, 1}
+    facts = json.loads((here / "runs/first/run.json").read_text())
+    assert facts["status"] == "finished"
+    assert facts["mlflow"] == result.run_id
+    for name in ("graph.yaml", "graph.svg", "graph.png", "views.png"):
+        assert (here / "runs/first" / name).stat().st_size > 100
+    assert any("1500 images" in line for line in said)
+
+    from graphssl.track import find_run
+
+    run = find_run(str(result.run_id))
+    assert run.name == "first"
+    assert run.params["nodes.target.use"] == "target.ema"
+    assert run.params["train.optimizer.lr"] == "0.001"
+    assert run.tags["graphssl.graph_hash"] == facts["hash"]
+    assert run.metrics["knn"] == pytest.approx(result.outcome.knn[1])
+    assert run.status == "FINISHED"
+
+
+@pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
+def test_interrupted_and_resumed_is_bit_identical(
+    here: Path, write: Write, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(text, *SHORT)
+    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
+    from graphssl.train.step import Step
+
+    plain = Step.__call__
+
+    def interrupt(self: Step, step: int, batches: object) -> object:
+        if step == 13:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, step, batches)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Step, "__call__", interrupt)
+    result = graphssl.run(path, name="parts", device="cpu", report=lambda line: None)
+    assert result.interrupted
+    assert result.outcome.step == 14
+    monkeypatch.setattr(Step, "__call__", plain)
+    resumed = graphssl.run(resume="parts", device="cpu", report=lambda line: None)
+    assert not resumed.interrupted
+    assert resumed.run_id == result.run_id
+    assert_same(here / "runs/whole", here / "runs/parts")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [3, 8, 17])
+def test_killed_at_any_step_and_resumed_is_bit_identical(here: Path, write: Write, after: int) -> None:
+    path = write(MOCO, *SHORT)
+    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
+    script = (
+        "import os, signal, sys\n"
+        "from graphssl.train.step import Step\n"
+        "plain = Step.__call__\n"
+        "def call(self, step, batches):\n"
+        f"    if step == {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return plain(self, step, batches)\n"
+        "Step.__call__ = call\n"
+        "from graphssl.cli import main\n"
+        f"sys.argv = ['graphssl', 'run', {str(path)!r}, '--name', 'parts', '--device', 'cpu']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    done = subprocess.run(
+        command("run", "--resume", "parts", "--device", "cpu"), cwd=here, capture_output=True, text=True, check=False, timeout=120
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert_same(here / "runs/whole", here / "runs/parts")
+
+
+@pytest.mark.slow
+def test_ctrl_c_writes_a_checkpoint_and_exits_with_130(here: Path, write: Write) -> None:
+    path = write(SIMCLR, ("epochs: 2", "epochs: 2000"))
+    with subprocess.Popen(
+        command("run", str(path), "--name", "long", "--device", "cpu"), cwd=here,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        deadline = time.time() + 90
+        while not list((here / "runs").glob("long/checkpoints/step-*")) and time.time() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        output, _ = process.communicate(timeout=90)
+    assert process.returncode == 130, output
+    assert "graphssl run --resume long" in output
+    assert "Traceback" not in output
+    assert json.loads((here / "runs/long/run.json").read_text())["status"] == "killed"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(here: Path, write: Write) -> None:
+    path = write(SIMCLR, *SHORT, ("lr: 0.05", "lr: 1e30"))
+    with pytest.raises(RunError) as caught:
+        graphssl.run(path, name="wild", device="cpu", report=lambda line: None)
+    message = str(caught.value)
+    assert "not finite at step" in message
+    assert "ntxent = " in message
+    assert "checkpoint" in message
+    assert json.loads((here / "runs/wild/run.json").read_text())["status"] == "failed"
+
+
+def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    folder = RunFolder(here / "runs/one")
+    folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
+    with pytest.raises(RunError, match="made by another graph"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+def test_resume_of_a_finished_run_says_so(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    before = weights(here / "runs/one")
+    said: list[str] = []
+    result = graphssl.run(resume="one", device="cpu", report=said.append)
+    assert any("has finished" in line for line in said), said
+    assert result.outcome.step == 24
+    after = weights(here / "runs/one")
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_unknown_run_gets_a_suggestion(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *SHORT), name="first", device="cpu", report=lambda line: None)
+    with pytest.raises(RunError, match="did you mean 'first'"):
+        graphssl.run(resume="frist", device="cpu")
+
+
+def test_embed_gives_features_of_the_trained_encoder(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    images = torch.randint(0, 256, (21, 3, 32, 32), dtype=torch.uint8)
+    features = graphssl.embed("one", images, device="cpu")
+    assert features.shape == (21, 64)
+    torch.testing.assert_close(features[:4], graphssl.embed("one", images[:4], device="cpu"), rtol=1e-4, atol=1e-5)
+
+
+def test_accumulation_joins_the_keys_in_order(here: Path, write: Write) -> None:
+    path = write(MOCO, *SHORT, ("{epochs", "{accumulate: 3, epochs"))
+    result = graphssl.run(path, name="one", device="cpu", report=lambda line: None)
+    assert result.outcome.step == 24
+    assert int(weights(here / "runs/one")["queue.head"]) == 24 * 48 % 48
+
+
+def test_names_number_themselves(here: Path, write: Write) -> None:
+    path = write(SIMCLR, ("epochs: 2", "epochs: 1, steps: 1"))
+    names = [graphssl.run(path, device="cpu", report=lambda line: None).folder.name for _ in range(2)]
+    assert names == ["simclr-1", "simclr-2"]
+    with pytest.raises(RunError, match="already"):
+        graphssl.run(path, name="simclr-1", device="cpu", report=lambda line: None)
