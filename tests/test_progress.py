@@ -156,7 +156,7 @@ def test_no_control_characters_and_no_rich_when_piped() -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     assert not CONTROL.search(done.stdout)
-    assert len(done.stdout.splitlines()) == 4
+    assert len(done.stdout.splitlines()) == 3
 
 
 def test_letters_that_the_output_lacks() -> None:

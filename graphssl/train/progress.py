@@ -134,12 +134,16 @@ class _Lines:
 
     def __init__(self, console: Console | None) -> None:
         self._console = console
+        self._shown = -1
 
     def start(self) -> None: ...
 
     def stop(self) -> None: ...
 
     def show(self, state: _State) -> None:
+        if state.step == self._shown:
+            return
+        self._shown = state.step
         measured = {"loss": state.loss, "lr": state.rate, "images_per_second": state.speed}
         where = [f"epoch={state.epoch}/{state.epochs}", f"step={state.step}/{state.steps}"]
         left = state.left(time.monotonic()) or "-"
