@@ -12,7 +12,7 @@ import typer
 from .errors import GraphError, Problem, RunError, suggest
 
 if TYPE_CHECKING:
-    from .api import Checked
+    from .checked import Checked
 
 DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
 
@@ -45,19 +45,17 @@ def run(
     """Validate a graph, train it, evaluate it and track it in MLflow."""
     if (graph is None) == (resume is None):
         raise GraphError([Problem("name a graph file to run, or --resume a run: one of the two")])
-    from . import api
-    from .session import summary
+    from . import checked as made
+    from .session import resumed, started, summary
 
     if graph is not None:
-        checked = api.check(graph, sets or [])
+        checked = made.check(graph, sets or [])
         _warn(checked.warnings)
         for entry in checked.graph.spec.components:
             typer.echo(f"imports {entry}")
-        from .session import started
-
-        result = started(checked, api.choose_device(device), name, typer.echo)
+        result = started(checked, made.choose_device(device), name, typer.echo)
     else:
-        result = api.run(resume=resume, sets=sets or [], device=device, report=typer.echo)
+        result = resumed(resume or "", sets or [], made.choose_device(device), typer.echo)
     typer.echo(summary(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -69,13 +67,13 @@ def check(
     sets: Sets = None,
 ) -> None:
     """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
-    from . import api
+    from .checked import check as check_graph
     from .describe import describe
 
     problems: list[Problem] = []
     for graph in graphs:
         try:
-            checked = api.check(graph, sets or [])
+            checked = check_graph(graph, sets or [])
         except GraphError as error:
             problems += error.problems
             continue
@@ -97,12 +95,12 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
-    from . import api
+    from .checked import check, compile
 
-    checked = api.check(graph, sets or [])
+    checked = check(graph, sets or [])
     _warn(checked.warnings)
     if code:
-        typer.echo(api.compile(checked).code())
+        typer.echo(compile(checked).code())
     elif resolved:
         from .source import dump
 

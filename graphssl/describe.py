@@ -9,7 +9,7 @@ from typing import Any
 
 from pydantic_core import PydanticUndefined
 
-from .api import Checked
+from .checked import Checked
 from .component import Component, discover, find
 from .ports import Signature
 from .track import Comparison

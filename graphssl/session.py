@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .api import Checked, check, choose_device, trained
+from .checked import Checked, check, choose_device, trained
 from .compiler import Program, compile_graph
 from .data import Datasets, open_data
 from .errors import RunError

@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "errors", "ports", "schedule", "component", "testing", "yaml", "source", "spec", "expr", "plugins", "nodes", "values",
     "views", "wiring", "graph", "shapes", "checks", "compiler", "runs", "data", "train.optim", "evaluate", "track",
-    "report", "train", "api", "session", "describe", "schema", "starter", "cli", "__main__",
+    "report", "train", "checked", "session", "api", "describe", "schema", "starter", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
 

@@ -6,6 +6,7 @@ import contextlib
 import os
 import re
 import signal
+import time
 from collections.abc import Iterator
 
 import torch
@@ -135,7 +136,18 @@ def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
             reads = iter(loader)
         yield from reads
     except Exception as error:
+        error = _death_behind(error)
         raise RunError(_why(error, reader)) from error
+
+
+def _death_behind(error: Exception) -> Exception:
+    """Where a worker's pipe broke, torch's report of its death, which a signal handler raises a moment later."""
+    if isinstance(error, EOFError | ConnectionError):
+        try:
+            time.sleep(2)  # the signal ends it
+        except RuntimeError as death:
+            return death
+    return error
 
 
 def _why(error: Exception, reader: Reader) -> str:

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -224,15 +227,32 @@ def test_a_picture_of_one_pixel_and_a_grey_one_are_welcome(root: Path) -> None:
     assert torch.equal(first[1, 0], first[1, 2])
 
 
-def test_a_worker_that_dies_is_a_run_error_with_the_file(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def die(path: str, size: int) -> torch.Tensor:
-        if path.endswith("bee/007.jpg"):
-            os.kill(os.getpid(), signal.SIGKILL)
-        return decode(path, size)
+DYING = """
+import os, signal, sys
+import torch
+from graphssl import spec
+from graphssl.data import open_data, reader
+from graphssl.data.decode import decode
+from graphssl.errors import RunError
 
-    monkeypatch.setattr(reader, "decode", die)
-    with pytest.raises(RunError, match=r"worker process .* died while reading '.*bee/007\.jpg'.*data\.workers"):
-        list(opened(root, workers=1).train.epoch(0))
+def die(path, size):
+    if path.endswith("bee/007.jpg"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return decode(path, size)
+
+reader.decode = die
+settings = spec.Data(use="image_folder", root=sys.argv[1], size=16, batch=4, resident="workers", workers=1)
+try:
+    list(open_data(settings, torch.device("cpu"), 0).train.epoch(0))
+except RunError as error:
+    print(error)
+"""
+
+
+def test_a_worker_that_dies_is_a_run_error_with_the_file(root: Path) -> None:
+    """In a process of its own: torch reports the death from a signal handler, wherever the main thread then is."""
+    done = subprocess.run([sys.executable, "-c", DYING, str(root)], capture_output=True, text=True, check=False)
+    assert re.search(r"worker process .* died while reading '.*bee/007\.jpg'.*data\.workers", done.stdout), done
 
 
 @pytest.mark.parametrize("workers", [0, 1])
