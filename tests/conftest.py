@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -80,6 +81,12 @@ evaluate: {features: encoder, knn: {k: 5, every: 1}}
 """
 
 Write = Callable[..., Path]
+
+
+def pytest_configure() -> None:
+    """A shell's background job, as CI may be, ignores Ctrl-C and hands that on: the tests start as on a terminal."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

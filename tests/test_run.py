@@ -139,7 +139,10 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_with_130(here: Path, write: Write)
         while not list((here / "runs").glob("long/checkpoints/step-*")) and time.time() < deadline:
             time.sleep(0.2)
         process.send_signal(signal.SIGINT)
-        output, _ = process.communicate(timeout=90)
+        try:
+            output, _ = process.communicate(timeout=90)
+        finally:
+            process.kill()
     assert process.returncode == 130, output
     assert "graphssl run --resume long" in output
     assert "Traceback" not in output
