@@ -14,7 +14,7 @@ from .checks import check as check_rules
 from .compiler import Program, compile_graph
 from .component import DataFacts
 from .data import facts as data_facts
-from .errors import Problem, RunError
+from .errors import Problem, RunError, UsageError
 from .graph import Graph
 from .runs import RunFolder
 from .shapes import Shapes, infer
@@ -73,12 +73,15 @@ def trained(folder: RunFolder, node: str | None, device: torch.device) -> tuple[
     checked = check(folder.graph)
     name = node or checked.encoder
     if name is None or name not in checked.graph.nodes:
-        raise RunError(f"the graph of '{folder.name}' has no node '{name}'; it has {', '.join(checked.graph.nodes)}")
+        raise UsageError(f"the graph of '{folder.name}' has no node '{name}'; it has {', '.join(checked.graph.nodes)}")
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:
         raise RunError(f"the run '{folder.name}' has no checkpoint yet")
     program = compile(checked, device)
-    program.forward.load_state_dict(payload["model"])
+    try:
+        program.forward.load_state_dict(payload["model"])
+    except RuntimeError as error:
+        raise RunError(f"the checkpoint of '{folder.name}' does not fit its graph any more: {error}") from error
     return checked, program.node(name)
 
 
@@ -86,10 +89,11 @@ def choose_device(name: str) -> torch.device:
     """`auto` is a GPU where there is one."""
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device here; leave --device out, or say --device cpu")
     try:
         device = torch.device(name)
-    except RuntimeError:
-        raise RunError(f"'{name}' is no device: auto, cpu, cuda or cuda:1, say") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RunError("there is no CUDA device here; leave --device out, or say --device cpu")
+        torch.empty(0, device=device).tolist()  # fails where there is no such device, and on meta
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(f"'{name}' is no device here: auto, cpu, cuda or cuda:1, say") from None
     return device

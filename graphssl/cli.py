@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .errors import GraphError, Problem, RunError, suggest
+from .errors import GraphError, Problem, RunError, UsageError, suggest
 
 if TYPE_CHECKING:
     from .checked import Checked
@@ -160,7 +160,7 @@ def new(
 def evaluate(
     run: RunArgument,
     k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
-    temperature: Annotated[float | None, typer.Option(help="Default: the graph's.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=1e-6, help="Default: the graph's.")] = None,
     device: Device = "auto",
 ) -> None:
     """Evaluate a run's encoder again: weighted kNN on the held-out split."""
@@ -258,6 +258,8 @@ def main() -> None:
     except GraphError as error:
         count = sum(p.severity == "error" for p in error.problems)
         _fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
+    except UsageError as error:
+        _fail(f"graphssl: {error}", WRONG)
     except RunError as error:
         _fail(f"graphssl: {error}", FAILED)
     except KeyboardInterrupt:

@@ -90,7 +90,7 @@ def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int 
     schedules = []
     for term in graph.terms:
         if isinstance(term.weight, Schedule):
-            root.register_buffer(f"weight_{term.name}", torch.tensor(float(term.weight.start)), persistent=False)
+            root.register_buffer(f"_weight_{term.name}", torch.tensor(float(term.weight.start)), persistent=False)
     module = fx.GraphModule(root, forward, "Step")
     commit = fx.GraphModule(root, emission.commit(), "Commit")
     for name, node in nodes.items():  # GraphModule keeps only the children that the code calls.
@@ -100,7 +100,7 @@ def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int 
     for name, entry in graph.nodes.items():
         schedules += [(getattr(nodes[name], key), s) for key, s in schedules_of(entry.config).items()]
     schedules += [
-        (getattr(module, f"weight_{t.name}"), t.weight) for t in graph.terms if isinstance(t.weight, Schedule)
+        (getattr(module, f"_weight_{t.name}"), t.weight) for t in graph.terms if isinstance(t.weight, Schedule)
     ]
     return Program(
         graph,
@@ -277,7 +277,7 @@ class _Emission:
         for term in self.graph.terms:
             part = terms[term.name]
             if isinstance(term.weight, Schedule):
-                part = self.fx.call_function(operator.mul, (part, self.fx.get_attr(f"weight_{term.name}")))
+                part = self.fx.call_function(operator.mul, (part, self.fx.get_attr(f"_weight_{term.name}")))
                 weight = term.factor
             else:
                 weight = term.factor * term.weight

@@ -243,7 +243,8 @@ def build(
     """
     cls = component.cls if isinstance(component, Component) else component
     config = cls.Config(**values) if config is None else config  # type: ignore[attr-defined]  # @component saw to it
-    node: nn.Module = cls(config, sizes or Sizes(), **(sources or {}))
+    # A mapping without letters is falsy, and still has the facts of the data.
+    node: nn.Module = cls(config, Sizes() if sizes is None else sizes, **(sources or {}))
     hints = typing.get_type_hints(type(config), include_extras=True)
     for name, hint in hints.items():
         value = getattr(config, name)

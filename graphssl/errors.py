@@ -81,6 +81,10 @@ class RunError(Exception):
     """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
 
 
+class UsageError(RunError):
+    """A wrong argument of a command, such as a run that is not there: one clear message."""
+
+
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
     """Without repetitions, by file and line; problems without a place come first."""
     unique = dict.fromkeys(problems)

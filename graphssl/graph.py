@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import networkx as nx
+from pydantic import BaseModel
 
 from . import expr as e
 from .errors import GraphError, Problem, Span, suggest
@@ -55,7 +56,7 @@ class Graph:
 
     def resolved(self) -> dict[str, Any]:
         """Everything merged and all defaults filled in, as plain values."""
-        data = self.spec.model_dump(mode="json", by_alias=True, exclude_none=True)
+        data = _without_nothing(self.spec, self.spec.model_dump(mode="json", by_alias=True))
         data["nodes"] = {
             name: {"use": node.component.name, **node.config.model_dump(mode="json", by_alias=True)}
             for name, node in self.nodes.items()
@@ -88,6 +89,17 @@ class Graph:
                     graph.add_edge(source, call.id, slots=[])
                 graph.edges[source, call.id]["slots"].append(slot)
         return graph
+
+
+def _without_nothing(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
+    """A model's data without what is null by default; a null that turns something off stays."""
+    for name, declared in type(model).model_fields.items():
+        value = getattr(model, name)
+        if value is None and declared.default is None:
+            data.pop(name)
+        elif isinstance(value, BaseModel):
+            _without_nothing(value, data[name])
+    return data
 
 
 def read(source: Source) -> Graph:

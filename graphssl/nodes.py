@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
-from torch import nn
+from torch import fx, nn
 
 from .component import REGISTRY, Component, NodeConfig, discover
 from .errors import Problem, Span, suggest
@@ -17,6 +17,7 @@ from .source import Source
 from .spec import validate
 
 RESERVED = {"batch", "stopgrad", "views", "self"}
+TAKEN = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))  # nodes become attributes of such a module
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def name_problem(name: str, what: str) -> str | None:
         return f"'{name}' cannot name a {what}: a name is letters, digits and _, and no word of Python"
     if name in RESERVED or name.startswith("__"):
         return f"'{name}' cannot name a {what}: the word has a meaning of its own"
-    if what == "node" and hasattr(nn.Module, name):
+    if what == "node" and (name in TAKEN or name.startswith("_")):
         return f"'{name}' cannot name a node: a torch module already has something of that name"
     return None
 

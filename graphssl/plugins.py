@@ -25,7 +25,7 @@ def load_components(entries: Sequence[str], source: Source, problems: list[Probl
         except _NoSuchFile as error:
             hint = "the path is relative to the graph file that lists it"
             problems.append(Problem(f"there is no component file {error}", at, hint))
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
             reason = f"{type(error).__name__}: {error}"
             problems.append(Problem(f"'{entry}' does not load: {reason}", at, hint))

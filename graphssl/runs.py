@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .errors import RunError, suggest
+from .errors import RunError, UsageError, suggest
 
 RUNS = Path("runs")
 
@@ -66,7 +66,7 @@ def write_whole(path: Path, text: str) -> None:
 def new_run(name: str | None, graph: str) -> RunFolder:
     """A new folder under `runs/`: the given name, or the graph's with the next free number."""
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
-        raise RunError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
+        raise UsageError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
     try:
         RUNS.mkdir(exist_ok=True)
         if name is not None:
@@ -79,7 +79,7 @@ def new_run(name: str | None, graph: str) -> RunFolder:
             except FileExistsError:
                 number += 1
     except FileExistsError:
-        raise RunError(f"there is a run called '{name}' already: choose another name, or --resume {name}") from None
+        raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}") from None
     except OSError as error:
         raise RunError(f"no run can be kept in {RUNS.resolve()}: {error}") from error
 
@@ -98,4 +98,4 @@ def find_run(name: str) -> RunFolder:
             return RunFolder(path)
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml")) if RUNS.is_dir() else []
     hint = suggest(name, known, "runs are") or f"there are no runs under {RUNS}/ here"
-    raise RunError(f"there is no run called '{name}': {hint}")
+    raise UsageError(f"there is no run called '{name}': {hint}")

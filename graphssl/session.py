@@ -68,6 +68,11 @@ def resumed(name: str, sets: Sequence[str], device: torch.device, report: Report
         )
     precision = resolve(checked.graph.spec.train.precision, device)
     data = _open(checked, device, report)
+    if payload is not None and payload["samples"] != data.train.samples:
+        raise RunError(
+            f"the data set has changed: {data.train.samples:,} training samples now, {payload['samples']:,} when the "
+            f"checkpoint of '{folder.name}' was written; other data is a new run: leave --resume out"
+        )
     return _Session(checked, device, precision, data, folder, report).run(payload)
 
 
@@ -151,7 +156,7 @@ class _Session:
                 loop = Loop(
                     step, self.data, train, graph.spec.evaluate, self._judge(step),
                     Checkpoints(self.folder.checkpoints, train.checkpoint.keep), progress, tracker,
-                    lambda: stop.requested, {"format": 1, "graph_hash": graph.hash()},
+                    lambda: stop.requested, {"graph_hash": graph.hash(), "samples": self.data.train.samples},
                     Outcome(knn=dict((payload or {}).get("knn", {}))),
                 )  # fmt: skip
                 with _worker_failures():

@@ -235,9 +235,10 @@ class _Inference:
                 slot = next(slots)
                 self.values[slot.id] = member
                 for axes, tensor in zip(port.axes, tensors_of(member), strict=False):
-                    assert match(axes, tuple(tensor.shape)) is not None, (
-                        f"{call.node} gives {list(tensor.shape)}, but says [{' '.join(axes)}]"
-                    )
+                    if match(axes, tuple(tensor.shape)) is None:
+                        message = f"{call.node} gives {list(tensor.shape)}, but says [{' '.join(axes)}]"
+                        self.problems.append(Problem(message, call.span, "its component's annotations are wrong"))
+                        self.failed.add(call.node)
 
     def _explain(self, call: Call, error: Exception) -> Problem:
         """A failed call: where sizes differ from those that the node was built with, that is the reason."""

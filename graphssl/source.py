@@ -22,6 +22,7 @@ __all__ = ["Source", "dump", "load", "packaged"]
 
 Table = dict[yaml.Path, Places]
 SET = "--set"
+SWITCHES = (("evaluate",), ("train", "checkpoint"))  # sections in which null is a value, off, and not a removal
 START = "graph:, nodes:, flow: and loss: make a graph; `graphssl new NAME` writes one to start from"
 
 
@@ -49,7 +50,7 @@ class Source:
     def _merge(self, old: dict[str, Any], new: dict[str, Any], path: yaml.Path, places: Table) -> None:
         for key, value in new.items():
             at = (*path, key)
-            if value is None and key in old:
+            if value is None and key in old and path not in SWITCHES:
                 del old[key]
                 self._forget(at)
             elif isinstance(value, dict) and isinstance(old.get(key), dict) and not _other_use(old[key], value, at):

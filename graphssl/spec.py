@@ -49,7 +49,7 @@ class Data(Section):
     use: Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder"] = (
         "digits"
     )
-    batch: PositiveInt = 256
+    batch: Annotated[int, Field(gt=0, le=10_000_000)] = 256
     root: str | None = None
     download: bool = False
     size: Annotated[int, Field(ge=4, le=4096)] | None = None
@@ -148,7 +148,7 @@ class Train(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: bool = True
     compile: Literal["auto", "on", "off"] = "auto"
-    seed: NonNegativeInt = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     checkpoint: Checkpoints = Checkpoints()
     log_every: PositiveInt = 10
 

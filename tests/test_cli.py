@@ -203,7 +203,7 @@ def test_export_loads_into_plain_torchvision(typed: Type, folder: Path, runs: tu
     plain = ResNet(BasicBlock, [1, 1, 1, 1])
     state = torch.load(folder / "encoder.pt", weights_only=True)
     assert set(state) == {k for k in plain.state_dict() if not k.startswith("fc.")}
-    assert "has no node 'nobody'" in typed("export", runs[0], "--node", "nobody", code=1)
+    assert "has no node 'nobody'" in typed("export", runs[0], "--node", "nobody", code=2)
 
 
 def test_compare(typed: Type, runs: tuple[str, str]) -> None:
@@ -212,12 +212,12 @@ def test_compare(typed: Type, runs: tuple[str, str]) -> None:
     assert rows["nodes.critic.temperature"][1:] == ["0.2", "0.5"]
     assert "nodes.queue.size" not in rows
     assert len(rows["knn"]) == 5
-    assert "did you mean 'one'?" in typed("compare", "one", "onne", code=1)
+    assert "did you mean 'one'?" in typed("compare", "one", "onne", code=2)
 
 
 def test_commands_on_runs_that_are_not_there(typed: Type, runs: tuple[str, str]) -> None:
     for command in (["evaluate"], ["export"], ["run", "--resume"]):
-        assert "did you mean 'one'?" in typed(*command, "onee", code=1)
+        assert "did you mean 'one'?" in typed(*command, "onee", code=2)
 
 
 def test_an_internal_error_is_one_line(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,3 +206,50 @@ def test_names_number_themselves(here: Path, write: Write) -> None:
     assert names == ["simclr-1", "simclr-2"]
     with pytest.raises(RunError, match="already"):
         graphssl.run(path, name="simclr-1", device="cpu", report=lambda line: None)
+
+
+def test_an_interruption_at_the_end_of_an_epoch_writes_a_checkpoint(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphssl.train.step import Step
+
+    plain = Step.__call__
+
+    def interrupt(self: Step, step: int, batches: object) -> object:
+        if step == 92:  # the last of the first epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, step, batches)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Step, "__call__", interrupt)
+    path = write(SIMCLR, ("epochs: 2", "epochs: 2, checkpoint: {epochs: 100}"))
+    result = graphssl.run(path, name="end", device="cpu", report=lambda line: None)
+    assert result.interrupted
+    assert int(weights(here / "runs/end")["step"]) == 93
+
+
+def test_what_is_turned_off_stays_off_when_resumed(here: Path, write: Write) -> None:
+    path = write(SIMCLR, *SHORT, ("knn: {k: 5, every: 1}", "knn: null, monitor: null"))
+    result = graphssl.run(path, name="off", device="cpu", report=lambda line: None)
+    assert not result.outcome.knn
+    said: list[str] = []
+    graphssl.run(resume="off", device="cpu", report=said.append)
+    assert any("has finished" in line for line in said)
+
+
+def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:
+    graph = graphssl.load(write(SIMCLR), ["evaluate.knn=null", "train.checkpoint={epochs: null, steps: 5}"])
+    assert graph.spec.evaluate.knn is None
+    assert graphssl.load(write(SIMCLR), ["train.optimizer=null"]).spec.train.optimizer.use == "adamw"
+
+
+def test_resume_refuses_other_data(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    from graphssl.train.checkpoint import Checkpoints, save
+
+    kept = Checkpoints(here / "runs/one/checkpoints")
+    payload, path = kept.latest(), kept.latest_path()
+    assert payload is not None
+    assert path is not None
+    save(path, {**payload, "samples": 1400})
+    with pytest.raises(RunError, match="the data set has changed: 1,500 training samples now, 1,400"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)

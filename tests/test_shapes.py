@@ -90,3 +90,8 @@ def test_match() -> None:
     assert match(("b", "...", "d"), (4, 1, 2, 8)) == [("b", 4), ("d", 8)]
     assert match(("b", "...", "d"), (4,)) is None
     assert match((), ()) == []
+
+
+def test_a_node_that_asks_for_no_letter_has_the_facts_of_the_data(write: Write) -> None:
+    shapes = check(write(MOCO, ("batch: 16}", "batch: 16, size: 64}"), ("k: target(x[1])", "k: target(plain(batch.image))"), ("  queue:     {use", "  plain:     {use: augment.plain}\n  queue:     {use"))).shapes  # fmt: skip
+    assert shapes.image_size("encoder") == (64, 64)

@@ -33,7 +33,7 @@ class MLP(nn.Module):
         hidden: PositiveInt = Field(2048, description="size of the layers before the last")
         out: PositiveInt = Field(128, description="size of the output")
         layers: PositiveInt = Field(
-            2, description="number of linear layers; 1 is a linear head, and `hidden` has no use"
+            2, le=64, description="number of linear layers; 1 is a linear head, and `hidden` has no use"
         )
         norm: VectorNorm = Field(
             "batch",

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import RunError, suggest
+from ..errors import RunError, UsageError, suggest
 from .store import NOT_THERE, check_database, client, reason, store_uri
 
 LOOKED_AT = 1000  # runs, when a name is looked for
@@ -99,7 +99,7 @@ def _find(store: Any, name: str) -> FoundRun:
     if run is None:
         known = list(dict.fromkeys(r.info.run_name for r in runs if r.info.run_name))
         hint = suggest(name, known, "runs are") or ("there are many" if known else "the store has no runs yet")
-        raise RunError(f"MLflow has no run called '{name}': {hint}")
+        raise UsageError(f"MLflow has no run called '{name}': {hint}")
     return _found(run)
 
 

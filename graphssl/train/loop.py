@@ -76,9 +76,10 @@ class Loop:
             self._monitor(epoch + 1, last, watch)
             if self._due(epoch + 1, done):
                 self._knn(epoch + 1, self.outcome.step)
-            self._save_after(epoch + 1, done)
-            if not done and self.stop():
-                self.outcome.interrupted = True
+            self.outcome.interrupted = not done and self.stop()
+            if done or self.outcome.interrupted or self._save_due(epoch + 1):
+                self._save()
+            if self.outcome.interrupted:
                 break
         return self.outcome
 
@@ -167,10 +168,11 @@ class Loop:
         }
         self.checkpoints.write(self.outcome.step, payload)
 
-    def _save_after(self, epoch: int, done: bool) -> None:
-        every = self.train.checkpoint.epochs
-        if done or (every is not None and epoch % every == 0):
-            self._save()
+    def _save_due(self, epoch: int) -> bool:
+        """Whether the end of an epoch is also when a checkpoint is due, by epochs or by steps."""
+        due = self.train.checkpoint
+        by_steps = due.steps is not None and self.outcome.step % due.steps == 0
+        return by_steps or (due.epochs is not None and epoch % due.epochs == 0)
 
     def _note_finite(self, outputs: Mapping[str, Any], step: int) -> None:
         """Keeps the first step whose loss was not finite in a tensor on the device, which is read when logging."""
@@ -187,7 +189,7 @@ class Loop:
         good = self.checkpoints.latest_path()
         kept = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
         return RunError(
-            f"the loss is not finite at step {step} ({terms}); {kept}. "
+            f"the loss is not finite at step {step + 1} ({terms}); {kept}. "
             "A lower learning rate, a longer warm-up, train.clip or fp32 usually help."
         )
 
