@@ -449,11 +449,18 @@ def no_labels(facts: Facts) -> Iterator[Finding]:
 
 @rule("G402", "a batch larger than the data set", "error")
 def batch_fits_data(facts: Facts) -> Iterator[Finding]:
-    """With `last: drop` an epoch of such a data set has no batch at all."""
-    samples, batch = facts.shapes.data.samples, facts.shapes.batch
-    if samples is not None and samples < batch and facts.graph.spec.data.last == "drop":
+    """An epoch of such a data set has no optimizer step: it takes `train.accumulate` batches for each.
+
+    With `last: drop` the batches are whole ones, with `last: keep` the last may be short.
+    """
+    samples, batch, spec = facts.shapes.data.samples, facts.shapes.batch, facts.graph.spec
+    if samples is None:
+        return
+    batches = samples // batch if spec.data.last == "drop" else -(-samples // batch)
+    if batches < spec.train.accumulate:
+        times = f" times train.accumulate ({spec.train.accumulate})" if spec.train.accumulate > 1 else ""
         yield (
-            f"the batch of {batch} is larger than the data set of {samples}",
+            f"the batch of {batch}{times} is larger than the data set of {samples}",
             facts.graph.source.at(("data", "batch")),
             None,
         )

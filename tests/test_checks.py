@@ -31,6 +31,7 @@ BREAKS = [
     ("G305", MOCO, [(", norm: {use: split_batch, splits: 4}", "")], "batch norm over the whole batch"),
     ("G401", MOCO, [("objective(s)", "objective(critic(q, k, bank(batch.label)))"), ("  queue: push(k)", "  queue: push(k)\n  bank: store(batch.index, k)"), ("  queue:     {use", "  bank: {use: negatives.memory_bank, sample: 8}\n  queue:     {use")], "'infonce' uses the labels"),
     ("G402", SIMCLR, [("batch: 16", "batch: 2048")], "larger than the data set"),
+    ("G402", SIMCLR, [("{epochs", "{accumulate: 100, epochs")], "train.accumulate (100) is larger than the data set of 1500"),
     ("G403", SIMCLR, [("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}")], "the warm-up of 5 epochs"),
     ("G404", MOCO, [("momentum: 0.99", "momentum: 0.01")], "the momentum of 'target' is 0.01"),
 ]  # fmt: skip
