@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
@@ -48,7 +48,6 @@ class Graph:
     terms: tuple[Term, ...]
     batch: Mapping[str, Slot]
     read: frozenset[str]
-    warnings: tuple[Problem, ...] = field(default=())
 
     @property
     def name(self) -> str:

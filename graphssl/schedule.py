@@ -53,8 +53,3 @@ else:
         def __class_getitem__(cls, kind: Any) -> Any:
             constant, schedule = Annotated[kind, Tag("constant")], Annotated[Schedule[kind], Tag("schedule")]
             return Annotated[Union[constant, schedule], Discriminator(_is_schedule)]  # noqa: UP007
-
-
-def value_at(value: float | Schedule[Any], step: int, steps: int, steps_per_epoch: int) -> float:
-    """The number that a constant or scheduled value stands for at a step."""
-    return value.at(step, steps, steps_per_epoch) if isinstance(value, Schedule) else float(value)
