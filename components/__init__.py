@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from . import augment, critic, encoder, head, negatives, objective, target
+from . import augment, context, critic, encoder, head, negatives, objective, prior, target, toy
 
-__all__ = ["augment", "critic", "encoder", "head", "negatives", "objective", "target"]
+__all__ = ["augment", "context", "critic", "encoder", "head", "negatives", "objective", "prior", "target", "toy"]

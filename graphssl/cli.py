@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 import sys
 from pathlib import Path
@@ -46,6 +47,8 @@ def run(
     """Validate a graph, train it, evaluate it and track it in MLflow."""
     if (graph is None) == (resume is None):
         raise GraphError([Problem("name a graph file to run, or --resume a run: one of the two")])
+    if resume is not None and name is not None:
+        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave --name out")
     from . import checked as made
     from .session import resumed, started, summary
 
@@ -53,8 +56,6 @@ def run(
     if graph is not None:
         checked = made.check(graph, sets or [])
         _warn(checked.warnings)
-        for entry in checked.graph.spec.components:
-            typer.echo(f"imports {entry}")
         result = started(checked, made.choose_device(device), name, typer.echo)
     else:
         result = resumed(resume or "", sets or [], made.choose_device(device), typer.echo)
@@ -97,9 +98,9 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
-    from .checked import check, compile
+    from .checked import compile, load, validated
 
-    checked = check(graph, sets or [])
+    checked = validated(load(graph, sets or []))
     _warn(checked.warnings)
     if code:
         typer.echo(compile(checked).code())
@@ -133,8 +134,20 @@ def _write(path: Path, content: bytes) -> None:
 @app.command()
 def components(
     name: Annotated[str | None, typer.Argument(help="A component, such as critic.cosine, or a kind.")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Which critics, negatives and objectives go together.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All of them as a page, docs/components.md.")] = False,
 ) -> None:
     """List the components, or say what one takes, gives and can be configured with."""
+    if grid:
+        from .grid import grid_text
+
+        typer.echo(grid_text())
+        return
+    if markdown:
+        from .catalogue import catalogue
+
+        typer.echo(catalogue(), nl=False)
+        return
     from .describe import component_text, components_text
 
     try:
@@ -152,7 +165,7 @@ def new(
 
     path, text = starter(name)
     if path.exists():
-        raise RunError(f"{path} is there already")
+        raise UsageError(f"{path} is there already")
     _write(path, text.encode())
 
 
@@ -161,13 +174,14 @@ def evaluate(
     run: RunArgument,
     k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
     temperature: Annotated[float | None, typer.Option(min=1e-6, help="Default: the graph's.")] = None,
+    linear: Annotated[bool, typer.Option("--linear", help="Also fit a linear classifier to the features.")] = False,
     device: Device = "auto",
 ) -> None:
-    """Evaluate a run's encoder again: weighted kNN on the held-out split."""
+    """Evaluate a run's encoder again on the held-out split: weighted kNN, and a linear classifier."""
     from .session import evaluated
 
     _collect_garbage()
-    typer.echo(evaluated(run, k, temperature, device))
+    typer.echo(evaluated(run, k, temperature, device, linear))
 
 
 @app.command()
@@ -177,7 +191,7 @@ def export(
     node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
 ) -> None:
     """Write a node's weights, under torchvision's names, for plain torch to load."""
-    from .session import exported
+    from .export import exported
 
     typer.echo(exported(run, output, node))
 
@@ -231,18 +245,31 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow's own user interface on the store in use."""
-    from .track import ui_command
+    from .track import serve, ui_command
 
-    command = [*ui_command(None), "--port", str(port)]
+    command = ui_command(port)
     typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
     sys.stdout.flush()
-    os.execv(command[0], command)
+    serve(command)
 
 
 def _collect_garbage() -> None:
     """From here on, and without looking at what the imports made, which stays."""
     gc.freeze()
     gc.enable()
+
+
+class _Said(logging.Handler):
+    """What is imported for a graph is said on stderr, before it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        typer.echo(record.getMessage(), err=True)
+
+
+def _say_imports() -> None:
+    log = logging.getLogger("graphssl.plugins")
+    log.setLevel(logging.INFO)
+    log.handlers = [_Said()]
 
 
 def _warn(warnings: tuple[Problem, ...]) -> None:
@@ -253,6 +280,7 @@ def _warn(warnings: tuple[Problem, ...]) -> None:
 def main() -> None:
     """The entry point: every error that a user can cause becomes one message and an exit code."""
     gc.disable()  # a fifth of the time that torch takes to import
+    _say_imports()
     try:
         app(standalone_mode=True)
     except GraphError as error:

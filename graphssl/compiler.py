@@ -8,9 +8,7 @@ updates. Randomness is drawn by `Program.draw`, outside of both.
 from __future__ import annotations
 
 import hashlib
-import operator
-import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -19,11 +17,12 @@ import torch
 from torch import Tensor, fx, nn
 
 from .component import build, schedules_of
+from .emission import Emission, readable
 from .errors import RunError
-from .graph import Graph, Term
+from .graph import Graph
 from .schedule import Schedule
 from .shapes import Shapes, sources
-from .values import Argument, Call, Slot
+from .values import Call
 
 Outputs = Mapping[str, Any]
 
@@ -33,16 +32,18 @@ class Program:
     """A compiled graph.
 
     forward(fields..., draws...): takes the batch fields in `inputs`, then one tuple of tensors for each random
-    call; gives `loss` (0-d), `terms` (0-d, by name), `carried` (what the updates take) and `watch` (for each
-    critic's line, a query and its key, detached).
+    call; gives `loss` (0-d), `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual
+    information, in nats), `carried` (what the updates take) and `watch` (for each critic's line, a query and its
+    key, detached).
     commit(carried...): writes the states; called after the optimizer's step.
     """
 
     graph: Graph
+    shapes: Shapes
     forward: fx.GraphModule
     commit: fx.GraphModule
     inputs: tuple[str, ...]
-    random: tuple[Call, ...]
+    random: tuple[tuple[Call, int], ...]
     batched: tuple[bool, ...]
     schedules: tuple[tuple[Tensor, Schedule[Any]], ...]
 
@@ -51,7 +52,20 @@ class Program:
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Any, ...]:
         """The random numbers of one step for a batch of b samples, one entry for each random call."""
-        return tuple(self.node(c.node).draw(b * c.fold, generator, device) for c in self.random)  # type: ignore[operator]
+        return tuple(self.node(c.node).draw(b * times, generator, device) for c, times in self.random)  # type: ignore[operator]
+
+    def features(self, name: str) -> nn.Module:
+        """What gives the features of plain, normalised images that `name` stands for: a node, or a value of the flow.
+
+        It shares the nodes' weights.
+        """
+        if name in self.graph.nodes:
+            return self.node(name)
+        code = Emission(self.graph, self.shapes).features(self.graph.values[name])
+        module = fx.GraphModule(self.forward, code, "Features")
+        module.graph.eliminate_dead_code()
+        module.recompile()
+        return module
 
     def set_schedules(self, step: int, steps: int, steps_per_epoch: int) -> None:
         """Writes every scheduled value, a 0-d tensor, for an optimizer step."""
@@ -60,8 +74,8 @@ class Program:
 
     def code(self) -> str:
         """The step as Python: the forward pass, then the updates."""
-        forward = _readable(self.forward.code)
-        commit = _readable(self.commit.code).replace("def forward(", "def update(")
+        forward = readable(self.forward.code)
+        commit = readable(self.commit.code).replace("def forward(", "def update(")
         return f"{forward}\n\n{commit}" if self.graph.update_calls() else forward
 
     def locate(self, arguments: tuple[Any, ...], error: Exception) -> Exception:
@@ -82,7 +96,7 @@ class Program:
 def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0) -> Program:
     """Builds the nodes with their weights and emits the program."""
     nodes = build_nodes(graph, shapes, seed)
-    emission = _Emission(graph)
+    emission = Emission(graph, shapes)
     forward = emission.forward()
     root = nn.Module()
     for name, node in nodes.items():
@@ -104,9 +118,10 @@ def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int 
     ]
     return Program(
         graph,
+        shapes,
         module,
         commit,
-        tuple(graph.batch),
+        tuple(n.target for n in forward.nodes if n.op == "placeholder" and n.target in graph.batch),
         tuple(emission.random),
         tuple(emission.batched),
         tuple(schedules),
@@ -141,168 +156,3 @@ class _Locator(fx.Interpreter):
     def run_node(self, n: fx.Node) -> Any:
         self.call = n.meta.get("call", self.call)
         return super().run_node(n)
-
-
-class _Emission:
-    """Emits the calls of a graph as fx nodes."""
-
-    def __init__(self, graph: Graph) -> None:
-        self.graph = graph
-        self.fx = fx.Graph()
-        self.slots: dict[int, fx.Node] = {}
-        self.folded: dict[tuple[Slot, ...], fx.Node] = {}
-        self.cut: dict[int, fx.Node] = {}
-        self.random: list[Call] = []
-        self.carried: list[Slot] = []
-        self.batched: list[bool] = []
-
-    def forward(self) -> fx.Graph:
-        needed = self._needed()
-        for name, slot in self.graph.batch.items():
-            self.slots[slot.id] = self.fx.placeholder(name)
-        self.random = [c for c in self.graph.step_calls() if c.draws and c.id in needed]
-        draws = {c.id: self.fx.placeholder(f"draws_{i}_{c.node}") for i, c in enumerate(self.random)}
-        for call in self.graph.step_calls():
-            if call.id in needed:
-                self._call(call, draws.get(call.id))
-        terms = {term.name: self._term(term) for term in self.graph.terms}
-        loss = self._total(terms)
-        self.carried = list(dict.fromkeys(s for c in self.graph.update_calls() for s in c.inputs()))
-        self.batched = [s.axes[0][:1] == ("b",) for s in self.carried]
-        carried = tuple(self._detached(s) for s in self.carried)
-        watch = {k: tuple(self._detached(s) for s in pair) for k, pair in self._watched(needed).items()}
-        detached = {k: self._method("detach", v) for k, v in terms.items()}
-        self.fx.output({"loss": loss, "terms": detached, "carried": carried, "watch": watch})
-        self.fx.lint()
-        return self.fx
-
-    def commit(self) -> fx.Graph:
-        """The updates, on what the forward pass carried out."""
-        self.fx = fx.Graph()
-        values = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
-        for call in self.graph.update_calls():
-            node = self.fx.get_attr(call.node)
-            arguments = [_map(a, values) for a in call.args.values()]
-            self.fx.call_method(call.method, (node, *arguments)).meta["call"] = call
-        self.fx.output(None)
-        return self.fx
-
-    def _needed(self) -> set[int]:
-        """The calls that a loss term or an update depends on."""
-        digraph = self.graph.digraph()
-        ends = {s.id for t in self.graph.terms for s in t.slots}
-        last = {c.id for c in self.graph.calls if c.section == "update" or any(s.id in ends for s in c.outputs)}
-        return {n for end in last for n in nx.ancestors(digraph, end) if isinstance(n, int)} | last
-
-    def _watched(self, needed: set[int]) -> dict[str, tuple[Slot, Slot]]:
-        """For each line that scores pairs, the first query and key: embeddings to keep an eye on."""
-        watched: dict[str, tuple[Slot, Slot]] = {}
-        for call in self.graph.step_calls():
-            if call.id in needed and call.fold == 1 and any(s.kind == "scores" for s in call.outputs):
-                pair = [s for s in call.inputs() if s.kind == "tensor"][:2]
-                if len(pair) == 2:
-                    watched.setdefault(call.line, (pair[0], pair[1]))
-        return watched
-
-    # -- calls ---------------------------------------------------------------------------------------------
-
-    def _call(self, call: Call, draws: fx.Node | None) -> None:
-        if call.node == "stopgrad":
-            (slot,) = call.inputs()
-            self._name(call.outputs[0], self._method("detach", self.slots[slot.id]))
-            return
-        ports = self.graph.nodes[call.node].forward.inputs
-        args, kwargs = call.arguments(ports, lambda argument: self._argument(call, argument))
-        if draws is not None:
-            kwargs["draws"] = draws
-        result = self.fx.call_module(call.node, tuple(args), kwargs)
-        result.meta["call"] = call
-        self._spread(call, result)
-
-    def _argument(self, call: Call, argument: Argument) -> Any:
-        if isinstance(argument, tuple) and call.fold > 1:
-            if argument not in self.folded:
-                nodes = tuple(self.slots[s.id] for s in argument)
-                self.folded[argument] = self.fx.call_function(torch.cat, (nodes,))
-            return self.folded[argument]
-        return _map(argument, self.slots)
-
-    def _spread(self, call: Call, result: fx.Node) -> None:
-        """Gives a call's result to its slots: parts, views of a family, views of a fold."""
-        ports = self.graph.nodes[call.node].forward.outputs
-        slots = iter(call.outputs)
-        for i, port in enumerate(ports):
-            part = self._item(result, i) if port.name else result
-            mine = [s for s in call.outputs if s.output == port.name]
-            if call.fold > 1:
-                part = self._method("chunk", part, call.fold)
-            for view in range(len(mine)):
-                slot = next(slots)
-                single = call.fold == 1 and not port.family
-                self._name(slot, part if single else self._item(part, view))
-
-    def _item(self, node: fx.Node, index: int) -> fx.Node:
-        return self.fx.call_function(operator.getitem, (node, index))
-
-    def _method(self, name: str, *args: Any) -> fx.Node:
-        return self.fx.call_method(name, args)
-
-    def _name(self, slot: Slot, node: fx.Node) -> None:
-        node._rename(slot.name)
-        self.slots[slot.id] = node
-
-    def _detached(self, slot: Slot) -> fx.Node:
-        node = self.slots[slot.id]
-        if node.op == "placeholder":
-            return node
-        if slot.id not in self.cut:
-            self.cut[slot.id] = self._method("detach", node)
-            self.cut[slot.id]._rename(f"{slot.name}_detached")
-        return self.cut[slot.id]
-
-    # -- loss ----------------------------------------------------------------------------------------------
-
-    def _term(self, term: Term) -> fx.Node:
-        """The mean over the family."""
-        total = self.slots[term.slots[0].id]
-        for slot in term.slots[1:]:
-            total = self.fx.call_function(operator.add, (total, self.slots[slot.id]))
-        if len(term.slots) > 1:
-            total = self.fx.call_function(operator.truediv, (total, len(term.slots)))
-            total._rename(term.name)
-        return total
-
-    def _total(self, terms: Mapping[str, fx.Node]) -> fx.Node:
-        parts = []
-        for term in self.graph.terms:
-            part = terms[term.name]
-            if isinstance(term.weight, Schedule):
-                part = self.fx.call_function(operator.mul, (part, self.fx.get_attr(f"_weight_{term.name}")))
-                weight = term.factor
-            else:
-                weight = term.factor * term.weight
-            parts.append(part if weight == 1 else self.fx.call_function(operator.mul, (part, weight)))
-        total = parts[0]
-        for part in parts[1:]:
-            total = self.fx.call_function(operator.add, (total, part))
-        if total.target in (operator.add, operator.mul):
-            total._rename("loss")
-        return total
-
-
-def _map(argument: Argument, nodes: Mapping[int, fx.Node]) -> Any:
-    if argument is None:
-        return None
-    return nodes[argument.id] if isinstance(argument, Slot) else tuple(nodes[s.id] for s in argument)
-
-
-def _readable(code: str) -> str:
-    """Generated code without the lines and clauses that only free memory."""
-    code = re.sub(r";  (\w+ = )+None", "", code)
-    return "\n".join(_lines(code)).strip()
-
-
-def _lines(code: str) -> Iterator[str]:
-    for line in code.split("\n"):
-        if line.strip() and not re.fullmatch(r"\s*(\w+ = )+None", line):
-            yield line.split("  # ")[0].rstrip()

@@ -29,11 +29,12 @@ A component is an `nn.Module` class with a name, a strict config and ports:
 from __future__ import annotations
 
 import inspect
+import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Annotated, Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -56,6 +57,9 @@ TRAITS = {
     "bank": "holds an entry for each training sample",
     "average": "a moving average of other nodes",
     "view": "makes the views of an image, normalised last",
+    "bounded": "a critic whose scores cannot grow without end",
+    "distance": "a critic whose scores are minus a distance",
+    "of_distances": "an objective on such scores only",
 }
 
 C = TypeVar("C", bound=type[nn.Module])
@@ -86,6 +90,10 @@ class DataFacts:
     classes: int | None = None
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
+
+    def fewer_than(self, n: int) -> int | None:
+        """The number of samples where it is known to be below n, else None. Cheaper than `samples` for a folder."""
+        return self.samples if self.samples is not None and self.samples < n else None
 
 
 class Unbound(LookupError):
@@ -136,8 +144,8 @@ class Component:
 
     @property
     def summary(self) -> str:
-        """The first line of the docstring."""
-        return (inspect.getdoc(self.cls) or "").split("\n", 1)[0]
+        """The first line of the class's own docstring; without one it would be that of `nn.Module`."""
+        return inspect.cleandoc(self.cls.__doc__ or "").split("\n", 1)[0]
 
     def signature(self, config: NodeConfig, of: Mapping[str, Signature]) -> Signature:
         """The ports of `forward` for this config; `of` are those of the nodes that the config names."""
@@ -169,6 +177,11 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
         config = getattr(cls, "Config", None)
         if not (isinstance(config, type) and issubclass(config, NodeConfig)):
             raise ComponentError(f"{cls.__qualname__} needs a class Config(NodeConfig)")
+        if cls.forward is nn.Module.forward:
+            raise ComponentError(f"{cls.__qualname__} needs a method forward, whose signature says its ports")
+        forward = signature_of(cls.forward)
+        if not forward.outputs:
+            raise ComponentError(f'{cls.__qualname__}.forward gives nothing; write -> Annotated[Tensor, "b d"]')
         if unknown := set(traits) - set(TRAITS):
             raise ComponentError(
                 f"{cls.__qualname__}: no trait is called {sorted(unknown)}; there are {sorted(TRAITS)}"
@@ -184,7 +197,7 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
         if known and (known.origin, known.cls.__qualname__) != (origin, cls.__qualname__):
             raise ComponentError(f"two components are called '{name}': {known.origin} and {origin}")
         REGISTRY[name] = Component(
-            name, cls, config, signature_of(cls.forward), updates, detached, frozenset(traits), origin,
+            name, cls, config, forward, updates, detached, frozenset(traits), origin,
             tuple(key for key, hint in typing.get_type_hints(config, include_extras=True).items() if _is_ref(hint)),
         )  # fmt: skip
         return cls
@@ -199,9 +212,10 @@ def update(method: F) -> F:
 
 
 def _is_ref(hint: Any) -> bool:
-    if get_origin(hint) is list:
-        return _is_ref(get_args(hint)[0])
-    return get_origin(hint) is Annotated and any(isinstance(m, _Ref) for m in get_args(hint)[1:])
+    if get_origin(hint) is Annotated:
+        base, *marks = get_args(hint)
+        return any(isinstance(m, _Ref) for m in marks) or _is_ref(base)
+    return get_origin(hint) is list and _is_ref(get_args(hint)[0])
 
 
 def discover() -> Mapping[str, Component]:
@@ -256,8 +270,8 @@ def build(
 
 
 def _takes_schedule(hint: Any) -> bool:
-    return get_origin(hint) is Annotated and any(
-        isinstance(a, type) and issubclass(a, Schedule)
-        for option in get_args(get_args(hint)[0])
-        for a in (get_args(option)[:1] if get_origin(option) is Annotated else (option,))
-    )
+    if get_origin(hint) is Annotated:
+        return _takes_schedule(get_args(hint)[0])
+    if get_origin(hint) in (Union, types.UnionType):
+        return any(map(_takes_schedule, get_args(hint)))
+    return isinstance(hint, type) and issubclass(hint, Schedule)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import inspect
+import json
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from pydantic_core import PydanticUndefined
@@ -110,15 +111,16 @@ def component_text(name: str) -> str:
 def comparison_text(comparison: Comparison) -> str:
     """Runs side by side: the parameters that differ, then the metrics, last and best."""
     names = [run.name for run in comparison.runs]
-    params = [["what differs", *names]]
-    params += [[key, *(_clipped(v) for v in row)] for key, row in comparison.params.items()]
-    metrics = [["metric: last (best)", *names]]
-    metrics += [
+    params = [[key, *(_clipped(v) for v in row)] for key, row in comparison.params.items()]
+    metrics = [
         [row.name, *(_last_and_best(last, best) for last, best in zip(row.last, row.best, strict=True))]
         for row in sorted(comparison.metrics, key=lambda row: row.name)
     ]
-    same = "" if comparison.params else "\n\nThe graphs are the same."
-    return f"{_table(params)}{same}\n\n{_table(metrics)}"
+    blocks = [
+        _table([["what differs", *names], *params]) if params else "The graphs are the same.",
+        _table([["metric: last (best)", *names], *metrics]) if metrics else "No metrics were logged.",
+    ]
+    return "\n\n".join(blocks)
 
 
 def _clipped(value: str | None) -> str:
@@ -139,21 +141,33 @@ def _ports(signature: Signature) -> str:
 
 
 def _config(entry: Component) -> str:
-    schema = entry.config.model_json_schema()
-    rows = []
-    for key, field in entry.config.model_fields.items():
-        required = field.default is PydanticUndefined and field.default_factory is None
-        default = "required" if required else f"= {_plain(field.get_default(call_default_factory=True))}"
-        rows.append([f"  {key}", type_text(schema["properties"][key], schema), default, field.description or ""])
+    rows = [
+        [f"  {key}", takes, "required" if default is None else f"= {default}", meaning]
+        for key, takes, default, meaning in config_rows(entry)
+    ]
     return _table(rows) if rows else "  none"
 
 
+def config_rows(entry: Component) -> Iterator[tuple[str, str, str | None, str]]:
+    """Of each key of a component's config: its name, what it takes, its default (None if required), its meaning."""
+    schema = entry.config.model_json_schema()
+    for key, field in entry.config.model_fields.items():
+        required = field.default is PydanticUndefined and field.default_factory is None
+        default = None if required else _plain(field.get_default(call_default_factory=True))
+        yield key, type_text(schema["properties"][key], schema), default, field.description or ""
+
+
 def _plain(value: Any) -> str:
+    """A value as one would write it in a graph file."""
     if hasattr(value, "model_dump"):
         value = value.model_dump(mode="json", by_alias=True)
-    if isinstance(value, str) or value is None:
-        return value or "null"
-    return str(value)
+    if isinstance(value, dict):
+        return "{" + ", ".join(f"{k}: {_plain(v)}" for k, v in value.items()) + "}"
+    if isinstance(value, list | tuple):
+        return "[" + ", ".join(map(_plain, value)) + "]"
+    if isinstance(value, float):
+        return str(float(f"{value:.6g}"))
+    return str(value) if isinstance(value, str) and value else json.dumps(value)
 
 
 def type_text(schema: dict[str, Any], top: dict[str, Any]) -> str:
@@ -170,8 +184,13 @@ def type_text(schema: dict[str, Any], top: dict[str, Any]) -> str:
     if schema.get("type") == "array":
         return f"list of {type_text(schema.get('items', {}), top)}"
     if "properties" in schema:
-        return "{" + ", ".join(schema["properties"]) + "}"
-    return str(schema.get("type", "any")) + "".join(_bounds(schema))
+        return "{" + ", ".join(_key(key, value) for key, value in schema["properties"].items()) + "}"
+    return str(schema.get("type", "any")) + " and".join(_bounds(schema))
+
+
+def _key(name: str, schema: dict[str, Any]) -> str:
+    """A key of a mapping; with its value where it can have no other, as in `{use: group, groups}`."""
+    return f"{name}: {schema['const']}" if "const" in schema else name
 
 
 def _bounds(schema: dict[str, Any]) -> Iterable[str]:

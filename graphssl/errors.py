@@ -7,6 +7,7 @@ everything; `GraphError` carries the list to the command line, which prints it a
 from __future__ import annotations
 
 import difflib
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -65,8 +66,13 @@ def _excerpt(span: Span, width: int = 110) -> list[str]:
     at = max(span.column - 1 - (len(text) - len(body)), 0)
     start = max(at - width // 2, 0) if len(body) > width else 0
     body, at = body[start : start + width].rstrip(), at - start
-    caret = "^" * max(min(span.length, len(body) - at), 1)
-    return [f"    {body}", f"    {' ' * at}{caret}"]
+    caret = "^" * max(_cells(body[at : at + max(span.length, 1)]), 1)
+    return [f"    {body}", f"    {' ' * (_cells(body[:at]) + max(at - len(body), 0))}{caret}"]
+
+
+def _cells(text: str) -> int:
+    """How many cells of a terminal a text takes: two for a wide character, none for an accent on the one before."""
+    return sum((unicodedata.east_asian_width(c) in "WF") + (not unicodedata.combining(c)) for c in text)
 
 
 class GraphError(Exception):

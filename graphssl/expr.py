@@ -64,6 +64,7 @@ Expr = Name | Batch | Part | Index | Call
 FIELDS = ("image", "index", "label")
 OPTIONS = {"pairs": ("zip", "cross"), "views": ("each", "fold")}
 LONGEST, DEEPEST = 4000, 60
+TAKE_OUT = "leave the whole line out; where the term is another graph's, write null for it"
 GRAMMAR = "an expression is made of values, batch.image, calls node(value, port=value), x[0], x[0:2] and h.part"
 
 
@@ -78,13 +79,9 @@ def parse(text: str, span: Span) -> Expr:
 def parse_term(text: str, span: Span) -> tuple[float, Expr]:
     """A loss term: `call`, `number * call` or `-call`, as factor and expression. Raises GraphError."""
     reader = _Reader(text, span)
-    factor, tree = 1.0, reader.tree()
-    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
-        factor, tree = -1.0, tree.operand
-    if isinstance(tree, ast.BinOp) and isinstance(tree.op, ast.Mult):
-        number, tree = reader.number(tree.left), tree.right
-        factor *= number
-    expression = reader.read(tree) if tree is not None else None
+    tree = reader.tree()
+    factor, term = reader.factored(tree) if tree is not None else (1.0, None)
+    expression = reader.read(term) if term is not None else None
     return factor, reader.finished(expression)
 
 
@@ -163,22 +160,32 @@ class _Reader:
             case ast.Call():
                 return self._call(tree)
             case ast.BinOp() | ast.UnaryOp():
-                return self._problem("arithmetic stands only in loss:, as number * call", tree, GRAMMAR)
+                message = "arithmetic stands only in loss:, in front of a term: number * call"
+                return self._problem(message, tree, GRAMMAR)
             case ast.Constant():
                 hint = "numbers belong to a node's config"
                 return self._problem(f"{ast.unparse(tree)} is no value of the flow", tree, hint)
         return self._problem("this is no expression of a graph", tree, GRAMMAR)
 
-    def number(self, tree: ast.expr) -> float:
-        """The factor of a loss term; notes what is none."""
-        try:
-            value = ast.literal_eval(tree)
-        except ValueError:
-            value = None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-            self._problem("the factor of a loss term is a number, and stands first: 0.5 * objective(s)", tree)
-            return 1.0
-        return float(value)
+    def factored(self, tree: ast.expr) -> tuple[float, ast.expr | None]:
+        """The factor of a loss term and what it multiplies; notes what is no such thing, which is then None."""
+        if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+            factor, term = self.factored(tree.operand)
+            return -factor, term
+        if not isinstance(tree, ast.BinOp | ast.UnaryOp):
+            return 1.0, tree
+        if not isinstance(tree, ast.BinOp) or not isinstance(tree.op, ast.Mult):
+            return 1.0, self._problem("a loss term is a call, or number * call", tree, _instead(tree))
+        number = _number(tree.left)
+        if number is not None:
+            if number == 0:
+                self._problem("a factor of 0 takes the term out of the loss", tree.left, TAKE_OUT)
+            return number, tree.right
+        message = "the factor of a loss term is a number, and stands first: 0.5 * objective(s)"
+        if _number(tree.right) is not None:
+            return 1.0, self._problem(message, tree, f"write {_times(_shown(tree.right), tree.left)}")
+        self._problem(message, tree.left)
+        return 1.0, tree.right
 
     def _field(self, tree: ast.Attribute) -> Batch | None:
         if tree.attr not in FIELDS:
@@ -259,6 +266,42 @@ class _Reader:
         """Notes a problem; `return self._problem(...)` is how a search ends in None."""
         span = self._span(tree) if tree is not None else self.place.span
         self.problems.append(Problem(message, span, hint))
+
+
+def _number(tree: ast.expr) -> float | None:
+    """The finite number that stands there, if one does."""
+    try:
+        value = ast.literal_eval(tree)
+        number = float(value) if isinstance(value, int | float) and not isinstance(value, bool) else math.nan
+    except (ValueError, OverflowError):
+        return None
+    return number if math.isfinite(number) else None
+
+
+def _instead(tree: ast.BinOp | ast.UnaryOp) -> str | None:
+    """What to write for arithmetic that is none of a loss term."""
+    if isinstance(tree, ast.UnaryOp):
+        return f"write {_shown(tree.operand)}" if isinstance(tree.op, ast.UAdd) else None
+    if isinstance(tree.op, ast.Add | ast.Sub):
+        sign = "-" if isinstance(tree.op, ast.Sub) else ""
+        return f"terms are added up: a line for each, a: {_shown(tree.left)} and b: {sign}{_shown(tree.right)}"
+    divisor = _number(tree.right)
+    if isinstance(tree.op, ast.Div) and divisor:
+        return f"write {_times(f'{1 / divisor:g}', tree.left)}"
+    return None
+
+
+def _times(factor: str, tree: ast.expr) -> str:
+    """A number and what it multiplies, the minus of which goes to the number."""
+    if isinstance(tree, ast.UnaryOp) and isinstance(tree.op, ast.USub):
+        return f"-{factor} * {_shown(tree.operand)}"
+    return f"{factor} * {_shown(tree)}"
+
+
+def _shown(tree: ast.expr) -> str:
+    """The text of a part, for a hint; one that is long in short."""
+    text = ast.unparse(tree)
+    return text if len(text) <= 60 else "..."
 
 
 def _depth(tree: ast.AST) -> int:

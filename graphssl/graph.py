@@ -19,8 +19,10 @@ from .errors import GraphError, Problem, Span, suggest
 from .nodes import Node, name_problem, read_nodes
 from .plugins import load_components
 from .schedule import Schedule
+from .sections import EXAMPLES, Sections, read_sections
 from .source import Source
-from .spec import GraphFile, TermSpec, validate
+from .spec import GraphFile, TermSpec
+from .validation import Path
 from .values import Call, Slot, Tape, Value
 from .wiring import Wiring
 
@@ -60,6 +62,8 @@ class Graph:
             name: {"use": node.component.name, **node.config.model_dump(mode="json", by_alias=True)}
             for name, node in self.nodes.items()
         }
+        if self.spec.train.steps is not None:
+            del data["train"]["epochs"]  # of which nothing depends then
         return data
 
     def hash(self) -> str:
@@ -104,51 +108,27 @@ def _without_nothing(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:
 def read(source: Source) -> Graph:
     """Validates the file and wires the graph; raises GraphError with every problem found."""
     problems: list[Problem] = []
-    spec = _spec(source, problems)
-    if spec is None:
+    sections = read_sections(source, problems)
+    if sections is None:
         raise GraphError(problems)
+    spec, before = sections.spec, len(problems)
     load_components(spec.components, source, problems)
-    nodes = {**dict.fromkeys(_left_out("nodes", spec.nodes, source)), **read_nodes(spec.nodes, source, problems)}
+    incomplete = len(problems) > before or "components" in sections.lacking
+    nodes = read_nodes(spec.nodes, source, problems, broken=sections.nodes, incomplete=incomplete)
+    if {"nodes", "flow"} & sections.lacking:  # every name would be unknown
+        raise GraphError(problems)
     tape = Tape(problems)
-    wiring = Wiring(nodes, tape)
-    _read_flow(spec, source, wiring)
+    wiring = Wiring(nodes, tape, source, refused={name for name in spec.nodes if name_problem(name, "node")})
+    _read_flow(sections, source, wiring)
     terms = _read_loss(spec, source, wiring)
     _read_updates(spec, source, wiring)
+    if "update" not in sections.lacking:
+        _missing_updates(source, wiring)
     if problems:
         raise GraphError(problems)
     values = {k: v for k, v in wiring.values.items() if v is not None}
-    ready = {k: n for k, n in nodes.items() if n is not None}
-    return Graph(spec, source, ready, values, tuple(tape.calls), tuple(terms), wiring.batch, frozenset(wiring.read))
-
-
-def _spec(source: Source, problems: list[Problem]) -> GraphFile | None:
-    """The validated file. Where a key is wrong it is noted and left out, so that the rest is checked too."""
-    spec, wrong = validate(GraphFile, source.data)
-    if spec is not None:
-        return spec
-    for path, message, hint in wrong:
-        problems.append(Problem(message, source.at(path, key=message.startswith("no key")), hint))
-    data = json.loads(json.dumps(source.data))
-    for path, _, _ in sorted(wrong, key=lambda w: len(w[0]), reverse=True):
-        _remove(data, path)
-    filled = {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data}
-    return validate(GraphFile, filled)[0]
-
-
-def _left_out(section: str, kept: Mapping[str, Any], source: Source) -> list[str]:
-    """The keys of a section whose values are in error: what uses them is not in error too."""
-    entries = source.data.get(section)
-    return [key for key in entries if key not in kept] if isinstance(entries, dict) else []
-
-
-def _remove(data: Any, path: tuple[str | int, ...]) -> None:
-    *parents, last = path or ("",)
-    for step in parents:
-        if isinstance(data, list):  # one wrong entry spoils its list
-            return
-        data = data.get(step, {})
-    if isinstance(data, dict):
-        data.pop(last, None)
+    known = {k: n for k, n in nodes.items() if n is not None}
+    return Graph(spec, source, known, values, tuple(tape.calls), tuple(terms), wiring.batch, frozenset(wiring.read))
 
 
 # -- flow ----------------------------------------------------------------------------------------------------
@@ -161,26 +141,34 @@ class _Line:
     expression: e.Expr | None
 
 
-def _read_flow(spec: GraphFile, source: Source, wiring: Wiring) -> None:
-    lines = [line for key, text in spec.flow.items() if (line := _flow_line(key, text, source, wiring))]
+def _read_flow(sections: Sections, source: Source, wiring: Wiring) -> None:
+    lines = [line for key, text in sections.spec.flow.items() if (line := _flow_line(key, text, source, wiring))]
     owner: dict[str, _Line] = {}
     for line in lines:
         for name, span in line.names:
-            reason = name_problem(name, "value")
-            if name in wiring.nodes:
-                reason = f"'{name}' is the name of a node already: a value needs another"
-            elif name in owner:
-                reason = f"two lines give a value called '{name}'"
-            if reason:
+            if reason := _refusal(name, line, owner, wiring):
                 wiring.tape.problems.append(Problem(reason, span))
+                wiring.refused.add(name)
             owner.setdefault(name, line)
-    broken = [name.strip() for key in _left_out("flow", spec.flow, source) for name in key.split(",")]
+    broken = [name.strip() for key in sections.values for name in key.split(",")]
     for name in (*owner, *broken):
         wiring.values[name] = None
     for line in _in_order(lines, owner, wiring):
         if line.expression is not None:
             name = line.names[0][0] if len(line.names) == 1 else ""
-            _assign(line, wiring.line("flow", name, line.expression), wiring)
+            value = wiring.line("flow", name, line.expression)
+            if wiring.refused.isdisjoint(n for n, _ in line.names):
+                _assign(line, value, wiring)
+
+
+def _refusal(name: str, line: _Line, owner: Mapping[str, _Line], wiring: Wiring) -> str | None:
+    """Why a line may not give its value this name."""
+    if name in wiring.nodes:
+        return f"'{name}' is the name of a node already: a value needs another"
+    if name in owner:
+        who = "the line gives two values" if owner[name] is line else "two lines give a value"
+        return f"{who} called '{name}'"
+    return name_problem(name, "value")
 
 
 def _flow_line(key: str, text: str, source: Source, wiring: Wiring) -> _Line | None:
@@ -235,9 +223,12 @@ def _assign(line: _Line, value: Value | None, wiring: Wiring) -> None:
         return
     pieces = list(value.parts.values()) if value.parts is not None else [Value((slot,)) for slot in value.slots]
     if len(pieces) != len(line.names):
-        what = "parts" if value.parts is not None else "views"
-        message = f"{len(line.names)} names for {len(pieces)} {what}"
-        wiring.tape.problems.append(Problem(message, line.names[0][1], f"it gives {value.describe()}"))
+        what = "part" if value.parts is not None else "view"
+        count = f"one {what}" if len(pieces) == 1 else f"{len(pieces)} {what}s"
+        message = f"{len(line.names)} names for {count}"
+        hint = f"it gives {value.describe()}" if value.parts is not None else None
+        wiring.tape.problems.append(Problem(message, line.names[0][1], hint))
+        wiring.refused |= {name for name, _ in line.names}
         return
     for (name, _), piece in zip(line.names, pieces, strict=True):
         wiring.values[name] = piece
@@ -247,26 +238,39 @@ def _assign(line: _Line, value: Value | None, wiring: Wiring) -> None:
 
 
 def _read_loss(spec: GraphFile, source: Source, wiring: Wiring) -> list[Term]:
-    terms = []
     if not spec.loss and not wiring.tape.problems:
         at = source.at(("loss",), key=True)
-        wiring.tape.problems.append(Problem("there is no loss term", at, "as in loss: {infonce: objective(s)}"))
-    for name, entry in spec.loss.items():
-        path: tuple[str, ...] = ("loss", name)
-        text, weight = (entry.value, entry.weight) if isinstance(entry, TermSpec) else (entry, 1.0)
-        at = source.at((*path, "value") if isinstance(entry, TermSpec) else path)
-        if reason := name_problem(name, "loss term"):
-            wiring.tape.problems.append(Problem(reason, source.at(path, key=True)))
-            continue
-        try:
-            factor, expression = e.parse_term(text, at)
-        except GraphError as error:
-            wiring.tape.problems.extend(error.problems)
-            continue
-        value = wiring.line("loss", name, expression)
-        if value is not None and _is_number(value, at, wiring):
-            terms.append(Term(name, value.slots, factor, weight, at))
-    return terms
+        wiring.tape.problems.append(Problem("there is no loss term", at, f"as in {EXAMPLES['loss']}"))
+    terms = (_read_term(name, entry, source, wiring) for name, entry in spec.loss.items())
+    return [term for term in terms if term is not None]
+
+
+def _read_term(name: str, entry: str | TermSpec, source: Source, wiring: Wiring) -> Term | None:
+    path: Path = ("loss", name)
+    if reason := name_problem(name, "loss term"):
+        wiring.tape.problems.append(Problem(reason, source.at(path, key=True)))
+        return None
+    text, weight = (entry.value, entry.weight) if isinstance(entry, TermSpec) else (entry, 1.0)
+    if _is_off(weight):
+        message = f"a weight of 0 takes '{name}' out of the loss"
+        wiring.tape.problems.append(Problem(message, source.at((*path, "weight")), e.TAKE_OUT))
+    at = source.at((*path, "value") if isinstance(entry, TermSpec) else path)
+    try:
+        factor, expression = e.parse_term(text, at)
+    except GraphError as error:
+        wiring.tape.problems.extend(error.problems)
+        return None
+    value = wiring.line("loss", name, expression)
+    if value is None or not _is_number(value, at, wiring):
+        return None
+    return Term(name, value.slots, factor, weight, at)
+
+
+def _is_off(weight: float | Schedule[float]) -> bool:
+    """Whether a weight is 0 all the time."""
+    if not isinstance(weight, Schedule):
+        return weight == 0
+    return weight.start == 0 and (weight.end == 0 or weight.shape == "constant")
 
 
 def _is_number(value: Value, at: Span, wiring: Wiring) -> bool:
@@ -287,22 +291,27 @@ def _read_updates(spec: GraphFile, source: Source, wiring: Wiring) -> None:
         except GraphError as error:
             wiring.tape.problems.extend(error.problems)
             continue
-        problem = _update_problem(name, call, at_key, at, wiring)
-        node = wiring.nodes.get(name)
+        if name not in wiring.nodes:
+            _leftover_update(name, at_key, wiring)
+            continue
+        node = wiring.nodes[name]
+        problem = _update_problem(node, call, at_key, at) if node is not None else None
         if problem:
             wiring.tape.problems.append(problem)
         elif node is not None and isinstance(call, e.Call):
             wiring.update(node, call)
-    _missing_updates(spec, source, wiring)
 
 
-def _update_problem(name: str, call: e.Expr, at_key: Span, at: Span, wiring: Wiring) -> Problem | None:
+def _leftover_update(name: str, at: Span, wiring: Wiring) -> None:
+    """Notes an update of a node that is not there."""
     stateful = [n for n, node in wiring.nodes.items() if node is not None and node.component.updates]
-    if name not in wiring.nodes:
-        return Problem(f"no node is called '{name}'", at_key, suggest(name, stateful, "nodes with a state are"))
-    node = wiring.nodes[name]
-    if node is None:
-        return None
+    removal = wiring.source.removal(("nodes", name))
+    hint = f"{removal}; `{name}: null` under update: takes this line out too" if removal else None
+    wiring.unknown("node", name, at, stateful, hint)
+
+
+def _update_problem(node: Node, call: e.Expr, at_key: Span, at: Span) -> Problem | None:
+    name = node.name
     updates = node.component.updates
     if not updates:
         return Problem(f"'{name}' ({node.component.name}) has no state to update", at_key, "take the line out")
@@ -315,9 +324,11 @@ def _update_problem(name: str, call: e.Expr, at_key: Span, at: Span, wiring: Wir
     return None
 
 
-def _missing_updates(spec: GraphFile, source: Source, wiring: Wiring) -> None:
+def _missing_updates(source: Source, wiring: Wiring) -> None:
+    written = source.data.get("update") or {}
     for name, node in wiring.nodes.items():
-        if node is not None and node.component.updates and name not in spec.update:
+        told = name in written or name in wiring.refused or name in wiring.misplaced
+        if node is not None and node.component.updates and not told:
             usage = [f"{k}({', '.join(p.name for p in s.inputs)})" for k, s in node.component.updates.items()]
             message = f"the state of '{name}' ({node.component.name}) is never written"
             hint = f"in update: write {name}: {' or '.join(usage)}"

@@ -14,7 +14,7 @@ from .component import REGISTRY, Component, NodeConfig, discover
 from .errors import Problem, Span, suggest
 from .ports import Signature
 from .source import Source
-from .spec import validate
+from .validation import validate
 
 RESERVED = {"batch", "stopgrad", "views", "self"}
 TAKEN = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))  # nodes become attributes of such a module
@@ -48,35 +48,49 @@ def name_problem(name: str, what: str) -> str | None:
 
 
 def read_nodes(
-    entries: Mapping[str, Mapping[str, Any]], source: Source, problems: list[Problem]
+    entries: Mapping[str, Mapping[str, Any]],
+    source: Source,
+    problems: list[Problem],
+    *,
+    broken: Iterable[str] = (),
+    incomplete: bool = False,
 ) -> dict[str, Node | None]:
-    """The nodes by name, in the order of the file; None for one in error."""
+    """The nodes by name, in the order of the file; None for one in error.
+
+    broken: nodes in error that are no entries. incomplete: some of the graph's own components did not load, and one
+    that nobody knows may be of those.
+    """
     discover()
-    drafts: dict[str, tuple[Component, NodeConfig] | None] = {}
+    drafts: dict[str, tuple[Component, NodeConfig] | None] = dict.fromkeys(broken)
     for name, entry in entries.items():
         if reason := name_problem(name, "node"):
             problems.append(Problem(reason, source.at(("nodes", name), key=True)))
-        drafts[name] = _read(name, entry, source, problems)
+        drafts[name] = _read(name, entry, source, problems, incomplete)
     order = _by_reference(drafts, source, problems)
     nodes: dict[str, Node | None] = {}
     for name in order:
         draft = drafts[name]
-        nodes[name] = draft and _node(name, *draft, nodes, source)
-    return {name: nodes.get(name) for name in entries}
+        nodes[name] = draft and _node(name, *draft, nodes, source, problems)
+    return {name: nodes.get(name) for name in drafts}
 
 
 def _read(
-    name: str, entry: Mapping[str, Any], source: Source, problems: list[Problem]
+    name: str, entry: Mapping[str, Any], source: Source, problems: list[Problem], incomplete: bool
 ) -> tuple[Component, NodeConfig] | None:
     path = ("nodes", name)
     use = entry.get("use")
     if not isinstance(use, str):
-        hint = f"as in {name}: {{use: encoder.resnet}}; `graphssl components` lists them"
+        entries = source.data["nodes"].items()
+        others = [n for n, other in entries if n != name and isinstance(other, dict) and "use" in other]
+        hint = suggest(name, others) or ""
+        if "use" in entry or not hint.startswith("did you mean"):
+            hint = f"as in {name}: {{use: encoder.resnet}}; `graphssl components` lists them"
         problems.append(Problem(f"the node '{name}' does not say which component to use", source.at(path, True), hint))
         return None
     if use not in REGISTRY:
         hint = suggest(use, REGISTRY) or _same_kind(use) or "`graphssl components` lists them"
-        problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
+        if not incomplete:
+            problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
         return None
     component = REGISTRY[use]
     config, wrong = validate(component.config, {k: v for k, v in entry.items() if k != "use"})
@@ -109,7 +123,8 @@ def _by_reference(
             for i, other in enumerate(_names(getattr(draft[1], field))):
                 at = source.at(("nodes", name, field, i)) or source.at(("nodes", name, field))
                 if other not in drafts:
-                    hint = suggest(other, [n for n in drafts if n != name], "nodes are")
+                    hint = source.removal(("nodes", other))
+                    hint = hint or suggest(other, [n for n in drafts if n != name], "nodes are")
                     problems.append(Problem(f"no node is called '{other}'", at, hint))
                 graph.add_edge(other, name)
     for group in list(nx.strongly_connected_components(graph)):
@@ -128,8 +143,14 @@ def _by_reference(
 
 
 def _node(
-    name: str, component: Component, config: NodeConfig, nodes: Mapping[str, Node | None], source: Source
+    name: str,
+    component: Component,
+    config: NodeConfig,
+    nodes: Mapping[str, Node | None],
+    source: Source,
+    problems: list[Problem],
 ) -> Node | None:
+    path = ("nodes", name)
     of = {}
     for field in component.refs:
         for other in _names(getattr(config, field)):
@@ -137,12 +158,10 @@ def _node(
             if known is None:
                 return None
             of[other] = known.forward
-    path = ("nodes", name)
-    return Node(
-        name,
-        component,
-        config,
-        component.signature(config, of),
-        source.at(path, True),
-        source.at((*path, "use")),
-    )
+    try:
+        ports = component.signature(config, of)
+    except ValueError as error:
+        at = source.at((*path, *component.refs[:1]))
+        problems.append(Problem(f"'{name}' ({component.name}): {error}", at))
+        return None
+    return Node(name, component, config, ports, source.at(path, True), source.at((*path, "use")))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,16 +12,21 @@ from pathlib import Path
 from .errors import Problem
 from .source import Source
 
+log = logging.getLogger(__name__)
+
 
 def load_components(entries: Sequence[str], source: Source, problems: list[Problem]) -> None:
-    """Imports what is listed and nothing else: `./my_critic.py`, from the file that lists it, or `mylab.ssl`."""
+    """Imports what is listed and nothing else: `./my_critic.py`, from the file that lists it, or `mylab.ssl`.
+
+    Each is imported once in a process, and said before it is: to this module's logger, which the command line shows.
+    """
     for i, entry in enumerate(entries):
-        at = source.at(("components", i)) or source.at(("components",))
+        at = source.at(("components", i))
         try:
             if entry.endswith(".py"):
-                folder = Path(at.file).parent if at and Path(at.file).exists() else Path()
-                _load_file((folder / entry).resolve(), entry)
-            else:
+                _load_file((Path(at.file).parent / entry).resolve(), entry)
+            elif entry not in sys.modules:
+                log.info("imports %s", entry)
                 importlib.import_module(entry)
         except _NoSuchFile as error:
             hint = "the path is relative to the graph file that lists it"
@@ -46,6 +52,7 @@ def _load_file(path: Path, entry: str) -> None:
         raise _NoSuchFile(f"'{entry}'")
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
+    log.info("imports %s", entry)
     try:
         spec.loader.exec_module(module)
     except BaseException:

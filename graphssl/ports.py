@@ -9,12 +9,14 @@ of a component is the same size, over all calls of the node.
 from __future__ import annotations
 
 import inspect
+import re
 import types
 import typing
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 
+import torch
 from torch import Tensor
 
 
@@ -24,11 +26,13 @@ class Negatives(NamedTuple):
     entries: `n d`, shared by the batch.
     pick: `b m` or None; the entries drawn for each sample, as indices into `entries`. None takes all of them.
     mask: `b n` (`b m` with `pick`) or None; True where an entry is not a negative, such as the sample's own.
+    same: as `mask`; True where an entry is a further positive, of a sample of the same class.
     """
 
     entries: Tensor
     pick: Tensor | None = None
     mask: Tensor | None = None
+    same: Tensor | None = None
 
     @classmethod
     def __class_getitem__(cls, axes: str) -> Any:
@@ -36,18 +40,21 @@ class Negatives(NamedTuple):
 
 
 class Scores(NamedTuple):
-    """A critic's scores: positive pairs `b`, negative pairs `b n` or None, mask `b n` or None.
+    """A critic's scores: positive pairs `b`, negative pairs `b n` or None.
 
-    mask is True where a pair is not a negative; an objective leaves those out.
+    positive may be `b ...`: several positives of one query, such as the positions of a map, share its negatives.
+    mask: `b n` or None; True where a pair is not a negative; an objective leaves those out.
+    same: `b n` or None; True where a pair is a further positive. Only objectives that know of it use those pairs.
     """
 
     positive: Tensor
     negative: Tensor | None = None
     mask: Tensor | None = None
+    same: Tensor | None = None
 
     @classmethod
-    def __class_getitem__(cls, axes: tuple[str, ...]) -> Any:
-        return Annotated[(cls, *axes)]
+    def __class_getitem__(cls, axes: str | tuple[str, ...]) -> Any:
+        return Annotated[(cls, *([axes] if isinstance(axes, str) else axes))]
 
 
 class Gaussian(NamedTuple):
@@ -68,7 +75,10 @@ class In:
         return Annotated[Tensor, axes]
 
 
+GRID = frozenset("rk")  # axes of positions, which a call folds into its batch where a port does not know them
+
 KINDS: dict[type, str] = {Tensor: "tensor", Negatives: "negatives", Scores: "scores", Gaussian: "gaussian"}
+AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 AXES: dict[str, int] = {"tensor": 1, "negatives": 1, "scores": 2, "gaussian": 1, "family": 1}
 
 
@@ -120,6 +130,11 @@ def signature_of(method: Callable[..., Any]) -> Signature:
         if parameter.name == "draws":
             draws = True
             continue
+        if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD):
+            raise PortError(
+                f"{method.__qualname__}: the port '{parameter.name}' is {parameter.kind.description}; "
+                "values are given by position"
+            )
         if parameter.name not in hints:
             raise PortError(
                 f"{method.__qualname__}: the port '{parameter.name}' has no annotation; "
@@ -156,6 +171,12 @@ def _port(method: Callable[..., Any], name: str, hint: Any, optional: bool) -> P
     axes = tuple(tuple(w.split()) for w in words if isinstance(w, str))
     if kind is None or len(axes) != AXES[kind]:
         raise PortError(f"{method.__qualname__}: '{name or 'the result'}' is {hint}, which is not a kind with axes")
+    for group in axes:
+        if group.count("...") > 1 or not all(AXIS.fullmatch(axis) for axis in group):
+            raise PortError(
+                f"{method.__qualname__}: '{name or 'the result'}' has the axes '{' '.join(group)}'; "
+                "axes are words, numbers and at most one '...', with blanks between them"
+            )
     return Port(name, kind, axes, optional, family)
 
 
@@ -170,3 +191,31 @@ def tensors_of(value: Any) -> list[Tensor]:
     if isinstance(value, Gaussian):
         return [value.mean]
     raise AssertionError(f"not a value of the flow: {type(value)}")
+
+
+def each_tensor(function: Callable[[Tensor], Tensor], value: Any) -> Any:
+    """The value with the function done to each of its tensors."""
+    if isinstance(value, Tensor):
+        return function(value)
+    return type(value)(*(None if v is None else function(v) for v in value))
+
+
+def detached(value: Any) -> Any:
+    """The value without its gradient."""
+    return each_tensor(Tensor.detach, value)
+
+
+def joined(values: Sequence[Any]) -> Any:
+    """Values of several batches as one, along the batch."""
+    first = values[0]
+    if isinstance(first, Tensor):
+        return torch.cat(list(values))
+    return type(first)(*(None if parts[0] is None else torch.cat(parts) for parts in zip(*values, strict=True)))
+
+
+def parted(value: Any, count: int) -> list[Any]:
+    """A value of several batches, each by itself: the reverse of `joined`."""
+    if isinstance(value, Tensor):
+        return list(value.chunk(count))
+    parts = [[None] * count if v is None else v.chunk(count) for v in value]
+    return [type(value)(*members) for members in zip(*parts, strict=True)]

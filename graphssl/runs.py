@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
 import json
 import os
-import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,12 +41,15 @@ class RunFolder:
 
     def facts(self) -> dict[str, Any]:
         """What was noted of the run: graph file, hash, MLflow run and store, results."""
+        path = self.path / "run.json"
         try:
-            facts: dict[str, Any] = json.loads((self.path / "run.json").read_text())
+            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             return {}
         except (OSError, ValueError) as error:
-            raise RunError(f"{self.path / 'run.json'} cannot be read: {error}") from error
+            raise RunError(f"{path} cannot be read: {error}") from error
+        if not isinstance(facts, dict):
+            raise RunError(f"{path} cannot be read: it holds no facts, but {type(facts).__name__}")
         return facts
 
     def note(self, **facts: Any) -> None:
@@ -54,34 +58,34 @@ class RunFolder:
 
 
 def write_whole(path: Path, text: str) -> None:
-    """Writes a file so that it is there whole or not at all."""
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(name, path)
+    """Writes a file so that it is there whole or not at all. Raises RunError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except OSError as error:
+        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
 
 
 def new_run(name: str | None, graph: str) -> RunFolder:
     """A new folder under `runs/`: the given name, or the graph's with the next free number."""
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
         raise UsageError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
+    names = [name] if name is not None else (f"{graph.replace('/', '-')}-{i}" for i in itertools.count(1))
     try:
         RUNS.mkdir(exist_ok=True)
-        if name is not None:
-            return _make(RUNS / name)
-        stem = graph.replace("/", "-")
-        number = 1
-        while True:
-            try:
-                return _make(RUNS / f"{stem}-{number}")
-            except FileExistsError:
-                number += 1
-    except FileExistsError:
-        raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}") from None
+        for free in names:
+            with contextlib.suppress(FileExistsError):
+                return _make(RUNS / free)
     except OSError as error:
-        raise RunError(f"no run can be kept in {RUNS.resolve()}: {error}") from error
+        raise RunError(f"no run can be kept in {RUNS.resolve()}: {error.strerror or error}") from error
+    raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}")
 
 
 def _make(path: Path) -> RunFolder:
@@ -93,9 +97,9 @@ def _make(path: Path) -> RunFolder:
 
 def find_run(name: str) -> RunFolder:
     """The run of that name under `runs/`, or the run whose folder is given."""
-    for path in (Path(name), RUNS / name):
+    for path in (RUNS / name, Path(name)) if name else ():
         if (path / "graph.yaml").is_file():
-            return RunFolder(path)
-    known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml")) if RUNS.is_dir() else []
-    hint = suggest(name, known, "runs are") or f"there are no runs under {RUNS}/ here"
-    raise UsageError(f"there is no run called '{name}': {hint}")
+            return RunFolder(path if path.name.strip(".") else path.resolve())
+    known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
+    none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
+    raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are') or none}")

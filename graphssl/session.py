@@ -11,17 +11,17 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checked import Checked, check, choose_device, trained
+from .checked import Checked, check, choose_device, load, trained
 from .compiler import Program, compile_graph
 from .data import Datasets, open_data
-from .errors import RunError
+from .errors import RunError, UsageError
 from .evaluate import Judge
 from .report import Kind, draw, views_grid
 from .runs import RunFolder, find_run, new_run, write_whole
 from .source import dump
-from .spec import Knn
+from .spec import Knn, Linear
 from .track import Comparison, Status, Tracker, compare
-from .train.checkpoint import Checkpoints, save
+from .train.checkpoint import Checkpoints
 from .train.loop import Loop, Outcome
 from .train.precision import Precision, resolve
 from .train.progress import Progress
@@ -52,7 +52,7 @@ def started(checked: Checked, device: torch.device, name: str | None, report: Re
     data = _open(checked, device, report)
     folder = new_run(name, graph.name)
     write_whole(folder.graph, dump(_portable(checked)))
-    folder.note(graph=str(graph.source.files[-1]), hash=graph.hash(), status="running")
+    folder.note(graph=str(graph.source.files[-1]), hash=graph.hash())
     return _Session(checked, device, precision, data, folder, report).run(None)
 
 
@@ -61,17 +61,19 @@ def resumed(name: str, sets: Sequence[str], device: torch.device, report: Report
     folder = find_run(name)
     checked = check(folder.graph, sets)
     payload = Checkpoints(folder.checkpoints).latest()
-    if payload is not None and payload["graph_hash"] != checked.graph.hash():
+    if payload is None:
+        write_whole(folder.graph, dump(_portable(checked)))
+    elif payload["graph_hash"] != checked.graph.hash():
         raise RunError(
             f"the checkpoint of '{folder.name}' was made by another graph than {folder.graph} is now; "
             "a changed graph is a new run: leave --resume out"
         )
     precision = resolve(checked.graph.spec.train.precision, device)
     data = _open(checked, device, report)
-    if payload is not None and payload["samples"] != data.train.samples:
+    if payload is not None and (change := _change(data, payload)):
         raise RunError(
-            f"the data set has changed: {data.train.samples:,} training samples now, {payload['samples']:,} when the "
-            f"checkpoint of '{folder.name}' was written; other data is a new run: leave --resume out"
+            f"the data set has changed since the checkpoint of '{folder.name}' was written: {change}; "
+            "other data is a new run: leave --resume out"
         )
     return _Session(checked, device, precision, data, folder, report).run(payload)
 
@@ -90,16 +92,24 @@ def _open(checked: Checked, device: torch.device, report: Report) -> Datasets:
     return open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
 
 
+def _change(data: Datasets, payload: dict[str, Any]) -> str | None:
+    """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was."""
+    if payload["samples"] != data.train.samples:
+        return f"{data.train.samples:,} training samples now, {payload['samples']:,} then"
+    if payload.get("files", data.fingerprint) != data.fingerprint:
+        return "as many training pictures, but of other names or classes"
+    return None
+
+
 def _portable(checked: Checked) -> dict[str, Any]:
     """The resolved graph with the user's component files by their full path, readable from any folder."""
     data = checked.graph.resolved()
     source = checked.graph.source
     entries = []
     for i, entry in enumerate(checked.graph.spec.components):
-        at = source.at(("components", i))
-        folder = Path(at.file).parent if at else Path()
+        folder = Path(source.at(("components", i)).file).parent
         entries.append(str((folder / entry).resolve()) if entry.endswith(".py") else entry)
-    return {**data, "components": entries} if entries else data
+    return {**data, "components": entries}
 
 
 @contextmanager
@@ -145,9 +155,11 @@ class _Session:
         self._introduce(step, start, steps, per_epoch)
         with ExitStack() as stack:
             stack.callback(self.data.close)
+            self.folder.note(status="running")
             tracker = self._tracker()
             status: Status = "FAILED"
-            outcome, warnings = Outcome(), list[str]()
+            before, warnings = payload or {}, list[str]()
+            outcome = Outcome(start, knn=dict(before.get("knn", {})), linear=dict(before.get("linear", {})))
             try:
                 stop = stack.enter_context(Interrupt())
                 progress = stack.enter_context(Progress(-(-steps // per_epoch), per_epoch, start, steps=steps))
@@ -156,11 +168,10 @@ class _Session:
                 loop = Loop(
                     step, self.data, train, graph.spec.evaluate, self._judge(step),
                     Checkpoints(self.folder.checkpoints, train.checkpoint.keep), progress, tracker,
-                    lambda: stop.requested, {"graph_hash": graph.hash(), "samples": self.data.train.samples},
-                    Outcome(knn=dict((payload or {}).get("knn", {}))),
+                    lambda: stop.requested, self._header(), outcome,
                 )  # fmt: skip
                 with _worker_failures():
-                    outcome = loop.run(start)
+                    loop.run(start)
                 status = "KILLED" if outcome.interrupted else "FINISHED"
             except KeyboardInterrupt:
                 status = "KILLED"
@@ -168,20 +179,25 @@ class _Session:
             finally:
                 self._note(status, outcome)
                 warnings = tracker.finish(status, timeout=60)
-                self.folder.note(mlflow=tracker.known_run_id)
-        return Result(self.folder, outcome, tracker.known_run_id, (*self._bad_images(), *warnings))
+                self.folder.note(mlflow=tracker.run_id)
+        return Result(self.folder, outcome, tracker.run_id, (*self._bad_images(), *warnings))
+
+    def _header(self) -> dict[str, Any]:
+        """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""
+        graph_hash = load(self.folder.graph).hash()
+        return {"graph_hash": graph_hash, "samples": self.data.train.samples, "files": self.data.fingerprint}
 
     def _bad_images(self) -> Iterator[str]:
         bad = self.data.bad
         if bad.count:
-            yield f"{bad.count} images could not be read and were skipped: {', '.join(map(str, bad.names))}" + (
-                " ..." if bad.count > len(bad.names) else ""
-            )
+            what = "image could not be read and was" if bad.count == 1 else "images could not be read and were"
+            more = " ..." if bad.count > len(bad.names) else ""
+            yield f"{bad.count} {what} skipped: {', '.join(bad.names)}{more}"
 
     def _finished(self, payload: dict[str, Any]) -> Result:
         facts = self.folder.facts()
         outcome = Outcome(
-            payload["step"], facts.get("loss", float("nan")), payload["knn"],
+            payload["step"], facts.get("loss", float("nan")), payload["knn"], payload.get("linear", {}),
             images_per_second=facts.get("images_per_second", 0.0),
         )  # fmt: skip
         return Result(self.folder, outcome, facts.get("mlflow"), ())
@@ -189,7 +205,8 @@ class _Session:
     def _note(self, status: str, outcome: Outcome) -> None:
         self.folder.note(
             status=status.lower(), step=outcome.step, loss=outcome.loss,
-            knn={str(k): v for k, v in outcome.knn.items()}, images_per_second=outcome.images_per_second,
+            knn={str(k): v for k, v in outcome.knn.items()}, linear={str(k): v for k, v in outcome.linear.items()},
+            images_per_second=outcome.images_per_second,
         )  # fmt: skip
 
     def _introduce(self, step: Step, start: int, steps: int, per_epoch: int) -> None:
@@ -197,22 +214,24 @@ class _Session:
         size = sum(p.numel() for p in step.parameters)
         self.report(f"run {self.folder.name}: graph {spec.graph}, {size / 1e6:.2f} M trainable parameters")
         how = f"{self.device}, {self.precision.name}{', compiled' if step.compiled else ''}"
+        length = f"{steps} steps (train.steps; train.epochs is not used)" if spec.train.steps else f"{steps} steps"
         self.report(
             f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}, "
-            f"{per_epoch} steps an epoch, {steps} steps; {how}"
+            f"{per_epoch} steps an epoch, {length}; {how}"
         )
         if start:
             self.report(f"resumed after step {start} of {steps}")
 
     def _judge(self, step: Step) -> Judge | None:
-        name = self.checked.encoder
-        if name is None or self.checked.graph.spec.evaluate.knn is None:
+        name = self.checked.features
+        evaluate = self.checked.graph.spec.evaluate
+        if name is None or (evaluate.knn is None and evaluate.linear is None):
             return None
-        if not self.data.classes:
-            self.report("kNN is left out: the data set has no labels")
+        if reason := _no_judgement(self.data):
+            self.report(f"evaluation is left out: {reason}")
             return None
         return Judge(
-            step.program.node(name), self.data, self.checked.data, self.checked.shapes.image_size(name),
+            step.program.features(name), self.data, self.checked.data, self.checked.image_size(name),
             self.checked.graph.spec.data.batch, self.device,
         )  # fmt: skip
 
@@ -266,6 +285,13 @@ class _Session:
         return views_grid(views, self.checked.data.mean, self.checked.data.std)
 
 
+def _no_judgement(data: Datasets) -> str | None:
+    """Why features cannot be judged on a data set."""
+    if not data.classes:
+        return "the data set has no labels; pictures in a folder for each class have them"
+    return None if data.held_out else "the data set has no held-out pictures"
+
+
 def summary(result: Result) -> str:
     """The closing lines: what came of it, where it is, and how to see it."""
     outcome = result.outcome
@@ -275,9 +301,10 @@ def summary(result: Result) -> str:
         lines.append(f"  go on      graphssl run --resume {result.folder.name}")
     else:
         lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
-    if len(outcome.knn) > 1:
-        first, last = outcome.knn[min(outcome.knn)], outcome.knn[max(outcome.knn)]
-        lines.append(f"  kNN        {100 * first:.2f} % untrained, {100 * last:.2f} % trained")
+    for name, found in (("kNN", outcome.knn), ("linear", outcome.linear)):
+        if len(found) > 1:
+            first, last = found[min(found)], found[max(found)]
+            lines.append(f"  {name:10} {100 * first:.2f} % untrained, {100 * last:.2f} % trained")
     lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
     lines.append("  see it     graphssl ui")
@@ -285,32 +312,31 @@ def summary(result: Result) -> str:
     return "\n".join(lines)
 
 
-def evaluated(name: str, k: int | None, temperature: float | None, device: str) -> str:
-    """The kNN accuracy of a run's encoder, as a line of text."""
+def evaluated(name: str, k: int | None, temperature: float | None, device: str, linear: bool = False) -> str:
+    """The accuracy of a run's encoder by kNN, and by a linear classifier where asked, a line of text each."""
     folder, where = find_run(name), choose_device(device)
     checked, module = trained(folder, None, where)
     spec = checked.graph.spec
     changes = {"k": k, "temperature": temperature}
     knn = (spec.evaluate.knn or Knn()).model_copy(update={n: v for n, v in changes.items() if v is not None})
     data = _open(checked, where, lambda text: None)
-    size = checked.shapes.image_size(checked.encoder or "")
-    accuracy = Judge(module, data, checked.data, size, spec.data.batch, where).knn(knn)
+    if reason := _no_judgement(data):
+        raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
+    size = checked.image_size(checked.features or "")
+    probe = (spec.evaluate.linear or Linear()) if linear else None
+    found = Judge(module, data, checked.data, size, spec.data.batch, where).accuracies(knn, probe)
     data.close()
-    return f"{folder.name}: kNN accuracy {100 * accuracy:.2f} % (k {knn.k}, temperature {knn.temperature:g})"
-
-
-def exported(name: str, output: Path, node: str | None) -> str:
-    """Writes the weights of a run's node as a plain state dict, whole or not at all."""
-    folder = find_run(name)
-    _, module = trained(folder, node, torch.device("cpu"))
-    state = {key: value.clone() for key, value in module.state_dict().items()}
-    save(output, state)
-    size = sum(v.numel() for v in state.values())
-    return f"wrote {output}: {len(state)} tensors, {size:,} values, for load_state_dict(torch.load('{output}'))"
+    accuracy = 100 * found["knn"]
+    lines = [f"{folder.name}: kNN accuracy {accuracy:.2f} % (k {knn.k}, temperature {knn.temperature:g})"]
+    if probe is not None:
+        lines.append(f"{folder.name}: linear accuracy {100 * found['linear']:.2f} % (penalty {probe.penalty:g})")
+    return "\n".join(lines)
 
 
 def compared(names: Sequence[str]) -> Comparison:
     """Runs side by side, each by its name under `runs/`, or by its name or id in MLflow."""
+    if len(names) < 2:
+        raise UsageError("it takes two runs or more to compare")
     return compare([_tracked(name) for name in names])
 
 

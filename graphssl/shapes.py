@@ -6,6 +6,7 @@ is built and its arguments are known. Nothing is computed and no memory is used.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -16,12 +17,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from .component import DataFacts, Sizes, Unbound, build
 from .errors import GraphError, Problem
+from .fit import Failure, Input, Shape, first_line, inputs_of, match
 from .graph import Graph
 from .nodes import Node
-from .ports import Port, Signature, tensors_of
+from .ports import Signature, joined, parted, tensors_of
 from .values import Argument, Call, Slot
-
-Shape = tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -122,29 +122,35 @@ class _Inference:
         except Unbound as letter:
             self.waiting[node.name] = str(letter)
         except Exception as error:
-            self.failed.add(node.name)
-            message = f"'{node.name}' ({node.component.name}) cannot be built: {_first_line(error)}"
-            self.problems.append(Problem(message, node.span))
+            message = f"'{node.name}' ({node.component.name}) cannot be built: {first_line(error)}"
+            self._fail(node.name, Problem(message, node.span))
 
     def _report_unbound(self, pending: list[Call]) -> None:
+        """Notes the nodes that could not be built, and for want of which the pending calls could not be run."""
         if self.problems:
             return
         for name in self.graph.nodes:
-            if name in self.modules:
-                continue
-            node, letter = self.graph.nodes[name], self.waiting.get(name)
-            if letter == "samples":
-                message = f"'{name}' ({node.component.name}) needs the number of training samples, which is not known"
-                hint = "it is known for named data sets, and for an image folder whose root exists"
-            elif letter is None or name not in {c.node for c in pending}:
-                continue
-            else:
-                message = f"'{name}' ({node.component.name}) needs the size of '{letter}', and no wire gives it"
-                hint = f"something whose '{letter}' is known must flow into '{name}'"
-            self.problems.append(Problem(message, node.span, hint))
+            if name in self.waiting and name not in self.modules:
+                self.problems += self._unbound(self.graph.nodes[name], self.waiting[name], pending)
         if pending and not self.problems:
             call = pending[0]
             self.problems.append(Problem("the sizes here cannot be worked out: they depend on each other", call.span))
+
+    def _unbound(self, node: Node, letter: str, pending: list[Call]) -> Iterator[Problem]:
+        title = f"'{node.name}' ({node.component.name})"
+        if letter == "samples":
+            message = f"{title} needs the number of training samples, which is not known"
+            hint = "it is known for named data sets, and for an image folder whose root exists"
+            yield Problem(message, node.span, hint)
+            return
+        own = [call for call in pending if call.node == node.name]
+        followers = [n.name for n in self.graph.nodes.values() if node.name in n.refs()]
+        waits = any(slot.id not in self.values for call in own for slot in call.inputs())
+        if waits or not (own or followers):  # it would get its size if another node had its
+            return
+        message = f"{title} needs the size of '{letter}', and no wire gives it"
+        hint = f"something whose '{letter}' is known must flow into '{node.name}'"
+        yield Problem(message, node.span, hint if own else f"{hint}, which only '{followers[0]}' names")
 
     # -- calls ---------------------------------------------------------------------------------------------
 
@@ -157,42 +163,15 @@ class _Inference:
         if call.node == "stopgrad" or call.node in self.failed:
             return False
         here: dict[str, tuple[int, str]] = {}
-        for port, slot in _wires(call, self._signature(call)):
-            for axes, tensor in zip(port.axes, tensors_of(self.values[slot.id]), strict=False):
-                shape = tuple(tensor.shape)
-                if call.fold > 1 and axes[:1] == ("b",):
-                    shape = (shape[0] * call.fold, *shape[1:])
-                problem = self._unify(call, port, slot, axes, shape, here)
-                if problem:
-                    self.problems.append(problem)
-                    self.failed.add(call.node)
-                    return False
+        for given in inputs_of(call, self._signature(call), self.values):
+            problem = _unify(call, given, here)
+            if problem:
+                self._fail(call.node, problem)
+                return False
         known = self.letters[call.node]
         new = {k: v for k, v in here.items() if k not in known and k != "b"}
         known.update(new)
         return bool(new)
-
-    def _unify(
-        self,
-        call: Call,
-        port: Port,
-        slot: Slot,
-        axes: tuple[str, ...],
-        shape: Shape,
-        here: dict[str, tuple[int, str]],
-    ) -> Problem | None:
-        title = f"{call.node}.{port.name}"
-        matched = match(axes, shape)
-        if matched is None:
-            message = f"{title} takes [{' '.join(axes)}], but gets {list(shape)} from {slot}"
-            return Problem(message, call.span)
-        for letter, size in matched:
-            if letter.isdigit():
-                if int(letter) != size:
-                    return Problem(f"{title} takes {letter} there, but gets {list(shape)} from {slot}", call.span)
-            elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({slot})"))[0] != size:
-                return Problem(f"{title} has {letter}={size} ({slot}) but {here[letter][1]}", call.span)
-        return None
 
     def _run(self, call: Call) -> None:
         if call.node == "stopgrad":
@@ -200,29 +179,45 @@ class _Inference:
             self.values[call.outputs[0].id] = self.values[slot.id]
             return
         counter = FlopCounterMode(display=False)
+        args, kwargs = self._arguments(call)
         try:
             with torch.no_grad(), counter:
-                result = self._call(call)
+                result = getattr(self.modules[call.node], call.method)(*args, **kwargs)
         except Exception as error:
-            self.problems.append(self._explain(call, error))
-            self.failed.add(call.node)
+            given = tuple(inputs_of(call, self._signature(call), self.values))
+            failure = Failure(call, error, (args, kwargs), given, self.graph.nodes, self.modules, self.letters)
+            self._fail(call.node, failure.problem(self.graph.source))
             return
         if call.method == "forward":
             self.flops[call.node] = self.flops.get(call.node, 0) + counter.get_total_flops()
             self._store(call, result)
 
-    def _call(self, call: Call) -> Any:
-        module = self.modules[call.node]
+    def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
         args, kwargs = call.arguments(self._signature(call).inputs, lambda argument: self._known(call, argument))
         if call.draws:
-            kwargs["draws"] = module.draw(self.batch * call.fold, None, torch.device("meta"))  # type: ignore[operator]
-        return getattr(module, call.method)(*args, **kwargs)
+            rows = self.batch * call.fold * math.prod(self._grid(call))
+            module = self.modules[call.node]
+            kwargs["draws"] = module.draw(rows, None, torch.device("meta"))  # type: ignore[operator]
+        return args, kwargs
 
     def _known(self, call: Call, argument: Argument) -> Any:
-        if argument is None or isinstance(argument, Slot):
-            return argument and self.values[argument.id]
+        if argument is None:
+            return None
+        if isinstance(argument, Slot):
+            return self._flat(call, argument, self.values[argument.id])
         values = tuple(self.values[s.id] for s in argument)
-        return torch.cat(values) if call.fold > 1 else values
+        return self._flat(call, argument[0], joined(values)) if call.fold > 1 else values
+
+    @staticmethod
+    def _flat(call: Call, slot: Slot, value: Any) -> Any:
+        """A value with its positions folded into the batch, where the call does so."""
+        folds = call.grid and slot.kind == "tensor" and slot.axes[0][:1] == ("b",)
+        return value.flatten(0, call.grid) if folds else value
+
+    def _grid(self, call: Call) -> Shape:
+        """The sizes of the positions that are folded into the batch."""
+        slot = next((s for s in call.inputs() if s.kind == "tensor" and len(s.axes[0]) > call.grid), None)
+        return tuple(self.values[slot.id].shape[1 : 1 + call.grid]) if call.grid and slot else ()
 
     def _store(self, call: Call, result: Any) -> None:
         """Gives the results to the call's slots."""
@@ -230,29 +225,39 @@ class _Inference:
         parts = [result] if len(ports) == 1 and not ports[0].name else list(result)
         slots = iter(call.outputs)
         for part, port in zip(parts, ports, strict=True):
+            if call.grid and port.kind == "tensor" and port.axes[0][:1] == ("b",):
+                part = part.unflatten(0, (-1, *self._grid(call)))
             members = part if port.family else (part,)
-            for member in part.chunk(call.fold) if call.fold > 1 else members:
+            for member in parted(part, call.fold) if call.fold > 1 else members:
                 slot = next(slots)
                 self.values[slot.id] = member
-                for axes, tensor in zip(port.axes, tensors_of(member), strict=False):
+                for axes, tensor in zip(slot.axes, tensors_of(member), strict=False):
                     if match(axes, tuple(tensor.shape)) is None:
                         message = f"{call.node} gives {list(tensor.shape)}, but says [{' '.join(axes)}]"
-                        self.problems.append(Problem(message, call.span, "its component's annotations are wrong"))
-                        self.failed.add(call.node)
+                        hint = "its component's annotations are wrong"
+                        self._fail(call.node, Problem(message, call.span, hint))
 
-    def _explain(self, call: Call, error: Exception) -> Problem:
-        """A failed call: where sizes differ from those that the node was built with, that is the reason."""
-        node = self.graph.nodes[call.node]
-        reason = _first_line(error)
-        known = self.letters[call.node]
-        if not isinstance(error, ValueError):
-            for port, slot in _wires(call, self._signature(call)):
-                for axes, tensor in zip(port.axes, tensors_of(self.values[slot.id]), strict=False):
-                    for letter, size in match(axes, tuple(tensor.shape)) or ():
-                        if letter in known and known[letter][0] != size:
-                            reason = f"{call.node}.{port.name} has {letter}={size} ({slot}) but {known[letter][1]}"
-                            return Problem(reason, call.span, f"one node has one set of weights, for one {letter}")
-        return Problem(f"'{call.node}' ({node.component.name}) cannot take this: {reason}", call.span)
+    def _fail(self, node: str, problem: Problem) -> None:
+        """Notes what is wrong with a node, once at each place: copies of a node fail where it does."""
+        self.failed.add(node)
+        if problem.span is None or all(problem.span != p.span for p in self.problems):
+            self.problems.append(problem)
+
+
+def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]]) -> Problem | None:
+    """Adds the sizes of an input's letters to those of the call so far; what does not fit is returned."""
+    title = ".".join([call.node, *([] if call.method == "forward" else [call.method]), given.port.name])
+    matched = match(given.axes, given.shape)
+    gets = f"but gets {list(given.shape)} from {given.giver}"
+    if matched is None:
+        return Problem(f"{title} takes [{' '.join(given.axes)}], {gets}", call.span)
+    for letter, size in matched:
+        if letter.isdigit():
+            if int(letter) != size:
+                return Problem(f"{title} takes {letter} there, {gets}", call.span)
+        elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
+            return Problem(f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}", call.span)
+    return None
 
 
 def sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
@@ -263,29 +268,4 @@ def sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
     }
 
 
-def match(axes: tuple[str, ...], shape: Shape) -> list[tuple[str, int]] | None:
-    """The size of each letter, or None where the number of axes differs. `...` stands for any axes."""
-    if "..." not in axes:
-        return list(zip(axes, shape, strict=True)) if len(axes) == len(shape) else None
-    at = axes.index("...")
-    after = len(axes) - at - 1
-    if len(shape) < at + after:
-        return None
-    tail = shape[len(shape) - after :]
-    return [*zip(axes[:at], shape, strict=False), *zip(axes[at + 1 :], tail, strict=False)]
-
-
-def _wires(call: Call, signature: Signature) -> Iterator[tuple[Port, Slot]]:
-    for port in signature.inputs:
-        argument = call.args.get(port.name)
-        slots = (argument,) if isinstance(argument, Slot) else argument or ()
-        for slot in slots:
-            yield port, slot
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip().split("\n", 1)[0]
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"
-
-
-__all__ = ["Shapes", "infer", "match", "sources"]
+__all__ = ["Shape", "Shapes", "infer", "match", "sources"]

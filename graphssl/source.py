@@ -18,7 +18,7 @@ from . import yaml
 from .errors import GraphError, Problem, Span, suggest
 from .yaml import Places, dump
 
-__all__ = ["Source", "dump", "load", "packaged"]
+__all__ = ["Source", "dump", "is_packaged", "load", "packaged"]
 
 Table = dict[yaml.Path, Places]
 SET = "--set"
@@ -28,11 +28,15 @@ START = "graph:, nodes:, flow: and loss: make a graph; `graphssl new NAME` write
 
 @dataclass
 class Source:
-    """The merged data, where its parts stand, and the files that it is made of, the graph's own last."""
+    """The merged data, where its parts stand, and the files that it is made of, the graph's own last.
+
+    removed: where a null took out what stood at a path.
+    """
 
     data: dict[str, Any] = field(default_factory=dict)
     places: Table = field(default_factory=dict)
     files: tuple[Path, ...] = ()
+    removed: dict[yaml.Path, Span] = field(default_factory=dict)
 
     def at(self, path: Sequence[str | int], key: bool = False) -> Span:
         """Where a value stands, or its key; what is not in the file stands where the section around it does."""
@@ -42,8 +46,16 @@ class Source:
                 return found.key if key or end < len(whole) else found.value
         return Span(str(self.files[-1]) if self.files else "graph", 1)
 
+    def removal(self, path: Sequence[str | int]) -> str | None:
+        """Where that which stood at a path was taken out, in words; None if nothing was."""
+        at = self.removed.get(tuple(path))
+        if at is None:
+            return None
+        return f"it was removed by --set {at.text}" if at.file == SET else f"it was removed at {at.file}:{at.line}"
+
     def merge(self, other: Source) -> None:
         """Lays another source over this one."""
+        self.removed |= other.removed
         self._merge(self.data, other.data, (), other.places)
         self.files = tuple(dict.fromkeys((*self.files, *other.files)))
 
@@ -53,12 +65,14 @@ class Source:
             if value is None and key in old and path not in SWITCHES:
                 del old[key]
                 self._forget(at)
+                self.removed[at] = places[at].key
             elif isinstance(value, dict) and isinstance(old.get(key), dict) and not _other_use(old[key], value, at):
                 self.places[at] = places[at]
                 self._merge(old[key], value, at, places)
             else:
                 old[key] = value
                 self._forget(at)
+                self.removed.pop(at, None)
                 self.places.update((p, where) for p, where in places.items() if p[: len(at)] == at)
 
     def _forget(self, path: yaml.Path) -> None:
@@ -88,6 +102,11 @@ def packaged() -> list[str]:
     """Names of the graphs that come with graphssl: `byol`, `cifar10/byol`."""
     root = _packaged_root()
     return sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.yaml"))
+
+
+def is_packaged(file: str) -> bool:
+    """Whether a file comes with graphssl."""
+    return Path(file).resolve().is_relative_to(_packaged_root().resolve())
 
 
 def _packaged_root() -> Path:
@@ -191,9 +210,13 @@ def _change(text: str) -> Source:
     """`nodes.queue.size=65536` as a source that holds just that; the value is YAML."""
     name, equals, value = text.partition("=")
     span = Span(SET, 1, 1, max(len(name), 1), text)
-    keys: yaml.Path = tuple(k.strip() for k in name.split("."))
+    keys = tuple(k.strip() for k in name.split("."))
     if not equals or not all(keys):
         raise GraphError([Problem("a change is written KEY=VALUE", span, "as in --set nodes.queue.size=65536")])
+    for i, key in enumerate(keys):
+        if key.isdecimal():
+            hint = f"change the whole list: --set {'.'.join(keys[:i])}=[...]"
+            raise GraphError([Problem("an entry of a list has no key of its own", span, hint)])
     document = yaml.read(value, SET)
     start = len(name) + 1
 

@@ -1,17 +1,16 @@
 """The pydantic models of a graph file: what each section may hold.
 
-Nodes keep their config as a plain mapping here; the component's own `Config` validates it (see `graph`).
-Validation is strict and in JSON's terms: `"5"` is no number, `5` is a float where one is wanted, a list is a
-list. This module needs no torch.
+Nodes keep their config as a plain mapping here; the component's own `Config` validates it (see `nodes`). This
+module needs no torch.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Mapping
-from typing import Annotated, Any, Literal, TypeVar
+import re
+from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
@@ -19,15 +18,31 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
-    ValidationError,
     model_validator,
 )
 
-from .errors import suggest
 from .schedule import Schedule, Scheduled
+from .validation import validate
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
+NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$"
 DATA_SETS = ("digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder")
+
+
+def _named(name: str) -> str:
+    if not re.fullmatch(NAME, name):
+        raise ValueError(
+            f"'graph' is '{name}'; a name is letters, digits and _ . + / -, and does not begin with . + / -"
+        )
+    return name
+
+
+def _loadable(entry: str) -> str:
+    if not re.fullmatch(r"\S.*\.py|\w+(\.\w+)*", entry):
+        raise ValueError(
+            f"'{entry}' is neither a component file, such as ./my_critic.py, nor a package, such as mylab.ssl"
+        )
+    return entry
 
 
 class Section(BaseModel):
@@ -164,6 +179,16 @@ class Knn(Section):
     every: PositiveInt = 5
 
 
+class Linear(Section):
+    """Logistic regression on frozen features, judged on the held-out split, before training and after it.
+
+    penalty: times half the squared length of the weights, on standardised features. iterations: of L-BFGS, at most.
+    """
+
+    penalty: NonNegativeFloat = 1e-3
+    iterations: PositiveInt = 200
+
+
 class Monitor(Section):
     """Collapse monitors on the embeddings that the critics compare. `every`: epochs between two readings."""
 
@@ -171,10 +196,11 @@ class Monitor(Section):
 
 
 class Evaluate(Section):
-    """`evaluate:` — how it is judged. features: the node whose output on plain images is judged."""
+    """`evaluate:` — how it is judged. features: the node, or the value of the flow, that is judged on plain images."""
 
     features: str | None = None
     knn: Knn | None = Knn()
+    linear: Linear | None = None
     monitor: Monitor | None = Monitor()
 
 
@@ -188,9 +214,9 @@ class TermSpec(Section):
 class GraphFile(Section):
     """A whole graph file."""
 
-    graph: Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$")]
+    graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})]
     description: str | None = None
-    components: list[str] = []
+    components: list[Annotated[str, AfterValidator(_loadable)]] = []
     allow: list[str] = []
     data: Data = Data()
     nodes: dict[str, dict[str, Any]]
@@ -199,114 +225,6 @@ class GraphFile(Section):
     update: dict[str, str] = {}
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
-
-
-M = TypeVar("M", bound=BaseModel)
-Path = tuple[str | int, ...]
-
-
-def validate(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[tuple[Path, str, str | None]]]:
-    """The model, or None and what is wrong: for each problem the path into `data`, a message and a hint."""
-    try:
-        return model.model_validate_json(json.dumps(data), strict=True), []
-    except ValidationError as error:
-        return None, [_explain(model, data, e) for e in error.errors(include_url=False)]
-
-
-def _explain(model: type[BaseModel], data: Any, error: Any) -> tuple[Path, str, str | None]:
-    path = _path_in(data, error["loc"])
-    kind, context = error["type"], error.get("ctx", {})
-    missing = kind in ("extra_forbidden", "missing")
-    name = str(next((s for s in reversed(error["loc"] if missing else path) if isinstance(s, str)), ""))
-    if kind == "extra_forbidden":
-        names = _fields_at(model, data, error["loc"][:-1])
-        return path, f"no key is called '{name}' here", suggest(name, names, "keys are")
-    if kind == "missing":
-        return path, f"'{name}' is missing", None
-    if kind == "union_tag_not_found":
-        return (
-            path,
-            "'use' is missing",
-            f"one of {context.get('expected_tags', '')}" if "expected_tags" in context else None,
-        )
-    if kind == "union_tag_invalid":
-        choices = [c.strip(" '") for c in context["expected_tags"].split(",")]
-        return (
-            (*path, "use"),
-            f"'{context['tag']}' is none of the choices",
-            suggest(str(context["tag"]), choices),
-        )
-    value = error.get("input")
-    if kind == "literal_error":
-        choices = [c.strip(" '") for c in context["expected"].replace(" or ", ", ").split(",")]
-        return (
-            path,
-            f"'{name}' is {_shown(value)}, which is none of the choices",
-            suggest(str(value), choices),
-        )
-    if kind == "value_error":
-        return path, str(context["error"]), None
-    message = error["msg"].replace("Input should be", "should be").replace("Object", "mapping")
-    return path, f"'{name}' is {_shown(value)}; it {message[0].lower()}{message[1:]}", None
-
-
-def _shown(value: Any) -> str:
-    text = json.dumps(value, default=str) if not isinstance(value, str) else f"'{value}'"
-    if isinstance(value, dict | list):
-        return "a mapping" if isinstance(value, dict) else "a list"
-    return text if len(text) < 60 else text[:57] + "..."
-
-
-def _path_in(data: Any, loc: Iterable[str | int]) -> Path:
-    """The part of pydantic's location that exists in the data: the names of union members are left out."""
-    path: list[str | int] = []
-    steps = list(loc)
-    for i, step in enumerate(steps):
-        inside = step in data if isinstance(data, Mapping) else isinstance(data, list) and step in range(len(data))
-        if inside:
-            data = data[step]
-        elif i < len(steps) - 1:
-            continue
-        else:
-            break
-        path.append(step)
-    return tuple(path)
-
-
-def _fields_at(model: type[BaseModel], data: Any, loc: Iterable[str | int]) -> list[str]:
-    """The keys that are allowed at a location, found by following the JSON schema."""
-    schema = model.model_json_schema()
-    top = schema
-
-    def follow(part: dict[str, Any]) -> dict[str, Any]:
-        while "$ref" in part:
-            part = top["$defs"][part["$ref"].rsplit("/", 1)[1]]
-        return part
-
-    def options(part: dict[str, Any]) -> list[dict[str, Any]]:
-        part = follow(part)
-        return [o for s in part.get("anyOf", part.get("oneOf", [])) for o in options(s)] or [part]
-
-    here = [schema]
-    for step in loc:
-        after = [
-            p["properties"][step]
-            if step in p.get("properties", {})
-            else p.get("additionalProperties") or p.get("items")
-            for part in here
-            for p in options(part)
-        ]
-        here = [a for a in after if isinstance(a, dict)] or here
-    use = _use_at(data, loc)
-    parts = [p for part in here for p in options(part)]
-    chosen = [p for p in parts if use and p.get("properties", {}).get("use", {}).get("const") == use]
-    return [key for part in chosen or parts for key in part.get("properties", {})]
-
-
-def _use_at(data: Any, loc: Iterable[str | int]) -> str | None:
-    for step in _path_in(data, loc):
-        data = data[step]
-    return data.get("use") if isinstance(data, Mapping) else None
 
 
 __all__ = [

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from keyword import iskeyword
 from pathlib import Path
 
-from .errors import RunError
+from .errors import UsageError
 
 GRAPH = """\
 # graphssl check {file}
@@ -42,7 +43,7 @@ from graphssl.component import NodeConfig, Scheduled, Sizes, component
 from graphssl.ports import Scores
 
 
-@component("critic.{name}")
+@component("critic.{name}", traits=("bounded",))  # a score is at most 0
 class {title}(nn.Module):
     """Minus the Euclidean distance, over a temperature."""
 
@@ -62,15 +63,24 @@ class {title}(nn.Module):
 
 
 def starter(name: str) -> tuple[Path, str]:
-    """The file to write and its text: a component for a name that ends in .py, a graph for any other."""
+    """The file to write and its text: a component for a name that ends in .py, a graph for any other.
+
+    Raises UsageError for a name that neither can have.
+    """
     path = Path(name)
     stem = path.stem
-    if not stem.isidentifier():
-        raise RunError(f"'{stem}' cannot name a graph or a component here: letters, digits and _ can")
+    if path.suffix not in ("", ".py", ".yaml", ".yml"):
+        raise UsageError(f"'{name}' is neither a graph (my_method.yaml) nor a component (my_critic.py)")
+    if not (stem.isidentifier() and stem.isascii()):
+        raise UsageError(f"'{stem}' cannot name a graph or a component here: letters, digits and _ can")
     if path.suffix == ".py":
-        title = "".join(word.capitalize() for word in stem.split("_"))
-        return path, COMPONENT.format(file=path.name, name=stem, title=title)
-    if path.suffix not in ("", ".yaml", ".yml"):
-        raise RunError(f"'{name}' is neither a graph (my_method.yaml) nor a component (my_critic.py)")
+        return path, COMPONENT.format(file=path.name, name=stem, title=_class_name(stem))
     path = path if path.suffix else path.with_suffix(".yaml")
-    return path, GRAPH.format(file=path, name=stem)
+    return path, GRAPH.format(file=path, name=f"'{stem}'" if stem.lower() in ("true", "false", "null") else stem)
+
+
+def _class_name(stem: str) -> str:
+    """my_critic gives MyCritic; what is a word of Python, or taken in the file, gets an ending."""
+    title = "".join(word.capitalize() for word in stem.split("_"))
+    taken = {"Annotated", "F", "NodeConfig", "PositiveFloat", "Scheduled", "Scores", "Sizes", "Tensor"}
+    return title if title.isidentifier() and not iskeyword(title) and title not in taken else f"{title}Critic"

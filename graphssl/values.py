@@ -42,6 +42,7 @@ class Call:
     """One line of the step: `outputs = node.method(**args)`.
 
     fold: how many views are joined along the batch before the call and parted after it; 1 for none.
+    grid: how many axes behind the batch, positions that the node does not know, are folded into it and restored.
     node is a node's name, or `stopgrad`.
     """
 
@@ -55,6 +56,7 @@ class Call:
     line: str
     fold: int = 1
     draws: bool = False
+    grid: int = 0
 
     def inputs(self) -> Iterator[Slot]:
         """Every slot that the call reads, in the order of the ports."""
@@ -134,8 +136,8 @@ class Tape:
 
     def add(
         self, node: str, method: str, args: Mapping[str, Argument], outputs: tuple[Slot, ...], span: Span,
-        fold: int = 1, draws: bool = False,
+        fold: int = 1, draws: bool = False, grid: int = 0,
     ) -> None:  # fmt: skip
         """Appends a call to the section and line that are being read."""
-        call = Call(len(self.calls), node, method, args, outputs, span, self.section, self.line, fold, draws)
+        call = Call(len(self.calls), node, method, args, outputs, span, self.section, self.line, fold, draws, grid)
         self.calls.append(call)

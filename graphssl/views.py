@@ -8,8 +8,17 @@ from dataclasses import dataclass
 
 from . import expr as e
 from .errors import Problem, Span
-from .ports import Port, Signature
+from .ports import GRID, Port, Signature
 from .values import Argument, Slot, Tag, Tape, Value
+
+Axes = tuple[str, ...]
+
+
+def positions(port: Axes, given: Axes) -> Axes:
+    """The axes of a grid that a value `b r k d` has behind the batch, and a port `b d` does not know."""
+    more = len(given) - len(port)
+    extra = given[1 : 1 + more]
+    return extra if more > 0 and given[:1] == ("b",) and GRID.issuperset(extra) else ()
 
 
 @dataclass(frozen=True)
@@ -41,9 +50,12 @@ class Expansion:
         self.views = self._option("views")
         mapped = [p.name for p in self.ports.inputs if not p.family or self.views == "each"]
         self.families = {k: v for k, v in self.arguments.items() if v.family and k in mapped}
+        self.grid: Axes = ()
 
     def make(self, name: str) -> Value | None:
         """Adds the calls to the tape; results are named after `name`. None when something is wrong."""
+        if not self._on_a_grid():
+            return None
         if self.views == "fold":
             return self._fold(name)
         picks = self._picks()
@@ -51,6 +63,27 @@ class Expansion:
             return None
         results = [(self._emit(name + p.suffix, {k: self._pick(k, p) for k in self.arguments}), p.tag) for p in picks]
         return self._join(results)
+
+    # -- positions -----------------------------------------------------------------------------------------
+
+    def _on_a_grid(self) -> bool:
+        """Finds the axes of positions that the ports do not know; false where arguments disagree on them."""
+        first = [
+            (port, value.slots[0].axes[0])
+            for port in self.ports.inputs
+            if port.kind == "tensor" and (value := self.arguments.get(port.name)) and port.axes[0][:1] == ("b",)
+        ]
+        found = {port.name: positions(port.axes[0], axes) for port, axes in first if "..." not in port.axes[0]}
+        self.grid = next((axes for axes in found.values() if axes), ())
+        if not self.grid:
+            return True
+        for port, axes in first:
+            if axes[1 : 1 + len(self.grid)] != self.grid:
+                one = next(name for name, given in found.items() if given)
+                words = " ".join(self.grid)
+                self._problem(f"{self.node}: '{one}' has positions ({words}), and '{port.name}' has none")
+                return False
+        return True
 
     # -- which views go together ---------------------------------------------------------------------------
 
@@ -152,11 +185,14 @@ class Expansion:
         return outputs[""] if "" in outputs else Value(parts=outputs)
 
     def _slot(self, name: str, port: Port, view: int | None) -> Slot:
-        return self.tape.slot(name, port.kind, port.axes, self.node, port.name, view, self.call.span)
+        axes = port.axes
+        if self.grid and port.kind == "tensor" and axes[0][:1] == ("b",):
+            axes = (("b", *self.grid, *axes[0][1:]),)
+        return self.tape.slot(name, port.kind, axes, self.node, port.name, view, self.call.span)
 
     def _add(self, args: Mapping[str, Argument], outputs: Mapping[str, Value], fold: int) -> None:
         slots = tuple(s for value in outputs.values() for s in value.slots)
-        self.tape.add(self.node, self.method, args, slots, self.call.span, fold, self.ports.draws)
+        self.tape.add(self.node, self.method, args, slots, self.call.span, fold, self.ports.draws, len(self.grid))
 
     def _option(self, name: str) -> str:
         return self.call.options[name][0] if name in self.call.options else ""

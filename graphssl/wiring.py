@@ -6,13 +6,14 @@ is reported once.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from . import expr as e
 from .errors import Problem, Span, suggest
 from .nodes import Node
 from .ports import Port, Signature
+from .source import Source
 from .values import Slot, Tape, Value
 from .views import Expansion
 
@@ -29,14 +30,21 @@ KIND_HINTS = {
 
 @dataclass
 class Wiring:
-    """Reads lines onto a tape. `values` are the names of the flow so far, None for one in error."""
+    """Reads lines onto a tape. `values` are the names of the flow so far, None for one in error.
+
+    refused: names that nodes or values were given and may not have; a name that nobody knows may stand for one.
+    misplaced: nodes whose update is called outside of `update:`.
+    """
 
     nodes: Mapping[str, Node | None]
     tape: Tape
+    source: Source = field(default_factory=Source)
     values: dict[str, Value | None] = field(default_factory=dict)
     batch: dict[str, Slot] = field(default_factory=dict)
     read: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
+    refused: set[str] = field(default_factory=set)
+    misplaced: set[str] = field(default_factory=set)
     _known: dict[object, Value] = field(default_factory=dict)
 
     def line(self, section: str, name: str, expression: e.Expr) -> Value | None:
@@ -75,7 +83,7 @@ class Wiring:
         if name in self.nodes:
             return self._problem(f"'{name}' is a node, not a value", expression.span, f"call it: {name}(...)")
         names = [*self.values, *(f"batch.{field}" for field in BATCH_AXES)]
-        return self._problem(f"no value is called '{name}'", expression.span, suggest(name, names, "values are"))
+        return self.unknown("value", name, expression.span, names, self._removed("flow", name))
 
     def _batch_field(self, expression: e.Batch) -> Slot:
         name = expression.field
@@ -101,7 +109,7 @@ class Wiring:
             return None
         if value.tags is None:
             return self._problem("this is one value, not a family of views: it has no index", expression.span)
-        views = f"there are {len(value)} views, numbered from 0"
+        views = f"there are {len(value)} views, numbered from 0" if len(value) > 1 else "there is one view, number 0"
         if expression.many:
             chosen = slice(expression.start, expression.stop)
             if not value.slots[chosen]:
@@ -116,7 +124,7 @@ class Wiring:
         """A value that is not several parts."""
         value = self._value(expression)
         if value is not None and value.parts is not None:
-            hint = "take one of them: " + ", ".join(f".{name}" for name in value.parts)
+            hint = f"take one of them, {' or '.join(f'.{name}' for name in value.parts)}, or give each a name"
             return self._problem("this has several parts, and one is needed here", expression.span, hint)
         if value is not None and not value.slots:
             return self._problem("this gives no value", expression.span)
@@ -176,8 +184,27 @@ class Wiring:
             return None
         if call.node in self.values:
             return self._problem(f"'{call.node}' is a value, not a node: it cannot be called", call.name_span)
-        hint = suggest(call.node, [*self.nodes, *BUILT_IN], "nodes are")
-        return self._problem(f"no node is called '{call.node}'", call.name_span, hint)
+        hint = self._removed("nodes", call.node) or self._as_update(call.node)
+        return self.unknown("node", call.node, call.name_span, [*self.nodes, *BUILT_IN], hint)
+
+    def _removed(self, section: str, name: str) -> str | None:
+        """A hint where a line is left over from another graph, and what it uses was taken out."""
+        removal = self.source.removal((section, name))
+        return f"{removal}; change this line too, or take it out with null" if removal else None
+
+    def _as_update(self, method: str) -> str | None:
+        """A hint where an update is written as a call of the flow."""
+        names = [n for n, node in self.nodes.items() if node is not None and method in node.component.updates]
+        self.misplaced.update(names)
+        return f"'{method}' is an update: it stands under update:, as in {names[0]}: {method}(...)" if names else None
+
+    def unknown(self, what: str, name: str, span: Span, names: Iterable[str], hint: str | None = None) -> None:
+        """Notes a name that is nobody's: once, if it is like no other, and not where it may stand for one refused."""
+        near = suggest(name, [n for n in names if n not in self.refused], f"{what}s are")
+        message = f"no {what} is called '{name}'"
+        told = self.refused or any(p.message == message for p in self.tape.problems)
+        if hint or not told or (near or "").startswith("did you mean"):
+            self._problem(message, span, hint or near)
 
     def _invoke(self, node: Node, method: str, ports: Signature, call: e.Call, name: str) -> Value | None:
         """Calls a method once for each view. The same call twice is one call, unless the node is random."""
@@ -185,6 +212,9 @@ class Wiring:
         arguments = self._arguments(title, ports, call)
         if arguments is None:
             return None
+        if call.options.get("views", ("",))[0] == "fold" and not all(map(_has_batch, ports.outputs)):
+            message = f"views=fold joins views along the batch, and {title} gives nothing that could be parted again"
+            return self._problem(message, call.options["views"][1], "leave it out")
         options = tuple((k, v) for k, (v, _) in sorted(call.options.items()))
         key = (title, options, tuple((k, v.slots, v.tags) for k, v in arguments.items()))
         if key in self._known and not ports.draws:
@@ -212,15 +242,17 @@ class Wiring:
             self._problem(f"{title} takes {_count(len(names), 'value')}, this is one more", extra.span, usage)
         for key, argument in call.keywords.items():
             if key not in names:
-                hint = suggest(key, names, "its ports are") or usage
+                hint = suggest(key, [*names, *e.OPTIONS], "its ports are") or usage
+                if not hint.startswith("did you mean"):
+                    hint = usage
                 self._problem(f"{title} has no port '{key}'", argument.span, hint)
             elif key in given:
                 self._problem(f"the port '{key}' of {title} is given twice", argument.span)
             else:
                 given[key] = argument
-        for port in ports.inputs:
-            if port.name not in given and not port.optional:
-                self._problem(f"{title} needs '{port.name}': {port}", call.span, usage)
+        missing = [f"'{p.name}': {p}" for p in ports.inputs if p.name not in given and not p.optional]
+        if missing:
+            self._problem(f"{title} needs {' and '.join(missing)}", call.span, usage)
         return given, len(self.tape.problems) == before
 
     def _argument(self, title: str, port: Port, expression: e.Expr) -> Value | None:
@@ -236,6 +268,10 @@ class Wiring:
     def _problem(self, message: str, span: Span, hint: str | None = None) -> None:
         """Notes a problem; `return self._problem(...)` is how a search ends in None."""
         self.tape.problems.append(Problem(message, span, hint))
+
+
+def _has_batch(port: Port) -> bool:
+    return not port.family and all(axes[:1] == ("b",) for axes in port.axes)
 
 
 def _count(n: int, what: str) -> str:

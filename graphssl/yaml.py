@@ -17,6 +17,12 @@ from .errors import GraphError, Problem, Span
 Path = tuple[str | int, ...]
 LARGEST = 400_000  # characters; a graph of a thousand nodes has 150,000
 DEEPEST = 30
+INTEGERS = 2**63  # what is as large fits no tensor
+
+# What YAML calls printable, but for U+FEFF, which is unseen, and the line ends U+0085, U+2028 and U+2029, as unseen.
+STRANGE = re.compile("[^\t\x20-\x7e\xa0-\u2027\u202a-\ud7ff\ue000-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]")
+BREAK = re.compile(r"\r\n|\r|\n")
+UNQUOTED = re.compile("^[?:]|[\x85\u2028\u2029]")  # text that ruamel leaves bare and then reads as something else
 
 INTEGER = re.compile(r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+")
 FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
@@ -28,6 +34,7 @@ WORDS: dict[str, bool | None] = {
 }
 # What ruamel says, and what to do about it.
 HINTS = {
+    "'\\t' that cannot start": "this is a tab: write a space",
     "mapping values are not allowed": "a value that holds ': ' needs quotes; or the line is indented too far",
     "could not find expected ':'": "a key is followed by ': '",
     "expected <block end>": "lines of one section begin in the same column",
@@ -55,9 +62,9 @@ class Document:
 
 def read(text: str, name: str) -> Document:
     """Reads a text; `name` stands for it in messages. Raises GraphError with everything that can be told at once."""
-    lines = text.splitlines()
-    _check_characters(text, lines, name)
-    composer = _Composer(lines, name)
+    text = text.removeprefix("\ufeff")
+    _check_characters(text, name)
+    composer = _Composer(text, name)
     data = composer.compose(text)
     if composer.problems:
         raise GraphError(composer.problems)
@@ -69,37 +76,37 @@ def scalar(text: str) -> Any:
     if text in WORDS:
         return WORDS[text]
     if INTEGER.fullmatch(text):
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if len(text) > 30 or abs(number := int(text, 0) if text[:2] in ("0o", "0x") else int(text)) >= INTEGERS:
+            raise ValueError("this number is too large")
+        return number
     if NOT_FINITE.fullmatch(text):
         raise ValueError("a number is finite")
     if FLOAT.fullmatch(text):
-        if math.isinf(number := float(text)):
+        if math.isinf(real := float(text)):
             raise ValueError("this number is too large")
-        return number
+        return real
     return text
 
 
-def _check_characters(text: str, lines: list[str], name: str) -> None:
+def _check_characters(text: str, name: str) -> None:
     """Refuses what is no text of a graph, before a parser spends time on it."""
     if len(text) > LARGEST:
         message = f"{len(text):,} characters: this is no graph file ({LARGEST:,} are the most)"
         raise GraphError([Problem(message, Span(name, 1))])
-    for number, line in enumerate(lines, 1):
+    for number, line in enumerate(BREAK.split(text), 1):
         indent = line[: len(line) - len(line.lstrip())]
-        if "\t" in indent:
-            at = Span(name, number, indent.index("\t") + 1, 1, line)
-            raise GraphError([Problem("a tab: YAML is indented with spaces", at)])
-        bad = next((i for i, c in enumerate(line) if (ord(c) < 32 and c != "\t") or ord(c) == 127), None)
-        if bad is not None:
-            at = Span(name, number, bad + 1, 1, line)
-            raise GraphError([Problem(f"the character U+{ord(line[bad]):04X} has no place in a graph file", at)])
+        found = re.search("[^ ]", indent) or STRANGE.search(line)
+        if found:
+            what = "a tab" if found.group() == "\t" else f"the character U+{ord(found.group()):04X}"
+            why = ": YAML is indented with spaces" if found.start() < len(indent) else " has no place in a graph file"
+            raise GraphError([Problem(what + why, Span(name, number, found.start() + 1, 1, line))])
 
 
 class _Composer:
     """Makes plain data of parser events, without recursion of ruamel's own."""
 
-    def __init__(self, lines: list[str], name: str) -> None:
-        self.lines, self.name = lines, name
+    def __init__(self, text: str, name: str) -> None:
+        self.lines, self.end, self.name = text.splitlines(), len(text), name
         self.problems: list[Problem] = []
         self.places: dict[Path, Places] = {}
 
@@ -150,7 +157,7 @@ class _Composer:
     def _mapping(self, events: Iterator[Any], path: Path) -> dict[str, Any]:
         data: dict[str, Any] = {}
         while type(event := next(events)).__name__ != "MappingEndEvent":
-            key = self._key(event, events)
+            key = self._key(event, events, path)
             span = self._span(event)
             value_event = next(events)
             at = (*path, key)
@@ -172,13 +179,14 @@ class _Composer:
             return Places(key, key)
         return Places(key, self._span(value))
 
-    def _key(self, event: Any, events: Iterator[Any]) -> str:
-        self._refuse_extras(event)
+    def _key(self, event: Any, events: Iterator[Any], path: Path) -> str:
+        unread = f"key {event.start_mark.line}:{event.start_mark.column}"
         if type(event).__name__ != "ScalarEvent":
+            self._value(event, events, (*path, unread))
             if type(event).__name__ != "AliasEvent":
-                self._value(event, events, ("a key",))
-            self.problems.append(Problem("a key is a word", self._span(event), "text with { or [ needs quotes"))
-            return f"key {event.start_mark.line}:{event.start_mark.column}"
+                self.problems.append(Problem("a key is a word", self._span(event), "text with { or [ needs quotes"))
+            return unread
+        self._refuse_extras(event)
         key: str = event.value
         if "\n" in key or not key.strip():
             self.problems.append(Problem("a key is a word on one line", self._span(event)))
@@ -215,13 +223,15 @@ class _Composer:
         text = self.lines[start.line] if start.line < len(self.lines) else ""
         stop = end.column if end.line == start.line else len(text)
         quoted = getattr(event, "style", None) in ("'", '"')
-        column, length = start.column + quoted, stop - start.column - 2 * quoted
+        column, length = start.column + quoted, stop - start.column - quoted * (2 if end.line == start.line else 1)
         if not type(event).__name__.startswith("Scalar"):
             length = 1
         return Span(self.name, start.line + 1, column + 1, max(length, 1), text)
 
     def _syntax(self, error: Any) -> None:
         mark = error.problem_mark or error.context_mark
+        if error.context_mark and mark.index >= self.end:  # what is not closed begins there
+            mark = error.context_mark
         reason = " ".join(p for p in (error.problem, error.context and f"({error.context})") if p) or "a syntax error"
         line = min(mark.line, max(len(self.lines) - 1, 0)) if mark else 0
         text = self.lines[line] if self.lines else ""
@@ -236,6 +246,7 @@ def dump(data: Mapping[str, Any]) -> str:
 
     from ruamel.yaml import YAML
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     def inline(value: Any) -> Any:
         line: CommentedMap | CommentedSeq
@@ -243,6 +254,8 @@ def dump(data: Mapping[str, Any]) -> str:
             line = CommentedMap((k, inline(v)) for k, v in value.items())
         elif isinstance(value, list):
             line = CommentedSeq(inline(v) for v in value)
+        elif isinstance(value, str) and UNQUOTED.search(value):
+            return DoubleQuotedScalarString(value)
         else:
             return value
         line.fa.set_flow_style()

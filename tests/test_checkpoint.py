@@ -150,8 +150,16 @@ def test_a_second_ctrl_c_while_writing_leaves_the_old_file(tmp_path: Path, monke
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="cannot be written"):
-        save(tmp_path / "none" / "a.pt", payload())
+    path = tmp_path / "none" / "a.pt"
+    with pytest.raises(RunError, match=rf"^{path} cannot be written \(No such file or directory\)$"):
+        save(path, payload())
+
+
+def test_a_folder_in_the_way(tmp_path: Path) -> None:
+    (tmp_path / "a.pt").mkdir()
+    with pytest.raises(RunError, match=r"a\.pt cannot be written \(Is a directory\)$"):
+        save(tmp_path / "a.pt", payload())
+    assert files(tmp_path) == ["a.pt"]
 
 
 def test_data_is_durable_before_the_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -280,7 +288,8 @@ def test_nothing_is_pruned_when_the_new_one_fails(store: Checkpoints, monkeypatc
     store.write(1, payload(1))
     store.write(2, payload(2))
     monkeypatch.setattr(os, "replace", full_disk)
-    with pytest.raises(RunError, match="No space left"):
+    message = r"^the checkpoint .*step-00000003\.pt cannot be written \(No space left .*\); earlier checkpoints are untouched$"
+    with pytest.raises(RunError, match=message):
         store.write(3, payload(3))
     assert files(store.folder) == ["step-00000001.pt", "step-00000002.pt"]
 

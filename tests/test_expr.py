@@ -74,7 +74,9 @@ def test_a_text_that_is_not_on_its_line_as_it_is_has_one_place() -> None:
     assert all(a.span == span for a in call.args)
 
 
-TERMS = [("f(s)", 1.0), ("2 * f(s)", 2.0), ("-f(s)", -1.0), ("-0.5 * f(s)", -0.5), ("1e-2*f(s)", 0.01)]
+TERMS = [
+    ("f(s)", 1.0), ("2 * f(s)", 2.0), ("-f(s)", -1.0), ("-0.5 * f(s)", -0.5), ("1e-2*f(s)", 0.01), ("-(2 * f(s))", -2.0),
+]  # fmt: skip
 
 
 @pytest.mark.parametrize(("text", "factor"), TERMS)
@@ -141,10 +143,39 @@ def test_what_is_refused(text: str, message: str, hint: str) -> None:
     assert any(message in f and hint in f for f in found), found
 
 
-@pytest.mark.parametrize("text", ["x * objective(s)", "True * objective(s)", "'2' * f(s)", "1e999 * f(s)", "f(s) * 2"])
-def test_factors_that_are_none(text: str) -> None:
-    found = problems_of(e.parse_term, text, place(text))
-    assert "the factor of a loss term is a number, and stands first" in found[0]
+FACTORS = [
+    ("x * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("True * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("'2' * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("1e999 * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("9" * 400 + " * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("2 * 0.5 * f(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("f(s) * g(s)", "the factor of a loss term is a number, and stands first", ""),
+    ("f(s) * 0.5", "the factor of a loss term is a number, and stands first", "hint: write 0.5 * f(s)"),
+    ("-f(s) * 0.5", "the factor of a loss term is a number, and stands first", "hint: write -0.5 * f(s)"),
+    ("f(s) / 2", "a loss term is a call, or number * call", "hint: write 0.5 * f(s)"),
+    ("f(s) / 0", "a loss term is a call, or number * call", ""),
+    ("f(s) ** 2", "a loss term is a call, or number * call", ""),
+    ("f(s) + 0.5 * g(s)", "a loss term is a call, or number * call", "a line for each, a: f(s) and b: 0.5 * g(s)"),
+    ("f(s) - g(s)", "a loss term is a call, or number * call", "a line for each, a: f(s) and b: -g(s)"),
+    ("+f(s)", "a loss term is a call, or number * call", "hint: write f(s)"),
+    ("f(s * 2)", "arithmetic stands only in loss:, in front of a term", ""),
+    ("0 * f(s)", "a factor of 0 takes the term out of the loss", "leave the whole line out"),
+    ("-0.0 * f(s)", "a factor of 0 takes the term out of the loss", "leave the whole line out"),
+]
+
+
+@pytest.mark.parametrize(("text", "message", "hint"), FACTORS, ids=[f[0][:24] for f in FACTORS])
+def test_what_is_no_loss_term_is_one_problem(text: str, message: str, hint: str) -> None:
+    (found,) = problems_of(e.parse_term, text, place(text))
+    assert message in found
+    assert hint in found
+
+
+def test_the_factor_that_is_wrong_is_underlined() -> None:
+    text = "0 * f(s)"
+    (found,) = problems_of(e.parse_term, text, place(text))
+    assert found.splitlines()[1:3] == ["    s: 0 * f(s)", "       ^"]
 
 
 def test_all_problems_of_an_expression_are_told() -> None:

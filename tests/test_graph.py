@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx as nx
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
@@ -156,7 +158,7 @@ BROKEN = [
     ("too many values", ("target(x[1])", "target(x[1], x[0])"), "this is one more", ""),
     ("unknown port", ("queue())", "negatifs=queue())"), "critic has no port 'negatifs'", "did you mean 'negatives'?"),
     ("a port twice", ("critic(q, k, queue())", "critic(q, k, key=k)"), "the port 'key' of critic is given twice", ""),
-    ("wrong kind", ("critic(q, k, queue())", "critic(q, queue())"), "critic.key takes [b d], but gets negatives", "as its third value"),
+    ("wrong kind", ("critic(q, k, queue())", "critic(q, queue())"), "but gets negatives from queue, line 15", "as its third value"),
     ("tensor for scores", ("objective(s)", "objective(q)"), "objective.scores takes scores", "what a critic gives"),
     ("scores as a loss", ("infonce: objective(s)", "infonce: s"), "a loss term is one number", "objective(critic("),
     ("view out of range", ("x[1]", "x[2]"), "there is no view 2: there are 2 views", ""),
@@ -200,19 +202,134 @@ def test_what_is_wrong_is_said(write: Write, change: tuple[str, str], message: s
     assert "Traceback" not in "".join(found)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        ("encoder(x[0])", "encoder(y[0])"),
-        ("s: critic(q, k, queue())", "s: [q, k]"),
-        ("{use: objective.infonce}", "objective.infonce"),
-        ("use: encoder.resnet", "use: encoder.resnett"),
-        ("x: augment(batch.image)", "x: 5"),
-    ],
-)
-def test_one_mistake_is_reported_once(write: Write, change: tuple[str, str]) -> None:
-    found = problems_of(read, write, MOCO, change)
-    assert len(found) == 1, found
+PROJECTOR = "  projector: {use: head.mlp, hidden: 16, out: 8, norm: none}\n"
+# One mistake, its line, the message and the hint; nothing else may be said.
+ONCE: list[tuple[str, list[tuple[str, str]], int, str, str]] = [
+    ("value in another", [("encoder(x[0])", "encoder(y[0])")], 13, "no value is called 'y'", ""),
+    ("list for an expression", [("s: critic(q, k, queue())", "s: [q, k]")], 15, "'s' is a list", "as in z: projector(encoder(x))"),
+    ("number for an expression", [("x: augment(batch.image)", "x: 5")], 12, "'x' is 5; it should be text", "as in z: projector(encoder(x))"),
+    ("nothing for an expression", [("x: augment(batch.image)", "x:")], 12, "'x' is null", "as in z: projector(encoder(x))"),
+    ("mapping for an expression", [("x: augment(batch.image)", "x: {a: b}")], 12, "'x' is a mapping", "as in z: projector(encoder(x))"),
+    ("number for an update", [("queue: push(k)", "queue: 5")], 20, "'queue' is 5", "as in target: follow()"),
+    ("number for a term", [("infonce: objective(s)", "infonce: 0.5")], 17, "'infonce' is 0.5; it should be text or a mapping", "as in infonce: objective(s)"),
+    ("component for a node", [("{use: objective.infonce}", "objective.infonce")], 10, "'objective' is 'objective.infonce'; it should be a mapping", "write objective: {use: objective.infonce}"),
+    ("component that others use", [(PROJECTOR, "  projector: head.mlp\n")], 6, "it should be a mapping", "write projector: {use: head.mlp}"),
+    ("unknown component", [("use: encoder.resnet", "use: encoder.resnett")], 5, "no component is called 'encoder.resnett'", "did you mean"),
+    ("no use, misspelt node", [("nodes:\n", "nodes:\n  quee: {size: 4}\n")], 4, "the node 'quee' does not say", "did you mean 'queue'?"),
+    ("nodes misspelt", [("nodes:\n", "node:\n")], 3, "no key is called 'node' here", "did you mean 'nodes'?"),
+    ("flow misspelt", [("flow:\n", "flaw:\n")], 11, "no key is called 'flaw' here", "did you mean 'flow'?"),
+    ("loss misspelt", [("loss:\n", "los:\n")], 16, "no key is called 'los' here", "did you mean 'loss'?"),
+    ("update misspelt", [("update:\n", "updates:\n")], 18, "no key is called 'updates' here", "did you mean 'update'?"),
+    ("loss left empty", [("  infonce: objective(s)\n", "")], 16, "'loss' is null", "as in infonce: objective(s)"),
+    ("flow left out", [("flow:\n", "")], 11, "'flow' is missing", "write flow: above this line"),
+    ("node in the flow", [(PROJECTOR, ""), ("flow:\n", f"flow:\n{PROJECTOR}")], 11, "'projector' is a node, and stands under flow:", ""),
+    ("node in the loss", [(PROJECTOR, ""), ("loss:\n", f"loss:\n{PROJECTOR}")], 16, "'projector' is a node, and stands under loss:", ""),
+    ("node in the updates", [(PROJECTOR, ""), ("update:\n", f"update:\n{PROJECTOR}")], 18, "'projector' is a node, and stands under update:", ""),
+    ("expression in the nodes", [("  k: target(x[1])\n", ""), ("nodes:\n", "nodes:\n  k: target(x[1])\n")], 4, "'k' is an expression, and stands under nodes:", ""),
+    ("node that became an expression", [(PROJECTOR, "  projector: encoder(x)\n")], 6, "'projector' is an expression, and stands under nodes:", ""),
+    ("value that became a node", [("q: projector(encoder(x[0]))", "q: {use: head.mlp}")], 13, "'q' is a node, and stands under flow:", ""),
+    ("update in the flow", [("  queue: push(k)\n", ""), ("loss:\n", "  w: push(k)\nloss:\n")], 16, "no node is called 'push'", "it stands under update:, as in queue: push(...)"),
+    ("node's name", [("  queue:     {use", "  my-queue:  {use")], 8, "'my-queue' cannot name a node", ""),
+    ("value's name", [("  k: target", "  k-1: target")], 14, "'k-1' cannot name a value", ""),
+    ("value named like its node", [("  x: augment", "  augment: augment")], 12, "'augment' is the name of a node already", ""),
+    ("name twice", [("  x: augment", "  x, x: augment")], 12, "the line gives two values called 'x'", ""),
+    ("name in two lines", [("  k: target", "  x, y: target(batch.image)\n  k: target")], 14, "two lines give a value called 'x'", ""),
+    ("too many names", [("  x: augment", "  a, b, x: augment")], 12, "3 names for 2 views", ""),
+    ("names for one view", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  a, b: augment"), ("x[0]", "a"), ("x[1]", "b")], 12, "2 names for one view", ""),
+    ("definition that is gone", [("  x: augment(batch.image)\n", "")], 12, "no value is called 'x'", ""),
+    ("node that is gone", [("  encoder:   {use: encoder.resnet, depth: 10, width: 8, norm: {use: split_batch, splits: 4}}\n", "")], 6, "no node is called 'encoder'", ""),
+    ("both ports left out", [("critic(q, k, queue())", "critic()")], 15, "critic needs 'query': [b d] and 'key':", "it is critic(query, key"),
+    ("option for a port", [("encoder(x[0])", "encoder(x, view=fold)")], 13, "encoder has no port 'view'", "did you mean 'views'?"),
+    ("fold of a loss", [("objective(s)", "objective(s, views=fold)")], 17, "objective gives nothing that could be parted again", ""),
+    ("several parts", [("augment.moco_v2", "augment.multicrop"), ("x[1]", "x.wide[1]")], 13, "this has several parts, and one is needed here", "take one of them, .wide or .small, or give each a name"),
+    ("term switched off", [("infonce: objective(s)", "infonce: {value: objective(s), weight: 0}")], 17, "a weight of 0 takes 'infonce' out of the loss", "leave the whole line out"),
+    ("term switched off by a schedule", [("infonce: objective(s)", "infonce: {value: objective(s), weight: {from: 0, to: 1, shape: constant}}")], 17, "a weight of 0 takes", ""),
+    ("term times 0", [("infonce: objective(s)", "infonce: 0 * objective(s)")], 17, "a factor of 0 takes the term out of the loss", ""),
+    ("wrong weight", [("infonce: objective(s)", "infonce: {value: objective(s), weight: {from: 0}}")], 17, "'to' is missing", ""),
+    ("no chain", [("of: [encoder, projector]", "of: [projector, encoder]")], 7, "'target' (target.ema): in a chain 'encoder' takes [b c h w], but 'projector' gives [b e]", ""),
+    ("chain to a critic", [("of: [encoder, projector]", "of: [encoder, critic]")], 7, "in a chain 'critic' takes", ""),
+    ("chain to a queue", [("of: [encoder, projector]", "of: [encoder, queue]")], 7, "in a chain 'queue' takes nothing, but 'encoder' gives [b d]", ""),
+    ("component file that is not there", [("graph: moco", "components: [./mine.py]\ngraph: moco"), ("critic.cosine", "critic.mine")], 1, "there is no component file './mine.py'", ""),
+    ("component file's name", [("graph: moco", "components: ['']\ngraph: moco"), ("critic.cosine", "critic.mine")], 1, "'' is neither a component file, such as ./my_critic.py, nor a package", ""),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "line", "message", "hint"), [o[1:] for o in ONCE], ids=[o[0] for o in ONCE])
+def test_one_mistake_is_one_message(
+    write: Write, changes: list[tuple[str, str]], line: int, message: str, hint: str
+) -> None:
+    (found,) = problems_of(read, write, MOCO, *changes)
+    assert int(found.split(":")[1]) == line, found
+    assert message in found
+    assert hint in found
+
+
+def test_a_weight_that_starts_at_0_is_fine(write: Write) -> None:
+    term = "infonce: {value: objective(s), weight: {from: 0, to: 1}}"
+    assert read(write, MOCO, ("infonce: objective(s)", term)).terms[0].name == "infonce"
+
+
+def test_a_negative_factor_is_fine(write: Write) -> None:
+    graph = read(write, MOCO, ("infonce: objective(s)", "infonce: objective(s)\n  away: -0.5 * objective(s)"))
+    assert [term.factor for term in graph.terms] == [1.0, -0.5]
+
+
+def test_a_name_that_is_nearly_right_is_told_wherever_it_stands(write: Write) -> None:
+    found = problems_of(read, write, MOCO, ("  q: projector", "  query: projector"), ("critic(q, k,", "critic(qery, k,"), ("queue: push(k)", "queue: push(qery)"))  # fmt: skip
+    assert [int(f.split(":")[1]) for f in found] == [15, 20]
+    assert all("did you mean 'query'?" in f for f in found)
+
+
+# -- what an extended graph leaves behind ---------------------------------------------------------------------------
+
+
+def variant(write: Write, text: str, *sets: str) -> list[str]:
+    write(BYOL, name="base.yaml")
+    return problems_of(lambda: graphs.read(load(write(f"extends: base.yaml\n{text}"), sets)))
+
+
+def test_lines_left_over_from_a_removed_node_say_where_it_was_removed(write: Write, tmp_path: Path) -> None:
+    use, update = variant(write, "nodes:\n  target: null\n")
+    where = f"it was removed at {tmp_path / 'graph.yaml'}:3"
+    assert "base.yaml:14:6: no node is called 'target'" in use
+    assert f"hint: {where}; change this line too, or take it out with null" in use
+    assert "base.yaml:19:3: no node is called 'target'" in update
+    assert f"hint: {where}; `target: null` under update: takes this line out too" in update
+
+
+def test_a_node_removed_from_the_command_line(write: Write) -> None:
+    for found in variant(write, "graph: x\n", "nodes.target=null"):
+        assert "hint: it was removed by --set nodes.target=null;" in found
+
+
+def test_what_follows_a_removed_node(write: Write, tmp_path: Path) -> None:
+    (found,) = variant(write, "nodes: {projector: null}\nflow: {p: predictor(encoder(x))}\n")
+    assert "base.yaml:8:46: no node is called 'projector'" in found
+    assert f"hint: it was removed at {tmp_path / 'graph.yaml'}:2" in found
+
+
+def test_what_uses_a_removed_value(write: Write, tmp_path: Path) -> None:
+    (found,) = variant(write, "flow: {z: null}\n")
+    assert "base.yaml:15:16: no value is called 'z'" in found
+    assert f"hint: it was removed at {tmp_path / 'graph.yaml'}:2; change this line too" in found
+
+
+def test_a_section_that_was_removed(write: Write) -> None:
+    (found,) = variant(write, "nodes: null\n")
+    assert "graph.yaml:2:1: 'nodes' is missing" in found
+    assert "this null takes it out of the extended graph" in found
+
+
+def test_a_null_for_what_is_not_there(write: Write) -> None:
+    (found,) = variant(write, "nodes: {targt: null}\n")
+    assert "graph.yaml:2:16: 'targt' is null" in found
+    assert "null removes what an extended graph has; did you mean 'target'?" in found
+
+
+def test_a_part_of_a_graph_that_extends_nothing(write: Write) -> None:
+    (found,) = problems_of(read, write, "nodes: {critic: {use: critic.dot}}\n")
+    assert "'graph', 'flow' and 'loss' are missing" in found
+    assert "a variant says which graph it extends:" in found
 
 
 def test_all_mistakes_are_reported_together_in_file_order(write: Write) -> None:

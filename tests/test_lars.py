@@ -8,6 +8,7 @@ import io
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.amp import GradScaler
 
 from graphssl.train.lars import LARS
 
@@ -232,3 +233,25 @@ def test_no_synchronisation_on_a_gpu() -> None:
         torch.cuda.set_sync_debug_mode("default")
     expected = plain_lars(before, [g[0].double() for g in gradients], [LR] * 3, True, DECAY)
     torch.testing.assert_close(weights[0].detach().cpu().double(), expected, rtol=1e-5, atol=1e-6)
+
+
+def test_a_gradient_scaler_is_divided_out_and_obeyed() -> None:
+    weights = parameters(torch.float32)
+    before, optimizer = [w.detach().clone() for w in weights], two_groups(weights)
+    scaler = GradScaler("cpu", init_scale=1024.0)
+    scaler.scale(torch.ones(()))  # makes the scale
+    taken, skipped = gradients_for(weights, 4), 1
+    for t, step in enumerate(taken):
+        kept = [w.detach().clone() for w in weights]
+        for w, g in zip(weights, step, strict=True):
+            w.grad = g * 1024
+        if t == skipped:
+            weights[2].grad[0] = float("nan")  # of another group than the first
+        scaler.step(optimizer)
+        scaler.update(1024.0)
+        assert all(torch.equal(w, k) for w, k in zip(weights, kept, strict=True)) == (t == skipped)
+    del taken[skipped]
+    for i, w in enumerate(weights):
+        decay = DECAY if i < 2 else 0.0
+        expected = plain_lars(before[i].double(), [g[i].double() for g in taken], [LR] * 3, i < 2, decay)
+        torch.testing.assert_close(w.detach().double(), expected, rtol=1e-5, atol=1e-6)

@@ -221,3 +221,21 @@ def test_fused_on_a_gpu() -> None:
     loss_of(root, torch.randn(5, 3, device=device)).backward()
     optimizer.step()
     assert all(torch.isfinite(p).all() for p in root.parameters())
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.8])
+def test_momentum_that_starts_at_zero_is_the_momentum_of_plain_sgd(momentum: float) -> None:
+    config = SGD.model_copy(update={"momentum": momentum, "nesterov": momentum > 0, "weight_decay": 0.0})
+    ours, theirs = nn.Sequential(nn.Linear(4, 3)), nn.Sequential(nn.Linear(4, 3))
+    theirs.load_state_dict(ours.state_dict())
+    one = build_optimizer(ours, Train(optimizer=config), CPU)
+    two = torch.optim.SGD(theirs.parameters(), lr=0.5, momentum=momentum, nesterov=momentum > 0, fused=True)
+    assert len(one.state) == (2 if momentum else 0)
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(3):
+        x = torch.randn(5, 4, generator=generator)
+        for root, optimizer in ((ours, one), (theirs, two)):
+            optimizer.zero_grad()
+            root(x).square().mean().backward()
+            optimizer.step()
+    assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 from pathlib import Path
 
@@ -86,6 +87,21 @@ def test_a_file_is_loaded_once(write: Write, tmp_path: Path) -> None:
     for _ in range(3):
         check(graph(write, "./mine.py", "once"))
     assert (tmp_path / "mine.py.log").read_text() == "x"
+
+
+def test_what_is_imported_is_said_first_and_once(
+    write: Write, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    said = "import logging; logging.getLogger('graphssl.plugins').info('importing {}')\n"
+    (tmp_path / "mine.py").write_text(said.format("mine") + MINE.format(name="said"))
+    (tmp_path / "a_package_that_speaks.py").write_text(said.format("package"))
+    monkeypatch.syspath_prepend(tmp_path)
+    path = graph(write, "./mine.py, a_package_that_speaks, ./mine.py", "said")
+    with caplog.at_level(logging.INFO, logger="graphssl.plugins"):
+        check(path)
+        check(path)
+    expected = ["imports ./mine.py", "importing mine", "imports a_package_that_speaks", "importing package"]
+    assert caplog.messages == expected
 
 
 BROKEN = [

@@ -13,12 +13,16 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from PIL import Image
 
 import graphssl
+from graphssl.data.folder import listing
 from graphssl.errors import RunError
 from graphssl.runs import RunFolder
+from graphssl.train.checkpoint import Checkpoints, load, save
 
-SHORT = (("epochs: 2", "epochs: 2, steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
+SHORT = (("epochs: 2", "steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
+QUICK = (("epochs: 2", "steps: 1"), ("knn: {k: 5, every: 1}", "knn: null"))
 
 
 @pytest.fixture(scope="module")
@@ -35,8 +39,6 @@ def here(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def weights(folder: Path) -> dict[str, torch.Tensor]:
-    from graphssl.train.checkpoint import Checkpoints
-
     payload = Checkpoints(folder / "checkpoints").latest()
     assert payload is not None
     return {**payload["model"], "step": torch.tensor(payload["step"])}
@@ -161,7 +163,7 @@ def test_a_loss_that_is_not_finite_stops_the_run(here: Path, write: Write) -> No
 
 
 def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     folder = RunFolder(here / "runs/one")
     folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
     with pytest.raises(RunError, match="made by another graph"):
@@ -169,24 +171,24 @@ def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
 
 
 def test_resume_of_a_finished_run_says_so(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     before = weights(here / "runs/one")
     said: list[str] = []
     result = graphssl.run(resume="one", device="cpu", report=said.append)
     assert any("has finished" in line for line in said), said
-    assert result.outcome.step == 24
+    assert result.outcome.step == 1
     after = weights(here / "runs/one")
     assert all(torch.equal(before[k], after[k]) for k in before)
 
 
 def test_unknown_run_gets_a_suggestion(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *SHORT), name="first", device="cpu", report=lambda line: None)
+    graphssl.run(write(SIMCLR, *QUICK), name="first", device="cpu", report=lambda line: None)
     with pytest.raises(RunError, match="did you mean 'first'"):
         graphssl.run(resume="frist", device="cpu")
 
 
 def test_embed_gives_features_of_the_trained_encoder(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     images = torch.randint(0, 256, (21, 3, 32, 32), dtype=torch.uint8)
     features = graphssl.embed("one", images, device="cpu")
     assert features.shape == (21, 64)
@@ -194,14 +196,14 @@ def test_embed_gives_features_of_the_trained_encoder(here: Path, write: Write) -
 
 
 def test_accumulation_joins_the_keys_in_order(here: Path, write: Write) -> None:
-    path = write(MOCO, *SHORT, ("{epochs", "{accumulate: 3, epochs"))
+    path = write(MOCO, *SHORT, ("{steps: 24", "{accumulate: 3, steps: 24"))
     result = graphssl.run(path, name="one", device="cpu", report=lambda line: None)
     assert result.outcome.step == 24
     assert int(weights(here / "runs/one")["queue.head"]) == 24 * 48 % 48
 
 
 def test_names_number_themselves(here: Path, write: Write) -> None:
-    path = write(SIMCLR, ("epochs: 2", "epochs: 1, steps: 1"))
+    path = write(SIMCLR, ("epochs: 2", "steps: 1"))
     names = [graphssl.run(path, device="cpu", report=lambda line: None).folder.name for _ in range(2)]
     assert names == ["simclr-1", "simclr-2"]
     with pytest.raises(RunError, match="already"):
@@ -243,13 +245,126 @@ def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:
 
 
 def test_resume_refuses_other_data(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    graphssl.run(write(SIMCLR, *SHORT), name="one", device="cpu", report=lambda line: None)
-    from graphssl.train.checkpoint import Checkpoints, save
-
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     kept = Checkpoints(here / "runs/one/checkpoints")
     payload, path = kept.latest(), kept.latest_path()
     assert payload is not None
     assert path is not None
     save(path, {**payload, "samples": 1400})
-    with pytest.raises(RunError, match="the data set has changed: 1,500 training samples now, 1,400"):
+    with pytest.raises(
+        RunError, match=r"the data set has changed since .* 'one' .*: 1,500 training samples now, 1,400 th"
+    ):
         graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+@pytest.fixture
+def pictures(here: Path, write: Write) -> Path:
+    """A graph on a folder of 20 small pictures without labels, two steps long, a checkpoint at each."""
+    (here / "pictures").mkdir()
+    for i in range(20):
+        Image.new("RGB", (16, 16), (10 * i, 0, 0)).save(here / f"pictures/{i:02d}.png")
+    return write(
+        SIMCLR,
+        ("{use: digits, batch: 16}", "{use: image_folder, root: pictures, size: 16, batch: 8}"),
+        ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}"),
+    )
+
+
+def forget_the_last(run: Path, **changes: object) -> None:
+    """As if the run had been killed after its first step."""
+    kept = Checkpoints(run / "checkpoints")
+    first, last = kept.paths()
+    last.unlink()
+    payload = {**load(first), **changes}
+    save(first, {k: v for k, v in payload.items() if v != "gone"})
+
+
+def test_resume_refuses_other_files_of_the_same_number(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    one = next(p for p in sorted((here / "pictures").iterdir()) if p.name not in held_out_names(here / "pictures"))
+    one.rename(here / "pictures/another.png")
+    with pytest.raises(RunError, match=r"data set has changed .*as many training pictures, but of other names"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+def held_out_names(folder: Path) -> set[str]:
+    return {Path(name).name for name in listing(folder)[1].paths}
+
+
+def test_a_checkpoint_that_knows_no_files_goes_on(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    assert isinstance(Checkpoints(here / "runs/one/checkpoints").latest()["files"], str)
+    forget_the_last(here / "runs/one", files="gone")
+    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 2
+
+
+@pytest.mark.parametrize("resident", ["memory", "workers"])
+@pytest.mark.parametrize("bad", [1, 2])
+def test_pictures_that_were_skipped_are_counted_once(here: Path, pictures: Path, resident: str, bad: int) -> None:
+    for name in sorted({p.name for p in (here / "pictures").iterdir()} - held_out_names(here / "pictures"))[:bad]:
+        (here / "pictures" / name).write_bytes(b"")
+    sets = [f"data.resident={resident}", "data.workers=0", "data.on_bad_image=skip", "train.steps=8"]
+    result = graphssl.run(pictures, sets, name="one", device="cpu", report=lambda line: None)
+    (warning,) = result.warnings
+    words = {1: "1 image could not be read and was skipped: ", 2: "2 images could not be read and were skipped: "}
+    assert warning.startswith(words[bad] + "pictures/")
+    assert warning.count("the file is empty") == bad
+
+
+def test_a_run_with_a_component_of_ones_own_goes_on_from_any_folder(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "code").mkdir()
+    (here / "code/mine.py").write_text("")
+    short = ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}")
+    path = write(SIMCLR, short, ("graph: simclr", "components: [./code/mine.py]\ngraph: simclr"))
+    graphssl.run(path, name="one", device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert graphssl.run(resume="../runs/one", device="cpu", report=lambda line: None).outcome.step == 2
+
+
+def test_a_run_that_was_never_checkpointed_starts_again_with_what_is_set(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    for path in Checkpoints(here / "runs/one/checkpoints").paths():
+        path.unlink()
+    graphssl.run(resume="one", sets=["train.steps=3"], device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 3
+
+
+def test_what_is_noted_while_running_and_after_a_failure(
+    here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, object]] = []
+
+    def fail(self: Checkpoints, step: int, payload: object) -> None:
+        seen.append(RunFolder(here / "runs/one").facts())
+        raise RunError("no room")
+
+    monkeypatch.setattr(Checkpoints, "write", fail)
+    with pytest.raises(RunError, match="no room"):
+        graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    facts = RunFolder(here / "runs/one").facts()
+    assert seen[0]["status"] == "running"
+    assert (facts["status"], facts["step"]) == ("failed", 1)
+
+
+def test_the_introduction_says_what_ends_the_training(here: Path, pictures: Path) -> None:
+    said: list[str] = []
+    graphssl.run(pictures, name="one", device="cpu", report=said.append)
+    assert "2 steps an epoch, 2 steps (train.steps; train.epochs is not used); cpu, fp32" in said[1]
+    assert "evaluation is left out: the data set has no labels; pictures in a folder for each class have them" in said
+    graphssl.run(pictures, ["train.steps=null", "train.epochs=1"], device="cpu", report=said.append)
+    assert any("2 steps an epoch, 2 steps; cpu, fp32" in line for line in said)
+
+
+def test_a_set_without_held_out_pictures_is_not_evaluated(here: Path, write: Write, pictures: Path) -> None:
+    for name in ("ant", "bee"):
+        (here / "pictures" / name).mkdir()
+        Image.new("RGB", (16, 16)).save(here / f"pictures/{name}/0.png")
+    said: list[str] = []
+    graphssl.run(pictures, ["data.batch=2", "train.steps=1"], name="one", device="cpu", report=said.append)
+    assert "evaluation is left out: the data set has no held-out pictures" in said

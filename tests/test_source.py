@@ -170,6 +170,20 @@ def test_places_lead_to_the_file_that_says_it(tmp_path: Path) -> None:
     assert source.files == (tmp_path / "base.yaml", path)
 
 
+def test_what_a_null_took_out_is_remembered(tmp_path: Path) -> None:
+    path = files(
+        tmp_path,
+        my="extends: mid.yaml\nnodes: {c: {use: x}}\n",
+        mid="extends: base.yaml\nnodes:\n  b: null\n  c: null\n",
+        base="nodes: {a: {use: one}, b: {use: two}, c: {use: three}}\n",
+    )
+    source = load(path, ["nodes.a=null"])
+    assert source.removal(("nodes", "b")) == f"it was removed at {tmp_path / 'mid.yaml'}:3"
+    assert source.removal(("nodes", "a")) == "it was removed by --set nodes.a=null"
+    assert source.removal(("nodes", "c")) is None, "it is there again"
+    assert source.removal(("nodes", "d")) is None
+
+
 def test_another_component_replaces_the_whole_node(tmp_path: Path) -> None:
     source = load(files(tmp_path, my="extends: base.yaml\nnodes: {a: {use: other}}\n"))
     assert source.data["nodes"]["a"] == {"use": "other"}
@@ -237,6 +251,12 @@ def test_changes_that_are_none(tmp_path: Path, change: str) -> None:
     (found,) = problems_of(load, files(tmp_path, my="a: 1\n"), [change])
     assert "a change is written KEY=VALUE" in found
     assert "--set nodes.queue.size=65536" in found
+
+
+def test_an_entry_of_a_list_cannot_be_changed_alone(tmp_path: Path) -> None:
+    (found,) = problems_of(load, files(tmp_path, my=FILES["base.yaml"]), ["nodes.a.y.0=3"])
+    assert "an entry of a list has no key of its own" in found
+    assert "hint: change the whole list: --set nodes.a.y=[...]" in found
 
 
 def test_a_change_with_a_broken_value(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from pydantic import PositiveFloat
 from torch import Tensor, nn
 
 from graphssl.component import REGISTRY, NodeConfig, NodeRef, Scheduled, Sizes, component, update
-from graphssl.ports import Negatives, Scores, Signature
+from graphssl.ports import In, Negatives, Scores, Signature
 from graphssl.testing import check_component
 
 Vectors = Annotated[Tensor, "b d"]
@@ -115,7 +115,7 @@ class Critic(Base):
         negative = query @ negatives.entries.to(query.dtype).T
         if negatives.pick is not None:
             negative = negative.gather(1, negatives.pick)
-        return Scores(positive, negative, negatives.mask)
+        return Scores(positive, negative, negatives.mask, negatives.same)
 
 
 class Average(nn.Module):
@@ -434,6 +434,67 @@ def test_a_mask_of_another_size() -> None:
             return scores if scores.mask is None else scores._replace(mask=scores.mask[:, 1:])
 
     fails(Narrow, "gives a mask that does not fit")
+
+
+@pytest.mark.parametrize("mark", ["mask", "same"])
+def test_a_critic_that_drops_what_negatives_say_of_pairs(mark: str) -> None:
+    class Forgetful(Critic):
+        """Hands on one of two."""
+
+        def forward(self, query: Vectors, key: Vectors, negatives: Shown | None = None) -> Pairs:
+            return super().forward(query, key, negatives)._replace(**{mark: None})
+
+    fails(Forgetful, f"drops the {mark}: Scores")
+
+
+def test_scores_made_of_scores_keep_what_is_said_of_pairs() -> None:
+    class Halved(Base):
+        """Halves the scores."""
+
+        def forward(self, scores: Pairs) -> Pairs:
+            return Scores(scores.positive / 2, None if scores.negative is None else scores.negative / 2)
+
+    fails(Halved, "drops the mask: Scores")
+
+
+# -- positions -----------------------------------------------------------------------------------------------
+
+
+def test_any_axes_are_tried_with_positions_and_without() -> None:
+    seen = set()
+
+    class Sum(Base):
+        """Adds vectors wherever they stand."""
+
+        def forward(self, x: Annotated[Tensor, "b ... d"], y: Annotated[Tensor, "b ... d"]) -> In["b ... d"]:
+            seen.add((tuple(x.shape), tuple(y.shape)))
+            return x + y
+
+    check_component(register(Sum))
+    assert {((4, 8), (4, 8)), ((4, 3, 2, 8), (4, 3, 2, 8))} <= seen
+    assert all(x == y for x, y in seen)
+
+
+def test_a_component_that_says_any_axes_and_takes_none() -> None:
+    class Flat(Base):
+        """Knows a batch and nothing else."""
+
+        def forward(self, x: Annotated[Tensor, "b ... d"]) -> Vectors:
+            return x.mean(1, keepdim=True).expand(-1, 8) if x.ndim == 2 else x
+
+    fails(Flat, r"forward says \[b d\], but gives \[4, 3, 2, 8\]")
+
+
+def test_positives_of_several_positions_share_their_negatives() -> None:
+    class Flattening(Base):
+        """Takes a positive for a query."""
+
+        def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
+            if scores.negative is None:
+                return scores.positive.mean()
+            return (scores.negative - scores.positive.unsqueeze(1)).mean()
+
+    fails(Flattening, r"forward\(scores \(positive \[4, 3, 2\], negative \[4, 12\].* fails: RuntimeError")
 
 
 def test_an_objective_that_fails_for_a_sample_without_negatives() -> None:

@@ -15,8 +15,9 @@ from typing import Any
 
 import pytest
 
-from graphssl.errors import RunError
+from graphssl.errors import RunError, UsageError
 from graphssl.track import Tracker, compare, find_run
+from graphssl.track.compare import _in_order
 from graphssl.track.journal import Entry
 from graphssl.track.store import MlflowStore, client
 
@@ -36,8 +37,8 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def tracked(name: str, uri: str, folder: Path, losses: list[float], **options: Any) -> Tracker:
-    params = options.pop("params", GRAPH)
-    t = Tracker(name, params=params, tags={"graphssl.graph": "byol"}, spool=folder / "left.jsonl", uri=uri, **options)
+    params, tags = options.pop("params", GRAPH), {"graphssl.graph": "byol", **options.pop("tags", {})}
+    t = Tracker(name, params=params, tags=tags, spool=folder / "left.jsonl", uri=uri, **options)
     for step, loss in enumerate(losses):
         t.metrics({"loss": loss}, step)
     return t
@@ -75,16 +76,18 @@ def test_a_run_lands_in_the_store(uri: str, tmp_path: Path) -> None:
 
 def test_more_than_mlflow_takes_at_once(uri: str, tmp_path: Path) -> None:
     params = {f"p{i}": "x" * 7000 if i == 0 else i for i in range(250)}
-    t = tracked("many", uri, tmp_path, [], params=params)
+    t = tracked("many", uri, tmp_path, [], params=params, tags={f"t{i}": "y" * 9000 for i in range(120)})
     for step in range(120):
         t.metrics({f"m{i}": float(step) for i in range(30)}, step)
-    t.tags({f"t{i}": "y" * 9000 for i in range(120)})
     assert t.finish("FINISHED") == []
     run = find_run("many", uri)
     assert len(run.params) == 250
     assert len(run.params["p0"]) == 6000
     assert history(uri, run.run_id, "m29") == [(step, float(step)) for step in range(120)]
     assert len(run.tags["t119"]) == 5000
+    again = tracked("many", uri, tmp_path, [], params=params, resume=t.run_id, tags={f"t{i}": "z" for i in range(120)})
+    assert again.finish("FINISHED") == []
+    assert {find_run("many", uri).tags[f"t{i}"] for i in range(120)} == {"z"}
 
 
 def test_strange_names_and_values(uri: str, tmp_path: Path) -> None:
@@ -171,7 +174,7 @@ def broken(uri: str, tmp_path: Path) -> tuple[str, list[str]]:
     said: list[str] = []
     t = tracked("broken", uri, tmp_path, [1.0, 2.0], warn=said.append, wait=0.05)
     (warning,) = t.finish("FINISHED")
-    assert t.known_run_id is None
+    assert t.run_id is None
     assert len((tmp_path / "left.jsonl").read_text().splitlines()) == 4  # the header, two metrics, the end
     return warning, said
 
@@ -332,3 +335,29 @@ def test_compare(uri: str, tmp_path: Path) -> None:
     assert (rows["s/std"].last, rows["s/std"].best) == ((0.6, None), (None, None))
     with pytest.raises(RunError, match="no run called"):
         compare(["one", "three hundred"], uri)
+
+
+def test_compare_tells_a_run_from_itself(uri: str, tmp_path: Path) -> None:
+    t = tracked("itself", uri, tmp_path, [1.0])
+    assert t.finish("FINISHED") == []
+    with pytest.raises(UsageError, match="the run 'itself' is named twice"):
+        compare(["itself", str(t.run_id)], uri)
+
+
+def test_compare_leaves_out_sections_that_are_empty(uri: str, tmp_path: Path) -> None:
+    for name, params in (("with", {"update": {"queue": "push(k)"}}), ("empty", {"update": {}}), ("none", {})):
+        assert tracked(name, uri, tmp_path, [], params=params).finish("FINISHED") == []
+    assert compare(["empty", "none"], uri).params == {}
+    assert compare(["with", "empty"], uri).params == {"update.queue": ("push(k)", None)}
+
+
+def test_compare_puts_together_what_belongs_together() -> None:
+    one = dict.fromkeys(["graph", "nodes.a.use", "nodes.a.norm", "nodes.b.use", "train.lr"], "")
+    two = dict.fromkeys(
+        ["graph", "nodes.a.use", "nodes.a.norm.use", "nodes.a.norm.splits", "nodes.c.use", "train.k"], ""
+    )
+    assert _in_order([one, two, {"seed": ""}, {}]) == [
+        "graph", "nodes.a.use", "nodes.a.norm", "nodes.a.norm.use", "nodes.a.norm.splits", "nodes.b.use", "nodes.c.use",
+        "train.lr", "train.k", "seed",
+    ]  # fmt: skip
+    assert _in_order([{}, one]) == list(one)

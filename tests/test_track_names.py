@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphssl.errors import RunError
-from graphssl.track import store_uri, ui_command
+from graphssl.track import store_uri
 from graphssl.track.facts import system_facts
 from graphssl.track.names import clean_name, clip, flatten
 from graphssl.track.store import without_password
@@ -108,18 +107,6 @@ def test_which_store(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert store_uri() == "http://host:5000"
     assert store_uri("sqlite:///sub/x.db") == f"sqlite:///{tmp_path / 'sub' / 'x.db'}"
     assert store_uri("postgresql://u:p@h/d") == "postgresql://u:p@h/d"
-
-
-def test_ui_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    with pytest.raises(RunError, match=r"there is no .*mlflow\.db yet"):
-        ui_command()
-    assert not (tmp_path / "mlflow.db").exists()
-    (tmp_path / "mlflow.db").touch()
-    assert ui_command()[1:] == ["-m", "mlflow", "ui", "--backend-store-uri", f"sqlite:///{tmp_path / 'mlflow.db'}"]
-    with pytest.raises(RunError, match="open http://host:5000 in a browser"):
-        ui_command("http://me:pass@host:5000")
 
 
 def test_importing_is_cheap() -> None:

@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
-from .multicrop import Crops, MultiCrop
+from .lab import Lab, LightnessAndColour
+from .multicrop import DINO, Crops, MultiCrop
+from .patches import Patches
 from .plain import Plain
-from .recipes import BYOL, MoCoV1, MoCoV2, SimCLR
+from .recipes import AMDIM, BYOL, CMC, CPC, NPID, MoCoV1, MoCoV2, SimCLR
 
-__all__ = ["BYOL", "Crops", "MoCoV1", "MoCoV2", "MultiCrop", "Plain", "SimCLR"]
+__all__ = [
+    "AMDIM", "BYOL", "CMC", "CPC", "DINO", "NPID", "Crops", "Lab", "LightnessAndColour", "MoCoV1", "MoCoV2",
+    "MultiCrop", "Patches", "Plain", "SimCLR",
+]  # fmt: skip

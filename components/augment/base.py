@@ -38,6 +38,8 @@ class Augmentation(nn.Module):
         self, image: Annotated[Tensor, "b 3 h w"], draws: tuple[Parameters, ...]
     ) -> Annotated[tuple[Tensor, ...], "b 3 y x"]:
         """The views, in float32 under autocast too: half precision has too few digits for colours."""
+        if image.dtype != torch.uint8:
+            raise ValueError("it takes the pixels of batch.image, uint8, and these were made into floats already")
         if tuple(image.shape[2:]) != self.image:
             raise ValueError(f"the images are {_size(image.shape[2:])}, and were to be {_size(self.image)} pixels")
         made: list[Tensor] = []

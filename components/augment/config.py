@@ -40,6 +40,8 @@ Size = Annotated[int, Field(ge=4, le=4096)] | None
 
 # Descriptions go with the types, so that a recipe can change a default and nothing else.
 Crop = Annotated[Area, Field(description="smallest and largest share of the image's area that is cut out")]
+Ratio = Annotated[Span, Field(description="smallest and largest width over height of what is cut out")]
+Flip = Annotated[PerView, Field(description="probability of mirroring left to right, for all or for each view")]
 Jitter = Annotated[
     PerView, Field(description="probability of colour jitter, in random order, for all or for each view")
 ]
@@ -59,8 +61,8 @@ class RecipeConfig(NodeConfig):
 
     size: Size = Field(None, description="height and width of a view in pixels; null: the height of the data's images")
     crop: Crop = (0.08, 1.0)
-    ratio: Span = Field((3 / 4, 4 / 3), description="smallest and largest width over height of what is cut out")
-    flip: PerView = Field(0.5, description="probability of mirroring left to right, for all or for each view")
+    ratio: Ratio = (3 / 4, 4 / 3)
+    flip: Flip = 0.5
     jitter: Jitter = 0.8
     strength: NonNegativeFloat = Field(1.0, description="jitter: factor on the four amounts")
     brightness: Amount = 0.8
@@ -77,11 +79,15 @@ class RecipeConfig(NodeConfig):
         """The number of views."""
         raise NotImplementedError
 
+    def each(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
+        """A probability for each view."""
+        return value if isinstance(value, tuple) else (value,) * self.total
+
     @model_validator(mode="after")
     def _consistent(self) -> RecipeConfig:
         for name in PROBABILITIES:
             value = getattr(self, name)
-            if isinstance(value, tuple) and len(value) != self.total:
+            if len(self.each(value)) != self.total:
                 raise ValueError(
                     f"{name} is a list of {len(value)}, and the number of views is {self.total}; "
                     "it is one number, or a list of one for each view"
@@ -100,6 +106,5 @@ class RecipeConfig(NodeConfig):
             "mean": data.mean, "std": data.std,
         }  # fmt: skip
         for name in PROBABILITIES:
-            value = getattr(self, name)
-            settings[name] = value[number] if isinstance(value, tuple) else value
+            settings[name] = self.each(getattr(self, name))[number]
         return View(**{**settings, **changes})

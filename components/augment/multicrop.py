@@ -10,10 +10,10 @@ from torch import Tensor
 from graphssl.component import Sizes, component
 
 from .base import Augmentation
-from .config import Area, Crop, RecipeConfig, Size
+from .config import Amount, Area, Blur, Crop, Hue, RecipeConfig, Size, Solarize
 from .view import Parameters
 
-__all__ = ["Crops", "MultiCrop"]
+__all__ = ["DINO", "Crops", "MultiCrop"]
 
 SMALL = 96 / 224  # of the wide views' size, in SwAV and DINO
 
@@ -30,20 +30,26 @@ class MultiCrop(Augmentation):
     """SwAV's wide and small views, with SimCLR's colours (Caron et al. 2020, arXiv:2006.09882, section 3.2).
 
     uint8 RGB images to two families, float32, normalised with the data's statistics, named by
-    `wide, small: augment(batch.image)`. A list of one number for each view has the wide ones first. DINO
-    (arXiv:2104.14294) has `crop: [0.4, 1.0]`, `small_crop: [0.05, 0.4]` and BYOL's colours.
+    `wide, small: augment(batch.image)`. A list of probabilities has the wide views first: one number for each view,
+    or one for each wide view and one for all small ones.
     """
 
     class Config(RecipeConfig):
         crop: Crop = (0.14, 1.0)
-        wide: PositiveInt = Field(2, description="wide views of each image")
-        small: PositiveInt = Field(6, description="small views of each image")
+        wide: PositiveInt = Field(2, le=1000, description="wide views of each image")
+        small: PositiveInt = Field(6, le=1000, description="small views of each image")
         small_size: Size = Field(None, description="height and width of a small view in pixels; null: 3/7 of size")
         small_crop: Area = Field((0.05, 0.14), description="crop, for the small views")
 
         @property
         def total(self) -> int:
             return self.wide + self.small
+
+        def each(self, value: float | tuple[float, ...]) -> tuple[float, ...]:
+            """One number more than there are wide views is for all small ones."""
+            if isinstance(value, tuple) and len(value) == self.wide + 1:
+                value = value[:-1] + value[-1:] * self.small
+            return super().each(value)
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         size = sizes.data.height if config.size is None else config.size
@@ -60,3 +66,25 @@ class MultiCrop(Augmentation):
     def forward(self, image: Annotated[Tensor, "b 3 h w"], draws: tuple[Parameters, ...]) -> Crops:
         made = self.render(image, draws)
         return Crops(made[: self.wide], made[self.wide :])
+
+
+@component("augment.dino", traits=("view",))
+class DINO(MultiCrop):
+    """DINO's wide and small views: multi-crop with BYOL's colours (Caron et al. 2021, arXiv:2104.14294, section 3.1).
+
+    uint8 RGB images to two families, float32, normalised with the data's statistics, named by
+    `wide, small: augment(batch.image)`. As in the authors' code the first wide view is always blurred, the second one
+    time in ten and solarised one time in five, small ones are blurred every second time. They cut bicubically; for a
+    ResNet they have `crop: [0.14, 1.0], small_crop: [0.05, 0.14]`.
+    """
+
+    class Config(MultiCrop.Config):
+        crop: Crop = (0.4, 1.0)
+        small: PositiveInt = Field(8, le=1000, description="small views of each image")
+        small_crop: Area = Field((0.05, 0.4), description="crop, for the small views")
+        brightness: Amount = 0.4
+        contrast: Amount = 0.4
+        saturation: Amount = 0.2
+        hue: Hue = 0.1
+        blur: Blur = (1.0, 0.1, 0.5)
+        solarize: Solarize = (0.0, 0.2, 0.0)

@@ -22,7 +22,8 @@ class Bilinear(nn.Module):
 
     CPC's critic, equation 3 (van den Oord et al. 2018, arXiv:1807.03748), without the exponential. `weight` is
     `d e`: queries and keys may be of different sizes. It starts normal with variance 1 / (d e), so that inputs of
-    unit variance give scores of unit variance. Scores are float32.
+    unit variance give scores of unit variance. Scores are float32. Keys with positions, `b ... e`, give positives
+    `b ...`.
     """
 
     class Config(NodeConfig):
@@ -38,9 +39,9 @@ class Bilinear(nn.Module):
     def forward(
         self,
         query: Annotated[Tensor, "b d"],
-        key: Annotated[Tensor, "b e"],
+        key: Annotated[Tensor, "b ... e"],
         negatives: Annotated[Negatives, "n e"] | None = None,
-    ) -> Annotated[Scores, "b", "b n"]:
+    ) -> Annotated[Scores, "b ...", "b n"]:
         with exact(query):
             query = wide(query)
             query = query @ self.weight.to(query.dtype)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections import namedtuple
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Any, Literal
 
-import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, field_validator
 from torch import Tensor, nn
 from torchvision.models import resnet
 
 from graphssl.component import NodeConfig, Sizes, component
+from graphssl.ports import Port, Signature, signature_of
 
 from ..norms import MapNorm, map_norm
 
@@ -26,6 +29,7 @@ BLOCKS = {
 }
 BASE = 64  # channels after torchvision's stem, and of its first blocks
 SMALL = 96  # px
+LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
 @component("encoder.resnet")
@@ -34,7 +38,8 @@ class ResNet(resnet.ResNet):
 
     d is 8 * width at depths 10, 18 and 34, and 32 * width at 14, 50, 101 and 152, whose blocks are bottlenecks with
     the stride in the 3x3 convolution. Weights are those of torchvision's network of the same depth, by the same
-    names, without `fc`. It takes images of any size, `c` channels, normalised.
+    names, without `fc`. It takes images of any size, `c` channels, normalised. With `maps` there are several outputs:
+    `vector`, and by its layer's name each map, `h.layer3`, `b c3 r3 k3`: channels, rows and columns of its own.
     """
 
     class Config(NodeConfig):
@@ -59,6 +64,16 @@ class ResNet(resnet.ResNet):
             description="each block starts as its shortcut: the last scale of its norm is 0 (Goyal et al. 2017, "
             "arXiv:1706.02677, section 5.1; so in SimCLR's and BYOL's code, not in MoCo's); it slows short runs",
         )
+        maps: tuple[Literal["layer1", "layer2", "layer3", "layer4"], ...] = Field(
+            (), description="layers whose maps are outputs beside `vector`, such as [layer3]"
+        )
+
+        @field_validator("maps")
+        @classmethod
+        def _each_once(cls, maps: tuple[str, ...]) -> tuple[str, ...]:
+            if len(set(maps)) < len(maps):
+                raise ValueError(f"a layer is named twice in {', '.join(maps)}")
+            return maps
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         channels = sizes["c"]
@@ -74,6 +89,17 @@ class ResNet(resnet.ResNet):
         if small:
             self.maxpool = nn.Identity()
         self.fc = nn.Identity()
+        self.named = config.maps
+        self.outputs = namedtuple("Outputs", ["vector", *config.maps])  # type: ignore[misc]  # names from the config
+
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """One output, or with `maps` one for the vector and one for each map."""
+        one = signature_of(cls.forward)
+        if not config.maps:
+            return one
+        maps = (Port(name, "tensor", (("b", *(letter + name[-1] for letter in "crk")),)) for name in config.maps)
+        return replace(one, outputs=(replace(one.outputs[0], name="vector"), *maps))
 
     def _make_layer(self, block: Any, planes: int, *args: Any, **kwargs: Any) -> nn.Sequential:
         if planes == BASE:
@@ -81,15 +107,21 @@ class ResNet(resnet.ResNet):
         layer: nn.Sequential = super()._make_layer(block, planes // BASE * self.width, *args, **kwargs)
         return layer
 
-    def maps(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d r k"]:
-        """The last feature map, of which the output is the mean."""
+    def maps(self, image: Annotated[Tensor, "b c h w"]) -> dict[str, Tensor]:
+        """The map after each layer, `b c r k`."""
         x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(image))))
-        for layer in (self.layer1, self.layer2, self.layer3, self.layer4):
-            x = layer(x)
-        return x
+        found = {}
+        for name in LAYERS:
+            found[name] = x = getattr(self, name)(x)
+        return found
 
     def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
-        return torch.flatten(self.avgpool(self.maps(image)), 1)
+        maps = self.maps(image)
+        vector: Tensor = self.avgpool(maps["layer4"]).flatten(1)
+        if not self.named:
+            return vector
+        parts: Any = self.outputs(vector, *(maps[name] for name in self.named))
+        return parts  # type: ignore[no-any-return]  # what `signature` says
 
 
 def _stem(channels: int, width: int, small: bool) -> nn.Conv2d:

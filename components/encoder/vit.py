@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
+from torch.nn import functional
 from torchvision.models import vision_transformer
 
 from graphssl.component import NodeConfig, Sizes, component
@@ -23,7 +24,9 @@ class ViT(vision_transformer.VisionTransformer):
     """Vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929): `b c h w` to `b d`.
 
     d is `dim`. Weights are those of torchvision's, by the same names, without `heads`; `size: base, patch: 16` is its
-    `vit_b_16`. There is no dropout. Images are square, of one size that is a multiple of the patch, normalised.
+    `vit_b_16`. There is no dropout. Images are normalised, their sides multiples of the patch. The first ones are
+    square, and of the size that the position embeddings have; for other sizes these are interpolated (DINO's small
+    views, arXiv:2104.14294).
     """
 
     class Config(NodeConfig):
@@ -72,9 +75,25 @@ class ViT(vision_transformer.VisionTransformer):
 
     def tokens(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b t d"]:
         """The class token and those of the patches, row by row, after the last layer norm."""
-        patches = self._process_input(image)
-        tokens: Tensor = self.encoder(torch.cat((self.class_token.expand(len(patches), -1, -1), patches), 1))
-        return tokens
+        h, w = image.shape[2:]
+        if h % self.patch_size or w % self.patch_size:
+            raise ValueError(f"images of {h} x {w} px do not part into patches of {self.patch_size} px")
+        patches = self.conv_proj(image)
+        rows, columns = patches.shape[2:]
+        tokens = torch.cat((self.class_token.expand(len(image), -1, -1), patches.flatten(2).transpose(1, 2)), 1)
+        placed = self.encoder.dropout(tokens + self._positions(rows, columns))
+        result: Tensor = self.encoder.ln(self.encoder.layers(placed))
+        return result
+
+    def _positions(self, rows: int, columns: int) -> Annotated[Tensor, "1 t d"]:
+        """The position embeddings; of a grid of another size interpolated bicubically, as in DINO's code."""
+        known: Tensor = self.encoder.pos_embedding
+        side = self.image_size // self.patch_size
+        if (rows, columns) == (side, side):
+            return known
+        grid = known[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        grid = functional.interpolate(grid, (rows, columns), mode="bicubic", align_corners=False)
+        return torch.cat((known[:, :1], grid.flatten(2).transpose(1, 2)), 1)
 
     def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
         tokens = self.tokens(image)

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from .gaussian import GaussianHead
 from .mlp import MLP
+from .normalize import Normalize
+from .prototypes import Prototypes
+from .residual import Residual
+from .sample import Sample
 
-__all__ = ["MLP"]
+__all__ = ["MLP", "GaussianHead", "Normalize", "Prototypes", "Residual", "Sample"]

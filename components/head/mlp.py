@@ -1,9 +1,9 @@
-"""The projection and prediction heads: linear layers with norms and ReLUs between them."""
+"""The projection and prediction heads: linear layers with norms and activations between them."""
 
 from __future__ import annotations
 
 import itertools
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
@@ -17,7 +17,7 @@ __all__ = ["MLP"]
 
 @component("head.mlp")
 class MLP(nn.Module):
-    """Linear layers, with a norm and a ReLU after each but the last: `b d` to `b e`, where e is `out`.
+    """Linear layers, with a norm and an activation after each but the last: `b d` to `b e`, where e is `out`.
 
     A layer before a norm has no bias, which the norm would take out again. Heads of the papers:
 
@@ -27,6 +27,8 @@ class MLP(nn.Module):
         BYOL (arXiv:2006.07733, section 3.3)     hidden: 4096, out: 256, for projector and predictor
         SimSiam (arXiv:2011.10566, section 4)    layers: 3, hidden: 2048, out: 2048, last_norm: true;
                                                  predictor hidden: 512, out: 2048
+        DINO (arXiv:2104.14294, section 3.1)     layers: 3, hidden: 2048, out: 256, norm: none, activation: gelu;
+                                                 head.prototypes goes on
     """
 
     class Config(NodeConfig):
@@ -40,8 +42,10 @@ class MLP(nn.Module):
             description="batch; split_batch: over each of `splits` (8) parts of the batch; layer; none; with options "
             "it is {use: split_batch, splits: 4}",
         )
+        activation: Literal["relu", "gelu"] = Field(default="relu", description="after each layer but the last")
         last_norm: bool = Field(
-            False, description="a norm after the last layer too, without learned scale and shift (SimSiam, MoCo v3)"
+            default=False,
+            description="a norm after the last layer too, without learned scale and shift (SimSiam, MoCo v3)",
         )
 
         @model_validator(mode="after")
@@ -57,7 +61,7 @@ class MLP(nn.Module):
         widths = [sizes["d"], *(config.layers - 1) * [config.hidden], config.out]
         layers: list[nn.Module] = []
         for d, e in itertools.pairwise(widths[:-1]):
-            layers += [*_linear(d, e, inner), nn.ReLU(inplace=True)]
+            layers += [*_linear(d, e, inner), nn.GELU() if config.activation == "gelu" else nn.ReLU(inplace=True)]
         self.layers = nn.Sequential(*layers, *_linear(widths[-2], widths[-1], last))
 
     def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:

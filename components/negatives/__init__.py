@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from .in_batch import InBatch
+from .labelled import Labelled
 from .memory_bank import MemoryBank
 from .queue import Queue
+from .shuffle import Shuffle
 
-__all__ = ["InBatch", "MemoryBank", "Queue"]
+__all__ = ["InBatch", "Labelled", "MemoryBank", "Queue", "Shuffle"]

@@ -1,4 +1,4 @@
-"""What a store of keys holds before the first one comes."""
+"""What a store of keys holds before the first one comes, and the keys of a batch as one list."""
 
 from __future__ import annotations
 
@@ -8,9 +8,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["random_directions"]
+__all__ = ["random_directions", "together"]
 
 
 def random_directions(n: int, d: int) -> Annotated[Tensor, "n d"]:
     """Unit vectors, uniform on the sphere."""
     return functional.normalize(torch.randn(n, d), dim=1)
+
+
+def together(
+    key: Annotated[tuple[Tensor, ...], "b ... d"],
+) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
+    """All positions of all samples of all views in one list, and the place in the batch of the sample of each."""
+    rows = [view.flatten(1, -2) if view.ndim > 2 else view[:, None] for view in key]
+    sample = torch.arange(len(key[0]), device=key[0].device)[:, None]
+    samples = [sample.expand(-1, view.shape[1]).flatten() for view in rows]
+    return torch.cat([view.flatten(0, 1) for view in rows]), torch.cat(samples)

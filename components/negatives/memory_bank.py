@@ -7,14 +7,16 @@ from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 from graphssl.ports import Negatives, Signature, signature_of
 
+from .alias import AliasSampler
 from .base import random_directions
+from .weights import read_weights
 
 __all__ = ["MemoryBank"]
 
@@ -23,17 +25,29 @@ Momentum = Annotated[float, Field(ge=0, le=1)]
 
 @component("negatives.memory_bank", detached=True, traits=("history", "bank"))
 class MemoryBank(nn.Module):
-    """A unit vector for each training sample; `sample` of them, drawn uniformly, are a query's negatives.
+    """A unit vector for each training sample; `sample` of them, drawn at random, are a query's negatives.
 
     Instance discrimination, section 3 (Wu et al. 2018, arXiv:1805.01978). `keys` (`samples d`) starts with random
     unit vectors. Entries are drawn with replacement, anew for each query; `sample: null` takes all of them. The
-    query's own entry is masked unless `own: keep`, with which the authors' code draws it like any other.
+    query's own entry is masked unless `own: keep`, with which the authors' code draws it like any other. Draws are
+    uniform, or in proportion to `weights`, by the alias method.
     """
 
     class Config(NodeConfig):
         sample: PositiveInt | None = Field(4096, description="entries drawn for each query; null takes all")
         momentum: Scheduled[Momentum] = Field(0.5, description="m in m * entry + (1 - m) * key")
         own: Literal["mask", "keep"] = Field("mask", description="a sample's own entry among its negatives")
+        weights: str | None = Field(
+            None,
+            description="text file with a number of 0 or more for each training sample, one a line; its path from the "
+            "current folder; null draws uniformly",
+        )
+
+        @model_validator(mode="after")
+        def _weights_are_for_drawing(self) -> MemoryBank.Config:
+            if self.weights is not None and self.sample is None:
+                raise ValueError("weights say how entries are drawn, and sample: null takes all of them")
+            return self
 
     momentum: float | Tensor
     keys: Tensor
@@ -42,6 +56,7 @@ class MemoryBank(nn.Module):
         super().__init__()
         self.sample, self.masks = config.sample, config.own == "mask"
         self.register_buffer("keys", random_directions(sizes.samples, sizes["d"]))
+        self.sampler = None if config.weights is None else AliasSampler(read_weights(config.weights, sizes.samples))
 
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
@@ -50,7 +65,10 @@ class MemoryBank(nn.Module):
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
         """Entries for each of b samples, `b m`."""
-        return torch.randint(len(self.keys), (b, self.sample or 0), generator=generator, device=device)
+        shape = (b, self.sample or 0)
+        if self.sampler is not None:
+            return self.sampler.draw(shape, generator, device)
+        return torch.randint(len(self.keys), shape, generator=generator, device=device)
 
     def forward(self, index: Annotated[Tensor, "b"], draws: Tensor | None = None) -> Annotated[Negatives, "n d"]:
         shown = torch.arange(len(self.keys), device=index.device) if draws is None else draws

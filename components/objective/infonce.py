@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -11,7 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from ..critic.base import wide
+from .base import counts, log_sum, negatives, positives
 
 __all__ = ["InfoNCE"]
 
@@ -22,24 +22,24 @@ class InfoNCE(nn.Module):
 
     -T+ + logsumexp([T+, T-...]): CPC, equation 4 (van den Oord et al. 2018, arXiv:1807.03748), MoCo, equation 1
     (He et al. 2020, arXiv:1911.05722). With in-batch negatives of both views it is SimCLR's NT-Xent, equation 1
-    (Chen et al. 2020, arXiv:2002.05709). Pairs that the mask marks are no negatives; a positive without any costs
-    nothing. log(n + 1) minus the loss bounds the mutual information from below.
+    (Chen et al. 2020, arXiv:2002.05709). Several positives of a query are terms of their own: each is told from the
+    query's negatives, not from the other positives. Pairs that the mask or `same` marks are no negatives; a positive
+    without any costs nothing.
     """
 
     class Config(NodeConfig):
         pass
 
+    title: ClassVar[str] = "InfoNCE"
+
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, scores: Annotated[Scores, "b", "b n"]) -> Annotated[Tensor, ""]:
-        if scores.negative is None:
-            raise ValueError(
-                "InfoNCE needs negatives: give the critic a third value, from a queue, a memory bank or the batch"
-            )
-        positive, negative = wide(scores.positive), wide(scores.negative)
-        if scores.mask is not None:
-            # Not -inf: where a whole row is masked, logsumexp would have a gradient that is not a number.
-            negative = negative.masked_fill(scores.mask, torch.finfo(negative.dtype).min)
+    def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
+        others = log_sum(*negatives(scores, self.title))
         # The same as the cross-entropy, without a copy of all scores, and exact where the loss is small.
-        return -functional.logsigmoid(positive - torch.logsumexp(negative, 1)).mean()
+        return -functional.logsigmoid(positives(scores) - others[:, None]).mean()
+
+    def bound(self, loss: Tensor, scores: Scores) -> Tensor:
+        """log(n + 1) - loss, a lower bound of the mutual information: CPC, section 2.3; the mean where n differs."""
+        return torch.log(counts(*negatives(scores, self.title)) + 1).mean() - loss

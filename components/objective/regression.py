@@ -29,7 +29,7 @@ class Regression(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, scores: Annotated[Scores, "b", "b n"]) -> Annotated[Tensor, ""]:
+    def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
         if scores.negative is not None:
             raise ValueError(
                 "regression uses no negatives: take the critic's third value out, or use objective.infonce"

@@ -1,7 +1,11 @@
-"""Targets: slow copies of nodes, which give keys without a gradient."""
+"""Targets: what is learnt towards, without a gradient: slow copies of nodes, codes, neighbours, entries of a bank."""
 
 from __future__ import annotations
 
+from .centre import Centre
 from .ema import EMA
+from .entry import Entry
+from .nearest import Nearest
+from .sinkhorn import Sinkhorn
 
-__all__ = ["EMA"]
+__all__ = ["EMA", "Centre", "Entry", "Nearest", "Sinkhorn"]

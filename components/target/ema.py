@@ -41,7 +41,7 @@ class EMA(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: Sequence[nn.Module]) -> None:
         super().__init__()
-        _check_chain(config.of, of)
+        _check_chain(config.of, [signature_of(type(node).forward) for node in of])
         self._online = tuple(of)  # modules in a tuple are no children: their state is theirs
         self._with_buffers = config.buffers == "follow"
         for name, node in zip(config.of, of, strict=True):
@@ -53,7 +53,8 @@ class EMA(nn.Module):
 
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
-        """The inputs of the first node and the outputs of the last."""
+        """The inputs of the first node and the outputs of the last. Raises ValueError for what is no chain."""
+        _check_chain(config.of, [of[name] for name in config.of])
         return Signature(of[config.of[0]].inputs, of[config.of[-1]].outputs)
 
     def forward(self, *x: Annotated[Tensor, "b ..."]) -> Annotated[Tensor, "b ..."]:
@@ -106,17 +107,17 @@ def _scheduled(copies: Iterator[nn.Module], of: Sequence[nn.Module]) -> Iterator
                     yield ours, theirs, name
 
 
-def _check_chain(names: Sequence[str], of: Sequence[nn.Module]) -> None:
+def _check_chain(names: Sequence[str], ports: Sequence[Signature]) -> None:
     """Raises ValueError where a node cannot take what the one before it gives."""
-    ports = [signature_of(type(node).forward) for node in of]
     for name, signature in zip(names, ports, strict=True):
         if signature.draws:
             raise ValueError(f"'{name}' is random, and a target repeats only what is not")
     for (a, b), (before, after) in zip(itertools.pairwise(names), itertools.pairwise(ports), strict=True):
         takes = [p for p in after.inputs if not p.optional]
         if len(takes) != 1 or len(before.outputs) != 1 or not _fit(before, after):
-            gives = ", ".join(map(str, before.outputs))
-            raise ValueError(f"in a chain '{b}' takes {', '.join(map(str, takes))}, but '{a}' gives {gives}")
+            wants = ", ".join(map(str, takes)) or "nothing"
+            gives = ", ".join(map(str, before.outputs)) or "nothing"
+            raise ValueError(f"in a chain '{b}' takes {wants}, but '{a}' gives {gives}")
 
 
 def _fit(before: Signature, after: Signature) -> bool:

@@ -13,8 +13,9 @@ class Batch(NamedTuple):
     """One batch, on the device of the run.
 
     image: uint8, `b 3 h w`, RGB.
-    index: int64, `b`, the sample's position in its split (training or held out). It never changes, whatever
-        the order, and is below the split's number of samples.
+    index: int64, `b`, the sample's position in its split (training or held out), counted from 0 in the order of
+        the files' sorted names, or of the arrays' rows. It is the same in every epoch, order and run, and below the
+        number of files, which is that of `DataFacts.samples` for training: a picture that is skipped keeps its place.
     label: int64, `b`, the class, -1 when it is unknown.
     """
 

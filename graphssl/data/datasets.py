@@ -57,24 +57,29 @@ def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
 
 
 class Opened(NamedTuple):
-    """Both splits of a data set, where they are kept, and the classes."""
+    """Both splits of a data set, where they are kept, the classes, and which files make up the training split."""
 
     train: Source
     test: Source
     classes: tuple[str, ...]
     place: place.Place
+    fingerprint: str | None = None
 
 
 class Datasets:
     """An open data set.
 
-    train: the training stream. classes: their names, by label; none if pictures have no labels.
+    train: the training stream. held_out: samples of the other split. classes: their names, by label; none if pictures
+        have no labels.
     bad: the pictures skipped so far. place: `device`, `memory` or `workers`.
+    fingerprint: of the training pictures' names; None for a set that comes as arrays and does not change.
     """
 
     def __init__(self, stream: Stream, opened: Opened, bad: BadImages) -> None:
         self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
+        self.fingerprint = opened.fingerprint
         self._train, self._test = opened.train, opened.test
+        self.held_out = opened.test.samples
 
     def reference(self, batch: int) -> Iterator[Batch]:
         """The labelled samples of the training split, in order, the last batch short."""
@@ -134,10 +139,10 @@ def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress:
     skip = data.on_bad_image == "skip"
     train, test = (Workers(files, size, device, data.workers, bad, skip=skip) for files in splits)
     if where == "workers":
-        return Opened(train, test, classes, where)
+        return Opened(train, test, classes, where, splits[0].fingerprint)
     home = device if where == "device" else torch.device("cpu")
     kept, held = (_decoded(split, device, home, progress) for split in (train, test))
-    return Opened(kept, held, classes, where)
+    return Opened(kept, held, classes, where, splits[0].fingerprint)
 
 
 def _check_known(use: str, samples: int) -> None:

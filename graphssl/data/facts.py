@@ -6,10 +6,11 @@ Means and standard deviations are those of the training split's pixels, per chan
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 from .. import spec
 from ..component import DataFacts
-from .folder import count
+from .folder import count, fewer_than
 
 Channels = tuple[float, float, float]
 
@@ -39,15 +40,43 @@ KNOWN = {
 }
 
 
+class FolderFacts(DataFacts):
+    """Facts of a folder of pictures. Its files are counted when somebody asks, which few do: it may take minutes."""
+
+    root: str
+
+    def __init__(self, root: str, size: int, mean: Channels, std: Channels) -> None:
+        super().__init__(height=size, width=size, mean=mean, std=std)
+        vars(self)["root"] = root
+        del vars(self)["samples"], vars(self)["classes"]  # they would hide what is counted
+
+    @cached_property
+    def _counted(self) -> tuple[int | None, int | None]:
+        return count(self.root)
+
+    @cached_property
+    def samples(self) -> int | None:
+        return self._counted[0]
+
+    @cached_property
+    def classes(self) -> int | None:
+        return self._counted[1]
+
+    def fewer_than(self, n: int) -> int | None:
+        """The number of training samples where it is known to be below n; looks at few more than n files."""
+        return fewer_than(self.root, n)
+
+
 def facts(data: spec.Data) -> DataFacts:
     """The facts of a data set; needs no file and reads no image.
 
-    For `image_folder` the files are counted if the root is there (else `samples` and `classes` are None),
+    For `image_folder` the files are counted when `samples` or `classes` is asked for (None if the root is not there),
     images are kept at 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's.
     """
     known = KNOWN[data.use]
-    samples, classes = known.samples, known.classes
-    if data.use == "image_folder" and data.root is not None:
-        samples, classes = count(data.root)
     size = data.size or known.size
-    return DataFacts(height=size, width=size, samples=samples, classes=classes, mean=known.mean, std=known.std)
+    if data.use == "image_folder" and data.root is not None:
+        return FolderFacts(data.root, size, known.mean, known.std)
+    return DataFacts(
+        height=size, width=size, samples=known.samples, classes=known.classes, mean=known.mean, std=known.std
+    )

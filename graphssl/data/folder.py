@@ -13,6 +13,8 @@ names of the files alone. Files come in the order of their names; names that beg
 
 from __future__ import annotations
 
+import hashlib
+import itertools
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -50,10 +52,14 @@ class Paths:
 
 @dataclass(frozen=True)
 class Files:
-    """The files of one split, and the label of each: int64, `n`."""
+    """The files of one split, and the label of each: int64, `n`.
+
+    fingerprint: of the names, with their classes' and in their order, whatever folder the root is in.
+    """
 
     paths: Paths
     label: Tensor
+    fingerprint: str
 
 
 Names = dict[str, list[str]]  # by class ("" where there are none) the files, relative to the class's folder
@@ -65,6 +71,21 @@ def count(root: str) -> tuple[int | None, int | None]:
     names = _names(train)
     samples = sum(len(files) - (0 if test else _tenth(len(files))) for files in names.values())
     return samples or None, (len(names) if "" not in names else 0) or None
+
+
+def fewer_than(root: str, n: int) -> int | None:
+    """The number of training samples where it is below n; None where it is not, or where there is none.
+
+    Stops as soon as it knows: the files of a large set take minutes to list.
+    """
+    train, test = _layout(Path(root).expanduser())
+    found = 0
+    for files in _listed(train):
+        seen = sum(1 for _ in itertools.islice(files, 2 * n + 2))  # even with a tenth held out these are n
+        found += seen - (0 if test else _tenth(seen))
+        if found >= n:
+            return None
+    return found or None
 
 
 def open_root(use: str, root: Path, *, download: bool) -> tuple[Files, Files, tuple[str, ...]]:
@@ -107,20 +128,37 @@ def _layout(root: Path) -> tuple[Path, Path | None]:
     train = root / "train"
     if not train.is_dir():
         return root, None
-    return train, next((root / name for name in HELD_OUT_FOLDERS if _classes(_names(root / name))), None)
+    return train, next((root / name for name in HELD_OUT_FOLDERS if _has_classes(root / name)), None)
 
 
 def _names(folder: Path) -> Names:
     """Pictures by class; an empty folder is no class. Pictures beside class folders are passed over."""
-    if not folder.is_dir():
-        return {}
-    classes = sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
-    found = {name: sorted(_pictures(folder / name)) for name in classes}
+    found = {name: sorted(_pictures(folder / name)) for name in _folders(folder)}
     found = {name: files for name, files in found.items() if files}
-    if found:
-        return found
-    loose = sorted(e.name for e in os.scandir(folder) if e.is_file() and _is_picture(e.name))
-    return {"": loose} if loose else {}
+    loose = [] if found else sorted(_loose(folder))
+    return found or ({"": loose} if loose else {})
+
+
+def _listed(folder: Path) -> Iterator[Iterator[str]]:
+    """What `_names` holds, class by class, listed no further than it is asked for."""
+    yield from (_pictures(folder / name) for name in _folders(folder))
+    if not _has_classes(folder):
+        yield _loose(folder)
+
+
+def _has_classes(folder: Path) -> bool:
+    return any(True for name in _folders(folder) for _ in _pictures(folder / name))
+
+
+def _folders(folder: Path) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
+
+
+def _loose(folder: Path) -> Iterator[str]:
+    """Pictures that are in no class's folder."""
+    return (e.name for e in os.scandir(folder) if e.is_file() and _is_picture(e.name)) if folder.is_dir() else iter(())
 
 
 def _pictures(folder: Path) -> Iterator[str]:
@@ -156,4 +194,11 @@ def _files(folder: Path, names: Names, classes: list[str]) -> Files:
         )
     paths = [os.path.join(folder, name, file) for name, files in names.items() for file in files]
     labels = [classes.index(name) if name else UNLABELLED for name, files in names.items() for _ in files]
-    return Files(Paths(paths), torch.tensor(labels, dtype=torch.int64))
+    return Files(Paths(paths), torch.tensor(labels, dtype=torch.int64), _fingerprint(names))
+
+
+def _fingerprint(names: Names) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for name, files in names.items():
+        digest.update("\0".join([name, *files, "\0"]).encode("utf-8", "surrogateescape"))
+    return digest.hexdigest()

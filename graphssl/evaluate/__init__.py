@@ -1,4 +1,4 @@
-"""How a run is judged: features of a frozen node, weighted kNN on them, and collapse monitors while it trains."""
+"""How a run is judged: kNN and linear classification of frozen features, and collapse monitors while it trains."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from .collapse import CollapseWatch
 from .features import embed
 from .judge import Judge
 from .knn import knn_accuracy, weighted_knn
+from .linear import linear_accuracy
 from .monitor import measure
 
-__all__ = ["CollapseWatch", "Judge", "embed", "knn_accuracy", "measure", "weighted_knn"]
+__all__ = ["CollapseWatch", "Judge", "embed", "knn_accuracy", "linear_accuracy", "measure", "weighted_knn"]

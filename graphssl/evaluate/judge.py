@@ -1,4 +1,4 @@
-"""Judges a node by its features on plain images of both splits."""
+"""Judges an encoder by its features on plain images of both splits."""
 
 from __future__ import annotations
 
@@ -9,18 +9,19 @@ import torch
 from torch import Tensor, nn
 
 from ..component import DataFacts
-from ..spec import Knn
+from ..spec import Knn, Linear
 from .features import embed
 from .knn import knn_accuracy
+from .linear import linear_accuracy
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
 
 
 class Judge:
-    """Evaluates one node: the training split's labelled samples are the reference, the held-out split is judged.
+    """Evaluates a frozen module: the training split's labelled samples are the reference, the held-out split is judged.
 
-    size: height and width of the images that the node takes. batch: images embedded at a time. dtype: of autocast,
+    size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast,
     None for float32.
     """
 
@@ -31,12 +32,22 @@ class Judge:
         self.module, self.data, self.facts = module, data, facts
         self.size, self.batch, self.device, self.dtype = size, batch, device, dtype
 
-    def knn(self, spec: Knn) -> float:
-        """Accuracy of weighted kNN, 0 to 1. Raises RunError for a data set without labels."""
+    def accuracies(self, knn: Knn | None, linear: Linear | None) -> dict[str, float]:
+        """The accuracy, 0 to 1, of each kind that is asked for. Raises RunError for a data set without labels."""
         keys, labels = self._embed(self.data.reference(self.batch))
         queries, truth = self._embed(self.data.test(self.batch))
         classes = self.facts.classes
-        return knn_accuracy(queries, truth, keys, labels, spec.k, spec.temperature, classes)
+        found = {}
+        if knn is not None:
+            found["knn"] = knn_accuracy(queries, truth, keys, labels, knn.k, knn.temperature, classes)
+        if linear is not None:
+            iterations = linear.iterations
+            found["linear"] = linear_accuracy(queries, truth, keys, labels, linear.penalty, iterations, classes)
+        return found
+
+    def knn(self, spec: Knn) -> float:
+        """Accuracy of weighted kNN, 0 to 1. Raises RunError for a data set without labels."""
+        return self.accuracies(spec, None)["knn"]
 
     def _embed(self, batches: Iterable[Batch]) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
         mean, std = self.facts.mean, self.facts.std

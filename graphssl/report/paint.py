@@ -134,12 +134,14 @@ def _tag(figure: Figure, tag: Tag) -> Iterator[Mark]:
 
 def _label(label: Label, tag: Tag, stop: bool) -> Iterator[Text]:
     middle = tag.x + (tag.width - MARK * stop) / 2
-    yield Text(middle, tag.y - RISE, label.title, style.SMALL, style.INK, "middle", "italic")
+    if label.title:
+        yield Text(middle, tag.y - RISE, label.title, style.SMALL, style.INK, "middle", "italic")
     x = tag.x + (tag.width - _axes_width(label)) / 2
     for tensor in label.axes:
         for letter, size in tensor:
             width = column_width((letter, size))
-            yield Text(x + width / 2, tag.y + DROP, letter, style.SMALL, style.SMALL_INK, "middle", "italic")
+            if letter:
+                yield Text(x + width / 2, tag.y + DROP, letter, style.SMALL, style.SMALL_INK, "middle", "italic")
             yield Text(x + width / 2, tag.y + DROP + ROW, size, style.SMALL, style.SMALL_INK, "middle")
             x += width + style.LETTER_GAP
         x += (style.TENSOR_GAP - style.LETTER_GAP) * bool(tensor)

@@ -6,11 +6,11 @@ import io
 import math
 import warnings
 from functools import lru_cache
-from typing import Any
+from typing import Any, Literal
 
 from .scene import Path, Rect, Scene, Text
 from .style import DASH
-from .text import printable
+from .text import Face, printable
 
 DPI = 200
 POINTS = 72.0
@@ -88,12 +88,25 @@ def _path(axes: Any, mark: Path) -> Any:
 
 
 def _text(axes: Any, mark: Text) -> Any:
-    where = {"start": "left", "middle": "center", "end": "right"}[mark.anchor]
-    look = {"weight": "bold"} if mark.face == "bold" else {"style": "italic"} if mark.face == "italic" else {}
-    return axes.text(
-        mark.x, mark.y, printable(mark.text), fontsize=mark.size, color=mark.color, ha=where, va="baseline",
-        parse_math=False, usetex=False, family=_families(), **look,
-    )  # fmt: skip
+    """Text as outlines: letters that stand on whole pixels are wider than measured, the more so the coarser these."""
+    from matplotlib.patches import PathPatch
+    from matplotlib.path import Path as Outline
+    from matplotlib.textpath import text_to_path
+    from matplotlib.transforms import Affine2D
+
+    points, codes = text_to_path.get_text_path(_font(mark.face), printable(mark.text).replace("\n", " "))
+    scale = mark.size / text_to_path.FONT_SCALE
+    where = Affine2D().scale(scale, -scale).translate(mark.frame()[0], mark.y)  # y goes down here
+    outline = Outline(points, codes or None)
+    return axes.add_artist(PathPatch(outline, facecolor=mark.color, linewidth=0, transform=where + axes.transData))
+
+
+@lru_cache(maxsize=3)
+def _font(face: Face) -> Any:
+    from matplotlib.font_manager import FontProperties
+
+    style: Literal["italic", "normal"] = "italic" if face == "italic" else "normal"
+    return FontProperties(_families(), style, weight="bold" if face == "bold" else "normal")
 
 
 @lru_cache(maxsize=1)

@@ -26,6 +26,8 @@ ROLES = {
     "negatives": Role("negatives", "#f1dbe7", "#a5527f"),
     "critic": Role("critic", "#c4e6da", "#007a59"),
     "objective": Role("objective", "#f7d8c2", "#b04e00"),
+    "prior": Role("prior", "#e3d9f2", "#6a4a9c"),
+    "context": Role("context", "#dfe7cf", "#5f7a24"),
     "other": Role("other", "#ffffff", "#555555"),
     "join": Role("", "#444444", "#444444"),
     "loss": Role("loss", "#4a4a4a", "#222222"),

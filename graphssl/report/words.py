@@ -85,13 +85,13 @@ def letters(slots: Sequence[Slot], shapes: Shapes) -> tuple[tuple[Letter, ...], 
 
 
 def _pairs(axes: Sequence[str], shape: Shape) -> list[Letter]:
-    """Each letter with its size; `...` takes what is left, and a fixed size has no letter."""
+    """Each letter with its size; `...` takes what is left, if anything is, and a fixed size has no letter."""
     sizes = [str(size) for size in shape]
     if "..." in axes:
         at = axes.index("...")
         end = len(shape) - (len(axes) - at - 1)
         sizes[at:end] = ["·".join(sizes[at:end])]
-    return [("" if a.isdigit() else a, s) for a, s in zip(axes, sizes, strict=False)]
+    return [("" if a.isdigit() else a, s) for a, s in zip(axes, sizes, strict=False) if s]
 
 
 def _joined(tensors: Sequence[Sequence[Letter]]) -> tuple[Letter, ...]:

@@ -5,9 +5,10 @@
     def test_my_critic() -> None:
         check_component(MyCritic, {"temperature": 0.2})
 
-They hold a component to what the framework builds on: ports that tell the truth, also on the meta device; state in
-buffers, written by updates and by nothing else; randomness from `draw`; gradients that flow or are declared not to;
-scheduled values read where they are used; `torch.compile(fullgraph=True)`.
+They hold a component to what the framework builds on: ports that tell the truth, also on the meta device and where
+`...` stands for positions; scores that hand on what negatives say of pairs; state in buffers, written by updates and
+by nothing else; randomness from `draw`; gradients that flow or are declared not to; scheduled values read where they
+are used; `torch.compile(fullgraph=True)`.
 """
 
 from __future__ import annotations

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
-from ..ports import KINDS
+from ..ports import KINDS, Scores
 from .subject import Arguments, Built, Subject
-from .values import alike, fits, flat, mask_fits, replaced, shapes_of, text
+from .values import alike, fits, flat, mark_fits, marks_of, replaced, shapes_of, text
 
 KIND = {kind: cls for cls, kind in KINDS.items()}
 INTERNAL = frozenset(vars(nn.Module()))
@@ -80,8 +80,18 @@ def _conforms(s: Subject, method: str, arguments: Arguments, result: Any) -> Non
                 if not fits(axes, shape, letters):
                     known = ", ".join(f"{k} is {v}" for k, v in letters.items() if k in axes)
                     s.fail(f"{method} says {port}, but gives {list(shape)}" + f" where {known}" * bool(known))
-            if not mask_fits(member):
-                s.fail(f"{method} gives a mask that does not fit: {text(member)}")
+            for name, mark in marks_of(member).items():
+                if not mark_fits(mark, member):
+                    s.fail(f"{method} gives a {name} that does not fit: {text(member)}")
+
+
+def marks(s: Subject) -> None:
+    """Scores say of pairs what negatives, or other scores, said of them."""
+    for arguments in s.accepted["forward"]:
+        result = s.call(s.build().module, "forward", arguments)
+        given = {name for value in arguments.values() for name in marks_of(value)}
+        for name in sorted(given - marks_of(result).keys()) if isinstance(result, Scores) else ():
+            s.fail(f"drops the {name}: Scores(positive, negative, negatives.mask, negatives.same) hands it on")
 
 
 def batches(s: Subject) -> None:
@@ -236,6 +246,6 @@ def compilation(s: Subject) -> None:
 
 
 RULES = (
-    declaration, building, ports, batches, randomness, state, round_trip, gradients, schedules, half_precision,
+    declaration, building, ports, marks, batches, randomness, state, round_trip, gradients, schedules, half_precision,
     compilation,
 )  # fmt: skip

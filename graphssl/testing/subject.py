@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import itertools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -17,7 +17,7 @@ from torch import nn
 from ..component import Component, DataFacts, NodeConfig, Sizes, Unbound, build
 from ..ports import Port, Signature, signature_of
 from ..schedule import Schedule
-from .values import OTHER, Make, flat, options, text
+from .values import OTHER, POSITIONS, Make, flat, options, text
 
 Arguments = Mapping[str, Any]
 CLASSES = 10
@@ -130,13 +130,9 @@ class Subject:
 
     def accepts(self, method: str, b: int) -> list[Arguments]:
         """The combinations that a method does not refuse for a batch of b samples."""
-        generator, sizes = torch.Generator().manual_seed(1), {**self.sizes, "b": b}
-        ports = self.methods[method].inputs
-        choices = [list(options(p, self._maker(p, generator), sizes, generator)) for p in ports]
         accepted: list[Arguments] = []
         refusal = None
-        for values in itertools.product(*choices):
-            arguments = {p.name: v for p, v in zip(ports, values, strict=True) if v is not None}
+        for arguments in self._combinations(method, b):
             try:
                 self.call(self.build().module, method, arguments)
                 accepted.append(arguments)
@@ -147,6 +143,18 @@ class Subject:
         if not accepted:
             self.fail(f"{method} refuses all that its ports take", refusal)
         return accepted
+
+    def _combinations(self, method: str, b: int) -> Iterator[Arguments]:
+        """What the ports of a method may get together; where an axis is `...`, without positions and with them."""
+        generator, sizes = torch.Generator().manual_seed(1), {**self.sizes, "b": b}
+        ports = self.methods[method].inputs
+        anywhere = any("..." in axes for port in ports for axes in port.axes)
+        for positions in ((), POSITIONS) if anywhere else ((),):
+            choices = [list(options(p, self._maker(p, generator), sizes, generator, positions)) for p in ports]
+            if positions:  # a matter of shapes, which the barest and the fullest of each port's values show
+                choices = [c[:1] + c[1:][-1:] for c in choices]
+            for values in itertools.product(*choices):
+                yield {p.name: v for p, v in zip(ports, values, strict=True) if v is not None}
 
     def _maker(self, port: Port, generator: torch.Generator) -> Make:
         """What makes the tensors of a port."""

@@ -14,41 +14,52 @@ SIZES = {"b": 4, "d": 8, "e": 6, "n": 12, "c": 3, "h": 16, "w": 16, "r": 3, "k":
 OTHER = 7  # the size of any other letter
 PICKED = 5  # negatives of a sample, where some are picked
 VIEWS = 2  # in a family that a port takes
+POSITIONS = (3, 2)  # the axes that `...` stands for, where there are any
 
 Make = Callable[[tuple[int, ...]], Tensor]
 
 
-def options(port: Port, make: Make, sizes: Mapping[str, int], generator: torch.Generator) -> Iterator[Any]:
-    """What a port may get; None for nothing. make: a tensor of a shape."""
-    for value in _of_kind(port, make, sizes, generator):
-        yield tuple(replaced(value, torch.clone) for _ in range(VIEWS)) if port.family else value
+def options(
+    port: Port, make: Make, sizes: Mapping[str, int], generator: torch.Generator, positions: tuple[int, ...] = ()
+) -> Iterator[Any]:
+    """What a port may get, the fullest last; None for nothing. make: a tensor of a shape. positions: what `...` is."""
     if port.optional:
         yield None
+    for value in _of_kind(port, make, sizes, generator, positions):
+        yield tuple(replaced(value, torch.clone) for _ in range(VIEWS)) if port.family else value
 
 
-def _of_kind(port: Port, make: Make, sizes: Mapping[str, int], generator: torch.Generator) -> Iterator[Any]:
-    first, *others = (make(shape_of(axes, sizes)) for axes in port.axes)
+def _of_kind(
+    port: Port, make: Make, sizes: Mapping[str, int], generator: torch.Generator, positions: tuple[int, ...]
+) -> Iterator[Any]:
+    first, *others = (make(shape_of(axes, sizes, positions)) for axes in port.axes)
     b, n = sizes["b"], sizes["n"]
-    mask = torch.rand(b, n, generator=generator) < 0.3
+    mask, same = (torch.rand(b, n, generator=generator) < 0.3 for _ in range(2))
     mask[0] = True  # a sample without any negatives
+    same &= ~mask
     if port.kind == "tensor":
         yield first
     elif port.kind == "gaussian":
         yield Gaussian(first, make(tuple(first.shape)))
     elif port.kind == "scores":
+        yield Scores(first)
         yield Scores(first, others[0])
         yield Scores(first, others[0], mask)
-        yield Scores(first)
+        yield Scores(first, others[0], mask, same)
     else:
         pick = torch.randint(n, (b, PICKED), generator=generator)
-        for chosen in (None, pick):
-            yield Negatives(first, chosen)
-            yield Negatives(first, chosen, mask if chosen is None else mask[:, :PICKED])
+        yield Negatives(first)
+        yield Negatives(first, None, mask)
+        yield Negatives(first, pick)
+        yield Negatives(first, pick, mask[:, :PICKED], same[:, :PICKED])
 
 
-def shape_of(axes: tuple[str, ...], sizes: Mapping[str, int]) -> tuple[int, ...]:
-    """A shape with these axes; `...` stands for none."""
-    return tuple(int(w) if w.isdigit() else sizes.get(w, OTHER) for w in axes if w != "...")
+def shape_of(axes: tuple[str, ...], sizes: Mapping[str, int], positions: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """A shape with these axes, with `positions` for `...`."""
+    shape: list[int] = []
+    for word in axes:
+        shape += positions if word == "..." else (int(word) if word.isdigit() else sizes.get(word, OTHER),)
+    return tuple(shape)
 
 
 def fits(axes: tuple[str, ...], shape: tuple[int, ...], letters: dict[str, int]) -> bool:
@@ -72,14 +83,18 @@ def shapes_of(value: Any) -> list[tuple[int, ...]]:
     return [tuple(flat(value)[0].shape)]
 
 
-def mask_fits(value: Any) -> bool:
-    """Whether the mask of negatives or scores, if there is one, belongs to them."""
-    mask = getattr(value, "mask", None)
-    if mask is None:
-        return True
+def marks_of(value: Any) -> dict[str, Tensor]:
+    """What negatives or scores say of pairs: `mask` and `same`, where there is such."""
+    if not isinstance(value, Negatives | Scores):
+        return {}
+    return {name: mark for name in ("mask", "same") if (mark := getattr(value, name)) is not None}
+
+
+def mark_fits(mark: Tensor, value: Any) -> bool:
+    """Whether a mark belongs to these negatives or scores."""
     shape = shapes_of(value)
     n = shape[1][1] if isinstance(value, Scores) and len(shape) > 1 else shape[0][0]
-    return bool(mask.dtype == torch.bool and mask.ndim == 2 and mask.shape[1] == n)
+    return bool(mark.dtype == torch.bool and mark.ndim == 2 and mark.shape[1] == n)
 
 
 def replaced(value: Any, function: Callable[[Tensor], Tensor]) -> Any:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from .compare import Comparison, FoundRun, MetricRow, compare, find_run
-from .store import store_uri, ui_command
+from .store import store_uri
 from .tracker import Status, Tracker
+from .ui import serve, ui_command
 
-__all__ = ["Comparison", "FoundRun", "MetricRow", "Status", "Tracker", "compare", "find_run", "store_uri", "ui_command"]
+__all__ = [
+    "Comparison", "FoundRun", "MetricRow", "Status", "Tracker", "compare", "find_run", "serve", "store_uri",
+    "ui_command",
+]  # fmt: skip

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,8 @@ from ..errors import RunError, UsageError, suggest
 from .store import NOT_THERE, check_database, client, reason, store_uri
 
 LOOKED_AT = 1000  # runs, when a name is looked for
+
+MORE_IS_BETTER = {"knn", "linear", "accuracy", "top1", "top5", "probe", "mi"}  # words of a metric's name
 
 
 @dataclass(frozen=True)
@@ -52,17 +55,41 @@ def find_run(name_or_id: str, uri: str | None = None) -> FoundRun:
 
 
 def compare(runs: Sequence[str], uri: str | None = None) -> Comparison:
-    """Compares runs given by name or id. Raises RunError for one that is not there."""
+    """Compares runs given by name or id. Raises UsageError for one that is not there, or is named twice."""
     store = _open(uri)
     found = tuple(_find(store, run) for run in runs)
-    names = dict.fromkeys(name for run in found for name in run.params)
-    rows = {name: tuple(run.params.get(name) for run in found) for name in names}
+    for i, run in enumerate(found):
+        if run in found[:i]:
+            raise UsageError(f"the run '{run.name}' is named twice")
+    rows = {name: tuple(_value(run, name) for run in found) for name in _in_order([run.params for run in found])}
     metrics = dict.fromkeys(name for run in found for name in run.metrics)
     return Comparison(
         found,
         {name: row for name, row in rows.items() if len(set(row)) > 1},
         tuple(_metric_row(store, name, found) for name in metrics),
     )
+
+
+def _value(run: FoundRun, name: str) -> str | None:
+    """A section that is there and empty is as good as none."""
+    value = run.params.get(name)
+    return None if value == "{}" else value
+
+
+def _in_order(runs: Sequence[Mapping[str, str]]) -> list[str]:
+    """All names, each after the last one that has most of its dotted beginning in common with it."""
+    names = list(runs[0])
+    for name in [name for run in runs[1:] for name in run]:
+        if name not in names:
+            shared = [_shared(name, other) for other in names]
+            names.insert(len(names) - shared[::-1].index(max(shared)) if names else 0, name)
+    return names
+
+
+def _shared(a: str, b: str) -> int:
+    """How many dotted parts two names begin with alike."""
+    pairs = zip(a.split("."), b.split("."), strict=False)
+    return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _metric_row(store: Any, name: str, runs: Sequence[FoundRun]) -> MetricRow:
@@ -73,7 +100,7 @@ def _metric_row(store: Any, name: str, runs: Sequence[FoundRun]) -> MetricRow:
 def _best(store: Any, name: str, run: FoundRun) -> float | None:
     """The best of all finite values."""
     words = name.lower().replace("/", "_").split("_")
-    better = max if {"knn", "accuracy", "top1", "top5", "probe"} & set(words) else min if "loss" in words else None
+    better = max if MORE_IS_BETTER & set(words) else min if "loss" in words else None
     if better is None:
         return None
     values = [m.value for m in store.get_metric_history(run.run_id, name)]

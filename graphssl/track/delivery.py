@@ -31,8 +31,7 @@ class Delivery:
     """Runs until `close`.
 
     failure: why the last try failed, None after one that did not. refused: how many entries the store will never
-    take, and refusal why. answered: set when the store was reached, or failed, for the first time. wait: seconds
-    after a first failure; doubled after each further one.
+    take, and refusal why. wait: seconds after a first failure; doubled after each further one.
     """
 
     def __init__(
@@ -43,7 +42,6 @@ class Delivery:
         self.failure: str | None = None
         self.refused, self.refusal = 0, ""
         self.run_id = journal.run_id or start.resume
-        self.answered = threading.Event()
         self._connect, self._warn, self._wait = connect, warn, wait
         self._closing = threading.Event()
         self._store: Store | None = None
@@ -67,7 +65,6 @@ class Delivery:
             closing = self._closing.is_set()
             failures = failures + 1 if self._fails() else 0
             last_failures += bool(failures) and closing
-            self.answered.set()
             if closing and ((not failures and not len(self.journal)) or last_failures >= LAST_TRIES):
                 return
             if failures and closing:

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import IO, Any, Literal
 
-Kind = Literal["metrics", "tags", "file", "text", "end"]
+Kind = Literal["metrics", "file", "text", "end"]
 REWRITE = 1000  # delivered lines in the file before it is written anew
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
-import sys
 from collections.abc import Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -171,8 +170,15 @@ class MlflowStore:
         if run.info.lifecycle_stage != "active":
             return None
         self._client.update_run(run_id, status="RUNNING")
-        self._send_tags(run_id, tags)
+        self._set_tags(run_id, tags)
         return {metric.key: metric.step for metric in run.data._metric_objs}
+
+    def _set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        from mlflow.entities import RunTag
+
+        every = [RunTag(name, value) for name, value in _tags(tags).items()]
+        for i in range(0, len(every), TAGS_AT_ONCE):
+            self._client.log_batch(run_id, tags=every[i : i + TAGS_AT_ONCE])
 
     def params(self, run_id: str, params: Mapping[str, str]) -> None:
         """Logs parameters. MLflow takes the same value again, not another."""
@@ -200,14 +206,6 @@ class MlflowStore:
         for i in range(0, len(every), METRICS_AT_ONCE):
             self._client.log_batch(run_id, metrics=every[i : i + METRICS_AT_ONCE])
 
-    def _send_tags(self, run_id: str, entries: Sequence[Entry] | Mapping[str, str]) -> None:
-        from mlflow.entities import RunTag
-
-        values = entries if isinstance(entries, Mapping) else {k: v for e in entries for k, v in e.data.items()}
-        every = [RunTag(name, value) for name, value in _tags(values).items()]
-        for i in range(0, len(every), TAGS_AT_ONCE):
-            self._client.log_batch(run_id, tags=every[i : i + TAGS_AT_ONCE])
-
     def _send_text(self, run_id: str, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._client.log_text(run_id, entry.data["content"], entry.data["artifact"])
@@ -224,15 +222,3 @@ class MlflowStore:
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
     return {clean_name(name): clip(value, LONGEST_TAG) for name, value in tags.items()}
-
-
-def ui_command(uri: str | None = None) -> list[str]:
-    """The command that shows the store in MLflow's own interface.
-
-    Raises RunError where there is nothing to show, and for a server, which shows itself.
-    """
-    uri = store_uri(uri)
-    if re.match(r"https?://", uri):
-        raise RunError(f"the store is a server: open {without_password(uri)} in a browser")
-    check_database(uri, write=False)
-    return [sys.executable, "-m", "mlflow", "ui", "--backend-store-uri", uri]

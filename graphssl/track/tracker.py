@@ -14,7 +14,6 @@ from .names import clean_name, flatten
 from .store import MlflowStore, Store, store_uri
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-ANSWER = 30.0  # seconds that `run_id` waits for the store's first answer
 
 
 class Tracker:
@@ -53,14 +52,8 @@ class Tracker:
         )
 
     @property
-    def known_run_id(self) -> str | None:
-        """The run's id in MLflow, None as long as the run could not be created."""
-        return self._delivery.run_id
-
-    @property
     def run_id(self) -> str | None:
-        """As `known_run_id`, but waits until the store has answered or failed for the first time."""
-        self._delivery.answered.wait(ANSWER)
+        """The run's id in MLflow, None as long as the run could not be created."""
         return self._delivery.run_id
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
@@ -71,10 +64,6 @@ class Tracker:
             self._invalid.append(f"metrics at step {step} could not be logged: {error}")
             return
         self._add("metrics", numbers, step)
-
-    def tags(self, tags: Mapping[str, str]) -> None:
-        """Sets tags of the run."""
-        self._add("tags", {name: str(value) for name, value in tags.items()})
 
     def text(self, content: str, artifact: str) -> None:
         """Logs text as an artifact of that name."""

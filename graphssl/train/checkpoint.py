@@ -83,11 +83,10 @@ class Checkpoints:
         """Writes the state after `step` optimizer steps, then removes what is beyond `keep`. Raises RunError."""
         path = self.folder / f"step-{step:08d}.pt"
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise RunError(_unwritable(path, error)) from error
-        self._clean()
-        save(path, {**payload, "format": FORMAT})
+            self._clean()
+            save(path, {**payload, "format": FORMAT})
+        except RunError as error:
+            raise RunError(f"the checkpoint {error}; earlier checkpoints are untouched") from error
         # A later one is here only when it could not be read, and training went on from an earlier one.
         older = [p for p in self.paths() if _step(p) <= step]
         for old in older[: -self.keep]:
@@ -126,7 +125,11 @@ class Checkpoints:
         return sorted((p for p in self.folder.iterdir() if NAME.fullmatch(p.name)), key=_step)
 
     def _clean(self) -> None:
-        """Removes what a killed process left half-written."""
+        """Makes the folder, and removes what a killed process left half-written in it."""
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise RunError(_unwritable(self.folder, error)) from error
         for path in self.folder.glob(".step-*.tmp"):
             with contextlib.suppress(OSError):
                 path.unlink()
@@ -182,6 +185,7 @@ def _sync(folder: Path) -> None:
 def _unwritable(path: Path, error: Exception) -> str:
     cause = error if isinstance(error, OSError) else error.__context__  # torch hides the cause in the context
     reason = cause.strerror or str(cause) if isinstance(cause, OSError) else str(error).split("\n", 1)[0]
-    with contextlib.suppress(OSError):
-        reason += f"; {shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free"
-    return f"the checkpoint {path} cannot be written ({reason}); earlier checkpoints are untouched"
+    if not isinstance(cause, FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError):
+        with contextlib.suppress(OSError):
+            reason += f"; {shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free"
+    return f"{path} cannot be written ({reason})"

@@ -27,8 +27,11 @@ class LARS(Optimizer):
         w = w - lr * m
 
     Groups with `adapted=False` (biases, normalisation) leave the factor out. The tensors of a group are on one
-    device. lr may be a 0-d tensor. The step does no host-device synchronisation.
+    device. lr may be a 0-d tensor. The step does no host-device synchronisation, with `torch.amp.GradScaler` neither:
+    this divides the gradients by its scale, and changes nothing where it has found one that is not finite.
     """
+
+    _step_supports_amp_scaling = True  # the scaler then sets `grad_scale` and `found_inf` for the time of a step
 
     def __init__(
         self,
@@ -67,19 +70,32 @@ class LARS(Optimizer):
         return loss
 
     def _update(self, weights: list[Tensor], group: dict[str, Any]) -> None:
+        updates, momenta, rate = self._updates(weights, group), [self._momentum(w) for w in weights], group["lr"]
+        found: Tensor | None = getattr(self, "found_inf", None)
+        before = [] if found is None else [m.clone() for m in momenta]
+        torch._foreach_mul_(momenta, group["momentum"])
+        torch._foreach_add_(momenta, updates)
+        if found is not None:
+            for momentum, old in zip(momenta, before, strict=True):
+                momentum.copy_(torch.where(found > 0, old, momentum))
+            rate = torch.where(found > 0, 0.0, rate)
+        if isinstance(rate, Tensor):
+            torch._foreach_sub_(weights, torch._foreach_mul(momenta, rate))
+        else:
+            torch._foreach_add_(weights, momenta, alpha=-rate)
+
+    def _updates(self, weights: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        """What joins the momenta: gradients, unscaled, decayed, adapted."""
         gradients = [w.grad for w in weights if w.grad is not None]
+        scale: Tensor | None = getattr(self, "grad_scale", None)
+        if scale is not None:
+            gradients = list(torch._foreach_div(gradients, scale))
         decay, updates = group["weight_decay"], gradients
         if group["adapted"] or decay != 0:
             updates = list(torch._foreach_add(gradients, weights, alpha=decay))  # gradients are not ours to write
         if group["adapted"]:
             torch._foreach_mul_(updates, _trust(weights, updates, group["eta"]))
-        momenta = [self._momentum(w) for w in weights]
-        torch._foreach_mul_(momenta, group["momentum"])
-        torch._foreach_add_(momenta, updates)
-        if isinstance(group["lr"], Tensor):
-            torch._foreach_sub_(weights, torch._foreach_mul(momenta, group["lr"]))
-        else:
-            torch._foreach_add_(weights, momenta, alpha=-group["lr"])
+        return updates
 
     def _momentum(self, weight: Tensor) -> Tensor:
         state = self.state[weight]

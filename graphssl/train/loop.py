@@ -28,11 +28,12 @@ class Metrics(Protocol):
 
 @dataclass
 class Outcome:
-    """How a training ended. knn: accuracy (0 to 1) by epoch, epoch 0 untrained. The speed leaves evaluation out."""
+    """How a training ended. knn, linear: accuracy (0 to 1) by epoch, epoch 0 untrained. The speed leaves them out."""
 
     step: int = 0
     loss: float = float("nan")
     knn: dict[int, float] = field(default_factory=dict)
+    linear: dict[int, float] = field(default_factory=dict)
     images_per_second: float = 0.0
     interrupted: bool = False
 
@@ -63,7 +64,7 @@ class Loop:
         self.outcome.step = start
         watch = CollapseWatch()
         if start == 0:
-            self._knn(0, 0)
+            self._evaluate(0, 0, ends=True)
         for epoch in range(start // per_epoch, -(-steps // per_epoch)):
             last = self._epoch(epoch, max(start, epoch * per_epoch), min(steps, (epoch + 1) * per_epoch))
             if last is None:
@@ -74,8 +75,7 @@ class Loop:
                 break
             done = self.outcome.step == steps
             self._monitor(epoch + 1, last, watch)
-            if self._due(epoch + 1, done):
-                self._knn(epoch + 1, self.outcome.step)
+            self._evaluate(epoch + 1, self.outcome.step, ends=done)
             self.outcome.interrupted = not done and self.stop()
             if done or self.outcome.interrupted or self._save_due(epoch + 1):
                 self._save()
@@ -126,9 +126,10 @@ class Loop:
 
     def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
         terms = {f"loss/{k}": float(v) for k, v in outputs["terms"].items()}
+        bounds = {f"mi/{k}": float(v) for k, v in outputs["bounds"].items()}
         loss = self.outcome.loss = float(outputs["loss"].detach())
         self.progress.update(step, loss, self._rate(), speed)
-        self.tracker.metrics({"loss": loss, **terms, "lr": self._rate(), "images_per_second": speed}, step)
+        self.tracker.metrics({"loss": loss, **terms, **bounds, "lr": self._rate(), "images_per_second": speed}, step)
 
     def _monitor(self, epoch: int, outputs: Mapping[str, Any], watch: CollapseWatch) -> None:
         monitor = self.evaluate.monitor
@@ -142,20 +143,24 @@ class Loop:
             for warning in watch.look(line, values):
                 self.progress.message(f"warning: {warning}")
 
-    def _due(self, epoch: int, done: bool) -> bool:
-        knn = self.evaluate.knn
-        return knn is not None and (done or epoch % knn.every == 0)
-
-    def _knn(self, epoch: int, step: int) -> None:
-        if self.judge is None or self.evaluate.knn is None:
+    def _evaluate(self, epoch: int, step: int, ends: bool) -> None:
+        """kNN every so many epochs; it and the linear classifier where the training begins and ends."""
+        knn, linear = self.evaluate.knn, self.evaluate.linear
+        if knn is not None and not ends and epoch % knn.every:
+            knn = None
+        if not ends:
+            linear = None
+        if self.judge is None or (knn is None and linear is None):
             return
-        accuracy = self.judge.knn(self.evaluate.knn)
-        self.outcome.knn[epoch] = accuracy
-        self.tracker.metrics({"knn": accuracy}, step)
-        if epoch == 0:
-            self.progress.message(f"kNN accuracy of the untrained encoder: {100 * accuracy:.2f} %")
-        else:
-            self.progress.epoch_end(epoch, {"knn": accuracy})
+        found = self.judge.accuracies(knn, linear)
+        for name, accuracy in found.items():
+            getattr(self.outcome, name)[epoch] = accuracy
+            if epoch == 0:
+                label = "kNN" if name == "knn" else name
+                self.progress.message(f"{label} accuracy of the untrained encoder: {100 * accuracy:.2f} %")
+        self.tracker.metrics(found, step)
+        if epoch > 0:
+            self.progress.epoch_end(epoch, found)
 
     # -- checkpoints and failures --------------------------------------------------------------------------
 
@@ -165,6 +170,7 @@ class Loop:
             "step": self.outcome.step,
             **self.step.state(),
             "knn": dict(self.outcome.knn),
+            "linear": dict(self.outcome.linear),
         }
         self.checkpoints.write(self.outcome.step, payload)
 

@@ -92,8 +92,20 @@ def _keys(kind: _Kind, train: spec.Train) -> dict[str, Any]:
 def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: torch.device) -> Optimizer:
     fused = device.type in ("cpu", "cuda")
     if isinstance(config, spec.Sgd):
-        return SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
+        sgd = SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
+        return _with_momentum(sgd) if config.momentum else sgd
     if isinstance(config, spec.AdamW):
         first, second = config.betas
         return AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused)
     return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)
+
+
+def _with_momentum(optimizer: SGD) -> SGD:
+    """Momentum that starts at 0, which is what SGD's first step makes of none.
+
+    Where a gradient scaler skips that first step, fused SGD would go on with a momentum that nobody has written.
+    """
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer

@@ -24,7 +24,7 @@ def wrong(name: str, **values: Any) -> list[str]:
     return [f"{'.'.join(map(str, path))}: {message}" for path, message, _ in problems]
 
 
-PUBLISHED = {
+PUBLISHED: dict[str, dict[str, Any]] = {
     "augment.simclr": {"crop": (0.08, 1.0), "jitter": 0.8, "amounts": (0.8, 0.8, 0.8, 0.2), "blur": 0.5, "solarize": 0},
     "augment.byol": {
         "crop": (0.08, 1.0), "jitter": 0.8, "amounts": (0.4, 0.4, 0.2, 0.1), "blur": (1, 0.1), "solarize": (0, 0.2),
@@ -34,18 +34,29 @@ PUBLISHED = {
     "augment.multicrop": {
         "crop": (0.14, 1.0), "jitter": 0.8, "amounts": (0.8, 0.8, 0.8, 0.2), "blur": 0.5, "solarize": 0,
     },
+    "augment.dino": {
+        "crop": (0.4, 1.0), "jitter": 0.8, "amounts": (0.4, 0.4, 0.2, 0.1), "blur": (1, 0.1, 0.5), "solarize": (0, 0.2, 0),
+        "small_crop": (0.05, 0.4), "wide": 2, "small": 8,
+    },
+    "augment.amdim": {
+        "crop": (0.3, 1.0), "ratio": (0.7, 1.4), "jitter": 0.8, "amounts": (0.4, 0.4, 0.4, 0.1), "grey": 0.25, "blur": 0,
+        "solarize": 0, "views": 2,
+    },
+    "augment.npid": {"crop": (0.2, 1.0), "jitter": 1, "amounts": (0.4,) * 4, "blur": 0, "solarize": 0, "views": 1},
+    "augment.cmc": {"crop": (0.2, 1.0), "jitter": 0, "grey": 0, "blur": 0, "solarize": 0, "views": 1},
+    "augment.cpc": {
+        "crop": ((256 / 300) ** 2,) * 2, "ratio": (1, 1), "jitter": 0, "grey": 1, "blur": 0, "solarize": 0, "views": 1,
+    },
 }  # fmt: skip
+USUAL = {"flip": 0.5, "grey": 0.2, "strength": 1, "ratio": (3 / 4, 4 / 3), "sigma": (0.1, 2.0), "size": None}
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_defaults_are_the_published_ones(name: str) -> None:
-    own, published = config(name), PUBLISHED[name]
-    assert (own.brightness, own.contrast, own.saturation, own.hue) == published["amounts"]
-    assert {key: getattr(own, key) for key in published if key != "amounts"} == {
-        key: value for key, value in published.items() if key != "amounts"
-    }
-    assert (own.flip, own.grey, own.strength) == (0.5, 0.2, 1)
-    assert (own.ratio, own.sigma) == ((3 / 4, 4 / 3), (0.1, 2.0))
+    own, published = config(name), {**USUAL, **PUBLISHED[name]}
+    amounts = published.pop("amounts", None)
+    assert amounts in (None, (own.brightness, own.contrast, own.saturation, own.hue))
+    assert {key: getattr(own, key) for key in published} == published
 
 
 def test_grey_comes_first_in_moco_v1_only() -> None:
@@ -72,6 +83,10 @@ def test_every_field_is_described() -> None:
         ("augment.simclr", {"views": 4, "blur": [1, 0.1, 0.5, 0]}),
         ("augment.multicrop", {}),
         ("augment.multicrop", {"blur": [1, 0.1, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5]}),
+        ("augment.multicrop", {"blur": [1, 0.1, 0.5], "grey": [0, 0, 0.2]}),
+        ("augment.multicrop", {"wide": 1, "small": 1, "blur": [1, 0.1]}),
+        ("augment.dino", {"small": 10}),
+        ("augment.dino", {"small": 3, "blur": [1, 0.1, 0.5, 0.5, 0.5]}),
         ("augment.simclr", {"strength": 2.5}),
     ],
 )
@@ -84,6 +99,15 @@ def test_one_number_is_for_all_views_and_a_list_has_one_for_each() -> None:
     views = [own.view(i, DATA, {}) for i in range(2)]
     assert [v.flip for v in views] == [0, 0]
     assert [v.blur for v in views] == [1, 0.1]
+
+
+def test_a_number_more_than_wide_views_is_for_all_small_ones() -> None:
+    own = config("augment.dino", small=3)
+    views = [own.view(i, DATA, {}) for i in range(own.total)]
+    assert [v.blur for v in views] == [1, 0.1, 0.5, 0.5, 0.5]
+    assert [v.solarize for v in views] == [0, 0.2, 0, 0, 0]
+    each = config("augment.multicrop", small=2, blur=[1, 0.9, 0.8, 0.7])
+    assert [each.view(i, DATA, {}).blur for i in range(4)] == [1, 0.9, 0.8, 0.7]
 
 
 def test_strength_scales_all_four_amounts() -> None:
@@ -100,10 +124,11 @@ COUNT = "it is one number, or a list of one for each view"
         ("augment.byol", {"blur": 2}, "blur: 'blur' is 2; it should be less than or equal to 1"),
         ("augment.byol", {"blur": -0.5}, "blur: 'blur' is -0.5; it should be greater than or equal to 0"),
         ("augment.byol", {"blur": [0.5, 2]}, "blur.1: 'blur' is 2; it should be less than or equal to 1"),
-        ("augment.byol", {"blur": "often"}, "blur: 'blur' is 'often'; it should be a valid number"),
+        ("augment.byol", {"blur": "often"}, "blur: 'blur' is 'often'; it should be a number"),
         ("augment.byol", {"blur": [0.5]}, f": blur is a list of 1, and the number of views is 2; {COUNT}"),
         ("augment.byol", {"views": 3}, f": blur is a list of 2, and the number of views is 3; {COUNT}"),
         ("augment.multicrop", {"grey": [0, 1]}, f": grey is a list of 2, and the number of views is 8; {COUNT}"),
+        ("augment.dino", {"wide": 3}, f": blur is a list of 3, and the number of views is 11; {COUNT}"),
         ("augment.simclr", {"flip": []}, f": flip is a list of 0, and the number of views is 2; {COUNT}"),
         ("augment.simclr", {"crop": [1, 0.08]}, "crop: a range is [smallest, largest], and 1 is above 0.08"),
         ("augment.simclr", {"crop": [0.5]}, "crop: a range is two numbers, [smallest, largest], and not 1"),

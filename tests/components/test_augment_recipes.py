@@ -20,6 +20,8 @@ from graphssl.components.augment.view import Parameters, View
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 RECIPES = ("augment.simclr", "augment.byol", "augment.moco_v1", "augment.moco_v2", "augment.multicrop")
+# The same code with other defaults, of one view, two and ten.
+OTHERS = ("augment.npid", "augment.cmc", "augment.cpc", "augment.amdim", "augment.dino")
 CPU = torch.device("cpu")
 
 
@@ -89,7 +91,7 @@ def check_against_torchvision(module: Any, image: Tensor, seed: int = 0) -> None
 # -- whole views ---------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, *OTHERS])
 @pytest.mark.parametrize(("h", "w"), [(32, 32), (40, 28)])
 def test_views_equal_torchvision(name: str, h: int, w: int) -> None:
     check_against_torchvision(node(name, h, w), images(24, h, w))
@@ -147,7 +149,7 @@ def test_normalised_with_the_statistics_of_the_data() -> None:
         torch.testing.assert_close(view, expected, rtol=0, atol=1e-5)
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, *OTHERS])
 def test_form_of_the_output(name: str) -> None:
     module = node(name, 40, 28, size=20)
     views = flat(module(images(5, 40, 28), draws=drawn(module, 5)))
@@ -157,7 +159,7 @@ def test_form_of_the_output(name: str) -> None:
         assert view.dtype == torch.float32
         assert view.shape[:2] == (5, 3)
         assert view.is_contiguous(memory_format=torch.channels_last)
-    assert [v.shape[2:] for v in views[:2]] == [(20, 20)] * 2
+    assert all(v.shape[2:] == (20, 20) for v in views[:2])
 
 
 def config_of(name: str, **values: Any) -> Any:
@@ -190,6 +192,25 @@ def test_small_views_show_less() -> None:
     assert share[0].max() > 0.95
     assert 0.045 < share[1].min() < 0.055
     assert 0.13 < share[1].max() < 0.15
+
+
+def test_cpc_cuts_256_of_300_pixels_and_shows_grey() -> None:
+    """So at the paper's sizes nothing is resized: a view is its box, without its colours."""
+    module, image = node("augment.cpc", 300, 300, size=256, flip=0), images(2, 300, 300)
+    (own,) = drawn(module, 2)
+    (view,) = module(image, draws=(own,))
+    for i in range(2):
+        top, left, height, width = (int(entry[i]) for entry in own.box)
+        assert (height, width) == (256, 256)
+        expected = tv.rgb_to_grayscale(image[i, :, top : top + 256, left : left + 256] / 255, 3)
+        torch.testing.assert_close(denormalised(view[i]), expected, rtol=0, atol=1e-5)
+    assert own.box.top.max() <= 44
+
+
+def test_dino_gives_two_families() -> None:
+    made = views_of("augment.dino", 224, 224, b=1)
+    assert [v.shape[2:] for v in made.wide] == [(224, 224)] * 2
+    assert [v.shape[2:] for v in made.small] == [(96, 96)] * 8
 
 
 # -- what is drawn -------------------------------------------------------------------------------------------
@@ -423,7 +444,7 @@ def test_nodes_hold_no_state() -> None:
         assert not list(module.buffers())
 
 
-@pytest.mark.parametrize("name", RECIPES)
+@pytest.mark.parametrize("name", [*RECIPES, *OTHERS])
 def test_declared_as_makers_of_views(name: str) -> None:
     entry = find(name)
     assert entry.traits == {"view"}

@@ -8,7 +8,9 @@ from typing import Annotated, Any
 import pytest
 from torch import Tensor, nn
 
-from graphssl.component import REGISTRY, discover
+from graphssl.component import REGISTRY, DataFacts, Sizes, build, discover
+from graphssl.components.negatives import MemoryBank
+from graphssl.components.objective.f_divergence import EXPECTATIONS
 from graphssl.testing import check_component
 
 LIBRARY = Path(__file__).parents[2] / "components"
@@ -39,19 +41,45 @@ def chain(**config: Any) -> dict[str, Any]:
     }
 
 
+PRIORS = ("uniform", "normal")
+BANK = Sizes({"d": 5}, DataFacts(samples=32))
+
 # How each component is called; those that are not listed need nothing. Small, so that a check takes a second.
 CASES: dict[str, list[dict[str, Any]]] = {
+    "augment.patches": [
+        {"config": {"size": 8, "stride": 4, "crop": n}, "sizes": {"y": 18, "x": 16}} for n in (None, 5)
+    ],
+    "context.gru": [{"config": {"out": 5}}],
+    "context.masked_conv": [{"config": {"hidden": 5, "layers": 2}}],
     "critic.bilinear": [{}, {"config": {"temperature": 0.5}, "sizes": {"d": 3, "e": 3}}],
+    "critic.concat": [{"config": {"hidden": 6, "layers": 2}}],
     "critic.cosine": [{"config": {"temperature": 0.1}}],
+    "critic.js": [{"config": {"units": 10}}, {"config": {"units": 6, "form": "concat_and_convolve"}}],
+    "critic.separable": [{"config": {"hidden": 6, "out": 4, "layers": 2}}],
+    "encoder.amdim": [
+        {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
+    ],
+    "encoder.conv": [{"config": {"width": 4, "hidden": 6, "out": 5}}],
     "encoder.resnet": [
         {"config": {"depth": 10, "width": 4}},
         {"config": {"depth": 10, "width": 4, "norm": {"use": "split_batch", "splits": 2}}},
     ],
     "encoder.vit": [{"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}}],
+    "head.gaussian": [{"config": {"out": 3}}],
     "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],
+    "head.prototypes": [{"config": {"count": 5}}],
+    "head.residual": [{"config": {"out": 10, "last_norm": True}}, {"config": {"out": 6, "norm": "none"}}],
     "negatives.memory_bank": [{"config": {"sample": 5}}, {"config": {"sample": None}}, {"config": {"own": "keep"}}],
     "negatives.queue": [{"config": {"size": 6}}, {"config": {"size": 3}}],
+    "objective.alignment": [{}, {"config": {"alpha": 1, "normalize": False}}],
+    "objective.dcl": [{}, {"config": {"weight": "von_mises"}}],
+    "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
+    "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],
+    "objective.vicreg": [{}, {"sizes": {"d": 3}}],
+    # A reversal changes gradients alone, and what is scheduled is looked for in values: it is given as a schedule.
+    "prior.adversary": [{"config": {"hidden": [6], "reversal": {"from": 0.5, "to": 1}, "prior": p}} for p in PRIORS],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
+    "target.entry": [{"config": {"of": "bank"}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],
 }
 
 

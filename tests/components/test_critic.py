@@ -1,4 +1,4 @@
-"""Critics against their formulas, pair by pair in float64; masks, picks, half precision, schedules."""
+"""Dot products, cosines and bilinear forms pair by pair in float64; positions, picks, half precision, schedules."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from graphssl.component import Sizes, Unbound, build
-from graphssl.components.critic import Bilinear, Cosine, Dot, base
+from graphssl.components.critic import JS, Bilinear, Concat, Cosine, Dot, Euclidean, Separable, base
+from graphssl.components.negatives import InBatch
 from graphssl.ports import Negatives, Scores
 
 CRITICS = (Cosine, Dot, Bilinear)
@@ -79,7 +80,7 @@ def test_gradients_by_finite_differences(cls: type[nn.Module]) -> None:
     node = critic(cls, temperature=0.7)
 
     def scores(query: Tensor, key: Tensor, entries: Tensor) -> tuple[Tensor, Tensor]:
-        positive, negative, _ = node(query, key, Negatives(entries))
+        positive, negative, *_ = node(query, key, Negatives(entries))
         return positive, negative
 
     assert torch.autograd.gradcheck(scores, values(b=2, n=3))
@@ -97,13 +98,40 @@ def test_without_negatives_there_are_only_positives(cls: type[nn.Module]) -> Non
 
 @pytest.mark.parametrize("cls", CRITICS)
 @pytest.mark.parametrize("picked", [False, True])
-def test_the_mask_goes_on_to_the_objective(cls: type[nn.Module], picked: bool) -> None:
+def test_mask_and_same_go_on_to_the_objective(cls: type[nn.Module], picked: bool) -> None:
     query, key, entries = values()
     pick = torch.zeros(5, 4, dtype=torch.int64) if picked else None
-    mask = torch.rand(5, 4 if picked else 9) < 0.5
-    scores = critic(cls)(query, key, Negatives(entries, pick, mask))
+    mask, same = torch.rand(2, 5, 4 if picked else 9) < 0.5
+    scores = critic(cls)(query, key, Negatives(entries, pick, mask, same))
     assert scores.mask is mask
+    assert scores.same is same
     assert scores.negative.shape == mask.shape
+
+
+@pytest.mark.parametrize("positions", [(4,), (2, 3), (1, 1)])
+@pytest.mark.parametrize("cls", CRITICS)
+def test_each_position_of_a_key_is_a_positive(cls: type[nn.Module], positions: tuple[int, ...]) -> None:
+    node, (query, _, entries) = critic(cls, temperature=0.3), values()
+    key = torch.randn(5, *positions, 6, dtype=torch.float64, requires_grad=True)
+    scores = node(query, key, Negatives(entries))
+    flat = key.reshape(5, -1, 6)
+    rows = [[plain_score(node, query[i], flat[i, j], 0.3) for j in range(flat.shape[1])] for i in range(5)]
+    expected = torch.stack([torch.stack(row) for row in rows]).view(5, *positions)
+    _, negative = plain_scores(node, query, flat[:, 0], entries, None, 0.3)
+    leaves = [query, key, entries, *node.parameters()]
+    torch.testing.assert_close(scores.positive, expected, rtol=1e-12, atol=1e-12)
+    torch.testing.assert_close(
+        gradients((scores.positive, scores.negative), leaves), gradients((expected, negative), leaves)
+    )
+
+
+@pytest.mark.parametrize("cls", CRITICS)
+def test_the_positions_of_a_key_score_alike_among_in_batch_negatives(cls: type[nn.Module]) -> None:
+    query, key = torch.randn(4, 6).double(), torch.randn(4, 2, 3, 6).double()
+    scores = critic(cls, temperature=0.2)(query, key, build(InBatch)((key,)))
+    own = scores.negative.view(4, 4, 2, 3)[range(4), range(4)]
+    torch.testing.assert_close(own, scores.positive)
+    assert (~scores.mask).sum(1).tolist() == [3 * 6] * 4
 
 
 @pytest.mark.parametrize("cls", CRITICS)
@@ -134,6 +162,24 @@ def test_a_key_scores_alike_as_positive_and_as_negative(cls: type[nn.Module]) ->
     query, key, _ = values()
     scores = critic(cls, temperature=0.1)(query, key, Negatives(key))
     torch.testing.assert_close(scores.negative.diagonal(), scores.positive)
+
+
+def rows_of(b: int) -> list[Negatives]:
+    """Entries with picks and marks of b samples."""
+    entries, flags = torch.randn(9, 6).double(), torch.zeros(b, 9, dtype=torch.bool)
+    return [Negatives(entries, flags.long()), Negatives(entries, None, flags), Negatives(entries, None, None, flags)]
+
+
+@pytest.mark.parametrize("cls", [*CRITICS, Euclidean, Separable, Concat, JS])
+@pytest.mark.parametrize("b", [4, 10])
+def test_negatives_of_other_samples_than_the_queries_are_refused(cls: type[nn.Module], b: int) -> None:
+    """Such as in-batch negatives of b images for the b r k positions of a map."""
+    query, key, _ = values()
+    for negatives in rows_of(b):
+        with pytest.raises(ValueError, match=f"made for {b} samples, and there are 5 queries"):
+            critic(cls)(query, key, negatives)
+    for negatives in rows_of(5):
+        critic(cls)(query, key, negatives)
 
 
 def test_cosine_ignores_lengths_and_the_others_do_not() -> None:

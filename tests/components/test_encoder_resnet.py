@@ -10,9 +10,11 @@ import torch
 from torch import Tensor, nn
 from torchvision import models
 
-from graphssl.component import Sizes, Unbound, build
+from graphssl.component import Sizes, Unbound, build, find
 from graphssl.components.encoder import ResNet
 from graphssl.components.norms import SplitBatchNorm2d
+from graphssl.components.target import EMA
+from graphssl.evaluate.features import pooled
 from graphssl.spec import validate
 from graphssl.testing import check_component
 
@@ -141,14 +143,14 @@ def test_the_small_stem_keeps_the_resolution() -> None:
     conv = ours.conv1
     assert (conv.kernel_size, conv.stride, conv.padding, conv.bias) == ((3, 3), (1, 1), (1, 1), None)
     assert isinstance(ours.maxpool, nn.Identity)
-    assert ours.maps(image()).shape == (4, 64, 4, 4)
+    assert ours.maps(image())["layer4"].shape == (4, 64, 4, 4)
 
 
 def test_the_imagenet_stem_divides_it_by_four() -> None:
     ours = resnet(depth=10, width=8, stem="imagenet")
     conv = ours.conv1
     assert (conv.kernel_size, conv.stride, conv.padding, conv.bias) == ((7, 7), (2, 2), (3, 3), None)
-    assert ours.maps(image(size=64)).shape == (4, 64, 2, 2)
+    assert ours.maps(image(size=64))["layer4"].shape == (4, 64, 2, 2)
 
 
 @pytest.mark.parametrize(
@@ -177,8 +179,55 @@ def test_images_of_any_size() -> None:
 
 def test_the_output_is_the_mean_of_the_map() -> None:
     ours = resnet(depth=10, width=8)
-    maps = copy.deepcopy(ours).maps(image())
+    maps = copy.deepcopy(ours).maps(image())["layer4"]
     torch.testing.assert_close(ours(image()), maps.mean((2, 3)))
+
+
+# -- maps ----------------------------------------------------------------------------------------------------
+
+
+def test_maps_are_outputs_beside_the_vector() -> None:
+    """Each is what its layer gives, as a hook sees it; the vector and the weights are those without maps."""
+    alone, ours = resnet(depth=10, width=4), resnet(depth=10, width=4, maps=["layer4", "layer2"])
+    assert list(ours.state_dict()) == list(alone.state_dict())
+    assert all(torch.equal(v, ours.state_dict()[k]) for k, v in alone.state_dict().items())
+    seen: dict[str, Tensor] = {}
+    for name in ("layer2", "layer4"):
+        alone.get_submodule(name).register_forward_hook(lambda _, __, out, name=name: seen.update({name: out}))
+    parts, vector = ours(image()), alone(image())
+    assert parts._fields == ("vector", "layer4", "layer2")
+    assert torch.equal(parts.vector, vector)
+    assert torch.equal(parts.layer2, seen["layer2"])
+    assert torch.equal(parts.layer4, seen["layer4"])
+    assert (parts.layer2.shape, parts.layer4.shape) == ((4, 8, 16, 16), (4, 32, 4, 4))
+    torch.testing.assert_close(pooled(parts), vector)
+
+
+def test_ports_follow_the_maps() -> None:
+    entry = find("encoder.resnet")
+    assert [str(p) for p in entry.signature(entry.config(), {}).outputs] == ["[b d]"]
+    ports = entry.signature(entry.config(maps=["layer3", "layer4"]), {}).outputs
+    assert {p.name: str(p) for p in ports} == {"vector": "[b d]", "layer3": "[b c3 r3 k3]", "layer4": "[b c4 r4 k4]"}
+
+
+def test_a_map_trains_the_layers_before_it() -> None:
+    ours = resnet(depth=10, width=4, maps=["layer2"])
+    ours(image()).layer2.square().sum().backward()
+    assert ours.conv1.weight.grad.abs().sum() > 0
+    assert ours.layer3[0].conv1.weight.grad is None
+
+
+def test_a_target_gives_maps_too() -> None:
+    """Also dealt out over the splits of its norms and put back: in eval mode the order can be seen."""
+    online = resnet(depth=10, width=4, maps=["layer3"], norm={"use": "split_batch", "splits": 2})
+    target = build(EMA, sources={"of": [online]}, of=["encoder"])
+    for own in target.modules():
+        if isinstance(own, SplitBatchNorm2d):
+            own.eval()
+    expected = copy.deepcopy(online).eval()(image())
+    for ours, theirs in zip(target(image()), expected, strict=True):
+        torch.testing.assert_close(ours, theirs)
+        assert not ours.requires_grad
 
 
 # -- norms ---------------------------------------------------------------------------------------------------
@@ -245,6 +294,7 @@ def test_groups_that_do_not_divide_the_width() -> None:
         {"norm": {"use": "split_batch", "splits": 2}, "zero_init_residual": False},
         {"norm": {"use": "group", "groups": 2}},
         {"depth": 14},
+        {"maps": ["layer4", "layer1"]},
     ],
     ids=str,
 )
@@ -256,9 +306,9 @@ def test_channels_last_stays_and_changes_nothing() -> None:
     ours = resnet(depth=10, width=8, norm={"use": "split_batch", "splits": 2})
     last = copy.deepcopy(ours).to(memory_format=torch.channels_last)
     x = image(8).contiguous(memory_format=torch.channels_last)
-    maps = last.maps(x)
+    maps = last.maps(x)["layer4"]
     assert maps.is_contiguous(memory_format=torch.channels_last)
-    torch.testing.assert_close(maps, ours.maps(image(8)), rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(maps, ours.maps(image(8))["layer4"], rtol=1e-4, atol=1e-4)
 
 
 def test_a_build_on_the_meta_device_takes_no_memory() -> None:
@@ -276,6 +326,8 @@ def test_a_build_on_the_meta_device_takes_no_memory() -> None:
         ({"norm": "none"}, ("norm",), "'norm' is 'none'"),
         ({"norm": {"use": "split_batch", "split": 8}}, ("norm", "split"), "no key is called 'split'"),
         ({"layers": 3}, ("layers",), "no key is called 'layers'"),
+        ({"maps": ["layer5"]}, ("maps", 0), "'layer5', which is none of the choices"),
+        ({"maps": ["layer3", "layer3"]}, ("maps",), "a layer is named twice in layer3, layer3"),
     ],
 )
 def test_errors_in_a_file(entries: dict[str, Any], at: tuple[str, ...], message: str) -> None:

@@ -239,3 +239,23 @@ def test_a_frozen_projection_of_one_channel() -> None:
 )
 def test_hints(entries: dict[str, Any], hint: str | None) -> None:
     assert [h for *_, h in validate(ViT.Config, entries)[1]] == [hint]
+
+
+def test_images_of_another_size_get_interpolated_positions() -> None:
+    """Against torchvision's own network of that size, given the embeddings resized by hand."""
+    ours = vit(16, **SMALL)
+    theirs = VisionTransformer(8, 4, 2, 3, 24, 40)
+    theirs.heads = nn.Identity()
+    state = {k: v for k, v in ours.state_dict().items() if not k.startswith("heads.")}
+    known = state["encoder.pos_embedding"]
+    grid = known[:, 1:].reshape(1, 4, 4, 24).permute(0, 3, 1, 2)
+    small = nn.functional.interpolate(grid, (2, 2), mode="bicubic", align_corners=False)
+    state["encoder.pos_embedding"] = torch.cat([known[:, :1], small.permute(0, 2, 3, 1).reshape(1, 4, 24)], 1)
+    theirs.load_state_dict(state)
+    x = image(size=8)
+    torch.testing.assert_close(ours(x), theirs(x))
+    ours(x).sum().backward()
+    assert ours.encoder.pos_embedding.grad.abs().sum() > 0
+    assert ours(torch.randn(2, 3, 8, 12)).shape == (2, 24)
+    with pytest.raises(ValueError, match="10 x 8 px do not part into patches of 4 px"):
+        ours(torch.randn(2, 3, 10, 8))

@@ -62,6 +62,12 @@ def structure(node: nn.Module) -> list[str]:
         pytest.param(
             2048, {"hidden": 512, "out": 2048}, ["2048>512", BATCH + "*", RELU, "512>2048+"], id="simsiam's predictor"
         ),
+        pytest.param(
+            384,
+            {"layers": 3, "out": 256, "norm": "none", "activation": "gelu"},
+            ["384>2048+", "GELU", "2048>2048+", "GELU", "2048>256+"],
+            id="dino",
+        ),
     ],
 )
 def test_the_heads_of_the_papers(d: int, config: dict[str, Any], layers: list[str]) -> None:
@@ -125,7 +131,10 @@ def plain(node: nn.Module, x: Tensor, config: dict[str, Any]) -> Tensor:
     for _ in range(config.get("layers", 2) - 1):
         x = torch.einsum("bd,ed->be", x, next(rest))
         x = x + next(rest) if config["norm"] == "none" else norm(x) * next(rest) + next(rest)
-        x = torch.where(x > 0, x, torch.zeros_like(x))
+        if config.get("activation") == "gelu":
+            x = x * (1 + torch.erf(x / 2**0.5)) / 2
+        else:
+            x = torch.where(x > 0, x, torch.zeros_like(x))
     x = torch.einsum("bd,ed->be", x, next(rest))
     x = norm(x) if config.get("last_norm") else x + next(rest)
     assert next(rest, None) is None
@@ -147,6 +156,8 @@ CONFIGS: list[dict[str, Any]] = [
     {"norm": "layer", "last_norm": True},
     {"norm": "none"},
     {"norm": "none", "layers": 3},
+    {"norm": "none", "layers": 3, "activation": "gelu"},
+    {"norm": "batch", "activation": "gelu"},
 ]
 
 
@@ -202,6 +213,12 @@ def test_the_input_is_not_changed() -> None:
         x = values()
         head(hidden=7, out=4, **config)(x)
         assert torch.equal(x, values())
+
+
+def test_the_activation_changes_no_name_and_no_initial_weight() -> None:
+    one, two = (head(hidden=7, out=4, activation=activation).state_dict() for activation in ("relu", "gelu"))
+    assert list(one) == list(two)
+    assert all(torch.equal(one[k], two[k]) for k in one)
 
 
 def test_initial_weights_are_those_of_torch() -> None:
@@ -285,12 +302,13 @@ def test_a_size_that_is_not_known_yet() -> None:
         ({"hiden": 4}, ("hiden",), "no key is called 'hiden' here", "did you mean 'hidden'?"),
         ({"hidden": 0}, ("hidden",), "'hidden' is 0; it should be greater than 0", None),
         ({"out": -1}, ("out",), "'out' is -1; it should be greater than 0", None),
-        ({"out": "128"}, ("out",), "'out' is '128'; it should be a valid integer", None),
+        ({"out": "128"}, ("out",), "'out' is '128'; it should be a whole number", "write it without quotes: 128"),
         ({"layers": 0}, ("layers",), "'layers' is 0; it should be greater than 0", None),
         ({"norm": "batchnorm"}, ("norm",), "'norm' is 'batchnorm', which is none of the choices", "did you mean 'batch'?"),
         ({"norm": "group"}, ("norm",), "'norm' is 'group', which is none of the choices", "choices are batch, split_batch, layer, none"),
         ({"norm": {"use": "group"}}, ("norm", "use"), "'group' is none of the choices", "choices are batch, split_batch, layer, none"),
         ({"norm": {"use": "layr"}}, ("norm", "use"), "'layr' is none of the choices", "did you mean 'layer'?"),
+        ({"activation": "gelo"}, ("activation",), "'activation' is 'gelo', which is none of the choices", "did you mean 'gelu'?"),
         ({"norm": {"use": "split_batch", "split": 4}}, ("norm", "split"), "no key is called 'split' here", "did you mean 'splits'?"),
         ({"norm": {"use": "split_batch", "splits": 0}}, ("norm", "splits"), "'splits' is 0; it should be greater than 0", None),
         ({"norm": "none", "last_norm": True}, (), "last_norm: true needs a norm, and this head has norm: none", None),

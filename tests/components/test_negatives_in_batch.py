@@ -1,4 +1,4 @@
-"""In-batch negatives: all views joined, a sample's own masked, gradients through them."""
+"""In-batch negatives: all positions of all views joined, a sample's own masked, gradients through them."""
 
 from __future__ import annotations
 
@@ -25,6 +25,25 @@ def test_all_views_of_other_samples_are_negatives(b: int, views: int) -> None:
             view, sample = divmod(j, b)
             assert sample != i
             assert torch.equal(given.entries[j], z[view][sample])
+
+
+@pytest.mark.parametrize("shapes", [[(3,)], [(2, 3)], [(2, 3), (2, 3)], [(2, 2), (3,), ()]])
+@pytest.mark.parametrize("b", [1, 4])
+def test_all_positions_of_other_samples_are_negatives(b: int, shapes: list[tuple[int, ...]]) -> None:
+    """Views may differ in their positions: a vector, a row, a grid."""
+    z = tuple(torch.randn(b, *shape, 4) for shape in shapes)
+    given = build(InBatch)(z)
+    expected = [(sample, vector) for view in z for sample in range(b) for vector in view[sample].reshape(-1, 4)]
+    assert torch.equal(given.entries, torch.stack([vector for _, vector in expected]))
+    assert given.mask.tolist() == [[sample == i for sample, _ in expected] for i in range(b)]
+
+
+def test_gradients_flow_to_every_position() -> None:
+    z = torch.randn(3, 2, 2, 4, requires_grad=True)
+    given = build(InBatch)((z,))
+    weight = torch.randn(12, 4)
+    (found,) = torch.autograd.grad((given.entries * weight).sum(), z)
+    assert torch.equal(found, weight.view(3, 2, 2, 4))
 
 
 def test_two_views_leave_2b_minus_2_negatives() -> None:

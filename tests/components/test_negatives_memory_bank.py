@@ -1,16 +1,21 @@
-"""The memory bank: draws, masks, and the moving average of each entry, sample by sample in float64."""
+"""The memory bank: draws, weights, masks, and the moving average of each entry, sample by sample in float64."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
+from conftest import MOCO, Write, problems_of
 from pydantic import ValidationError
+from scipy.stats import chisquare
 from torch import Tensor
 
+import graphssl
 from graphssl.component import REGISTRY, DataFacts, Sizes, Unbound, build
 from graphssl.components.negatives import MemoryBank
+from graphssl.testing import check_component
 
 D, SAMPLES = 5, 20
 
@@ -150,6 +155,105 @@ def test_only_a_bank_that_draws_is_random() -> None:
 def test_draws_have_their_shape_on_the_meta_device() -> None:
     node = bank(sample=9)
     assert node.draw(4, None, torch.device("meta")).shape == (4, 9)
+
+
+# -- weights -------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A file in the current folder: 0, 1, 2, ... 19."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "weights.txt"
+    path.write_text("".join(f"{i}\n" for i in range(SAMPLES)))
+    return path
+
+
+def test_draws_are_in_proportion_to_the_weights(weights: Path) -> None:
+    node = bank(sample=1000, weights="weights.txt")
+    draws = draws_of(node, 40)
+    counts = torch.bincount(draws.flatten(), minlength=SAMPLES)
+    expected = 40_000 * torch.arange(SAMPLES) / sum(range(SAMPLES))
+    assert counts[0] == 0
+    assert chisquare(counts[1:], expected[1:]).pvalue > 1e-3
+    assert torch.equal(draws, draws_of(node, 40))
+    assert not torch.equal(draws[0], draws[1])
+
+
+def test_the_own_entry_is_masked_among_weighted_draws(weights: Path) -> None:
+    node = bank(sample=50, weights="weights.txt")
+    draws = draws_of(node, 2)
+    assert node(torch.tensor([19, 0]), draws).mask.tolist() == [
+        [j == i for j in row] for i, row in zip((19, 0), draws.tolist(), strict=True)
+    ]
+
+
+def test_weights_are_no_part_of_the_state(weights: Path) -> None:
+    node = bank(weights="weights.txt")
+    assert set(node.state_dict()) == {"keys"}
+    node.load_state_dict(bank().state_dict())
+
+
+def test_a_bank_with_weights_keeps_the_contract(weights: Path) -> None:
+    check_component(MemoryBank, {"sample": 5, "weights": "weights.txt"}, samples=SAMPLES)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("1\n" * 19, "weights.txt has 19 lines for 20 training samples: one weight for each"),
+        ("1\n" * 20 + "\n", "weights.txt has 21 lines"),
+        ("", "weights.txt has 0 lines"),
+        ("1\n" * 4 + "-0.5\n" + "1\n" * 15, "weights.txt:5: '-0.5' is not a weight: a number, 0 or more"),
+        ("1\n" * 19 + "one\n", "weights.txt:20: 'one' is not a weight"),
+        ("nan\n" + "1\n" * 19, "weights.txt:1: 'nan' is not a weight"),
+        ("1\n" * 19 + "inf\n", "weights.txt:20: 'inf' is not a weight"),
+        ("1\n" * 19 + "1 2\n", "weights.txt:20: '1 2' is not a weight"),
+        ("1\n" * 19 + "\n", "weights.txt:20: '' is not a weight"),
+        ("0\n" * 20, "weights.txt: all weights are 0, so that no sample can be drawn"),
+    ],
+)
+def test_wrong_weights_are_refused_with_their_line(weights: Path, text: str, message: str) -> None:
+    weights.write_text(text)
+    with pytest.raises(ValueError, match="weights") as caught:
+        bank(weights="weights.txt")
+    assert str(caught.value).startswith(message)
+
+
+def test_a_file_that_cannot_be_read(weights: Path) -> None:
+    with pytest.raises(
+        ValueError, match=f"there is no file weigths.txt in {weights.parent}; did you mean 'weights.txt'"
+    ):
+        bank(weights="weigths.txt")
+    with pytest.raises(ValueError, match=r"there is no file elsewhere/w\.txt in .*[^?]$"):
+        bank(weights="elsewhere/w.txt")
+    with pytest.raises(ValueError, match=r"there is no file /nowhere/w\.txt$"):
+        bank(weights="/nowhere/w.txt")
+    with pytest.raises(ValueError, match=r"^\. cannot be read: Is a directory"):
+        bank(weights=".")
+    weights.write_bytes(b"\xff\xfe1")
+    with pytest.raises(ValueError, match=r"weights\.txt cannot be read: it is not text"):
+        bank(weights="weights.txt")
+
+
+def test_a_graph_with_wrong_weights_is_told_at_its_node(write: Write, weights: Path) -> None:
+    changes = (
+        (
+            "queue:     {use: negatives.queue, size: 48}",
+            "queue:     {use: negatives.memory_bank, sample: 8, weights: weights.txt}",
+        ),
+        ("queue())", "queue(batch.index))"),
+        ("queue: push(k)", "queue: store(batch.index, k)"),
+    )
+    (problem,) = problems_of(graphssl.check, str(write(MOCO, *changes)))
+    assert problem.startswith(
+        f"{weights.parent}/graph.yaml:8:3: 'queue' (negatives.memory_bank) cannot be built: weights.txt has 20 lines"
+    )
+
+
+def test_weights_without_draws_are_refused() -> None:
+    with pytest.raises(ValidationError, match="weights say how entries are drawn, and sample: null takes all of them"):
+        MemoryBank.Config(sample=None, weights="weights.txt")
 
 
 # -- configuration -------------------------------------------------------------------------------------------

@@ -9,7 +9,7 @@ import torch
 from picture_files import picture, write_folder
 
 from graphssl import spec
-from graphssl.data import Datasets, facts, open_data
+from graphssl.data import Datasets, facts, folder, open_data
 from graphssl.data.decode import decode
 from graphssl.data.folder import Paths, listing
 from graphssl.errors import RunError
@@ -103,6 +103,65 @@ def test_facts_count_the_files(tmp_path: Path) -> None:
     missing = facts(config(tmp_path / "nowhere"))
     assert (missing.samples, missing.classes) == (None, None)
     assert opened(root).train.samples == 14
+
+
+def test_facts_count_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    root, listed = write_folder(tmp_path, each=7), []
+    plain = folder._pictures
+    monkeypatch.setattr(folder, "_pictures", lambda f: (listed.append(f.name), plain(f))[1])
+    known = facts(config(root))
+    assert (known.height, known.channels) == (16, 3)
+    assert not listed
+    assert (known.samples, known.classes, known.samples) == (14, 2, 14)
+    assert sorted(listed) == ["ant", "ant", "bee"], (
+        "the held-out split is looked into for a class, and all is counted once"
+    )
+
+
+@pytest.mark.parametrize("parts", [("train", "test"), ("train",), ("",)])
+@pytest.mark.parametrize("each", [1, 2, 5, 15, 16])
+def test_a_bounded_count_agrees_with_the_whole_one(tmp_path: Path, parts: tuple[str, ...], each: int) -> None:
+    known = facts(config(write_folder(tmp_path, parts, ("ant", "bee", "cow"), each)))
+    for n in range(3 * each + 3):
+        assert known.fewer_than(n) == (known.samples if known.samples < n else None), n
+
+
+def test_a_bounded_count_of_loose_pictures_and_of_none(tmp_path: Path) -> None:
+    known = facts(config(tmp_path))
+    assert (known.samples, known.fewer_than(5)) == (None, None)
+    for i in range(20):
+        (tmp_path / f"{i}.png").touch()
+    known = facts(config(tmp_path))
+    assert (known.samples, known.fewer_than(18), known.fewer_than(19)) == (18, None, 18)
+    assert facts(config(tmp_path / "none")).fewer_than(5) is None
+
+
+def test_a_bounded_count_stops_when_it_knows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    write_folder(tmp_path, classes=("ant",), each=1)
+    (tmp_path / "train" / "bee").mkdir()
+    for i in range(300):
+        (tmp_path / "train" / "bee" / f"{i:03d}.jpg").touch()
+    seen: list[str] = []
+    plain = folder._is_picture
+    monkeypatch.setattr(folder, "_is_picture", lambda name: (seen.append(name), plain(name))[1])
+    assert facts(config(tmp_path)).fewer_than(10) is None
+    assert len(seen) < 40
+
+
+def test_the_fingerprint_is_of_the_training_names(tmp_path: Path) -> None:
+    one, two = write_folder(tmp_path / "one", each=4), write_folder(tmp_path / "two", each=4)
+    before = opened(one).fingerprint
+    assert before == opened(two, resident="workers").fingerprint, "wherever the root is, however it is read"
+    (two / "train" / "ant" / "002.jpg").rename(two / "train" / "ant" / "002b.jpg")
+    assert opened(two).fingerprint != before, "as many, and others"
+    (one / "test" / "ant" / "002.jpg").rename(one / "test" / "ant" / "002b.jpg")
+    assert opened(one).fingerprint == before, "the held-out split is not trained on"
+    (one / "train" / "ant" / "003.jpg").rename(one / "train" / "bee" / "004.jpg")
+    assert opened(one).fingerprint != before, "of another class"
+
+
+def test_sets_that_come_as_arrays_have_no_fingerprint() -> None:
+    assert open_data(spec.Data(use="digits"), torch.device("cpu"), 0).fingerprint is None
 
 
 def test_names_of_any_bytes_survive() -> None:

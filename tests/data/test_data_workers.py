@@ -218,6 +218,20 @@ def test_the_first_ten_bad_pictures_are_named(tmp_path: Path) -> None:
     assert (data.bad.count, len(data.bad.names)) == (12, 10)
 
 
+def test_a_bad_picture_counts_once_wherever_the_set_is_kept(root: Path) -> None:
+    spoil(root)
+    (root / "test" / "bee" / "002.jpg").write_bytes(b"")
+    counts = {}
+    for resident, workers in (("memory", 0), ("workers", 0), ("workers", 2)):
+        data = opened(root, resident=resident, workers=workers, on_bad_image="skip")
+        for epoch in range(3):
+            list(data.train.epoch(epoch))
+            list(data.reference(5)), list(data.test(5))
+        counts[resident, workers] = data.bad.count, sorted(data.bad.names)
+    assert len({str(found) for found in counts.values()}) == 1, counts
+    assert counts["memory", 0][0] == 5
+
+
 def test_a_picture_of_one_pixel_and_a_grey_one_are_welcome(root: Path) -> None:
     picture(1, 1, 1).save(root / "train" / "ant" / "000.jpg")
     picture(1).convert("L").save(root / "train" / "ant" / "001.jpg")

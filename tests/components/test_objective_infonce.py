@@ -1,4 +1,4 @@
-"""Objectives against the papers' formulas in float64, and the identities between them."""
+"""InfoNCE against MoCo's and SimCLR's formulas, its masks and its digits."""
 
 from __future__ import annotations
 
@@ -6,18 +6,14 @@ import math
 
 import pytest
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
-from graphssl.component import Sizes, build
+from graphssl.component import build
 from graphssl.components.critic import Cosine, Dot
 from graphssl.components.negatives import InBatch
-from graphssl.components.objective import InfoNCE, Regression
-from graphssl.ports import Negatives, Scores
-
-
-def node(cls: type[nn.Module]) -> nn.Module:
-    return build(cls, sizes=Sizes())
+from graphssl.components.objective import InfoNCE
+from graphssl.ports import Scores
 
 
 def scores(b: int = 4, n: int = 6, scale: float = 3.0, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -39,14 +35,14 @@ def plain_infonce(positive: Tensor, negative: Tensor, mask: Tensor | None = None
 
 def test_infonce_is_the_formula() -> None:
     positive, negative = scores()
-    loss = node(InfoNCE)(Scores(positive, negative))
+    loss = build(InfoNCE)(Scores(positive, negative))
     assert loss.shape == ()
     assert loss.item() == pytest.approx(plain_infonce(positive, negative), rel=1e-12)
 
 
 def test_infonce_has_the_gradient_of_a_softmax() -> None:
     positive, negative = scores()
-    loss = node(InfoNCE)(Scores(positive, negative))
+    loss = build(InfoNCE)(Scores(positive, negative))
     share = torch.softmax(torch.cat([positive[:, None], negative], 1), 1) / len(positive)
     ours = torch.autograd.grad(loss, (positive, negative))
     torch.testing.assert_close(ours, (share[:, 0] - 1 / len(positive), share[:, 1:]), rtol=1e-12, atol=1e-15)
@@ -54,7 +50,7 @@ def test_infonce_has_the_gradient_of_a_softmax() -> None:
 
 def test_infonce_gradient_by_finite_differences() -> None:
     mask = torch.rand(4, 6, generator=torch.Generator().manual_seed(1)) < 0.4
-    objective = node(InfoNCE)
+    objective = build(InfoNCE)
     assert torch.autograd.gradcheck(lambda p, n: objective(Scores(p, n, mask)), scores())
 
 
@@ -63,7 +59,7 @@ def test_infonce_is_mocos_cross_entropy() -> None:
     positive, negative = scores()
     logits = torch.cat([positive[:, None], negative], dim=1)
     expected = F.cross_entropy(logits, torch.zeros(4, dtype=torch.int64))
-    torch.testing.assert_close(node(InfoNCE)(Scores(positive, negative)), expected)
+    torch.testing.assert_close(build(InfoNCE)(Scores(positive, negative)), expected)
 
 
 def test_infonce_on_dot_products_is_the_n_pair_loss() -> None:
@@ -75,7 +71,7 @@ def test_infonce_on_dot_products_is_the_n_pair_loss() -> None:
     for i in range(5):
         wrong = [torch.exp(anchor[i] @ other[j] - anchor[i] @ other[i]) for j in range(5) if j != i]
         expected = expected + torch.log(1 + torch.stack(wrong).sum()) / 5
-    torch.testing.assert_close(node(InfoNCE)(s), expected)
+    torch.testing.assert_close(build(InfoNCE)(s), expected)
 
 
 def plain_ntxent(z: Tensor, temperature: float) -> Tensor:
@@ -95,7 +91,7 @@ def test_infonce_with_the_batch_is_simclrs_ntxent(b: int) -> None:
     torch.manual_seed(b)
     z = torch.randn(2 * b, 4, dtype=torch.float64, requires_grad=True)
     first, second = z.chunk(2)
-    critic, others, objective = build(Cosine, temperature=0.3), build(InBatch)((first, second)), node(InfoNCE)
+    critic, others, objective = build(Cosine, temperature=0.3), build(InBatch)((first, second)), build(InfoNCE)
     ours = (objective(critic(first, second, others)) + objective(critic(second, first, others))) / 2
     theirs = plain_ntxent(z, 0.3)
     torch.testing.assert_close(ours, theirs, rtol=1e-12, atol=1e-12)
@@ -103,7 +99,7 @@ def test_infonce_with_the_batch_is_simclrs_ntxent(b: int) -> None:
 
 
 def test_equal_scores_cost_log_of_their_number() -> None:
-    loss = node(InfoNCE)(Scores(torch.full((3,), 2.0), torch.full((3, 7), 2.0)))
+    loss = build(InfoNCE)(Scores(torch.full((3,), 2.0), torch.full((3, 7), 2.0)))
     assert loss.item() == pytest.approx(math.log(8))
 
 
@@ -111,7 +107,7 @@ def test_masked_pairs_are_no_negatives() -> None:
     positive, negative = scores()
     mask = torch.rand(4, 6, generator=torch.Generator().manual_seed(3)) < 0.5
     mask[1] = False
-    loss = node(InfoNCE)(Scores(positive, negative, mask))
+    loss = build(InfoNCE)(Scores(positive, negative, mask))
     assert loss.item() == pytest.approx(plain_infonce(positive, negative, mask), rel=1e-12)
     gradient = torch.autograd.grad(loss, negative)[0]
     assert (gradient[mask] == 0).all()
@@ -124,7 +120,7 @@ def test_a_masked_score_does_not_matter_however_large() -> None:
     mask[:, 2] = True
     large = negative.detach().clone()
     large[:, 2] = torch.tensor([1e30, math.inf, 3e38, 80.0])
-    one, two = (node(InfoNCE)(Scores(positive, n, mask)) for n in (negative, large))
+    one, two = (build(InfoNCE)(Scores(positive, n, mask)) for n in (negative, large))
     assert torch.equal(one, two)
 
 
@@ -133,8 +129,8 @@ def test_a_positive_without_negatives_costs_nothing(dtype: torch.dtype) -> None:
     positive, negative = scores(dtype=dtype)
     mask = torch.zeros(4, 6, dtype=torch.bool)
     mask[0] = True
-    loss = node(InfoNCE)(Scores(positive, negative, mask))
-    rest = node(InfoNCE)(Scores(positive[1:], negative[1:]))
+    loss = build(InfoNCE)(Scores(positive, negative, mask))
+    rest = build(InfoNCE)(Scores(positive[1:], negative[1:]))
     torch.testing.assert_close(loss, rest * 3 / 4)
     for gradient in torch.autograd.grad(loss, (positive, negative)):
         assert gradient.isfinite().all()
@@ -143,7 +139,7 @@ def test_a_positive_without_negatives_costs_nothing(dtype: torch.dtype) -> None:
 
 def test_a_batch_of_one_with_itself_costs_nothing() -> None:
     z = torch.ones(1, 4, requires_grad=True)
-    loss = node(InfoNCE)(build(Cosine, temperature=0.1)(z, z, build(InBatch)((z, z))))
+    loss = build(InfoNCE)(build(Cosine, temperature=0.1)(z, z, build(InBatch)((z, z))))
     loss.backward()
     assert loss.item() == 0
     assert z.grad is not None
@@ -154,7 +150,7 @@ def test_a_batch_of_one_with_itself_costs_nothing() -> None:
 @pytest.mark.parametrize("scale", [1e3, 1e6, 1e30])
 def test_large_scores_do_not_overflow(scale: float, dtype: torch.dtype) -> None:
     positive, negative = scores(scale=scale, dtype=dtype)
-    loss = node(InfoNCE)(Scores(positive, negative))
+    loss = build(InfoNCE)(Scores(positive, negative))
     expected = (torch.logaddexp(positive, torch.logsumexp(negative, 1)) - positive).mean()
     torch.testing.assert_close(loss, expected)
     assert all(g.isfinite().all() for g in torch.autograd.grad(loss, (positive, negative)))
@@ -163,65 +159,12 @@ def test_large_scores_do_not_overflow(scale: float, dtype: torch.dtype) -> None:
 def test_small_losses_keep_their_digits() -> None:
     """Where the positive wins by far, the difference of two logarithms would be 0 in float32."""
     positive, negative = torch.tensor([20.0, 30.0]), torch.full((2, 10), -5.0)
-    loss = node(InfoNCE)(Scores(positive, negative))
+    loss = build(InfoNCE)(Scores(positive, negative))
     expected = sum(math.log1p(10 * math.exp(-5 - p)) for p in positive.tolist()) / 2
     assert loss.item() == pytest.approx(expected, rel=1e-5)
     assert loss.item() > 0
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-@pytest.mark.parametrize("cls", [InfoNCE, Regression])
-def test_half_precision_gives_a_float32_loss(cls: type[nn.Module], dtype: torch.dtype) -> None:
-    positive, negative = scores(scale=20, dtype=dtype)
-    given = Scores(positive, negative) if cls is InfoNCE else Scores(positive)
-    loss = node(cls)(given)
-    exact = node(cls)(Scores(*(t.double() for t in given if t is not None)))
-    assert loss.dtype == torch.float32
-    assert loss.item() == pytest.approx(exact.item(), rel=1e-5)
-    assert all(g.isfinite().all() for g in torch.autograd.grad(loss, [t for t in given if t is not None]))
-
-
 def test_infonce_says_that_it_needs_negatives() -> None:
     with pytest.raises(ValueError, match="InfoNCE needs negatives: give the critic a third value"):
-        node(InfoNCE)(Scores(torch.zeros(3)))
-
-
-# -- regression ----------------------------------------------------------------------------------------------
-
-
-def test_regression_is_byols_equation_2() -> None:
-    """2 - 2 <q, z> / (|q| |z|), which is the squared distance of the normalised vectors."""
-    torch.manual_seed(0)
-    query, key = torch.randn(2, 5, 3, dtype=torch.float64)
-    query.requires_grad_()
-    loss = node(Regression)(build(Cosine)(query, key))
-    plain = torch.zeros((), dtype=torch.float64)
-    for q, z in zip(query, key, strict=True):
-        plain = plain + ((q / q.norm() - z / z.norm()) ** 2).sum() / 5
-    torch.testing.assert_close(loss, plain)
-    torch.testing.assert_close(torch.autograd.grad(loss, query), torch.autograd.grad(plain, query))
-
-
-def test_regression_has_a_constant_gradient_on_scores() -> None:
-    positive, _ = scores()
-    (gradient,) = torch.autograd.grad(node(Regression)(Scores(positive)), positive)
-    torch.testing.assert_close(gradient, torch.full((4,), -2 / 4, dtype=torch.float64))
-
-
-def test_regression_lies_between_0_and_4() -> None:
-    z = torch.randn(3, 4)
-    assert node(Regression)(build(Cosine)(z, 2 * z)).item() == pytest.approx(0, abs=1e-6)
-    assert node(Regression)(build(Cosine)(z, -z)).item() == pytest.approx(4, abs=1e-6)
-
-
-def test_regression_is_simsiams_negative_cosine_up_to_scale() -> None:
-    torch.manual_seed(0)
-    p, z = torch.randn(2, 5, 3, dtype=torch.float64)
-    simsiam = -F.cosine_similarity(p, z).mean()
-    torch.testing.assert_close(node(Regression)(build(Cosine)(p, z)), 2 + 2 * simsiam)
-
-
-def test_regression_refuses_negatives() -> None:
-    z = torch.randn(3, 4)
-    with pytest.raises(ValueError, match=r"regression uses no negatives: .*objective\.infonce"):
-        node(Regression)(build(Cosine)(z, z, Negatives(z)))
+        build(InfoNCE)(Scores(torch.zeros(3)))

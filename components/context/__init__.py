@@ -1,0 +1,15 @@
+"""Context: maps and grids of positions, what a position may see of the others, and how they become one vector."""
+
+from __future__ import annotations
+
+from .flatten import Flatten
+from .gru import GRU
+from .halves import Halves
+from .join import Join
+from .masked_conv import MaskedConv
+from .offset import Offset
+from .pick import Pick
+from .pool import Pool
+from .positions import Positions
+
+__all__ = ["GRU", "Flatten", "Halves", "Join", "MaskedConv", "Offset", "Pick", "Pool", "Positions"]

@@ -1,0 +1,39 @@
+"""Scores kept within a range, softly."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat
+from torch import Tensor, nn
+
+from graphssl.component import NodeConfig, Scheduled, Sizes, component
+from graphssl.ports import Scores
+
+from .base import wide
+
+__all__ = ["Clip"]
+
+
+@component("critic.clip", traits=("bounded",))
+class Clip(nn.Module):
+    """limit * tanh(score / limit): scores to scores between -limit and limit.
+
+    AMDIM (Bachman et al. 2019, arXiv:1906.00910), for the logits of InfoNCE; `objective.score_penalty` goes with it,
+    on the scores before the clipping. Mask and `same` go on as they are; scores are float32.
+    """
+
+    class Config(NodeConfig):
+        limit: Scheduled[PositiveFloat] = Field(10.0, description="c in c * tanh(s / c)")
+
+    limit: float | Tensor
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Scores, "b ...", "b n"]:
+        negative = None if scores.negative is None else self._clip(scores.negative)
+        return scores._replace(positive=self._clip(scores.positive), negative=negative)
+
+    def _clip(self, score: Tensor) -> Tensor:
+        return self.limit * (wide(score) / self.limit).tanh()

@@ -1,0 +1,37 @@
+"""Cross-entropy with target probabilities: SwAV's and DINO's loss."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from pydantic import Field, PositiveFloat
+from torch import Tensor, nn
+
+from graphssl.component import NodeConfig, Scheduled, Sizes, component
+
+from ..critic.base import wide
+
+__all__ = ["CrossEntropy"]
+
+
+@component("objective.cross_entropy")
+class CrossEntropy(nn.Module):
+    """-sum_p target log softmax(prediction / temperature), the mean over the batch; in nats.
+
+    SwAV, equation 2 (Caron et al. 2020, arXiv:2006.09882), with the codes of `target.sinkhorn`; DINO, equation 2
+    (Caron et al. 2021, arXiv:2104.14294), with the probabilities of `target.centre`. Both use temperature 0.1 for the
+    prediction. prediction: logits `b p`; target: `b p`, rows that sum to 1; float32 inside.
+    """
+
+    class Config(NodeConfig):
+        temperature: Scheduled[PositiveFloat] = Field(0.1, description="divides the predicted logits")
+
+    temperature: float | Tensor
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, prediction: Annotated[Tensor, "b p"], target: Annotated[Tensor, "b p"]) -> Annotated[Tensor, ""]:
+        log_share = torch.log_softmax(wide(prediction) / self.temperature, 1)
+        return -(wide(target) * log_share).sum(1).mean()

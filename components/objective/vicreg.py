@@ -1,0 +1,68 @@
+"""VICReg: views agree, features vary, and have nothing in common."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, NonNegativeFloat
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphssl.component import NodeConfig, Scheduled, Sizes, component
+
+from ..critic.base import exact, wide
+from .redundancy import check_batch, off_diagonal
+
+__all__ = ["VICReg"]
+
+EPS = 1e-4
+
+
+@component("objective.vicreg")
+class VICReg(nn.Module):
+    """Variance, invariance and covariance of two views' embeddings, weighted.
+
+    Bardes et al. 2022, arXiv:2105.04906, equations 1 to 6, with the scales of the authors' code, to which the weights
+    25, 25, 1 belong:
+
+        invariance   mean of (x - y)^2 over samples and features; equation 5 sums over the features
+        variance     mean of max(0, 1 - sqrt(var + 1e-4)) over features and the two views; equation 6 adds the views
+        covariance   sum of the squared covariances of different features over d, the two views added
+
+    Variances and covariances are unbiased. x, y: `b d`, not normalised; float32 inside. Memory is that of a matrix of
+    d d or b b, whichever is smaller. Raises ValueError for a batch of one.
+    """
+
+    class Config(NodeConfig):
+        invariance: Scheduled[NonNegativeFloat] = Field(25.0, description="weight of the distance between the views")
+        variance: Scheduled[NonNegativeFloat] = Field(25.0, description="weight of what deviations lack to 1")
+        covariance: Scheduled[NonNegativeFloat] = Field(1.0, description="weight of the squared covariances")
+
+    invariance: float | Tensor
+    variance: float | Tensor
+    covariance: float | Tensor
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(self, x: Annotated[Tensor, "b d"], y: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+        check_batch(x, "VICReg")
+        with exact(x):
+            x, y = wide(x), wide(y)
+            distance = (x - y).square().mean()
+            x, y = x - x.mean(0), y - y.mean(0)
+            lack = (_lack(x) + _lack(y)) / 2
+            shared = _shared(x) + _shared(y)
+            return self.invariance * distance + self.variance * lack + self.covariance * shared
+
+
+def _lack(centred: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+    """What the standard deviations lack to 1."""
+    variance = centred.square().sum(0) / (len(centred) - 1)
+    return functional.relu(1 - (variance + EPS).sqrt()).mean()
+
+
+def _shared(centred: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+    """The squared covariances of different features."""
+    b, d = centred.shape
+    return off_diagonal(centred, centred) / ((b - 1) ** 2 * d)

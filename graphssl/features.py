@@ -1,0 +1,52 @@
+"""What features are evaluated: those of a node, or of a value of the flow, on plain images instead of views."""
+
+from __future__ import annotations
+
+import networkx as nx
+
+from .graph import Graph
+from .shapes import Shapes
+from .values import Call
+
+
+def calls_before(graph: Graph, name: str) -> tuple[Call, ...]:
+    """The calls on which the first view of a value rests, in order."""
+    wanted = graph.values[name].slots[0]
+    digraph = graph.digraph()
+    maker = next((c for c in graph.calls if wanted in c.outputs), None)
+    before = nx.ancestors(digraph, maker.id) | {maker.id} if maker is not None else set()
+    return tuple(c for c in graph.step_calls() if c.id in before)
+
+
+def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | None:
+    """Height and width in pixels of the images from which `name` gives features; None where it cannot.
+
+    A node takes images itself. For a value, plain images stand for what the calls on `batch.image` give.
+    """
+    if name in graph.nodes:
+        size = shapes.image_size(name)
+        return size if size is None or shapes.sizes[name]["c"] == shapes.data.channels else None
+    if feature_problem(graph, shapes, name) is not None:
+        return None
+    pixels = graph.batch["image"]
+    first = next(c for c in calls_before(graph, name) if pixels in c.inputs())
+    height, width = shapes.slots[first.outputs[0].id][0][2:]
+    return height, width
+
+
+def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
+    """Why a node or a value gives no features of images; None where it does."""
+    if name in graph.nodes:
+        takes = image_size(graph, shapes, name) is not None
+        return None if takes else f"'{name}' does not take images of {shapes.data.channels} channels"
+    value = graph.values[name]
+    if value.parts is not None:
+        parts = ", ".join(f"{name}.{part}" for part in value.parts)
+        return f"'{name}' has several parts, {parts}: give one of them a line of its own"
+    slot = value.slots[0]
+    if slot.kind != "tensor" or len(shapes.slots[slot.id][0]) not in (2, 4):
+        return f"'{name}' is no vector (b d) and no map (b c r k)"
+    made_of = {s.node for c in calls_before(graph, name) for s in c.inputs() if s.node.startswith("batch.")}
+    if made_of != {"batch.image"}:
+        return f"'{name}' is made of {' and '.join(sorted(made_of)) or 'no field of the batch'}, not of images alone"
+    return None

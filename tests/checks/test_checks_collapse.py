@@ -1,0 +1,211 @@
+"""G2: which losses collapse, and which positives are the same picture; each on both sides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import BYOL, SIMCLR, Write
+from findings import QUICK_MOCO, SIMSIAM, Changes, findings, found
+
+BOTH_SIDES: Changes = [*SIMSIAM, ("stopgrad(projector(encoder(x)))", "projector(encoder(x))")]
+ALIGNMENT: Changes = [
+    ("  critic:    {use: critic.cosine}\n", ""),
+    ("use: objective.regression", "use: objective.alignment"),
+    ("  s: critic(p, z, pairs=cross)\n", ""),
+    ("byol: objective(s)", "byol: objective(p, z, pairs=cross)"),
+]
+INFONCE = ("  objective: ", "  others: {use: negatives.in_batch}\n  infonce: {use: objective.infonce}\n  objective: ")
+
+
+def plus(term: str) -> tuple[str, str]:
+    return ("update:", f"  more: {term}\nupdate:")
+
+
+# -- G201 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        (BOTH_SIDES, "critic(p, z, pairs=cross)"),
+        ([*BOTH_SIDES, *ALIGNMENT], "objective(p, z, pairs=cross)"),
+        ([*BOTH_SIDES, ("byol: objective(s)", "byol: 2 * objective(s)\n  half: {value: objective(s), weight: {from: 0, to: 1}}")], "critic(p, z, pairs=cross)"),
+        ([INFONCE, ("z: target(x)", "z: target(x)\n  o: projector(encoder(x))"), ("critic(p, z,", "critic(p, o,"), plus("stopgrad(infonce(critic(p, z, others(z), pairs=cross)))"),
+          ("graph: byol", "allow: [G101]\ngraph: byol")], "critic(p, o, pairs=cross)"),
+    ],
+    ids=["regression", "alignment", "two terms", "negatives that train nothing"],
+)  # fmt: skip
+def test_attraction_with_a_gradient_on_both_sides_is_found(write: Write, changes: Changes, place: str) -> None:
+    found_here = found(write, "G201", BYOL, changes)
+    assert {p for p, _, _ in found_here} == {place}
+    assert all("only attracts, and both sides of it learn" in m for _, m, _ in found_here)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        SIMSIAM,
+        [*SIMSIAM, *ALIGNMENT],
+        [*ALIGNMENT],
+        [INFONCE, ("z: target(x)", "z: target(x)\n  o: projector(encoder(x))"), ("critic(p, z,", "critic(p, o,"), plus("infonce(critic(p, z, others(z), pairs=cross))")],
+        [("byol: objective(s)", "align: objective(critic(p, p, pairs=cross))\n  run: -objective(s)")],
+        [("byol: objective(s)", "align: objective(critic(p, p, pairs=cross))\n  run: {value: objective(s), weight: {from: 0, to: -1}}")],
+    ],
+    ids=["byol", "simsiam", "simsiam by alignment", "byol by alignment", "and negatives", "raft", "raft scheduled"],
+)  # fmt: skip
+def test_an_asymmetry_or_a_push_keeps_from_collapse(write: Write, changes: Changes) -> None:
+    assert found(write, "G201", BYOL, changes) == []
+
+
+def test_uniformity_is_a_push(write: Write) -> None:
+    """Wang and Isola 2020: both sides learn, and a second term spreads the embeddings."""
+    attraction = [
+        ("  others:    {use: negatives.in_batch}\n  critic:    {use: critic.cosine, temperature: 0.2}\n", "  spread: {use: objective.uniformity}\n"),
+        ("use: objective.infonce", "use: objective.alignment"),
+        ("  s: critic(z, z, others(z), pairs=cross)\n", ""),
+        ("ntxent: objective(s)", "align: objective(z[0], z[1])"),
+    ]  # fmt: skip
+    assert [p.code for p in findings(write, SIMCLR, attraction) if p.severity == "error"] == ["G201"]
+    both = [*attraction, ("objective(z[0], z[1])", "objective(z[0], z[1])\n  uniform: spread(z)")]
+    assert findings(write, SIMCLR, both) == []
+
+
+# -- G202 ----------------------------------------------------------------------------------------------------
+
+WITHOUT: Changes = [
+    ("p: predictor(projector(encoder(x)))", "p: projector(encoder(x))"),
+    ("  predictor: {use: head.mlp, hidden: 16, out: 8}\n", ""),
+]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        WITHOUT,
+        [*SIMSIAM, *WITHOUT],
+        [*WITHOUT, *ALIGNMENT],
+        [*WITHOUT, ("critic(p, z,", "critic(z, p,")],
+        [("of: [encoder, projector]", "of: [encoder, projector, predictor]")],
+    ],
+    ids=["byol", "simsiam", "alignment", "sides swapped", "the target has it too"],
+)
+def test_attraction_without_a_predictor_is_found(write: Write, changes: Changes) -> None:
+    ((_, message, _),) = found(write, "G202", BYOL, changes)
+    assert message == "'byol' only attracts, and no predictor tells its sides apart: this collapses"
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        SIMSIAM,
+        [("critic(p, z,", "critic(z, p,")],
+        [("p: predictor(projector(encoder(x)))", "p: predictor(encoder(x))"), ("of: [encoder, projector]", "of: [encoder]"), ("  projector: {use: head.mlp, hidden: 16, out: 8}\n", ""), ("predictor: {use: head.mlp, hidden: 16, out: 8}", "predictor: {use: head.mlp, hidden: 16, out: 64}")],
+        [*WITHOUT, INFONCE, ("byol: objective(s)", "byol: objective(s)\n  contrast: infonce(critic(p, z, others(z), pairs=cross))")],
+    ],
+    ids=["byol", "simsiam", "sides swapped", "no projector", "negatives"],
+)  # fmt: skip
+def test_a_predictor_or_negatives_are_enough(write: Write, changes: Changes) -> None:
+    assert found(write, "G202", BYOL, changes) == []
+
+
+# -- G203 ----------------------------------------------------------------------------------------------------
+
+SECOND = (
+    "  projector: ",
+    "  other: {use: encoder.resnet, depth: 10, width: 8}\n  head: {use: head.mlp, hidden: 16, out: 8, norm: none}\n  projector: ",
+)
+TWO_ENCODERS: Changes = [
+    SECOND,
+    ("k: target(x[1])", "k: target(x[1])\n  o: head(other(x[0]))"),
+    ("critic(q, k,", "critic(q, o,"),
+]
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (QUICK_MOCO, [("target(x[1])", "target(x[0])")]),
+        (QUICK_MOCO, [("s: critic(q, k, queue())", "s: critic(q, q, queue())")]),
+        (SIMCLR, [("critic(z, z, others(z), pairs=cross)", "critic(z, z, others(z))")]),
+        (BYOL, [("critic(p, z, pairs=cross)", "critic(p, z)")]),
+        (BYOL, [*ALIGNMENT, ("objective(p, z, pairs=cross)", "objective(p, z)")]),
+    ],
+    ids=["target", "itself", "folded", "zip", "alignment"],
+)
+def test_a_positive_of_the_same_view_is_found_once(write: Write, text: str, changes: Changes) -> None:
+    ((_, message, hint),) = found(write, "G203", text, changes)
+    assert message == "the query and the key are made from the same view"
+    assert "pairs=cross" in hint
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (SIMCLR, [("critic(z, z, others(z), pairs=cross)", "critic(z[0], z[1], others(z))")]),
+        (QUICK_MOCO, TWO_ENCODERS),
+        (BYOL, [("byol: objective(s)", "align: objective(s)\n  run: -objective(critic(p, z))")]),
+    ],
+    ids=["views of a fold", "two encoders of one view", "a pair that is pushed apart"],
+)
+def test_other_pairs_are_a_task(write: Write, text: str, changes: Changes) -> None:
+    assert found(write, "G203", text, changes) == []
+
+
+MAPS = '''
+from typing import Annotated, NamedTuple
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+from graphssl.ports import Negatives, Scores
+
+class Parts(NamedTuple):
+    whole: Annotated[Tensor, "b d"]
+    map: Annotated[Tensor, "b d r k"]
+
+@component("encoder.parts_for_g203")
+class Encoder(nn.Module):
+    """A map and its mean."""
+    class Config(NodeConfig): pass
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.conv = nn.Conv2d(3, 8, 8, 8)
+    def forward(self, image: Annotated[Tensor, "b 3 h w"]) -> Parts:
+        x = self.conv(image)
+        return Parts(x.mean((2, 3)), x)
+
+@component("critic.local_for_g203")
+class Critic(nn.Module):
+    """A vector with each position of a map."""
+    class Config(NodeConfig): pass
+    def __init__(self, config, sizes):
+        super().__init__()
+    def forward(self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d r k"], negatives: Annotated[Negatives, "n d"]) -> Annotated[Scores, "b", "b n"]:
+        return Scores((query[:, :, None, None] * key).mean((1, 2, 3)), query @ negatives.entries.T, negatives.mask)
+'''
+LOCAL = """\
+graph: local
+components: [./maps.py]
+data: {use: digits, batch: 16}
+nodes:
+  augment: {use: augment.simclr, flip: 0, blur: 0}
+  encoder: {use: encoder.parts_for_g203}
+  others: {use: negatives.in_batch}
+  critic: {use: critic.local_for_g203}
+  objective: {use: objective.infonce}
+flow:
+  x: augment(batch.image)
+  h: encoder(x[0])
+  s: critic(h.whole, h.map, others(h.whole))
+loss:
+  local: objective(s)
+train: {epochs: 1}
+evaluate: {knn: null}
+"""
+
+
+def test_the_whole_and_its_positions_are_a_task(write: Write, tmp_path: Path) -> None:
+    """Deep InfoMax: a map and the vector of the same picture."""
+    (tmp_path / "maps.py").write_text(MAPS)
+    assert findings(write, LOCAL) == []

@@ -1,0 +1,232 @@
+"""G3: queues, banks, in-batch negatives and temperatures, each rule on both sides."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import BYOL, MOCO, SIMCLR, Write
+from findings import BANK, QUICK_MOCO, Changes, findings, found
+
+NO_TARGET: Changes = [
+    ("  target:    {use: target.ema, of: [encoder, projector], momentum: 0.99}\n", ""),
+    ("k: target(x[1])", "k: projector(encoder(x[1]))"),
+    ("  target: follow()\n", ""),
+]
+OTHERS = ("  queue:     {use", "  others: {use: negatives.in_batch}\n  queue:     {use")
+NNCLR: Changes = [
+    *NO_TARGET, OTHERS, ("  critic: ", "  nearest: {use: target.nearest}\n  critic: "),
+    ("critic(q, k, queue())", "critic(q, nearest(k, queue()), others(q))"), ("push(k)", "push(k)"),
+]  # fmt: skip
+
+
+# -- G301 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ([("push(k)", "push(q)")], "push(q)"),
+        ([("push(k)", "push(stopgrad(q))")], "push(stopgrad(q))"),
+        (NO_TARGET, "push(k)"),
+    ],
+    ids=["online", "behind a stopgrad", "no target"],
+)
+def test_a_queue_of_online_keys_is_found(write: Write, changes: Changes, place: str) -> None:
+    assert found(write, "G301", QUICK_MOCO, changes) == [
+        (place, "'queue' is filled by the online encoder", "push the keys of a target.ema")
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes", [[], [*BANK, ("store(batch.index, k)", "store(batch.index, q)")], NNCLR], ids=["target", "bank", "nnclr"]
+)
+def test_targets_banks_and_neighbours_are_sound(write: Write, changes: Changes) -> None:
+    assert found(write, "G301", QUICK_MOCO, changes) == []
+
+
+# -- G302 ----------------------------------------------------------------------------------------------------
+
+BOTH_VIEWS: Changes = [("k: target(x[1])", "k: target(x)"), ("critic(q, k,", "critic(q, k[1],")]
+
+
+@pytest.mark.parametrize(
+    ("changes", "message", "hint"),
+    [
+        ([("size: 48", "size: 50")], "'queue' holds 50 keys, no multiple of the 16 of a step", "size: 64"),
+        ([("size: 48", "size: 8")], "'queue' holds 8 keys, smaller than the 16 of a step", "size: 16"),
+        ([("{epochs", "{accumulate: 2, epochs")], "'queue' holds 48 keys, no multiple of the 32 of a step", "size: 64"),
+        (BOTH_VIEWS, "'queue' holds 48 keys, no multiple of the 32 of a step", "size: 64"),
+        (
+            [*BOTH_VIEWS, ("push(k)", "push(k, views=fold)")],
+            "'queue' holds 48 keys, no multiple of the 32 of a step",
+            "size: 64",
+        ),
+    ],
+    ids=["no multiple", "small", "accumulated", "both views", "both views folded"],
+)
+def test_a_queue_that_does_not_fit_is_found(write: Write, changes: Changes, message: str, hint: str) -> None:
+    assert [(m, h) for _, m, h in found(write, "G302", QUICK_MOCO, changes)] == [(message, f"as in {hint}")]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("size: 48", "size: 16")],
+        [("{epochs", "{accumulate: 3, epochs")],
+        [*BOTH_VIEWS, ("size: 48", "size: 96")],
+        BANK,
+    ],
+    ids=["one batch", "accumulated", "both views", "bank"],
+)
+def test_a_queue_of_whole_batches_is_sound(write: Write, changes: Changes) -> None:
+    assert found(write, "G302", QUICK_MOCO, changes) == []
+
+
+# -- G303 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("temperature", "said"),
+    [
+        ("5.0", "5"),
+        ("0.009", "0.009"),
+        ("{from: 0.001, to: 0.1}", "0.001"),
+        ("{from: 0.1, to: 2}", "2"),
+        ("{from: 3, to: 1, shape: constant}", "3"),
+    ],
+)
+def test_a_temperature_out_of_range_is_said(write: Write, temperature: str, said: str) -> None:
+    ((place, message, _),) = found(write, "G303", QUICK_MOCO, [("temperature: 0.2", f"temperature: {temperature}")])
+    assert message == f"the temperature of 'critic' is {said}"
+    assert place == ("temperature" if "{" in temperature else temperature)
+
+
+@pytest.mark.parametrize("temperature", ["0.01", "1", "{from: 0.1, to: 0.5}", "{from: 0.1, to: 50, shape: constant}"])
+def test_a_temperature_in_range_is_sound(write: Write, temperature: str) -> None:
+    assert found(write, "G303", QUICK_MOCO, [("temperature: 0.2", f"temperature: {temperature}")]) == []
+
+
+@pytest.mark.parametrize("critic", ["critic.dot, temperature: 10", "critic.bilinear, temperature: 10"])
+def test_scores_that_are_no_cosines_may_have_any_temperature(write: Write, critic: str) -> None:
+    assert found(write, "G303", QUICK_MOCO, [("critic.cosine, temperature: 0.2", critic)]) == []
+
+
+# -- G304 ----------------------------------------------------------------------------------------------------
+
+ONE: Changes = [("batch: 16", "batch: 1"), ("out: 8}", "out: 8, norm: none}")]
+
+
+def test_in_batch_negatives_of_one_are_found(write: Write) -> None:
+    assert [(p, m) for p, m, _ in found(write, "G304", SIMCLR, ONE)] == [
+        ("1", "'others' finds no negatives in a batch of one")
+    ]
+
+
+def test_two_samples_are_negatives_of_each_other(write: Write) -> None:
+    assert found(write, "G304", SIMCLR, [*ONE, ("batch: 1}", "batch: 2}")]) == []
+
+
+@pytest.mark.parametrize("changes", [[], [OTHERS]], ids=["queue", "a node that is never called"])
+def test_a_batch_of_one_has_the_negatives_of_a_queue(write: Write, changes: Changes) -> None:
+    one = [("batch: 16", "batch: 1"), (", norm: {use: group, groups: 4}", "")]
+    assert found(write, "G304", QUICK_MOCO, [*one, *changes]) == []
+
+
+# -- G305 ----------------------------------------------------------------------------------------------------
+
+ENCODER, HEAD = (", norm: {use: split_batch, splits: 4}", ""), ("norm: none", "norm: batch")
+ENCODER_SAID = (
+    "'encoder' uses batch norm over the whole batch, and 'target' makes keys with it",
+    "norm: group, or {use: split_batch, splits: 8}",
+)
+HEAD_SAID = (
+    "'projector' uses batch norm over the whole batch, and 'target' makes keys with it",
+    "norm: none or layer, or {use: split_batch, splits: 8}",
+)
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([ENCODER], [("encoder", *ENCODER_SAID)]),
+        ([HEAD], [("batch", *HEAD_SAID)]),
+        ([ENCODER, HEAD], [("encoder", *ENCODER_SAID), ("batch", *HEAD_SAID)]),
+        ([("split_batch, splits: 4", "split_batch, splits: 1")], [("norm", *ENCODER_SAID)]),
+        ([("norm: none", "norm: layer, last_norm: true"), ENCODER], [("encoder", *ENCODER_SAID)]),
+    ],
+    ids=["encoder", "head", "both", "one split", "encoder only"],
+)
+def test_each_leaking_node_of_the_targets_chain_is_named(
+    write: Write, changes: Changes, expected: list[tuple[str, str, str]]
+) -> None:
+    assert found(write, "G305", MOCO, changes) == expected
+
+
+def test_a_node_behind_two_targets_is_named_for_both(write: Write) -> None:
+    changes = [
+        ENCODER, ("  queue:     {use", "  slower: {use: target.ema, of: [target], momentum: 0.999}\n  queue:     {use"),
+        ("k: target(x[1])", "k: slower(x[1])"), ("  target: follow()", "  target: follow()\n  slower: follow()"),
+    ]  # fmt: skip
+    assert [m for _, m, _ in found(write, "G305", MOCO, changes)] == [
+        f"'encoder' uses batch norm over the whole batch, and '{target}' makes keys with it" for target in ("target", "slower")
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (MOCO, []),
+        (MOCO, [("{use: split_batch, splits: 4}", "{use: group, groups: 4}")]),
+        (MOCO, [("norm: none", "norm: {use: split_batch, splits: 4}")]),
+        (MOCO, [("norm: none", "norm: layer")]),
+        (MOCO, [*BANK, ENCODER, HEAD]),
+        (MOCO, [ENCODER, HEAD, OTHERS, ("queue())", "others(k))")]),
+        (BYOL, []),
+        (SIMCLR, []),
+    ],
+    ids=["split", "group", "split head", "layer head", "bank", "queue not read", "no queue", "no target"],
+)
+def test_other_norms_and_other_negatives_do_not_leak(write: Write, text: str, changes: Changes) -> None:
+    assert found(write, "G305", text, changes) == []
+
+
+# -- G306 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "place", "hint"),
+    [
+        ([("bank(batch.index)", "bank(batch.label)")], "bank(batch.label)", "it is bank(batch.index)"),
+        ([("store(batch.index, k)", "store(batch.label, k)")], "store(batch.label, k)", "it is store(batch.index, key)"),
+        ([("store(batch.index, k)", "store(key=k, index=batch.label)")], "store(key=k, index=batch.label)", "it is store(batch.index, key)"),
+        ([("bank(batch.index)", "bank(stopgrad(batch.label))")], "bank(stopgrad(batch.label))", "it is bank(batch.index)"),
+        ([("  critic: ", "  entry: {use: target.entry, of: bank}\n  critic: "), ("critic(q, k,", "critic(q, entry(batch.label),")], "entry(batch.label)", "it is entry(batch.index)"),
+    ],
+    ids=["read", "stored", "by name", "stopgrad", "entry"],
+)  # fmt: skip
+def test_a_bank_indexed_by_labels_is_found(write: Write, changes: Changes, place: str, hint: str) -> None:
+    problems = found(write, "G306", QUICK_MOCO, [*BANK, *changes])
+    message = f"the index of '{'entry' if 'entry' in place else 'bank'}' is batch.label, not batch.index"
+    assert problems == [(place, message, hint)]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [],
+        [("bank(batch.index)", "bank(stopgrad(batch.index))")],
+        [("store(batch.index, k)", "store(key=k, index=batch.index)")],
+        [
+            ("  critic: ", "  entry: {use: target.entry, of: bank}\n  critic: "),
+            ("critic(q, k,", "critic(q, entry(batch.index),"),
+        ],
+    ],
+    ids=["index", "stopgrad", "by name", "entry"],
+)
+def test_a_bank_indexed_by_sample_is_sound(write: Write, changes: Changes) -> None:
+    assert found(write, "G306", QUICK_MOCO, [*BANK, *changes]) == []
+
+
+def test_no_index_at_all_is_said_too(write: Write) -> None:
+    """Labels in both places: the batch's index is not even read."""
+    changes = [*BANK, ("batch.index", "batch.label"), ("graph: moco", "allow: [G401]\ngraph: moco")]
+    assert [p.code for p in findings(write, QUICK_MOCO, changes)] == ["G306", "G306"]

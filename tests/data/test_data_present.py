@@ -1,0 +1,144 @@
+"""A data set that is not where the graph says is found by `check`, at its line, without a picture being opened."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from conftest import MOCO, SIMCLR, Write, problems_of
+
+from graphssl import spec
+from graphssl.api import check
+from graphssl.checked import compile, validated
+from graphssl.data import present
+
+
+def data(use: str, root: Path | str, **more: object) -> spec.Data:
+    return spec.Data.model_validate({"use": use, "root": str(root), **more})
+
+
+def files(root: Path, *names: str) -> Path:
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"no picture")
+    return root
+
+
+ARCHIVES = ["cifar10", "cifar100", "fashion_mnist", "svhn", "stl10"]
+
+
+@pytest.mark.parametrize("use", [*ARCHIVES, "imagenet", "image_folder"])
+def test_a_folder_that_does_not_exist(tmp_path: Path, use: str) -> None:
+    found = present.absence(data(use, tmp_path / "nowhere"))
+    assert found is not None
+    assert (found.key, found.message) == ("root", f"there is no folder '{tmp_path / 'nowhere'}'")
+    assert ("download: true" in found.hint) == (use in ARCHIVES)
+
+
+@pytest.mark.parametrize("use", ARCHIVES)
+def test_an_archive_that_will_be_downloaded_need_not_be_there(tmp_path: Path, use: str) -> None:
+    assert present.absence(data(use, tmp_path / "nowhere", download=True)) is None
+
+
+@pytest.mark.parametrize("use", ARCHIVES)
+def test_an_archive_is_looked_for_by_what_it_holds(tmp_path: Path, use: str) -> None:
+    holds = present.ARCHIVES[use].holds
+    found = present.absence(data(use, tmp_path))
+    assert found is not None
+    assert found.message == f"'{use}' is not there: no '{holds}' in '{tmp_path}'"
+    files(tmp_path, f"{holds}/x" if "." not in holds else holds)
+    assert present.absence(data(use, tmp_path)) is None
+
+
+def test_the_folder_inside_the_root(tmp_path: Path) -> None:
+    files(tmp_path, "cifar-10-batches-py/data_batch_1")
+    found = present.absence(data("cifar10", tmp_path / "cifar-10-batches-py"))
+    assert found is not None
+    assert found.hint == f"root: is the folder that holds it: {tmp_path}"
+
+
+@pytest.mark.parametrize("use", ["imagenet", "image_folder"])
+def test_what_nobody_can_download(tmp_path: Path, use: str) -> None:
+    found = present.absence(data(use, tmp_path, download=True))
+    assert found is not None
+    assert (found.key, found.message) == ("download", f"'{use}' cannot be downloaded")
+
+
+@pytest.mark.parametrize("use", ["cifar10", "image_folder"])
+@pytest.mark.parametrize("download", [False, True])
+def test_a_file_is_no_root(tmp_path: Path, use: str, download: bool) -> None:
+    files(tmp_path, "x")
+    found = present.absence(data(use, tmp_path / "x", download=download))
+    assert found is not None
+    assert (found.key, found.message) == ("root", f"'{tmp_path / 'x'}' is a file")
+
+
+@pytest.mark.parametrize("names", [["train/a/1.JPG"], ["a/b/1.png"], ["1.jpeg"], ["train/1.gif", "x/1.txt"]])
+def test_folders_with_pictures(tmp_path: Path, names: list[str]) -> None:
+    assert present.absence(data("image_folder", files(tmp_path, *names))) is None
+
+
+@pytest.mark.parametrize("names", [["train/a/1.txt"], ["train/a/.1.jpg"], ["train/x", "val/a/1.jpg"], ["jpg"]])
+def test_folders_without_training_pictures(tmp_path: Path, names: list[str]) -> None:
+    found = present.absence(data("image_folder", files(tmp_path, *names)))
+    assert found is not None
+    assert found.message == f"there is no training picture in '{tmp_path}'"
+    assert ".jpg, .jpeg" in found.hint
+
+
+def test_imagenet_is_laid_out_in_its_own_way(tmp_path: Path) -> None:
+    found = present.absence(data("imagenet", files(tmp_path, "n01440764/1.JPEG")))
+    assert found is not None
+    assert "is not laid out as ImageNet: it has no folder 'train'" in found.message
+
+
+def test_digits_are_always_there() -> None:
+    assert present.absence(spec.Data()) is None
+    assert present.absence(data("digits", "nowhere")) is None
+
+
+# -- in a graph ------------------------------------------------------------------------------------------------------
+
+NOWHERE = ("use: digits,", "use: image_folder, root: nowhere, size: 32,")
+
+
+def test_check_says_it_at_the_root(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (found,) = problems_of(check, write(SIMCLR, NOWHERE))
+    assert f"graph.yaml:2:33: there is no folder '{tmp_path / 'nowhere'}'" in found
+
+
+def test_other_mistakes_are_told_with_it_and_what_follows_from_it_is_not(write: Write) -> None:
+    bank = [
+        ("  queue:     {use: negatives.queue, size: 48}", "  bank: {use: negatives.memory_bank, sample: 8}"),
+        ("queue())", "bank(batch.index))"), ("queue: push(k)", "bank: store(batch.index, k)"),
+    ]  # fmt: skip
+    (found,) = problems_of(check, write(MOCO, NOWHERE, *bank))
+    assert "there is no folder" in found
+    first, second = problems_of(check, write(MOCO, NOWHERE, *bank, ("encoder(x[0])", "encoder(batch.image)")))
+    assert "there is no folder" in first
+    assert "uint8 pixels" in second
+
+
+def test_a_packaged_graph_only_says_where_to_put_the_data(
+    write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "ours").mkdir()
+    monkeypatch.setattr("graphssl.source._packaged_root", lambda: tmp_path / "ours")
+    write(SIMCLR, NOWHERE, name="ours/recipe.yaml")
+    assert check("recipe").graph.spec.data.root == "nowhere"
+    assert check(write("extends: recipe\ngraph: mine\n")).graph.spec.data.root == "nowhere"
+    (found,) = problems_of(check, write("extends: recipe\ngraph: mine\ndata: {root: elsewhere}\n"))
+    assert "graph.yaml:3:14: there is no folder" in found
+
+
+def test_what_needs_no_data_does_without(write: Write) -> None:
+    path = write(SIMCLR, NOWHERE)
+    assert validated(path).graph.name == "simclr"
+    assert "def forward" in compile(path).code()
+
+
+def test_no_picture_is_opened(write: Write, tmp_path: Path) -> None:
+    root = files(tmp_path / "pictures", *(f"train/a/{i}.jpg" for i in range(40)))
+    assert check(write(SIMCLR, ("use: digits,", f"use: image_folder, root: {root}, size: 32,"))).data.samples == 36

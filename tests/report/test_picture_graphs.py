@@ -1,0 +1,337 @@
+"""Pictures of whole graphs, hard ones too: nothing overlaps, everything that matters is to be seen."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import itertools
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from pathlib import Path as File
+
+import pytest
+from conftest import BYOL
+from figures import (
+    CHAIN,
+    FAN,
+    HARD,
+    LONG,
+    MULTI_CROP,
+    TWO_ENCODERS,
+    UNICODE,
+    along,
+    apart,
+    area,
+    boxes,
+    figure_of,
+    groups,
+    inside,
+    lines,
+    read,
+    texts,
+)
+from PIL import Image
+
+from graphssl.api import check
+from graphssl.report import draw
+from graphssl.report.figure import Figure
+from graphssl.report.frame import scene_of
+from graphssl.report.png import write_png
+from graphssl.report.read import read_figure
+from graphssl.report.scene import Path, Rect, Scene
+from graphssl.report.style import ROLES, STOP, UPDATE
+from graphssl.report.svg import write_svg
+from graphssl.source import packaged
+
+SVG = "{http://www.w3.org/2000/svg}"
+KNOWN: dict[str, Figure] = {}
+
+
+@pytest.fixture(params=HARD)
+def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
+    """The figure of each hard graph, read once."""
+    name: str = request.param
+    if name not in KNOWN:
+        text, changes = HARD[name]
+        KNOWN[name] = figure_of(tmp_path, text, *changes)
+    return KNOWN[name]
+
+
+@pytest.fixture
+def scene(some: Figure) -> Scene:
+    return scene_of(some)
+
+
+# -- geometry ----------------------------------------------------------------------------------------------------
+
+
+def test_boxes_are_apart(scene: Scene) -> None:
+    cards = {g.facts["id"]: [area(m) for m in g.marks if isinstance(m, Rect)] for g in groups(scene, "box")}
+    for one, other in itertools.combinations(cards, 2):
+        assert all(apart(a, b) for a in cards[one] for b in cards[other]), (one, other)
+
+
+def test_text_is_inside_of_its_box(scene: Scene) -> None:
+    frames = boxes(scene)
+    for group in groups(scene, "box"):
+        for text in texts(group):
+            assert inside(text.frame(), frames[group.facts["id"]]), text
+
+
+def test_lines_of_text_in_a_box_do_not_touch(scene: Scene) -> None:
+    for group in groups(scene, "box"):
+        feet = sorted({t.y for t in texts(group)})
+        assert all(b - a >= 8.0 for a, b in itertools.pairwise(feet))
+
+
+def test_no_wire_runs_through_a_box(scene: Scene) -> None:
+    frames = boxes(scene)
+    for group in groups(scene, "wire"):
+        for x, y in (point for path in lines(group) for point in along(path)):
+            for name, (left, top, right, bottom) in frames.items():
+                assert not (left + 0.1 < x < right - 0.1 and top + 0.1 < y < bottom - 0.1), (group.note, name)
+
+
+def test_wires_begin_and_end_at_their_boxes(some: Figure, scene: Scene) -> None:
+    """The line of a value that is only written begins with the others of its wire."""
+    frames = boxes(scene)
+    for group in groups(scene, "wire"):
+        ends = {name for name in group.facts["to"].split(" ") if name and name != group.facts["from"]}
+        tips = [m.points[0] for m in group.marks if isinstance(m, Path) and m.closed]
+        touched = set()
+        for x, y in tips:
+            near = [n for n, f in frames.items() if f[0] - 3 <= x <= f[2] + 3 and f[1] - 3 <= y <= f[3] + 3]
+            touched |= set(near)
+        assert ends <= touched, group.note
+        assert len(tips) >= len(ends)
+
+
+def test_what_is_written_on_wires_is_clear_of_boxes(scene: Scene) -> None:
+    frames = boxes(scene)
+    for group in groups(scene, "plain")[1:]:
+        for text in texts(group):
+            assert all(apart(text.frame(), f) for f in frames.values()), text
+
+
+def test_everything_is_on_the_paper(scene: Scene) -> None:
+    paper = (0.0, 0.0, scene.width, scene.height)
+    for group in scene.groups:
+        assert all(inside(t.frame(), paper) for t in texts(group))
+        for path in (m for m in group.marks if isinstance(m, Path)):
+            assert all(0 <= x <= scene.width and 0 <= y <= scene.height for x, y in along(path, 4))
+    assert all(inside(f, paper) for f in boxes(scene).values())
+
+
+def test_most_crossings_are_avoided(tmp_path: File) -> None:
+    for name in ("byol", "simclr", "moco", "multicrop"):
+        text, changes = HARD[name]
+        drawing = scene_of(figure_of(tmp_path, text, *changes))
+        paths = [list(along(p, 5)) for g in groups(drawing, "wire") for p in lines(g)[:1]]
+        crossed = 0
+        for one, other in itertools.combinations(paths, 2):
+            for (a, b), (c, d) in itertools.product(itertools.pairwise(one), itertools.pairwise(other)):
+                sides = [_side(a, b, c) * _side(a, b, d), _side(c, d, a) * _side(c, d, b)]
+                crossed += max(sides) < 0
+        assert crossed == 0, name
+
+
+def _side(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
+
+
+# -- what is to be seen ------------------------------------------------------------------------------------------
+
+
+def test_sections_are_coloured(some: Figure, scene: Scene) -> None:
+    fills = {g.facts["id"]: {m.fill for m in g.marks if isinstance(m, Rect)} for g in groups(scene, "box")}
+    assert fills == {box.id: {ROLES[box.role].fill} for box in some.boxes}
+    assert "other" not in {box.role for box in some.boxes}, "every section of the library has a colour of its own"
+
+
+def test_axes_stand_on_the_wires(some: Figure, scene: Scene) -> None:
+    written = [t.text for g in groups(scene, "plain")[1:] for t in texts(g)]
+    for wire in some.wires:
+        for letter, size in (pair for tensor in wire.label.axes for pair in tensor):
+            assert size in written
+            assert not letter or letter in written
+    assert all(text for text in written), "no mark for nothing"
+
+
+def test_updates_are_to_be_seen(some: Figure, scene: Scene) -> None:
+    dashed = [p for g in groups(scene, "wire") for p in lines(g) if p.dashed]
+    assert len(dashed) == sum(e.update for w in some.wires for e in w.ends) + len(some.copies)
+    for path in dashed:
+        points = list(along(path))
+        length = sum(((a - c) ** 2 + (b - d) ** 2) ** 0.5 for (a, b), (c, d) in itertools.pairwise(points))
+        assert length > 8, "two dashes at least"
+        assert path.color == UPDATE
+    words = {t.text for g in groups(scene, "plain") for t in texts(g) if t.color == UPDATE}
+    assert words == {e.text for w in some.wires for e in w.ends if e.update} | {c.text for c in some.copies}
+
+
+def test_stop_gradients_are_to_be_seen_on_their_wires(some: Figure, scene: Scene) -> None:
+    stops = sum(w.stop for w in some.wires)
+    bars = [m for g in groups(scene, "plain")[1:] for m in g.marks if isinstance(m, Path) and m.color == STOP]
+    assert len(bars) == 2 * stops
+    wires = [p for g in groups(scene, "wire") for p in lines(g) if not p.dashed]
+    for bar in bars:
+        (x0, y0), (x1, y1) = bar.points
+        x, y = (x0 + x1) / 2, (y0 + y1) / 2
+        assert any(abs(x - a) < 3 and abs(y - b) < 0.5 for p in wires for a, b in along(p, 200)), "off its wire"
+
+
+def test_every_wire_is_told_in_full_where_one_points(some: Figure, scene: Scene) -> None:
+    notes = [g.note for g in groups(scene, "wire")]
+    for wire in some.wires:
+        note = some.note(wire)
+        assert note in notes
+        assert ("no gradient flows back" in note) == wire.stop
+        assert all(f"→ {some.by_id[e.box].name or e.box}" in note for e in wire.ends)
+
+
+# -- forms -------------------------------------------------------------------------------------------------------
+
+
+def test_svg_is_well_formed_and_alone(some: Figure, scene: Scene) -> None:
+    root = ET.fromstring(write_svg(scene))
+    tags = {e.tag.removeprefix(SVG) for e in root.iter()}
+    assert tags == {"svg", "title", "rect", "g", "path", "text"}
+    for element in root.iter():
+        for key, value in element.attrib.items():
+            assert key != "style"
+            assert not re.search(r"href|^on", key)
+            assert not re.search(r"url\(|https?:|javascript:|data:", value)
+    ids = [e.attrib["data-id"] for e in root.iter(f"{SVG}g") if e.attrib["class"] == "box"]
+    assert ids == [box.id for box in some.boxes]
+
+
+class _Tags(HTMLParser):
+    """Whether tags close in order."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.ids: list[str] = []
+        self.outside: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        if tag not in ("meta", "rect", "path"):
+            self.open.append(tag)
+        self.ids += [v or "" for k, v in attrs if k == "id"]
+        self.outside += [f"{k}={v}" for k, v in attrs if k in ("src", "href", "srcset", "action")]
+
+    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None: ...
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.open.pop() == tag
+
+
+@pytest.mark.parametrize("name", ["multicrop", "two encoders", "unicode"])
+def test_the_page_is_html_and_alone(tmp_path: File, name: str) -> None:
+    text, changes = HARD[name]
+    page = draw(*read(tmp_path, text, *changes), "html").decode()
+    tags = _Tags()
+    tags.feed(page)
+    assert tags.open == []
+    assert tags.outside == []
+    assert sorted(tags.ids) == ["facts", "fit", "told", "view"]
+    assert page.startswith("<!DOCTYPE html>")
+    assert '<meta charset="utf-8">' in page[:200]
+
+
+METHODS = [name for name in packaged() if "/" not in name]  # recipes for other data are drawn alike
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(n, marks=[] if n in ("byol", "moco_v2") else pytest.mark.slow) for n in METHODS]
+)
+def test_packaged_graphs_are_drawn(name: str) -> None:
+    checked = check(name)
+    some = scene_of(read_figure(checked.graph, checked.shapes))
+    assert some.title == checked.graph.name
+    frames = boxes(some)
+    assert "loss" in frames
+    assert all(apart(a, b) for a, b in itertools.combinations(frames.values(), 2))
+    for group in groups(some, "box"):
+        assert all(inside(t.frame(), frames[group.facts["id"]]) for t in texts(group))
+    for group in groups(some, "plain")[1:]:
+        assert all(apart(t.frame(), f) for t in texts(group) for f in frames.values())
+    picture = Image.open(io.BytesIO(write_png(some)))
+    assert picture.format == "PNG"
+
+
+@pytest.mark.slow
+def test_the_same_bytes_in_another_process(tmp_path: File) -> None:
+    """Whatever the hashes of texts are, as sets are ordered by."""
+    graph, shapes = read(tmp_path, BYOL, *MULTI_CROP)
+    expected = [hashlib.md5(draw(graph, shapes, k)).hexdigest() for k in ("svg", "png", "html", "mermaid")]  # type: ignore[arg-type]
+    code = (
+        "import hashlib, sys\n"
+        "from graphssl import graph as graphs\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
+        "from graphssl.shapes import infer\nfrom graphssl.source import load\n"
+        "g = graphs.read(load(sys.argv[1]))\n"
+        "s = infer(g, DataFacts(samples=1500, classes=10), g.spec.data.batch)\n"
+        "for k in ('svg', 'png', 'html', 'mermaid'):\n    print(hashlib.md5(draw(g, s, k)).hexdigest())\n"
+    )
+    command = [sys.executable, "-c", code, str(tmp_path / "graph.yaml")]
+    environment = {**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"}
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=tmp_path)
+    assert done.stdout.split() == expected
+
+
+# -- what hard graphs show ---------------------------------------------------------------------------------------
+
+
+def test_eight_views_are_one_row_of_boxes(tmp_path: File) -> None:
+    some = figure_of(tmp_path, BYOL, *MULTI_CROP)
+    counts = {box.name: box.count for box in some.boxes if box.node}
+    assert counts == {
+        "augment": 1, "encoder": 8, "projector": 8, "predictor": 8, "target": 2, "critic": 14, "objective": 14,
+    }  # fmt: skip
+    labels = {w.label.title: w.label for w in some.wires}
+    assert labels["small \u00d76"].axes[0][2:] == (("v", "14"), ("u", "14"))
+    assert labels["all \u00d78"].axes[0][2:] == (("y", "32/14"), ("x", "32/14"))
+
+
+def test_two_encoders_share_views_and_target(tmp_path: File) -> None:
+    some = figure_of(tmp_path, BYOL, *TWO_ENCODERS)
+    (x,) = [w for w in some.wires if w.label.name == "x"]
+    assert {some.by_id[e.box].name for e in x.ends} == {"encoder", "target", "other"}
+    (z,) = [w for w in some.wires if w.label.name == "z"]
+    assert [some.by_id[e.box].name for e in z.ends] == ["critic", "critic"]
+    assert z.stop
+    terms = {e.text for w in some.wires for e in w.ends if e.box == "loss"}
+    assert terms == {"byol", "0.5 \u00d7 second"}
+
+
+def test_long_names_are_written_in_full(tmp_path: File) -> None:
+    drawing = scene_of(figure_of(tmp_path, BYOL, *HARD["long names"][1]))
+    written = {t.text for g in drawing.groups for t in texts(g)}
+    assert {LONG, f"{LONG.upper()} \u00d72"} <= written
+
+
+def test_letters_of_other_scripts_are_kept(tmp_path: File) -> None:
+    some = figure_of(tmp_path, BYOL, *UNICODE)
+    assert "кодер漢" in {box.name for box in some.boxes}
+    assert "кодер漢" in write_svg(scene_of(some))
+
+
+def test_a_chain_is_one_row_and_a_fan_is_a_column(tmp_path: File) -> None:
+    chain = boxes(scene_of(figure_of(tmp_path, BYOL, *CHAIN)))
+    middles = {round((f[1] + f[3]) / 2, 1) for name, f in chain.items() if name.startswith("more_")}
+    assert len(middles) == 1
+    fan = boxes(scene_of(figure_of(tmp_path, BYOL, *FAN)))
+    centres = {round((f[0] + f[2]) / 2, 1) for name, f in fan.items() if name.startswith("more_")}
+    assert len(centres) == 1
+
+
+def test_a_larger_graph_has_text_of_the_same_size(tmp_path: File) -> None:
+    sizes = set()
+    for changes in ((), CHAIN, FAN):
+        drawing = scene_of(figure_of(tmp_path, BYOL, *changes))
+        sizes.add(frozenset(t.size for g in drawing.groups for t in texts(g)))
+    assert sizes == {frozenset({7.0, 9.0, 12.0})}
