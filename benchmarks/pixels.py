@@ -27,11 +27,11 @@ def main() -> None:
     spec = checked.graph.spec
     data = open_data(spec.data, device, spec.train.seed)
     knn = spec.evaluate.knn or Knn()
-    size = checked.shapes.image_size(checked.encoder or "")
+    size = checked.image_size(checked.features or "")
     print(f"{spec.data.use}, kNN k = {knn.k}, temperature {knn.temperature:g}")
     modules: dict[str, nn.Module] = {"raw pixels": nn.Flatten()}
-    if checked.encoder is not None:
-        modules[f"untrained {checked.encoder} of {checked.graph.name}"] = compile(checked).node(checked.encoder)
+    if checked.features is not None:
+        modules[f"untrained {checked.features} of {checked.graph.name}"] = compile(checked).features(checked.features)
     for name, module in modules.items():
         accuracy = Judge(module, data, checked.data, size, spec.data.batch, device).knn(knn)
         print(f"{100 * accuracy:6.2f} %  {name}")
