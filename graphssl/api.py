@@ -13,8 +13,9 @@ from .data import Batch
 from .errors import UsageError
 from .evaluate import embed as embed_batches
 from .features import feature_problem
+from .results import Result
 from .runs import find_run
-from .session import Result, resumed, started
+from .session import resumed, started
 
 __all__ = ["Checked", "check", "compile", "embed", "load", "run"]
 

@@ -50,7 +50,8 @@ def run(
     if resume is not None and name is not None:
         raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave --name out")
     from . import checked as made
-    from .session import resumed, started, summary
+    from .results import summary
+    from .session import resumed, started
 
     _collect_garbage()
     if graph is not None:
@@ -178,7 +179,7 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Evaluate a run's encoder again on the held-out split: weighted kNN, and a linear classifier."""
-    from .session import evaluated
+    from .results import evaluated
 
     _collect_garbage()
     typer.echo(evaluated(run, k, temperature, device, linear))
@@ -202,7 +203,7 @@ def compare(
 ) -> None:
     """Say in what runs differ, and how they did."""
     from .describe import comparison_text
-    from .session import compared
+    from .results import compared
 
     typer.echo(comparison_text(compared(runs)))
 

@@ -1,4 +1,4 @@
-"""One run from its start to its end: folder, data, program, loop, tracking, and what is said at the close."""
+"""One run from its start to its end: folder, data, program, loop, tracking."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .checked import Checked, check, choose_device, load, trained
+from .checked import Checked, check, load
 from .compiler import Program, compile_graph
 from .data import Datasets, open_data
-from .errors import RunError, UsageError
+from .errors import RunError
 from .evaluate import Judge
 from .report import Kind, draw, views_grid
+from .results import Result, no_judgement
 from .runs import RunFolder, find_run, new_run, write_whole
 from .source import dump
-from .spec import Knn, Linear
-from .track import Comparison, Status, Tracker, compare
+from .track import Status, Tracker
 from .train.checkpoint import Checkpoints
 from .train.loop import Loop, Outcome
 from .train.precision import Precision, resolve
@@ -29,20 +29,6 @@ from .train.signals import Interrupt
 from .train.step import Step
 
 Report = Callable[[str], None]
-
-
-@dataclass(frozen=True)
-class Result:
-    """A run that came to an end: its folder, how the training went, its id in MLflow, and what to warn of."""
-
-    folder: RunFolder
-    outcome: Outcome
-    run_id: str | None
-    warnings: tuple[str, ...]
-
-    @property
-    def interrupted(self) -> bool:
-        return self.outcome.interrupted
 
 
 def started(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
@@ -227,7 +213,7 @@ class _Session:
         evaluate = self.checked.graph.spec.evaluate
         if name is None or (evaluate.knn is None and evaluate.linear is None):
             return None
-        if reason := _no_judgement(self.data):
+        if reason := no_judgement(self.data):
             self.report(f"evaluation is left out: {reason}")
             return None
         return Judge(
@@ -283,65 +269,3 @@ class _Session:
         if hasattr(views, "_fields"):
             views = tuple(v for family in views for v in family)
         return views_grid(views, self.checked.data.mean, self.checked.data.std)
-
-
-def _no_judgement(data: Datasets) -> str | None:
-    """Why features cannot be judged on a data set."""
-    if not data.classes:
-        return "the data set has no labels; pictures in a folder for each class have them"
-    return None if data.held_out else "the data set has no held-out pictures"
-
-
-def summary(result: Result) -> str:
-    """The closing lines: what came of it, where it is, and how to see it."""
-    outcome = result.outcome
-    lines = []
-    if outcome.interrupted:
-        lines.append(f"interrupted after step {outcome.step}; a checkpoint is written")
-        lines.append(f"  go on      graphssl run --resume {result.folder.name}")
-    else:
-        lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
-    for name, found in (("kNN", outcome.knn), ("linear", outcome.linear)):
-        if len(found) > 1:
-            first, last = found[min(found)], found[max(found)]
-            lines.append(f"  {name:10} {100 * first:.2f} % untrained, {100 * last:.2f} % trained")
-    lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
-    lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
-    lines.append("  see it     graphssl ui")
-    lines += [f"warning: {w}" for w in result.warnings]
-    return "\n".join(lines)
-
-
-def evaluated(name: str, k: int | None, temperature: float | None, device: str, linear: bool = False) -> str:
-    """The accuracy of a run's encoder by kNN, and by a linear classifier where asked, a line of text each."""
-    folder, where = find_run(name), choose_device(device)
-    checked, module = trained(folder, None, where)
-    spec = checked.graph.spec
-    changes = {"k": k, "temperature": temperature}
-    knn = (spec.evaluate.knn or Knn()).model_copy(update={n: v for n, v in changes.items() if v is not None})
-    data = _open(checked, where, lambda text: None)
-    if reason := _no_judgement(data):
-        raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
-    size = checked.image_size(checked.features or "")
-    probe = (spec.evaluate.linear or Linear()) if linear else None
-    found = Judge(module, data, checked.data, size, spec.data.batch, where).accuracies(knn, probe)
-    data.close()
-    accuracy = 100 * found["knn"]
-    lines = [f"{folder.name}: kNN accuracy {accuracy:.2f} % (k {knn.k}, temperature {knn.temperature:g})"]
-    if probe is not None:
-        lines.append(f"{folder.name}: linear accuracy {100 * found['linear']:.2f} % (penalty {probe.penalty:g})")
-    return "\n".join(lines)
-
-
-def compared(names: Sequence[str]) -> Comparison:
-    """Runs side by side, each by its name under `runs/`, or by its name or id in MLflow."""
-    if len(names) < 2:
-        raise UsageError("it takes two runs or more to compare")
-    return compare([_tracked(name) for name in names])
-
-
-def _tracked(name: str) -> str:
-    try:
-        return find_run(name).facts().get("mlflow") or name
-    except RunError:
-        return name

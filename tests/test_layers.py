@@ -11,7 +11,7 @@ ROOT = Path(__file__).parent.parent
 LAYERS = [
     "errors", "ports", "schedule", "component", "testing", "yaml", "source", "allowed", "validation", "spec", "sections", "expr",
     "plugins", "nodes", "values", "views", "wiring", "graph", "fit", "shapes", "features", "checks", "emission", "compiler",
-    "runs", "data", "train.optim", "evaluate", "track", "report", "train", "checked", "export", "session", "api", "grid",
+    "runs", "data", "train.optim", "evaluate", "track", "report", "train", "checked", "export", "results", "session", "api", "grid",
     "describe", "catalogue", "schema", "starter", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}

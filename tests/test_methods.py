@@ -22,6 +22,8 @@ METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 SETS = ["data.batch=16", "train.schedule={shape: constant}", "train.optimizer.lr=1e-3"]
 # The graph's own warnings that a batch of 16 brings about are not the method's.
 SMALL_BATCH = {"G302"}
+# Biases that the loss does not depend on: of scores, in a softmax over them; of embeddings, in their distances.
+WITHOUT_EFFECT = {"bounds/concat": {"critic.layers.4.bias"}, "contrastive_margin": {"projector.layers.3.bias"}}
 
 
 @pytest.fixture(scope="module", params=METHODS)
@@ -55,8 +57,9 @@ def test_two_steps_are_finite_and_move_every_weight(checked: Checked) -> None:
         outputs = step(number, [batch(number)])
         assert all(v.isfinite() for v in outputs["terms"].values()), outputs["terms"]
         assert all(v.isfinite() for v in outputs["bounds"].values())
+    idle = WITHOUT_EFFECT.get(checked.graph.name, set())
     after = dict(program.forward.named_parameters())
-    still = [k for k, v in before.items() if torch.equal(v, after[k].detach())]
+    still = [k for k, v in before.items() if torch.equal(v, after[k].detach()) and k not in idle]
     assert not still, f"these weights never moved: {still}"
 
 

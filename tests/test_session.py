@@ -11,8 +11,9 @@ from conftest import SIMCLR, Write
 
 from graphssl.checked import check
 from graphssl.errors import UsageError
+from graphssl.results import Result, compared, summary
 from graphssl.runs import RunFolder
-from graphssl.session import Result, _change, _portable, compared, summary
+from graphssl.session import _change, _portable
 from graphssl.train.loop import Outcome
 
 FOLDER = RunFolder(Path("runs/byol-1"))

@@ -8,12 +8,13 @@ from typing import Annotated
 import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
-from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes
 from graphssl.ports import Negatives, Scores
 
-__all__ = ["DotProduct", "against", "beside", "check_rows", "dot_products", "exact", "unit", "wide"]
+from ..precision import exact, unit, wide
+
+__all__ = ["DotProduct", "against", "beside", "check_rows", "dot_products"]
 
 ROW = 50  # scores of a full matrix product cost about as much as one gathered entry, at 32 to 128 numbers an entry
 
@@ -105,22 +106,3 @@ def check_rows(query: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, 
 def beside(query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b ... e"]) -> Annotated[Tensor, "b ... d"]:
     """The query with axes of size 1 for the positions of the key."""
     return query.reshape(len(query), *(1 for _ in key.shape[1:-1]), query.shape[1])
-
-
-def wide(tensor: Tensor) -> Tensor:
-    """The tensor in float32, or in what it is if that is wider."""
-    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
-
-
-def unit(vectors: Annotated[Tensor, "... d"]) -> Annotated[Tensor, "... d"]:
-    """Vectors of length one; those shorter than 1e-6 are scaled by 1e6, so that gradients stay bounded.
-
-    The bound is that of `tf.math.l2_normalize`, which SimCLR's and BYOL's code use.
-    """
-    return functional.normalize(vectors, dim=-1, eps=1e-6)
-
-
-def exact(tensor: Tensor) -> torch.autocast:
-    """Switches autocast off, which else would take matrix products to half precision."""
-    kind = tensor.device.type
-    return torch.autocast("cpu" if kind == "meta" else kind, enabled=False)  # autocast does not know meta

@@ -11,7 +11,8 @@ from torch.linalg import vector_norm
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Negatives, Scores
 
-from .base import against, beside, exact, wide
+from ..precision import exact, wide
+from .base import against, beside
 
 __all__ = ["Euclidean"]
 

@@ -13,7 +13,8 @@ from graphssl.component import Sizes
 from graphssl.ports import Negatives, Scores
 
 from ..head.mlp import MLP
-from .base import beside, check_rows, dot_products, exact, wide
+from ..precision import exact, wide
+from .base import beside, check_rows, dot_products
 
 __all__ = ["concatenate", "embed_and_dot", "plain_mlp"]
 

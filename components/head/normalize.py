@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from ..critic.base import unit, wide
+from ..precision import unit, wide
 
 __all__ = ["Normalize"]
 

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from graphssl.ports import Scores
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["counts", "either", "log_sum", "lowest", "mean_over", "negatives", "positives"]
 

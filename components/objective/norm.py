@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["Norm"]
 

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..critic.base import exact, unit, wide
+from ..precision import exact, unit, wide
 
 __all__ = ["Uniformity"]
 

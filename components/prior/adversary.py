@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["Adversary"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Gaussian
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["KL"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["Centre"]
 

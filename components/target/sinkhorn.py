@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..critic.base import wide
+from ..precision import wide
 
 __all__ = ["Sinkhorn"]
 

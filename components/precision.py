@@ -1,0 +1,30 @@
+"""Numbers that need their digits: float32 at least, autocast off, unit vectors with a bounded gradient."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = ["exact", "unit", "wide"]
+
+
+def wide(tensor: Tensor) -> Tensor:
+    """The tensor in float32, or in what it is if that is wider."""
+    return tensor.to(torch.promote_types(tensor.dtype, torch.float32))
+
+
+def unit(vectors: Annotated[Tensor, "... d"]) -> Annotated[Tensor, "... d"]:
+    """Vectors of length one; those shorter than 1e-6 are scaled by 1e6, so that gradients stay bounded.
+
+    The bound is that of `tf.math.l2_normalize`, which SimCLR's and BYOL's code use.
+    """
+    return functional.normalize(vectors, dim=-1, eps=1e-6)
+
+
+def exact(tensor: Tensor) -> torch.autocast:
+    """Switches autocast off, which else would take matrix products to half precision."""
+    kind = tensor.device.type
+    return torch.autocast("cpu" if kind == "meta" else kind, enabled=False)  # autocast does not know meta
