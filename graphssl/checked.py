@@ -104,8 +104,11 @@ def trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[
     """A run's graph and what gives its features, a node or a value, with the weights of the last checkpoint."""
     checked = validated(folder.graph)
     name = name or checked.features
-    if name is None or name not in {*checked.graph.nodes, *checked.graph.values}:
-        raise UsageError(f"the graph of '{folder.name}' has no node '{name}'; it has {', '.join(checked.graph.nodes)}")
+    if name is None:
+        raise UsageError(f"the graph of '{folder.name}' has nothing that gives features of images")
+    known = [*checked.graph.nodes, *checked.graph.values]
+    if name not in known:
+        raise UsageError(f"the graph of '{folder.name}' has no node and no value '{name}'; it has {', '.join(known)}")
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:
         raise RunError(f"the run '{folder.name}' has no checkpoint yet")

@@ -139,6 +139,8 @@ def components(
     markdown: Annotated[bool, typer.Option("--markdown", help="All of them as a page, docs/components.md.")] = False,
 ) -> None:
     """List the components, or say what one takes, gives and can be configured with."""
+    if (name is not None) + grid + markdown > 1:
+        raise UsageError("a name, --grid and --markdown each ask for something else: one at a time")
     if grid:
         from .grid import grid_text
 
@@ -175,10 +177,13 @@ def evaluate(
     run: RunArgument,
     k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
     temperature: Annotated[float | None, typer.Option(min=1e-6, help="Default: the graph's.")] = None,
-    linear: Annotated[bool, typer.Option("--linear", help="Also fit a linear classifier to the features.")] = False,
+    linear: Annotated[
+        bool,
+        typer.Option("--linear", help="Also fit a linear classifier, as where the graph has one."),
+    ] = False,
     device: Device = "auto",
 ) -> None:
-    """Evaluate a run's encoder again on the held-out split: weighted kNN, and a linear classifier."""
+    """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
     from .results import evaluated
 
     _collect_garbage()

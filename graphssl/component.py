@@ -58,6 +58,8 @@ TRAITS = {
     "average": "a moving average of other nodes",
     "view": "makes the views of an image, normalised last",
     "bounded": "a critic whose scores cannot grow without end",
+    "bounded_below": "a critic whose scores cannot fall without end",
+    "regularises": "a penalty that is smallest where all samples are alike",
     "distance": "a critic whose scores are minus a distance",
     "of_distances": "an objective on such scores only",
 }

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from torch import fx
 
 from .graph import Graph, Term
-from .ports import detached, joined, parted
+from .ports import Port, detached, flattened, joined, parted, unflattened
 from .schedule import Schedule
 from .shapes import Shapes
 from .values import Argument, Call, Slot, Value
@@ -53,7 +53,7 @@ class Emission:
         terms = {term.name: self._term(term) for term in self.graph.terms}
         loss = self._total(terms)
         self.carried = list(dict.fromkeys(s for c in self.graph.update_calls() for s in c.inputs()))
-        self.batched = [s.axes[0][:1] == ("b",) for s in self.carried]
+        self.batched = [s.axes[0][:1] not in ((), ("n",)) for s in self.carried]
         carried = tuple(self._detached(s) for s in self.carried)
         watch = {k: tuple(self._detached(s) for s in pair) for k, pair in self._watched(needed).items()}
         bounds = {term.name: bound for term in self.graph.terms if (bound := self._bound(term)) is not None}
@@ -64,15 +64,13 @@ class Emission:
 
     def commit(self) -> fx.Graph:
         """The updates, on what the forward pass carried out."""
-        self.fx = fx.Graph()
-        values = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
+        self.fx, self.folded = fx.Graph(), {}
+        self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
         for call in self.graph.update_calls():
             node = self.fx.get_attr(call.node)
-            arguments = [
-                self._flat(call, a, values[a.id]) if isinstance(a, Slot) else _map(a, values)
-                for a in call.args.values()
-            ]
-            self.fx.call_method(call.method, (node, *arguments)).meta["call"] = call
+            ports = self.graph.nodes[call.node].component.updates[call.method].inputs
+            args, kwargs = self._arguments(call, ports)
+            self.fx.call_method(call.method, (node, *args), kwargs).meta["call"] = call
         self.fx.output(None)
         return self.fx
 
@@ -92,8 +90,9 @@ class Emission:
         return self.fx
 
     def _once(self, call: Call) -> None:
-        """A call without draws; of the views of a fold, which are all the same here, only the first."""
-        if call.fold == 1:
+        """A call without draws; of the views of a fold only the first where they are all the same image."""
+        folded = [a for a in call.args.values() if isinstance(a, tuple)]
+        if call.fold == 1 or any(len({self.slots[s.id] for s in views}) > 1 for views in folded):
             return self._call(call, None)
         first = {s.output: s for s in reversed(call.outputs)}
         args = {k: a[0] if isinstance(a, tuple) else a for k, a in call.args.items()}
@@ -129,12 +128,15 @@ class Emission:
             self._name(call.outputs[0], self._method("detach", self.slots[slot.id]))
             return
         ports = self.graph.nodes[call.node].forward.inputs
-        args, kwargs = call.arguments(ports, lambda argument: self._argument(call, argument))
+        args, kwargs = self._arguments(call, ports)
         if call.draws:
             kwargs["draws"] = draws
         result = self.fx.call_module(call.node, tuple(args), kwargs)
         result.meta["call"] = call
         self._spread(call, result)
+
+    def _arguments(self, call: Call, ports: Sequence[Port]) -> tuple[list[Any], dict[str, Any]]:
+        return call.arguments(ports, lambda argument: self._argument(call, argument))
 
     def _argument(self, call: Call, argument: Argument) -> Any:
         if isinstance(argument, tuple) and call.fold > 1:
@@ -143,21 +145,24 @@ class Emission:
                 join = torch.cat if argument[0].kind == "tensor" else joined
                 self.folded[argument] = self.fx.call_function(join, (nodes,))
             return self._flat(call, argument[0], self.folded[argument])
-        mapped = _map(argument, self.slots)
-        return self._flat(call, argument, mapped) if isinstance(argument, Slot) else mapped
+        if isinstance(argument, tuple):
+            return tuple(self._flat(call, slot, self.slots[slot.id]) for slot in argument)
+        return None if argument is None else self._flat(call, argument, self.slots[argument.id])
 
     def _grid(self, call: Call) -> tuple[int, ...]:
         """The sizes of the positions that are folded into the batch."""
         if not call.grid:
             return ()
-        slot = next(s for s in call.inputs() if s.kind == "tensor" and len(s.axes[0]) > call.grid)
+        slot = next(s for s in call.inputs() if call.folds(s))
         return self.shapes.slots[slot.id][0][1 : 1 + call.grid]
 
     def _flat(self, call: Call, slot: Slot, node: fx.Node) -> fx.Node:
         """An argument with its positions folded into the batch."""
-        if not call.grid or slot.kind != "tensor" or slot.axes[0][:1] != ("b",):
+        if not call.folds(slot):
             return node
-        return self._method("flatten", node, 0, call.grid)
+        if slot.kind == "tensor":
+            return self._method("flatten", node, 0, call.grid)
+        return self.fx.call_function(flattened, (node, call.grid))
 
     def _spread(self, call: Call, result: fx.Node) -> None:
         """Gives a call's result to its slots: parts, views of a family, views of a fold."""
@@ -165,8 +170,8 @@ class Emission:
         slots = iter(call.outputs)
         for i, port in enumerate(ports):
             part = self._item(result, i) if port.name else result
-            if call.grid and port.kind == "tensor" and port.axes[0][:1] == ("b",):
-                part = self._method("unflatten", part, 0, (-1, *self._grid(call)))
+            if call.folds(port):
+                part = self._unflat(port, part, (-1, *self._grid(call)))
             mine = [s for s in call.outputs if s.output == port.name]
             if call.fold > 1:
                 tensor = port.kind == "tensor"
@@ -179,6 +184,11 @@ class Emission:
                 slot = next(slots)
                 single = call.fold == 1 and not port.family
                 self._name(slot, part if single else self._item(part, view))
+
+    def _unflat(self, port: Port, node: fx.Node, sizes: tuple[int, ...]) -> fx.Node:
+        if port.kind == "tensor" and not port.family:
+            return self._method("unflatten", node, 0, sizes)
+        return self.fx.call_function(unflattened, (node, sizes))
 
     def _item(self, node: fx.Node, index: int) -> fx.Node:
         return self.fx.call_function(operator.getitem, (node, index))
@@ -245,12 +255,6 @@ class Emission:
         if total.target in (operator.add, operator.mul):
             total._rename("loss")
         return total
-
-
-def _map(argument: Argument, nodes: Mapping[int, fx.Node]) -> Any:
-    if argument is None:
-        return None
-    return nodes[argument.id] if isinstance(argument, Slot) else tuple(nodes[s.id] for s in argument)
 
 
 def readable(code: str) -> str:

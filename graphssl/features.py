@@ -25,7 +25,10 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
     """
     if name in graph.nodes:
         size = shapes.image_size(name)
-        return size if size is None or shapes.sizes[name]["c"] == shapes.data.channels else None
+        called = [c for c in graph.calls if c.node == name and c.method == "forward"]
+        if size is None or (called and all(c.grid for c in called)):
+            return None
+        return size if shapes.sizes[name]["c"] == shapes.data.channels else None
     if feature_problem(graph, shapes, name) is not None:
         return None
     pixels = graph.batch["image"]
@@ -37,8 +40,9 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
 def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     """Why a node or a value gives no features of images; None where it does."""
     if name in graph.nodes:
-        takes = image_size(graph, shapes, name) is not None
-        return None if takes else f"'{name}' does not take images of {shapes.data.channels} channels"
+        if image_size(graph, shapes, name) is not None:
+            return None
+        return f"'{name}' takes no whole images of {shapes.data.channels} channels"
     value = graph.values[name]
     if value.parts is not None:
         parts = ", ".join(f"{name}.{part}" for part in value.parts)
@@ -49,4 +53,18 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     made_of = {s.node for c in calls_before(graph, name) for s in c.inputs() if s.node.startswith("batch.")}
     if made_of != {"batch.image"}:
         return f"'{name}' is made of {' and '.join(sorted(made_of)) or 'no field of the batch'}, not of images alone"
+    return _stand_in_problem(graph, shapes, name)
+
+
+def _stand_in_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
+    """Why plain images cannot stand for what is made of `batch.image`; None where they can."""
+    pixels, slot = graph.batch["image"], graph.values[name].slots[0]
+    for call in (c for c in calls_before(graph, name) if pixels in c.inputs()):
+        made = [shapes.slots[s.id][0] for s in call.outputs]
+        if call.node in shapes.trainable() or any(len(m) != 4 or m[1] != shapes.data.channels for m in made):
+            return (
+                f"'{call.node}' makes no images of batch.image, for which plain ones could stand: name the node itself"
+            )
+        if slot in call.outputs:
+            return f"'{name}' are images, and no features of them"
     return None

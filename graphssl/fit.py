@@ -47,7 +47,7 @@ def inputs_of(call: Call, ports: Signature, values: Mapping[int, Any]) -> Iterat
             for axes, tensor in zip(port.axes, tensors_of(values[slot.id]), strict=False):
                 shape = tuple(tensor.shape)
                 if axes[:1] == ("b",):
-                    rows = shape[: 1 + call.grid] if port.kind == "tensor" else shape[:1]
+                    rows = shape[: 1 + call.grid] if call.folds(slot) else shape[:1]
                     shape = (math.prod(rows) * call.fold, *shape[len(rows) :])
                 yield Input(port, slot, axes, shape, tensor.dtype)
 

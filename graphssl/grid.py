@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,7 @@ def _letter(number: int) -> str:
 
 def _plain(reason: str) -> str:
     """A refusal without the words that say where in the graph it is."""
-    return reason.partition("cannot take this: ")[2] or reason
+    return re.sub(r"'critic' \([\w.]+\)", "the critic", reason.partition("cannot take this: ")[2] or reason)
 
 
 def refusals(critic: str, source: str) -> dict[str, str]:

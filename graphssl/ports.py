@@ -3,7 +3,7 @@
 A port is annotated with its axes as einops words: `image: Annotated[Tensor, "b c h w"]`, for which
 `In["b c h w"]` is the short form. The letters: `b` batch, `d` embedding, `n` negatives, `c h w` image or map,
 `r k` rows and columns of a patch grid; a number is a fixed size, `...` any axes. The same letter in two ports
-of a component is the same size, over all calls of the node.
+of a component is the same size within a call; a node with weights is built for one size.
 """
 
 from __future__ import annotations
@@ -76,6 +76,7 @@ class In:
 
 
 GRID = frozenset("rk")  # axes of positions, which a call folds into its batch where a port does not know them
+FOLDED = ("tensor", "gaussian")  # kinds with such axes
 
 KINDS: dict[type, str] = {Tensor: "tensor", Negatives: "negatives", Scores: "scores", Gaussian: "gaussian"}
 AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
@@ -219,3 +220,15 @@ def parted(value: Any, count: int) -> list[Any]:
         return list(value.chunk(count))
     parts = [[None] * count if v is None else v.chunk(count) for v in value]
     return [type(value)(*members) for members in zip(*parts, strict=True)]
+
+
+def flattened(value: Any, grid: int) -> Any:
+    """A value with so many axes of positions folded into its batch."""
+    return each_tensor(lambda tensor: tensor.flatten(0, grid), value)
+
+
+def unflattened(value: Any, sizes: tuple[int, ...]) -> Any:
+    """The reverse of `flattened`, of one value or of several views; sizes: of the batch (or -1) and the positions."""
+    if type(value) is tuple:
+        return tuple(unflattened(view, sizes) for view in value)
+    return each_tensor(lambda tensor: tensor.unflatten(0, sizes), value)

@@ -69,9 +69,11 @@ def evaluated(name: str, k: int | None, temperature: float | None, device: str, 
     if reason := no_judgement(data):
         raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
     size = checked.image_size(checked.features or "")
-    probe = (spec.evaluate.linear or Linear()) if linear else None
-    found = Judge(module, data, checked.data, size, spec.data.batch, where).accuracies(knn, probe)
-    data.close()
+    probe = spec.evaluate.linear or (Linear() if linear else None)
+    try:
+        found = Judge(module, data, checked.data, size, spec.data.batch, where).accuracies(knn, probe)
+    finally:
+        data.close()
     accuracy = 100 * found["knn"]
     lines = [f"{folder.name}: kNN accuracy {accuracy:.2f} % (k {knn.k}, temperature {knn.temperature:g})"]
     if probe is not None:

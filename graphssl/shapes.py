@@ -20,7 +20,7 @@ from .errors import GraphError, Problem
 from .fit import Failure, Input, Shape, first_line, inputs_of, match
 from .graph import Graph
 from .nodes import Node
-from .ports import Signature, joined, parted, tensors_of
+from .ports import Signature, flattened, joined, parted, tensors_of, unflattened
 from .values import Argument, Call, Slot
 
 
@@ -205,19 +205,19 @@ class _Inference:
             return None
         if isinstance(argument, Slot):
             return self._flat(call, argument, self.values[argument.id])
-        values = tuple(self.values[s.id] for s in argument)
-        return self._flat(call, argument[0], joined(values)) if call.fold > 1 else values
+        if call.fold > 1:
+            return self._flat(call, argument[0], joined([self.values[s.id] for s in argument]))
+        return tuple(self._flat(call, slot, self.values[slot.id]) for slot in argument)
 
     @staticmethod
     def _flat(call: Call, slot: Slot, value: Any) -> Any:
         """A value with its positions folded into the batch, where the call does so."""
-        folds = call.grid and slot.kind == "tensor" and slot.axes[0][:1] == ("b",)
-        return value.flatten(0, call.grid) if folds else value
+        return flattened(value, call.grid) if call.folds(slot) else value
 
     def _grid(self, call: Call) -> Shape:
         """The sizes of the positions that are folded into the batch."""
-        slot = next((s for s in call.inputs() if s.kind == "tensor" and len(s.axes[0]) > call.grid), None)
-        return tuple(self.values[slot.id].shape[1 : 1 + call.grid]) if call.grid and slot else ()
+        slot = next((s for s in call.inputs() if call.folds(s)), None)
+        return tuple(tensors_of(self.values[slot.id])[0].shape[1 : 1 + call.grid]) if slot else ()
 
     def _store(self, call: Call, result: Any) -> None:
         """Gives the results to the call's slots."""
@@ -225,8 +225,8 @@ class _Inference:
         parts = [result] if len(ports) == 1 and not ports[0].name else list(result)
         slots = iter(call.outputs)
         for part, port in zip(parts, ports, strict=True):
-            if call.grid and port.kind == "tensor" and port.axes[0][:1] == ("b",):
-                part = part.unflatten(0, (-1, *self._grid(call)))
+            if call.folds(port):
+                part = unflattened(part, (-1, *self._grid(call)))
             members = part if port.family else (part,)
             for member in parted(part, call.fold) if call.fold > 1 else members:
                 slot = next(slots)

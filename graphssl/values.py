@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from .errors import Problem, Span
-from .ports import Port
+from .ports import FOLDED, Port
 
 Tag = tuple[object, ...]
 Axes = tuple[tuple[str, ...], ...]
@@ -57,6 +57,10 @@ class Call:
     fold: int = 1
     draws: bool = False
     grid: int = 0
+
+    def folds(self, slot: Slot | Port) -> bool:
+        """Whether the positions of what a slot or a port has are folded into its batch."""
+        return self.grid > 0 and slot.kind in FOLDED and slot.axes[0][:1] == ("b",)
 
     def inputs(self) -> Iterator[Slot]:
         """Every slot that the call reads, in the order of the ports."""

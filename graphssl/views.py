@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from . import expr as e
 from .errors import Problem, Span
-from .ports import GRID, Port, Signature
+from .ports import FOLDED, GRID, Port, Signature
 from .values import Argument, Slot, Tag, Tape, Value
 
 Axes = tuple[str, ...]
@@ -71,7 +71,7 @@ class Expansion:
         first = [
             (port, value.slots[0].axes[0])
             for port in self.ports.inputs
-            if port.kind == "tensor" and (value := self.arguments.get(port.name)) and port.axes[0][:1] == ("b",)
+            if port.kind in FOLDED and (value := self.arguments.get(port.name)) and port.axes[0][:1] == ("b",)
         ]
         found = {port.name: positions(port.axes[0], axes) for port, axes in first if "..." not in port.axes[0]}
         self.grid = next((axes for axes in found.values() if axes), ())
@@ -159,6 +159,11 @@ class Expansion:
     def _fold(self, name: str) -> Value | None:
         if self.pairs == "cross" or any(p.family for p in self.ports.inputs if p.name in self.arguments):
             return self._problem("views=fold joins single tensors, view by view", "views")
+        if any(v.slots[0].kind == "negatives" for v in self.families.values()):
+            hint = "leave views=fold out"
+            return self._problem(
+                "views=fold: each view has negatives of its own, which cannot be joined", "views", hint
+            )
         lengths = {len(v) for v in self.families.values()}
         if len(lengths) != 1:
             what = "families of one length" if lengths else "a family of views"
@@ -186,7 +191,7 @@ class Expansion:
 
     def _slot(self, name: str, port: Port, view: int | None) -> Slot:
         axes = port.axes
-        if self.grid and port.kind == "tensor" and axes[0][:1] == ("b",):
+        if self.grid and port.kind in FOLDED and axes[0][:1] == ("b",):
             axes = (("b", *self.grid, *axes[0][1:]),)
         return self.tape.slot(name, port.kind, axes, self.node, port.name, view, self.call.span)
 

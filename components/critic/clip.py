@@ -15,7 +15,7 @@ from ..precision import wide
 __all__ = ["Clip"]
 
 
-@component("critic.clip", traits=("bounded",))
+@component("critic.clip", traits=("bounded", "bounded_below"))
 class Clip(nn.Module):
     """limit * tanh(score / limit): scores to scores between -limit and limit.
 

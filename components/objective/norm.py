@@ -13,7 +13,7 @@ from ..precision import wide
 __all__ = ["Norm"]
 
 
-@component("objective.norm")
+@component("objective.norm", traits=("regularises",))
 class Norm(nn.Module):
     """|x|^2, the mean over the batch.
 

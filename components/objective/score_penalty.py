@@ -15,7 +15,7 @@ from .base import positives
 __all__ = ["ScorePenalty"]
 
 
-@component("objective.score_penalty")
+@component("objective.score_penalty", traits=("regularises",))
 class ScorePenalty(nn.Module):
     """The mean of the squared scores, over positives and negatives together.
 

@@ -59,12 +59,15 @@ def attraction_needs_predictor(facts: Facts) -> Iterator[Finding]:
 
 def _attracts_only(facts: Facts) -> bool:
     """Whether no term that trains pushes different samples, or a sample and its target, apart."""
-    return all(_attracts(facts, term) for term in facts.training_terms)
+    terms = facts.training_terms
+    attracts = any(_has(facts, term, {"attracts"}) for term in terms)
+    return attracts and all(_has(facts, term, {"attracts", "regularises"}) for term in terms)
 
 
-def _attracts(facts: Facts, term: Term) -> bool:
+def _has(facts: Facts, term: Term, traits: set[str]) -> bool:
+    """Whether a term's objectives all have one of the traits, and are not turned round by a minus."""
     objectives = [facts.graph.nodes[facts.maker[s.id].node] for s in term.slots if facts.gradient[s.id]]
-    return min(factors(term)) >= 0 and all("attracts" in o.component.traits for o in objectives)
+    return min(factors(term)) >= 0 and all(traits & o.component.traits for o in objectives)
 
 
 @rule("G203", "positives that are the same picture", "warning")
@@ -94,14 +97,17 @@ def attraction_is_bounded(facts: Facts) -> Iterator[Finding]:
 
     BYOL's regression, 2 - 2 * score (Grill et al. 2020, arXiv:2006.07733, equation 2), is a squared distance for the
     cosine, between 0 and 4. On dot products or a learned critic it falls for ever as the embeddings grow. Take
-    `critic.cosine`, or put `critic.clip` between; a critic of your own says `traits=("bounded",)`.
+    `critic.cosine`, or put `critic.clip` between; a critic of your own says `traits=("bounded",)`. Where the term has a
+    minus, as in RAFT, the score must not fall without end: `bounded_below`.
     """
-    hint = "critic.cosine has an end, 1; a critic of your own that has one says traits=('bounded',)"
     for term in facts.training_terms:
+        away = min(factors(term)) < 0
+        trait, moves, effect = ("bounded_below", "fall", "smaller") if away else ("bounded", "grow", "larger")
+        hint = f"critic.cosine is from -1 to 1; a critic of your own that has an end says traits=('{trait}',)"
         for objective, call, critic in facts.scored_by(term):
-            if "attracts" in objective.component.traits and "bounded" not in critic.component.traits:
-                what = f"the scores of '{critic.name}' ({critic.component.name}) can grow without end"
-                yield f"{what}, and '{objective.name}' only makes them larger", call.span, hint
+            if "attracts" in objective.component.traits and trait not in critic.component.traits:
+                what = f"the scores of '{critic.name}' ({critic.component.name}) can {moves} without end"
+                yield f"{what}, and '{term.name}' only makes them {effect}", call.span, hint
                 break
 
 

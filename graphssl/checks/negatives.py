@@ -112,12 +112,12 @@ def batch_has_negatives(facts: Facts) -> Iterator[Finding]:
 
 
 def in_batch_nodes(facts: Facts) -> list[str]:
-    """The nodes that take other samples, and nothing but those, as negatives: of maps, other positions are there."""
-    return [n.name for n in facts.with_trait("in_batch") if any(not _of_maps(c) for c in facts.calls_of(n.name))]
+    """The nodes whose rows are the batch's samples; those of context.offset are positions, many of an image."""
+    return [n.name for n in facts.with_trait("in_batch") if any(_by_sample(c) for c in facts.calls_of(n.name))]
 
 
-def _of_maps(call: Call) -> bool:
-    return any(len(axes) > 2 for slot in call.inputs() for axes in slot.axes)
+def _by_sample(call: Call) -> bool:
+    return any(len(axes) > 1 and axes[0] == "b" for slot in call.inputs() for axes in slot.axes)
 
 
 @rule("G305", "batch norm that leaks between query and keys", "warning")

@@ -1,4 +1,4 @@
-"""Linear classification of frozen features: multinomial logistic regression, fitted to its optimum."""
+"""Linear classification of frozen features: multinomial logistic regression, fitted by L-BFGS."""
 
 from __future__ import annotations
 
@@ -41,14 +41,16 @@ def fit_linear(
     iterations: int = 200,
     classes: int | None = None,
 ) -> tuple[Annotated[Tensor, "c d"], Annotated[Tensor, "c"]]:
-    """Weights and biases that minimise the mean cross-entropy + penalty / 2 * |weight|^2, by L-BFGS.
+    """Weights and biases that minimise the mean cross-entropy + penalty / 2 * |weight|^2, by at most
+    `iterations` steps of L-BFGS.
 
     As in Kornblith et al. 2019, arXiv:1805.08974, section 3; the features are standardised first, here within the
     weights that are returned, so that one penalty suits encoders of every scale. Nothing is random.
     """
     classes = int(labels.max()) + 1 if classes is None else classes
     spread, mean = torch.std_mean(features, dim=0, correction=0)
-    scale = torch.where(spread > 1e-6, 1 / spread.clamp_min(1e-6), 0)  # a constant feature tells nothing
+    floor = 1e-6 * (mean.abs() + spread.amax()) + torch.finfo(features.dtype).tiny
+    scale = torch.where(spread > floor, 1 / spread.clamp_min(floor), 0)  # a constant feature tells nothing
     x = (features - mean) * scale
     weight = torch.zeros(classes, features.shape[1], device=x.device, requires_grad=True)
     bias = torch.zeros(classes, device=x.device, requires_grad=True)

@@ -209,3 +209,32 @@ def test_the_whole_and_its_positions_are_a_task(write: Write, tmp_path: Path) ->
     """Deep InfoMax: a map and the vector of the same picture."""
     (tmp_path / "maps.py").write_text(MAPS)
     assert findings(write, LOCAL) == []
+
+
+def test_a_penalty_does_not_push_samples_apart(write: Write) -> None:
+    """A length or a prior beside an attracting loss changes nothing of its collapse."""
+    text = BYOL.replace(
+        "  objective: {use: objective.regression}",
+        "  objective: {use: objective.regression}\n  size: {use: objective.norm}",
+    )
+    changes = [
+        *SIMSIAM,
+        ("stopgrad(projector(encoder(x)))", "projector(encoder(x))"),
+        ("  byol: objective(s)", "  byol: objective(s)\n  l2: 0.001 * size(z)"),
+    ]
+    assert found(write, "G201", text, changes)
+    assert not found(write, "G201", text, [("  byol: objective(s)", "  byol: objective(s)\n  l2: 0.001 * size(p)")])
+
+
+def test_running_away_needs_scores_with_a_lower_end(write: Write) -> None:
+    """RAFT's minus turns the question round: minus a distance has no lower end, a cosine has."""
+    changes = [
+        ("s: critic(p, z, pairs=cross)", "s: critic(p[0], p[1])\n  t: critic(p, z)"),
+        ("  byol: objective(s)", "  byol: objective(s)\n  away: -0.5 * objective(t)"),
+    ]
+    assert not found(write, "G204", BYOL, changes)
+    ((_, message, hint),) = found(write, "G204", BYOL, [*changes, ("critic.cosine", "critic.euclidean")])
+    assert "can fall without end, and 'away' only makes them smaller" in message
+    assert "bounded_below" in hint
+    ((_, message, _),) = found(write, "G204", BYOL, [("critic.cosine", "critic.dot")])
+    assert "can grow without end, and 'byol' only makes them larger" in message

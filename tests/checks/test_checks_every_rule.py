@@ -110,8 +110,8 @@ def test_names_of_nodes_and_codes_must_exist(write: Write) -> None:
 @pytest.mark.parametrize(
     ("name", "reason"),
     [
-        ("projector", "'projector' does not take images"),
-        ("queue", "'queue' does not take images"),
+        ("projector", "'projector' takes no whole images"),
+        ("queue", "'queue' takes no whole images"),
         ("s", "'s' is no vector"),
     ],
 )

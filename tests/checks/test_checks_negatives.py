@@ -230,3 +230,38 @@ def test_no_index_at_all_is_said_too(write: Write) -> None:
     """Labels in both places: the batch's index is not even read."""
     changes = [*BANK, ("batch.index", "batch.label"), ("graph: moco", "allow: [G401]\ngraph: moco")]
     assert [p.code for p in findings(write, QUICK_MOCO, changes)] == ["G306", "G306"]
+
+
+def test_one_image_has_no_negatives_among_its_own_positions(write: Write) -> None:
+    """In-batch negatives mask all positions of a sample; rows of context.offset are each other's negatives."""
+    local = """\
+graph: local
+data: {use: digits, batch: 1, size: 16}
+nodes:
+  image:     {use: augment.plain}
+  encoder:   {use: encoder.conv, width: 8, layers: 2, hidden: 8, out: 8, norm: {use: group, groups: 4}}
+  positions: {use: context.positions}
+  others:    {use: negatives.in_batch}
+  critic:    {use: critic.separable, hidden: 8, out: 4}
+  objective: {use: objective.infonce}
+flow:
+  h: encoder(image(batch.image))
+  l: positions(h.map)
+  s: critic(h.vector, l, others(l))
+loss:
+  nce: objective(s)
+"""
+    assert found(write, "G304", local)
+    rows = [
+        ("  others:", "  below: {use: context.offset, rows: 1}\n  others:"),
+        ("s: critic(h.vector, l, others(l))", "a: below(l, l)\n  s: critic(a.query, a.key, others(a.key))"),
+    ]
+    assert not [p for p in findings(write, local, rows) if p.code == "G304"]
+
+
+def test_a_margin_wants_distances(write: Write) -> None:
+    ((_, message, hint),) = found(write, "G307", QUICK_MOCO, [("objective.infonce", "objective.margin")])
+    assert "'objective' is for distances, and 'critic' (critic.cosine) gives none" in message
+    assert "critic.euclidean" in hint
+    changes = [("objective.infonce", "objective.margin"), ("critic.cosine, temperature: 0.2", "critic.euclidean")]
+    assert not found(write, "G307", QUICK_MOCO, changes)
