@@ -107,7 +107,7 @@ def attraction_is_bounded(facts: Facts) -> Iterator[Finding]:
         for objective, call, critic in facts.scored_by(term):
             if "attracts" in objective.component.traits and trait not in critic.component.traits:
                 what = f"the scores of '{critic.name}' ({critic.component.name}) can {moves} without end"
-                yield f"{what}, and '{term.name}' only makes them {effect}", call.span, hint
+                yield f"{what}, and '{objective.name}' in '{term.name}' makes them {effect}", call.span, hint
                 break
 
 

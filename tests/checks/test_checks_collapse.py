@@ -234,7 +234,7 @@ def test_running_away_needs_scores_with_a_lower_end(write: Write) -> None:
     ]
     assert not found(write, "G204", BYOL, changes)
     ((_, message, hint),) = found(write, "G204", BYOL, [*changes, ("critic.cosine", "critic.euclidean")])
-    assert "can fall without end, and 'away' only makes them smaller" in message
+    assert "can fall without end, and 'objective' in 'away' makes them smaller" in message
     assert "bounded_below" in hint
     ((_, message, _),) = found(write, "G204", BYOL, [("critic.cosine", "critic.dot")])
-    assert "can grow without end, and 'byol' only makes them larger" in message
+    assert "can grow without end, and 'objective' in 'byol' makes them larger" in message
