@@ -8,7 +8,6 @@ updates. Randomness is drawn by `Program.draw`, outside of both.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,8 +22,6 @@ from .graph import Graph
 from .schedule import Schedule
 from .shapes import Shapes, sources
 from .values import Call
-
-Outputs = Mapping[str, Any]
 
 
 @dataclass(frozen=True)

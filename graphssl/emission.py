@@ -77,13 +77,12 @@ class Emission:
     def features(self, value: Value) -> fx.Graph:
         """A value's first view, from one plain image that stands for all that is made of the batch's pixels."""
         wanted = value.slots[0]
-        before = nx.ancestors(self.graph.digraph(), self._maker(wanted).id)
         image = self.fx.placeholder("image")
         pixels = self.graph.batch["image"]
-        for call in self.graph.step_calls():
+        for call in self.graph.before(wanted):
             if pixels in call.inputs():
                 self.slots.update({slot.id: image for slot in call.outputs})
-            elif call.id in before or wanted in call.outputs:
+            else:
                 self._once(call)
         self.fx.output(self.slots[wanted.id])
         self.fx.lint()
@@ -99,9 +98,6 @@ class Emission:
         self._call(replace(call, fold=1, args=args, outputs=tuple(reversed(first.values()))), None)
         self.slots.update({s.id: self.slots[first[s.output].id] for s in call.outputs})
         return None
-
-    def _maker(self, slot: Slot) -> Call:
-        return next(c for c in self.graph.calls if slot in c.outputs)
 
     def _needed(self) -> set[int]:
         """The calls that a loss term or an update depends on."""
@@ -174,12 +170,7 @@ class Emission:
                 part = self._unflat(port, part, (-1, *self._grid(call)))
             mine = [s for s in call.outputs if s.output == port.name]
             if call.fold > 1:
-                tensor = port.kind == "tensor"
-                part = (
-                    self._method("chunk", part, call.fold)
-                    if tensor
-                    else self.fx.call_function(parted, (part, call.fold))
-                )
+                part = self._parted(port, part, call.fold)
             for view in range(len(mine)):
                 slot = next(slots)
                 single = call.fold == 1 and not port.family
@@ -189,6 +180,11 @@ class Emission:
         if port.kind == "tensor" and not port.family:
             return self._method("unflatten", node, 0, sizes)
         return self.fx.call_function(unflattened, (node, sizes))
+
+    def _parted(self, port: Port, node: fx.Node, fold: int) -> fx.Node:
+        if port.kind == "tensor":
+            return self._method("chunk", node, fold)
+        return self.fx.call_function(parted, (node, fold))
 
     def _item(self, node: fx.Node, index: int) -> fx.Node:
         return self.fx.call_function(operator.getitem, (node, index))
@@ -229,7 +225,7 @@ class Emission:
         """What the term's objective says of mutual information, where it says something."""
         bounds = []
         for slot in term.slots:
-            call = self._maker(slot)
+            call = self.graph.maker[slot.id]
             node = self.graph.nodes.get(call.node)
             scores = next((s for s in call.inputs() if s.kind == "scores"), None)
             if node is None or scores is None or not hasattr(node.component.cls, "bound"):

@@ -2,20 +2,8 @@
 
 from __future__ import annotations
 
-import networkx as nx
-
 from .graph import Graph
 from .shapes import Shapes
-from .values import Call
-
-
-def calls_before(graph: Graph, name: str) -> tuple[Call, ...]:
-    """The calls on which the first view of a value rests, in order."""
-    wanted = graph.values[name].slots[0]
-    digraph = graph.digraph()
-    maker = next((c for c in graph.calls if wanted in c.outputs), None)
-    before = nx.ancestors(digraph, maker.id) | {maker.id} if maker is not None else set()
-    return tuple(c for c in graph.step_calls() if c.id in before)
 
 
 def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | None:
@@ -32,7 +20,7 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
     if feature_problem(graph, shapes, name) is not None:
         return None
     pixels = graph.batch["image"]
-    first = next(c for c in calls_before(graph, name) if pixels in c.inputs())
+    first = next(c for c in graph.before(graph.values[name].slots[0]) if pixels in c.inputs())
     height, width = shapes.slots[first.outputs[0].id][0][2:]
     return height, width
 
@@ -50,7 +38,7 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     slot = value.slots[0]
     if slot.kind != "tensor" or len(shapes.slots[slot.id][0]) not in (2, 4):
         return f"'{name}' is no vector (b d) and no map (b c r k)"
-    made_of = {s.node for c in calls_before(graph, name) for s in c.inputs() if s.node.startswith("batch.")}
+    made_of = {s.node for c in graph.before(slot) for s in c.inputs() if s.node.startswith("batch.")}
     if made_of != {"batch.image"}:
         return f"'{name}' is made of {' and '.join(sorted(made_of)) or 'no field of the batch'}, not of images alone"
     return _stand_in_problem(graph, shapes, name)
@@ -59,7 +47,7 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
 def _stand_in_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     """Why plain images cannot stand for what is made of `batch.image`; None where they can."""
     pixels, slot = graph.batch["image"], graph.values[name].slots[0]
-    for call in (c for c in calls_before(graph, name) if pixels in c.inputs()):
+    for call in (c for c in graph.before(slot) if pixels in c.inputs()):
         made = [shapes.slots[s.id][0] for s in call.outputs]
         if call.node in shapes.trainable() or any(len(m) != 4 or m[1] != shapes.data.channels for m in made):
             return (

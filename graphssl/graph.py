@@ -9,6 +9,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import networkx as nx
@@ -92,6 +93,23 @@ class Graph:
                     graph.add_edge(source, call.id, slots=[])
                 graph.edges[source, call.id]["slots"].append(slot)
         return graph
+
+    @cached_property
+    def maker(self) -> Mapping[int, Call]:
+        """The call that fills a slot, by the slot's id; a field of the batch is filled by none."""
+        return {slot.id: call for call in self.calls for slot in call.outputs}
+
+    @cached_property
+    def _wires(self) -> nx.DiGraph[int | str]:
+        return self.digraph()
+
+    def before(self, slot: Slot) -> list[Call]:
+        """Every call on which a slot depends within a step, its own included, in order."""
+        call = self.maker.get(slot.id)
+        if call is None:
+            return []
+        ids = {*nx.ancestors(self._wires, call.id), call.id}
+        return [c for c in self.calls if c.id in ids]
 
 
 def _without_nothing(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from graphssl.component import Sizes
 from .crop import Box
 from .view import COLUMNS, Parameters, View, parameters, render
 
-__all__ = ["Augmentation"]
+__all__ = ["Augmentation", "size_text"]
 
 PIXELS = 2**17  # of a chunk on a CPU: what fits its cache
 
@@ -41,7 +41,9 @@ class Augmentation(nn.Module):
         if image.dtype != torch.uint8:
             raise ValueError("it takes the pixels of batch.image, uint8, and these were made into floats already")
         if tuple(image.shape[2:]) != self.image:
-            raise ValueError(f"the images are {_size(image.shape[2:])}, and were to be {_size(self.image)} pixels")
+            raise ValueError(
+                f"the images are {size_text(image.shape[2:])}, and were to be {size_text(self.image)} pixels"
+            )
         made: list[Tensor] = []
         kind = "cpu" if image.is_meta else image.device.type  # autocast does not know meta
         with torch.autocast(kind, enabled=False):
@@ -65,5 +67,6 @@ def _split(drawn: Parameters, rows: int) -> Iterator[Parameters]:
     return (Parameters(Box(*box), *rest) for box, rest in zip(boxes, others, strict=True))
 
 
-def _size(size: Sequence[int]) -> str:
+def size_text(size: Sequence[int]) -> str:
+    """Height and width as words."""
     return f"{size[0]} x {size[1]}"

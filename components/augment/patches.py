@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,6 +13,8 @@ from torch.nn import functional
 
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Signature, signature_of
+
+from .base import size_text
 
 __all__ = ["Patches"]
 
@@ -48,8 +50,8 @@ class Patches(nn.Module):
         self.image = (sizes["y"], sizes["x"])
         if min(self.image) < self.size:
             raise ValueError(
-                f"images of {_size(self.image)} px have no patch of {self.size} px; size: 8, stride: 4 are CPC's 7 x 7 "
-                "at 32 px"
+                f"images of {size_text(self.image)} px have no patch of {self.size} px; size: 8, stride: 4 are CPC's "
+                "7 x 7 at 32 px"
             )
         self.grid = [(side - self.size) // self.stride + 1 for side in self.image]
 
@@ -67,7 +69,7 @@ class Patches(nn.Module):
         self, image: Annotated[Tensor, "b c y x"], draws: Tensor | None = None
     ) -> Annotated[Tensor, "b r k c h w"]:
         if tuple(image.shape[2:]) != self.image:
-            raise ValueError(f"the images are {_size(image.shape[2:])}, and were to be {_size(self.image)} px")
+            raise ValueError(f"the images are {size_text(image.shape[2:])}, and were to be {size_text(self.image)} px")
         patches = image.unfold(2, self.size, self.stride).unfold(3, self.size, self.stride).permute(0, 2, 3, 1, 4, 5)
         if self.crop == self.size:
             return patches
@@ -80,7 +82,3 @@ class Patches(nn.Module):
             part = torch.take_along_dim(patches, rows[:, :, :, None, :, None], 4)
             part = torch.take_along_dim(part, columns[:, :, :, None, None, :], 5)
         return functional.pad(part, (before, after, before, after))
-
-
-def _size(size: Sequence[int]) -> str:
-    return f"{size[0]} x {size[1]}"

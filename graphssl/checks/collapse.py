@@ -66,7 +66,7 @@ def _attracts_only(facts: Facts) -> bool:
 
 def _has(facts: Facts, term: Term, traits: set[str]) -> bool:
     """Whether a term's objectives all have one of the traits, and are not turned round by a minus."""
-    objectives = [facts.graph.nodes[facts.maker[s.id].node] for s in term.slots if facts.gradient[s.id]]
+    objectives = [facts.graph.nodes[facts.graph.maker[s.id].node] for s in term.slots if facts.gradient[s.id]]
     return min(factors(term)) >= 0 and all(traits & o.component.traits for o in objectives)
 
 
@@ -124,7 +124,7 @@ def _views(facts: Facts, slot: Slot) -> set[int]:
     todo = [slot]
     while todo:
         current = todo.pop()
-        call = facts.maker.get(current.id)
+        call = facts.graph.maker.get(current.id)
         if call is None:
             continue
         node = facts.graph.nodes.get(call.node)

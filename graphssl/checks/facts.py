@@ -6,8 +6,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-import networkx as nx
-
 from ..errors import Span
 from ..graph import Graph, Term
 from ..nodes import Node
@@ -43,38 +41,21 @@ class Facts:
 
     # -- calls and slots -----------------------------------------------------------------------------------
 
-    @cached_property
-    def maker(self) -> Mapping[int, Call]:
-        """The call that fills a slot."""
-        return {slot.id: call for call in self.graph.calls for slot in call.outputs}
-
-    @cached_property
-    def digraph(self) -> nx.DiGraph[int | str]:
-        return self.graph.digraph()
-
-    def before(self, slot: Slot) -> list[Call]:
-        """Every call on which a slot depends within a step, its own included."""
-        call = self.maker.get(slot.id)
-        if call is None:
-            return []
-        ids = {*nx.ancestors(self.digraph, call.id), call.id}
-        return [c for c in self.graph.calls if c.id in ids]
-
     def behind(self, term: Term) -> set[int]:
         """Every call (by id) on which a term depends, also in earlier steps: those that write the states it reads."""
         found: set[int] = set()
-        todo = [c for s in term.slots for c in self.before(s)]
+        todo = [c for s in term.slots for c in self.graph.before(s)]
         while todo:
             call = todo.pop()
             if call.id not in found:
                 found.add(call.id)
                 for write in self.calls_of(call.node, "update"):
-                    todo += [write, *(c for s in write.inputs() for c in self.before(s))]
+                    todo += [write, *(c for s in write.inputs() for c in self.graph.before(s))]
         return found
 
     def origin(self, slot: Slot) -> Slot:
         """The slot whose numbers these are: back through stopgrad()."""
-        while (call := self.maker.get(slot.id)) is not None and call.node == "stopgrad":
+        while (call := self.graph.maker.get(slot.id)) is not None and call.node == "stopgrad":
             (slot,) = call.inputs()
         return slot
 
@@ -107,7 +88,7 @@ class Facts:
         reached, todo, seen = set(), [slot], set()
         while todo:
             current = todo.pop()
-            call = self.maker.get(current.id)
+            call = self.graph.maker.get(current.id)
             if call is None or call.id in seen or not self.gradient[current.id]:
                 continue
             seen.add(call.id)
@@ -118,7 +99,7 @@ class Facts:
     def embedders(self, slot: Slot) -> set[str]:
         """The nodes with weights that a slot went through; an average counts as the nodes that it follows."""
         through: set[str] = set()
-        for call in self.before(slot):
+        for call in self.graph.before(slot):
             node = self.graph.nodes.get(call.node)
             if node is not None:
                 through |= set(node.refs()) if "average" in node.component.traits else {call.node} & self.trainable
@@ -139,7 +120,7 @@ class Facts:
         """The query and key of each call that compares two embeddings and that a loss term rests on."""
         seen = set()
         for slot in term.slots:
-            for call in self.before(slot):
+            for call in self.graph.before(slot):
                 if self._compares(call) and call.id not in seen:
                     seen.add(call.id)
                     sides = [a if isinstance(a, tuple) else (a,) for a in call.args.values() if a is not None]
@@ -151,10 +132,10 @@ class Facts:
     def scored_by(self, term: Term) -> Iterator[tuple[Node, Call, Node]]:
         """Each objective on scores that a term is the value of, its call, and the node that its scores come from."""
         for slot in term.slots:
-            call = self.maker[self.origin(slot).id]
+            call = self.graph.maker[self.origin(slot).id]
             for given in call.inputs():
                 if given.kind == "scores" and call.node in self.graph.nodes:
-                    yield self.graph.nodes[call.node], call, self.graph.nodes[self.maker[given.id].node]
+                    yield self.graph.nodes[call.node], call, self.graph.nodes[self.graph.maker[given.id].node]
 
     def _compares(self, call: Call) -> bool:
         """Whether a call is a critic's, or one of an objective that takes the two sides of a positive pair itself."""

@@ -42,7 +42,7 @@ def _queues(facts: Facts) -> list[Node]:
 
 def _online(facts: Facts, slot: Slot) -> bool:
     """Whether a slot was made by trainable weights, behind a stopgrad()."""
-    return any(c.node in facts.trainable for c in facts.before(slot))
+    return any(c.node in facts.trainable for c in facts.graph.before(slot))
 
 
 @rule("G302", "a queue that does not fit the batch", "warning")

@@ -65,9 +65,14 @@ def knn_accuracy(
     return (predicted == truth.to(predicted.device)).double().mean().item()
 
 
-def _normalise(features: Tensor) -> Tensor:
+def check_finite(features: Tensor) -> None:
+    """Raises RunError for features of an encoder that has diverged."""
     if not bool(features.isfinite().all()):
         raise RunError("the features are not finite: the encoder has diverged; a lower learning rate usually helps")
+
+
+def _normalise(features: Tensor) -> Tensor:
+    check_finite(features)
     return functional.normalize(features.float(), dim=1)
 
 

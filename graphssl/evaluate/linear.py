@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..errors import RunError
+from .knn import check_finite
 
 __all__ = ["fit_linear", "linear_accuracy"]
 
@@ -73,6 +74,5 @@ def _labelled(features: Tensor, labels: Tensor, split: str) -> tuple[Tensor, Ten
     features, labels = features[labels >= 0].float(), labels[labels >= 0]
     if len(labels) == 0:
         raise RunError(f"a linear classifier needs {split} samples with labels, and this data set has none")
-    if not bool(features.isfinite().all()):
-        raise RunError("the features are not finite: the encoder has diverged; a lower learning rate usually helps")
+    check_finite(features)
     return features, labels
