@@ -200,6 +200,7 @@ class _Session:
         size = sum(p.numel() for p in step.parameters)
         self.report(f"run {self.folder.name}: graph {spec.graph}, {size / 1e6:.2f} M trainable parameters")
         how = f"{self.device}, {self.precision.name}{', compiled' if step.compiled else ''}"
+        how += ", each step one CUDA graph" if step.replay is not None else ""
         length = f"{steps} steps (train.steps; train.epochs is not used)" if spec.train.steps else f"{steps} steps"
         self.report(
             f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}, "

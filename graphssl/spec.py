@@ -149,6 +149,7 @@ class Train(Section):
     clip: largest norm of the whole gradient.
     precision: `auto` is bf16 on a GPU that has it, fp32 on a CPU.
     compile: `auto` compiles on a GPU.
+    cuda_graph: `auto` records the whole step on a GPU, to launch it as one; where that fails, the run says why.
     nodes: learning-rate factors by node.
     steps: stops after so many optimizer steps, whatever `epochs` says (the schedules then span these).
     """
@@ -163,6 +164,7 @@ class Train(Section):
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
     channels_last: bool = True
     compile: Literal["auto", "on", "off"] = "auto"
+    cuda_graph: Literal["auto", "off"] = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     checkpoint: Checkpoints = Checkpoints()
     log_every: PositiveInt = 10

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import os
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from torch import Tensor
+from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.amp import GradScaler
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -17,8 +19,9 @@ from graphssl.api import check
 from graphssl.compiler import compile_graph
 from graphssl.data import Batch
 from graphssl.errors import RunError
+from graphssl.train.compiling import compiles, keep_compiled
 from graphssl.train.precision import resolve
-from graphssl.train.step import NonFiniteError, Step, compiles
+from graphssl.train.step import NonFiniteError, Step
 
 CPU = torch.device("cpu")
 # Without batch norm, a batch in two halves gives the gradient of the whole.
@@ -262,6 +265,17 @@ def test_what_compile_means() -> None:
     cuda = torch.device("cuda")
     assert [compiles(c, CPU) for c in ("auto", "on", "off")] == [False, True, False]
     assert [compiles(c, cuda) for c in ("auto", "on", "off")] == [True, True, False]
+
+
+def test_where_compiled_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
+    keep_compiled()
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
+    assert cache_dir() != str(tmp_path / "graphssl" / "compiled"), "torch has set its own"
+    keep_compiled()
+    assert cache_dir() == str(tmp_path / "graphssl" / "compiled")
 
 
 @pytest.mark.slow

@@ -8,14 +8,12 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-import torch
-from torch import Tensor
-
 from ..data import Batch, Datasets
 from ..errors import RunError
 from ..evaluate import CollapseWatch, Judge, measure
 from ..spec import Evaluate, Train
 from .checkpoint import Checkpoints
+from .limits import Limits
 from .progress import Progress
 from .step import NonFiniteError, Step
 
@@ -56,7 +54,10 @@ class Loop:
     stop: Callable[[], bool]
     header: Mapping[str, Any]
     outcome: Outcome = field(default_factory=Outcome)
-    _spoilt: Tensor | None = None
+
+    def __post_init__(self) -> None:
+        self.limits = Limits(self.step.device)
+        self._recorded: bool | None = None
 
     def run(self, start: int = 0) -> Outcome:
         """Runs to the end, to an interruption, or to a loss that is not finite (RunError)."""
@@ -70,6 +71,8 @@ class Loop:
             if last is None:
                 continue
             self._check_finite()
+            if (verdict := self.limits.verdict()) is not None:
+                self.progress.message(verdict)
             if self.outcome.interrupted:
                 self._save()
                 break
@@ -91,15 +94,17 @@ class Loop:
         window = time.perf_counter()
         seen = 0
         began, images = window, 0
-        for number, group in zip(range(first, end), _groups(batches, accumulate), strict=False):
+        groups = self.limits.waits(_groups(batches, accumulate))
+        for number, group in zip(range(first, end), groups, strict=False):
             try:
-                outputs = self.step(number, group)
+                with self.limits.step():
+                    outputs = self.step(number, group)
             except NonFiniteError as error:
                 raise self._not_finite(number, str(error)) from error
-            self._note_finite(outputs, number)
             seen += sum(len(b.index) for b in group)
             images += sum(len(b.index) for b in group)
             self.outcome.step = number + 1
+            self._say_how()
             if (number + 1) % self.train.log_every == 0 or number + 1 == end:
                 self._check_finite()
                 now = time.perf_counter()
@@ -107,7 +112,7 @@ class Loop:
                 self.outcome.images_per_second = images / (now - began)
                 window, seen = now, 0
             else:
-                self.progress.update(number + 1, None, self._rate(), None)
+                self.progress.update(number + 1, None, self.step.rate, None)
             if number + 1 == end:  # what follows an epoch is done first, also when asked to stop
                 break
             every = self.train.checkpoint.steps
@@ -119,17 +124,22 @@ class Loop:
                 break
         return outputs
 
-    # -- what is noted on the way --------------------------------------------------------------------------
+    def _say_how(self) -> None:
+        """Once, when it is known whether steps can be launched as one."""
+        replay = self.step.replay
+        if self._recorded is None and replay is not None and (replay.active or replay.reason is not None):
+            self._recorded = replay.active
+            if replay.reason is not None:
+                self.progress.message(f"steps are not launched as one CUDA graph: {replay.reason}")
 
-    def _rate(self) -> float:
-        return float(self.step.optimizer.param_groups[0]["lr"])
+    # -- what is noted on the way --------------------------------------------------------------------------
 
     def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
         terms = {f"loss/{k}": float(v) for k, v in outputs["terms"].items()}
         bounds = {f"mi/{k}": float(v) for k, v in outputs["bounds"].items()}
         loss = self.outcome.loss = float(outputs["loss"].detach())
-        self.progress.update(step, loss, self._rate(), speed)
-        self.tracker.metrics({"loss": loss, **terms, **bounds, "lr": self._rate(), "images_per_second": speed}, step)
+        self.progress.update(step, loss, self.step.rate, speed)
+        self.tracker.metrics({"loss": loss, **terms, **bounds, "lr": self.step.rate, "images_per_second": speed}, step)
 
     def _monitor(self, epoch: int, outputs: Mapping[str, Any], watch: CollapseWatch) -> None:
         monitor = self.evaluate.monitor
@@ -180,15 +190,8 @@ class Loop:
         by_steps = due.steps is not None and self.outcome.step % due.steps == 0
         return by_steps or (due.epochs is not None and epoch % due.epochs == 0)
 
-    def _note_finite(self, outputs: Mapping[str, Any], step: int) -> None:
-        """Keeps the first step whose loss was not finite in a tensor on the device, which is read when logging."""
-        if self._spoilt is None:
-            self._spoilt = torch.full((), -1, device=outputs["loss"].device)
-        bad = ~torch.isfinite(outputs["loss"].detach()) & (self._spoilt < 0)
-        self._spoilt = torch.where(bad, step, self._spoilt)
-
     def _check_finite(self) -> None:
-        if self._spoilt is not None and (step := int(self._spoilt)) >= 0:
+        if (step := self.step.first_not_finite()) is not None:
             raise self._not_finite(step, "read when next logged")
 
     def _not_finite(self, step: int, terms: str) -> RunError:

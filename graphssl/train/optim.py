@@ -33,10 +33,11 @@ class _Kind:
     regularised: bool
 
 
-def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device) -> Optimizer:
+def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *, recorded: bool = False) -> Optimizer:
     """The optimizer that `train.optimizer` names, over the trainable parameters of `root`, each once.
 
-    root: the children are the graph's nodes by name. A parameter that two nodes share belongs to the first of them.
+    root: the children are the graph's nodes by name. recorded: for a step that is recorded, which reads each group's
+    rate from a 0-d tensor. A parameter that two nodes share belongs to the first of them.
     Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate), `follows`
     (False for `schedule: constant`) and `nodes` (names). Biases, normalisation, class tokens and position
     embeddings get no weight decay and no LARS adaptation. Raises RunError where nothing is trainable.
@@ -50,7 +51,8 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device) ->
             group["nodes"].append(node)
     if not groups:
         raise RunError("there is nothing to train: no node of the graph has a parameter that takes a gradient")
-    return _optimizer(train.optimizer, [{**group, **_keys(kind, train)} for kind, group in groups.items()], device)
+    keyed = [{**group, **_keys(kind, train, device if recorded else None)} for kind, group in groups.items()]
+    return _optimizer(train.optimizer, keyed, device)
 
 
 def is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -79,9 +81,10 @@ def _kind(train: spec.Train, node: str, regularised: bool) -> _Kind:
     return _Kind(own.lr, own.schedule == "follow", decay if regularised else 0.0, regularised)
 
 
-def _keys(kind: _Kind, train: spec.Train) -> dict[str, Any]:
+def _keys(kind: _Kind, train: spec.Train, rates_on: torch.device | None) -> dict[str, Any]:
+    rate = train.optimizer.lr * kind.factor
     keys = {
-        "lr": train.optimizer.lr * kind.factor,
+        "lr": rate if rates_on is None else torch.tensor(rate, device=rates_on),
         "weight_decay": kind.weight_decay,
         "factor": kind.factor,
         "follows": kind.follows,
@@ -96,7 +99,8 @@ def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: tor
         return _with_momentum(sgd) if config.momentum else sgd
     if isinstance(config, spec.AdamW):
         first, second = config.betas
-        return AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused)
+        cuda = device.type == "cuda"
+        return AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=cuda)
     return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)
 
 

@@ -13,9 +13,13 @@ from ..data import Batch
 from ..errors import RunError
 from ..ports import joined
 from ..spec import Train
+from .compiling import compiles, keep_compiled
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
+from .replay import CudaRecorder, Recorder, Replay, recording
+
+OF_THE_DEVICE = ("lr", "fused", "foreach", "capturable")  # of the optimizer's groups: how it computes, not what
 
 
 class NonFiniteError(RunError):
@@ -31,18 +35,22 @@ class Step:
 
     All randomness of step t is drawn from generators seeded by (seed, t): a resumed run needs no generator state.
     steps, steps_per_epoch: optimizer steps of the whole training and of an epoch, which the schedules span.
+    recorder: records the step to launch it as one; default on a CUDA device, unless `train.cuda_graph` is off.
+    rate: the learning rate of the last step, before the nodes' own factors.
     """
 
     def __init__(
         self, program: Program, train: Train, precision: Precision, device: torch.device,
-        steps: int, steps_per_epoch: int,
+        steps: int, steps_per_epoch: int, recorder: Recorder | None = None,
     ) -> None:  # fmt: skip
         self.program, self.train, self.precision, self.device = program, train, precision, device
         self.steps, self.steps_per_epoch = steps, steps_per_epoch
         module = program.forward.train()
         if train.channels_last:
             module.to(memory_format=torch.channels_last)
-        self.optimizer = build_optimizer(module, train, device)
+        if recorder is None and device.type == "cuda" and train.cuda_graph != "off":
+            recorder = CudaRecorder(device)
+        self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.generator = torch.Generator(device)
         self.compiled = compiles(train.compile, device)
@@ -50,20 +58,37 @@ class Step:
         self._commit: Any = program.commit
         self._commit_unless: Any = _revocable(program)
         if self.compiled:
+            keep_compiled()
             self._forward = torch.compile(module, fullgraph=True, dynamic=False)
             self._commit = torch.compile(self._commit, fullgraph=True, dynamic=False)
             self._commit_unless = torch.compile(self._commit_unless, fullgraph=True, dynamic=False)
+        self.rate = 0.0
+        self._number = torch.zeros((), dtype=torch.int64, device=device)
+        self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
+        self.replay = None
+        if recorder is not None:
+            self.replay = Replay(self._run, recorder, program.shapes.batch, [self.generator], self._undo)
 
     def __call__(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
         """Takes the batches of one optimizer step, `accumulate` of them; gives the last forward pass's outputs.
 
-        `loss` and `terms` are means over the batches, still on the device.
+        `loss` and `terms` are means over the batches, still on the device; the next step may overwrite them.
         """
         self.program.set_schedules(step, self.steps, self.steps_per_epoch)
-        set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
+        self.rate = set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
+        self._number.fill_(step)
         seed = seed_of(self.train.seed, "step", step)
         self.generator.manual_seed(seed)
         torch.manual_seed(seed)  # for nodes with a randomness of their own, such as dropout
+        return self._run(batches) if self.replay is None else self.replay(batches)
+
+    def first_not_finite(self) -> int | None:
+        """The first step whose loss was not finite. Waits for the device."""
+        step = int(self._spoilt)
+        return None if step < 0 else step
+
+    def _run(self, batches: Sequence[Batch]) -> dict[str, Any]:
+        """What the device does of a step: nothing here depends on a number that changes from step to step."""
         outputs = [self._accumulate(batch, 1 / len(batches)) for batch in batches]
         skipped = self._optimize()
         carried = self._join([o["carried"] for o in outputs])
@@ -72,7 +97,16 @@ class Step:
                 self._commit(*carried)
             else:
                 self._commit_unless(skipped, *carried)
-        return _mean(outputs)
+        means = _mean(outputs)
+        bad = ~torch.isfinite(means["loss"]) & (self._spoilt < 0)
+        self._spoilt.copy_(torch.where(bad, self._number, self._spoilt))
+        return means
+
+    def _undo(self) -> None:
+        """What a recording that failed has left: gradients of which nothing was computed, a scaler in mid-step."""
+        self.optimizer.zero_grad(set_to_none=True)
+        if self.precision.scaler is not None:
+            self.precision.scaler._per_optimizer_states.clear()
 
     def _accumulate(self, batch: Batch, share: float) -> dict[str, Any]:
         """Forward and backward of one batch."""
@@ -84,9 +118,12 @@ class Step:
         except RunError:
             raise
         except Exception as error:
+            if recording(self.device):
+                raise
             raise self.program.locate(arguments, error) from error
         loss = output["loss"]
-        if self.device.type == "cpu" and not torch.isfinite(loss):  # no sync on a CPU: before weights are spoilt
+        # No sync on a CPU: before weights are spoilt.
+        if self.replay is None and self.device.type == "cpu" and not torch.isfinite(loss):
             raise NonFiniteError(output["terms"])
         torch.autograd.backward(self._scaled(loss * share))
         return output
@@ -132,9 +169,12 @@ class Step:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """The reverse of `state`."""
+        """The reverse of `state`, before the first step. The checkpoint may be of another kind of device."""
         self.program.forward.load_state_dict(state["model"])
+        here = [{k: group[k] for k in OF_THE_DEVICE if k in group} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
+        for group, own in zip(self.optimizer.param_groups, here, strict=True):
+            group.update(own)
         if self.precision.scaler is not None and state["scaler"]:
             self.precision.scaler.load_state_dict(state["scaler"])
 
@@ -163,15 +203,11 @@ def _written(program: Program) -> list[Tensor]:
     return list({id(t): t for t in tensors}.values())
 
 
-def compiles(choice: str, device: torch.device) -> bool:
-    """Whether `compile:` means to compile here. On a CPU compiling takes a minute, which short runs never win back."""
-    return choice == "on" or (choice == "auto" and device.type == "cuda")
-
-
 def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    outputs = [{**o, "loss": o["loss"].detach()} for o in outputs]
     last = dict(outputs[-1])
     if len(outputs) > 1:
-        last["loss"] = torch.stack([o["loss"].detach() for o in outputs]).mean()
+        last["loss"] = torch.stack([o["loss"] for o in outputs]).mean()
         for kind in ("terms", "bounds"):
             last[kind] = {k: torch.stack([o[kind][k] for o in outputs]).mean() for k in last[kind]}
     return last
