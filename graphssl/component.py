@@ -56,6 +56,7 @@ TRAITS = {
     "in_batch": "takes the other samples of the batch as negatives",
     "bank": "holds an entry for each training sample",
     "average": "a moving average of other nodes",
+    "apart": "treats each sample by itself; only batch norm and dropout in it do not",
     "view": "makes the views of an image, normalised last",
     "bounded": "a critic whose scores cannot grow without end",
     "bounded_below": "a critic whose scores cannot fall without end",
@@ -179,6 +180,8 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
         config = getattr(cls, "Config", None)
         if not (isinstance(config, type) and issubclass(config, NodeConfig)):
             raise ComponentError(f"{cls.__qualname__} needs a class Config(NodeConfig)")
+        if taken := {"use", "recompute"} & set(config.model_fields):
+            raise ComponentError(f"{cls.__qualname__}: the key {sorted(taken)[0]} is the framework's, in every node")
         if cls.forward is nn.Module.forward:
             raise ComponentError(f"{cls.__qualname__} needs a method forward, whose signature says its ports")
         forward = signature_of(cls.forward)

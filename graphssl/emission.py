@@ -17,6 +17,7 @@ from .graph import Graph, Term
 from .ports import Port, detached, flattened, joined, parted, unflattened
 from .schedule import Schedule
 from .shapes import Shapes
+from .together import together
 from .values import Argument, Call, Slot, Value
 
 __all__ = ["Emission", "readable"]
@@ -45,7 +46,7 @@ class Emission:
         for name, slot in self.graph.batch.items():
             if any(slot in c.inputs() for c in self.graph.calls if c.id in needed):
                 self.slots[slot.id] = self.fx.placeholder(name)
-        calls = [c for c in self.graph.step_calls() if c.id in needed]
+        calls = list(together([c for c in self.graph.step_calls() if c.id in needed], self.graph, self.shapes))
         self.random = [(c, c.fold * math.prod(self._grid(c))) for c in calls if c.draws]
         draws = {c.id: self.fx.placeholder(f"draws_{i}_{c.node}") for i, (c, _) in enumerate(self.random)}
         for call in calls:
@@ -59,6 +60,7 @@ class Emission:
         bounds = {term.name: bound for term in self.graph.terms if (bound := self._bound(term)) is not None}
         apart = {k: self._method("detach", v) for k, v in terms.items()}
         self.fx.output({"loss": loss, "terms": apart, "bounds": bounds, "carried": carried, "watch": watch})
+        self._drop_unused_views()
         self.fx.lint()
         return self.fx
 
@@ -107,14 +109,25 @@ class Emission:
         return {n for end in last for n in nx.ancestors(digraph, end) if isinstance(n, int)} | last
 
     def _watched(self, needed: set[int]) -> dict[str, tuple[Slot, Slot]]:
-        """For each line that scores pairs, the first query and key: embeddings to keep an eye on."""
+        """For each line that compares embeddings, the first pair: what a critic scores, or what an objective takes.
+
+        Of objectives only pairs that nothing before has scored or taken.
+        """
         watched: dict[str, tuple[Slot, Slot]] = {}
         for call in self.graph.step_calls():
-            if call.id in needed and call.fold == 1 and any(s.kind == "scores" for s in call.outputs):
-                pair = [s for s in call.inputs() if s.kind == "tensor"][:2]
-                if len(pair) == 2:
-                    watched.setdefault(call.line, (pair[0], pair[1]))
+            tensors = [s for s in call.inputs() if s.kind == "tensor"]
+            if call.id not in needed or call.fold > 1 or len(tensors) < 2:
+                continue
+            pair = tensors[0], tensors[1]
+            scores = any(s.kind == "scores" for s in call.outputs)
+            if scores or (self._is_loss_of(call, pair) and pair not in watched.values()):
+                watched.setdefault(call.line, pair)
         return watched
+
+    def _is_loss_of(self, call: Call, pair: tuple[Slot, Slot]) -> bool:
+        """Whether a call makes one number of two batches of vectors of one size."""
+        one, other = (self.shapes.slots[s.id][0] for s in pair)
+        return one == other and len(one) == 2 and all(s.axes == ((),) for s in call.outputs)
 
     # -- calls ---------------------------------------------------------------------------------------------
 
@@ -170,6 +183,7 @@ class Emission:
                 part = self._unflat(port, part, (-1, *self._grid(call)))
             mine = [s for s in call.outputs if s.output == port.name]
             if call.fold > 1:
+                self.folded[tuple(mine)] = part
                 part = self._parted(port, part, call.fold)
             for view in range(len(mine)):
                 slot = next(slots)
@@ -188,6 +202,12 @@ class Emission:
 
     def _item(self, node: fx.Node, index: int) -> fx.Node:
         return self.fx.call_function(operator.getitem, (node, index))
+
+    def _drop_unused_views(self) -> None:
+        """Of folds that were handed on as a whole."""
+        for node in reversed(self.fx.nodes):
+            if not node.users and node.target in ("chunk", operator.getitem, parted):
+                self.fx.erase_node(node)
 
     def _method(self, name: str, *args: Any) -> fx.Node:
         return self.fx.call_method(name, args)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import graphssl
 from graphssl.compiler import Program, compile_graph
 from graphssl.component import NodeConfig, Sizes, component, update
+from graphssl.evaluate import CollapseWatch, measure
 from graphssl.features import feature_problem
 from graphssl.ports import Gaussian
 
@@ -237,3 +238,77 @@ def test_negatives_of_views_are_not_joined(write: Write) -> None:
     )  # fmt: skip
     (problem,) = problems_of(graphssl.check, path)
     assert "each view has negatives of its own" in problem
+
+
+# -- what is watched ---------------------------------------------------------------------------------------------
+
+VICREG = """\
+graph: vicreg
+data: {use: digits, batch: 6}
+nodes:
+  augment:   {use: augment.simclr, flip: 0, blur: 0}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  projector: {use: head.mlp, hidden: 16, out: 8}
+  objective: {use: objective.vicreg}
+flow:
+  x: augment(batch.image)
+  z: projector(encoder(x))
+loss:
+  vicreg: objective(z[0], z[1])
+evaluate: {features: encoder}
+"""
+
+
+def watched(write: Write, text: str, *changes: tuple[str, str]) -> dict[str, tuple[str, ...]]:
+    """The names of the values in a pair, by line."""
+    out = next(n for n in program(write, text, *changes).forward.graph.nodes if n.op == "output")
+    return {line: tuple(v.name.removesuffix("_detached") for v in pair) for line, pair in out.args[0]["watch"].items()}
+
+
+def test_what_an_objective_takes_itself_is_watched(write: Write) -> None:
+    assert watched(write, VICREG) == {"vicreg": ("z_0", "z_1")}
+    watch = forward(program(write, VICREG), 6)["watch"]["vicreg"]
+    assert [tuple(v.shape) for v in watch] == [(6, 8), (6, 8)]
+    assert not any(v.requires_grad for v in watch)
+
+
+def test_of_a_family_of_terms_the_first_pair_is_watched(write: Write) -> None:
+    changes = [
+        ("objective.vicreg", "objective.barlow_twins"),
+        ("objective(z[0], z[1])", "objective(z, z, pairs=cross)"),
+    ]
+    assert watched(write, VICREG, *changes) == {"vicreg": ("z_0", "z_1")}
+
+
+def test_a_pair_of_two_objectives_is_watched_once(write: Write) -> None:
+    two = ("vicreg: objective(z[0], z[1])", "vicreg: objective(z[0], z[1])\n  align: 0.1 * objective(z[0], z[1])")
+    assert watched(write, VICREG, two) == {"vicreg": ("z_0", "z_1")}
+    other = ("vicreg: objective(z[0], z[1])", "vicreg: objective(z[0], z[1])\n  align: 0.1 * objective(z[1], z[0])")
+    assert watched(write, VICREG, other) == {"vicreg": ("z_0", "z_1"), "align": ("z_1", "z_0")}
+
+
+def test_what_a_critic_scores_is_not_watched_again(write: Write) -> None:
+    proximal = [
+        ("  objective: {use: objective.infonce}", "  objective: {use: objective.infonce}\n  near: {use: objective.alignment}"),
+        ("infonce: objective(s)", "infonce: objective(s)\n  proximal: 0.1 * near(q, k)"),
+    ]  # fmt: skip
+    assert watched(write, MOCO, *proximal) == {"s": ("q", "k")}
+
+
+def test_one_view_alone_is_nothing_to_compare(write: Write) -> None:
+    assert (
+        watched(write, VICREG, ("objective.vicreg", "objective.uniformity"), ("objective(z[0], z[1])", "objective(z)"))
+        == {}
+    )
+
+
+def test_a_collapse_of_what_an_objective_takes_is_told(write: Write) -> None:
+    p = program(write, VICREG)
+    sound = measure(*forward(p, 6)["watch"]["vicreg"])
+    with torch.no_grad():
+        last = [m for m in p.node("projector").modules() if isinstance(m, nn.Linear)][-1]
+        last.weight.zero_()
+        last.bias.fill_(1)
+    assert CollapseWatch().look("vicreg", sound) == []
+    (text,) = CollapseWatch().look("vicreg", measure(*forward(p, 6)["watch"]["vicreg"]))
+    assert "'vicreg' look collapsed" in text

@@ -19,7 +19,7 @@ __all__ = ["ViT"]
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
 
 
-@component("encoder.vit")
+@component("encoder.vit", traits=("apart",))
 class ViT(vision_transformer.VisionTransformer):
     """Vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929): `b c h w` to `b d`.
 

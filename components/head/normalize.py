@@ -13,7 +13,7 @@ from ..precision import unit, wide
 __all__ = ["Normalize"]
 
 
-@component("head.normalize")
+@component("head.normalize", traits=("apart",))
 class Normalize(nn.Module):
     """`b d` to vectors of length one, `b d`, float32: for critics that do not normalise, such as critic.euclidean.
 

@@ -15,7 +15,7 @@ from ..precision import exact, unit, wide
 __all__ = ["Prototypes"]
 
 
-@component("head.prototypes")
+@component("head.prototypes", traits=("apart",))
 class Prototypes(nn.Module):
     """The cosine of an embedding with each of p learned vectors: `b d` to `b p`, in -1 to 1, float32.
 
