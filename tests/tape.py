@@ -23,20 +23,24 @@ WAITS = {
 
 
 class Tape(TorchDispatchMode):
-    """Notes every operation with its arguments: tensors as they lie, numbers as they are. Raises at a wait."""
+    """Notes every operation with its arguments: tensors as they lie, numbers as they are. Raises at a wait, or not."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, raises: bool = True) -> None:
         super().__init__()
+        self.raises = raises
         self.operations: list[tuple[Any, Any, Any, Any]] = []
 
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        if func in WAITS or (
-            func is aten.index.Tensor and any(i is not None and i.dtype == torch.bool for i in args[1])
-        ):
+        if self.raises and _waits(func, args):
             raise RuntimeError(f"{func} waits for the device")
         out = func(*args, **(kwargs or {}))
         self.operations.append((func, args, kwargs or {}, out))
         return out
+
+
+def _waits(func: Any, args: Any) -> bool:
+    by_mask = func is aten.index.Tensor and any(i is not None and i.dtype == torch.bool for i in args[1])
+    return func in WAITS or by_mask
 
 
 class TapeRecorder:
