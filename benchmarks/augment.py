@@ -1,12 +1,13 @@
-"""How fast views are made: SimCLR's recipe, batched, against torchvision's transforms on single pictures.
+"""How fast views are made, batched, against the transforms of lightly, torchvision and kornia.
 
     python benchmarks/augment.py [--size 32|224] [--image H W] [--compile] [--output FILE]
 
-At 32 px it is the CIFAR setting (strength 0.5, no blur), at 224 px the ImageNet setting with blur, from pictures of
-256 x 256 unless `--image` says otherwise. All make the same kind of views from the same pictures, in turn in one
-process; a sample is one view of one picture. kornia and lightly take part where they are installed. The last line
-is the largest difference, where white is 1, to torchvision's functional transforms on float tensors with the same
-parameters.
+At 32 px it is SimCLR's recipe for CIFAR (strength 0.5, no blur), at 224 px BYOL's for ImageNet with blur and
+solarisation, from pictures of 256 x 256 unless `--image` says otherwise. All make the same kind of views from the same
+decoded pictures, in turn in one process; a sample is one view of one picture. kornia and lightly take part where they
+are installed. kornia crops without antialiasing and draws one order of the jitter for a batch; lightly blurs with
+boxes. The last line is the largest difference, where white is 1, to torchvision's functional transforms on float
+tensors with the same parameters.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import interleave, machine, table
+from common import interleave, machine, publish, table
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms as v1
@@ -37,78 +38,95 @@ Run = Callable[[], object]
 
 @dataclass(frozen=True)
 class Setting:
-    """The recipe: size of the views in pixels, strength of the jitter, probability of the blur."""
+    """A recipe. blur, solarize: probabilities for each of the two views."""
 
+    node: str
     size: int
-    strength: float
-    blur: float
+    amounts: tuple[float, float, float, float]
+    blur: tuple[float, float] = (0.0, 0.0)
+    solarize: tuple[float, float] = (0.0, 0.0)
 
     @property
-    def amounts(self) -> tuple[float, float, float, float]:
-        s = self.strength
-        return 0.8 * s, 0.8 * s, 0.8 * s, 0.2 * s
+    def name(self) -> str:
+        return {"augment.simclr": "SimCLR", "augment.byol": "BYOL"}[self.node]
 
     @property
     def taps(self) -> int:
         return 2 * (self.size // 20) + 1
 
 
-SETTINGS = {32: Setting(32, 0.5, 0.0), 224: Setting(224, 1.0, 0.5)}
+SETTINGS = {
+    32: Setting("augment.simclr", 32, (0.4, 0.4, 0.4, 0.1)),
+    224: Setting("augment.byol", 224, (0.4, 0.4, 0.2, 0.1), (1.0, 0.1), (0.0, 0.2)),
+}
 
 
 # -- who takes part ------------------------------------------------------------------------------------------
 
 
-def single(module: Any, setting: Setting, to_float: list[Any]) -> Any:
-    """torchvision's recipe for one picture, of its first or second version."""
+def single(module: Any, setting: Setting, to_float: list[Any]) -> list[Any]:
+    """torchvision's transforms of one picture, of its first or second version, one for each view."""
+    return [module.Compose([*_steps(module, setting, view), *to_float, module.Normalize(MEAN, STD)]) for view in (0, 1)]
+
+
+def _steps(module: Any, setting: Setting, view: int) -> list[Any]:
     steps = [
         module.RandomResizedCrop(setting.size, CROP, antialias=True),
         module.RandomHorizontalFlip(),
         module.RandomApply([module.ColorJitter(*setting.amounts)], 0.8),
         module.RandomGrayscale(0.2),
     ]
-    if setting.blur:
-        steps.append(module.RandomApply([module.GaussianBlur(setting.taps, (0.1, 2.0))], setting.blur))
-    return module.Compose([*steps, *to_float, module.Normalize(MEAN, STD)])
+    if setting.blur[view]:
+        steps.append(module.RandomApply([module.GaussianBlur(setting.taps, (0.1, 2.0))], setting.blur[view]))
+    if setting.solarize[view]:
+        steps.append(module.RandomSolarize(128, setting.solarize[view]))
+    return steps
 
 
-def one_by_one(transform: Any, pictures: list[Any], views: int = 2) -> Run:
-    return lambda: torch.stack([transform(picture) for picture in pictures for _ in range(views)])
+def one_by_one(transforms: list[Any], pictures: list[Any]) -> Run:
+    return lambda: torch.stack([transform(picture) for picture in pictures for transform in transforms])
 
 
 def lightly(setting: Setting, pictures: list[Any]) -> Run | None:
+    """Its documented transform of the recipe."""
     if importlib.util.find_spec("lightly") is None:
         return None
     transforms = importlib.import_module("lightly.transforms")
-    transform = transforms.SimCLRTransform(
-        input_size=setting.size, cj_strength=setting.strength, gaussian_blur=setting.blur,
-        normalize={"mean": list(MEAN), "std": list(STD)},
-    )  # fmt: skip
+    common = {"input_size": setting.size, "normalize": {"mean": list(MEAN), "std": list(STD)}}
+    if setting.name == "SimCLR":
+        transform = transforms.SimCLRTransform(cj_strength=0.5, gaussian_blur=0.0, **common)
+    else:
+        byol = importlib.import_module("lightly.transforms.byol_transform")
+        transform = byol.BYOLTransform(byol.BYOLView1Transform(**common), byol.BYOLView2Transform(**common))
     return lambda: torch.stack([view for picture in pictures for view in transform(picture)])
 
 
 def kornia(setting: Setting, image: Tensor) -> Run | None:
-    """kornia draws the order of the jitter once for the whole batch."""
     if importlib.util.find_spec("kornia") is None:
         return None
     k = importlib.import_module("kornia.augmentation")
-    steps = [
-        k.RandomResizedCrop((setting.size, setting.size), CROP),
-        k.RandomHorizontalFlip(),
-        k.ColorJitter(*setting.amounts, p=0.8),
-        k.RandomGrayscale(p=0.2),
-    ]
-    if setting.blur:
-        steps.append(k.RandomGaussianBlur((setting.taps,) * 2, (0.1, 2.0), p=setting.blur))
-    transform = torch.nn.Sequential(*steps, k.Normalize(torch.tensor(MEAN), torch.tensor(STD)))
-    return lambda: [transform(image / 255) for _ in range(2)]
+    transforms = []
+    for blur, solarize in zip(setting.blur, setting.solarize, strict=True):
+        steps = [
+            k.RandomResizedCrop((setting.size, setting.size), CROP),
+            k.RandomHorizontalFlip(),
+            k.ColorJitter(*setting.amounts, p=0.8),
+            k.RandomGrayscale(p=0.2),
+        ]
+        if blur:
+            steps.append(k.RandomGaussianBlur((setting.taps,) * 2, (0.1, 2.0), p=blur))
+        if solarize:
+            steps.append(k.RandomSolarize((0.5, 0.5), (0.0, 0.0), p=solarize))
+        transforms.append(torch.nn.Sequential(*steps, k.Normalize(torch.tensor(MEAN), torch.tensor(STD))))
+    return lambda: [transform(image / 255) for transform in transforms]
 
 
 def ours(setting: Setting, image: Tensor) -> Any:
     h, w = image.shape[2:]
     sizes = Sizes({"h": h, "w": w}, DataFacts(height=h, width=w, mean=MEAN, std=STD))
-    config = {"size": setting.size, "strength": setting.strength, "blur": setting.blur}
-    return build(find("augment.simclr"), None, sizes, **config)
+    config: dict[str, Any] = {"size": setting.size, "blur": setting.blur, "solarize": setting.solarize}
+    config |= zip(("brightness", "contrast", "saturation", "hue"), setting.amounts, strict=True)
+    return build(find(setting.node), None, sizes, **config)
 
 
 def batched(node: Any, image: Tensor, forward: Any) -> Run:
@@ -126,9 +144,9 @@ def functions(setting: Setting, image: Tensor, few: int, compiled: bool) -> dict
     node = ours(setting, image)
     on_tensors = single(v2, setting, [v2.ToDtype(torch.float32, scale=True)])
     ways: dict[str, tuple[Run | None, int]] = {
+        "lightly": (lightly(setting, pictures), few),
         "torchvision v1, PIL": (one_by_one(single(v1, setting, [v1.ToTensor()]), pictures), few),
         "torchvision v2, uint8 tensors": (one_by_one(on_tensors, tensors), few),
-        "lightly": (lightly(setting, pictures), few),
         "kornia, batched": (kornia(setting, image), len(image)),
         "graphssl": (batched(node, image, node), len(image)),
     }
@@ -155,9 +173,9 @@ def difference(setting: Setting, image: Tensor) -> float:
     """The largest difference to torchvision, over all views, images and channels."""
     node, b = ours(setting, image), len(image)
     draws = node.draw(b, torch.Generator().manual_seed(1), image.device)
+    expected = [functional(image[i % b], own, i, setting) for own in draws for i in range(len(own.flip))]
     views = torch.cat(node(image, draws=draws))
     made = views * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
-    expected = [functional(image[i % b], draws[0], i, setting) for i in range(2 * b)]
     return (made - torch.stack(expected)).abs().max().item()
 
 
@@ -173,7 +191,8 @@ def functional(picture: Tensor, drawn: Any, i: int, setting: Setting) -> Tensor:
         ):
             x = operation(x, 1 + change) if change else x
     x = tv.rgb_to_grayscale(x, 3) if drawn.grey[i] else x
-    return tv.gaussian_blur(x, [setting.taps] * 2, [drawn.sigma[i].item()] * 2) if drawn.blur[i] else x
+    x = tv.gaussian_blur(x, [setting.taps] * 2, [drawn.sigma[i].item()] * 2) if drawn.blur[i] else x
+    return tv.solarize(x, 0.5) if drawn.solarize[i] else x
 
 
 def main() -> None:
@@ -194,14 +213,12 @@ def main() -> None:
     setting = SETTINGS[options.size]
     image = torch.randint(0, 256, (batch, 3, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     found = rows(functions(setting, image, few, options.compile), options.repeats)
-    head = f"SimCLR at {setting.size} px from {h} x {w}: strength {setting.strength:g}, blur {setting.blur:g}"
+    blur, solarize = ("{:g} and {:g}".format(*p) for p in (setting.blur, setting.solarize))
+    recipe = f"jitter {setting.amounts}, blur {blur}, solarise {solarize}"
+    head = f"{setting.name} at {setting.size} px from {h} x {w}: {recipe}"
     how = f"{batch} pictures, 2 views each, {options.threads} thread(s), {options.repeats} turns after one warm-up"
     last = f"largest difference to torchvision with equal parameters: {difference(setting, image[:few]):.1e}"
-    text = f"{machine()}\n{head}\n{how}\n\n{table(found)}\n\n{last}\n"
-    print(text, end="")
-    if options.output:
-        options.output.parent.mkdir(parents=True, exist_ok=True)
-        options.output.write_text(text)
+    publish(f"{machine()}\n{head}\n{how}\n\n{table(found)}\n\n{last}\n", options.output)
 
 
 if __name__ == "__main__":

@@ -1,10 +1,11 @@
-"""What the benchmarks share: fair timing of several functions, the machine in a line, tables."""
+"""What the benchmarks share: fair timing of several functions, the machine, tables and where they are written."""
 
 from __future__ import annotations
 
 import datetime
 import os
 import platform
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -26,6 +27,30 @@ def interleave(functions: Mapping[str, Callable[[], object]], repeats: int) -> d
             function()
             seconds[name].append(time.perf_counter() - start)
     return seconds
+
+
+def ratios(seconds: Sequence[float], others: Sequence[float]) -> tuple[str, str]:
+    """How many times as fast as the others: the median over the turns, and the range."""
+    found = [other / own for own, other in zip(seconds, others, strict=True)]
+    return f"{statistics.median(found):.3f}", f"{min(found):.3f} - {max(found):.3f}"
+
+
+def matrix_peak(device: torch.device, dtype: torch.dtype, repeats: int = 11) -> float:
+    """FLOP/s of the fastest of several products of two large square matrices."""
+    n = 8192 if device.type == "cuda" else 1024
+    a, b = (torch.randn(n, n, device=device).to(dtype) for _ in range(2))
+
+    def multiply() -> None:
+        torch.mm(a, b)
+        wait(device)
+
+    return 2 * n**3 / min(interleave({"": multiply}, repeats)[""])
+
+
+def wait(device: torch.device) -> None:
+    """Until the device has done all that it was given."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
 
 
 def machine() -> str:
@@ -54,3 +79,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
         ).rstrip()
         for row in rows
     )
+
+
+def publish(text: str, output: Path | None) -> None:
+    """Prints the text, and writes it to a file where one is named."""
+    print(text, end="")
+    if output is not None:
+        output.parent.mkdir(parents=True, exist_ok=True)
+        output.write_text(text)

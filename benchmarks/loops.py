@@ -1,0 +1,72 @@
+"""A graph's training loop for the benchmarks: that of `graphssl run`, without evaluation, tracking and checkpoints."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from common import wait
+
+from graphssl.checked import Checked
+from graphssl.compiler import compile_graph
+from graphssl.data import BadImages, Datasets, Stream
+from graphssl.data.datasets import Opened
+from graphssl.data.resident import Resident
+from graphssl.spec import Data
+from graphssl.train.loop import Loop
+from graphssl.train.precision import resolve
+from graphssl.train.step import Step
+
+EPOCHS = 100_000  # never reached: schedules stand still
+
+
+class Nobody:
+    """Takes what a loop shows, tracks and keeps, and does nothing with it."""
+
+    def update(self, *_: Any) -> None: ...
+    def message(self, *_: Any) -> None: ...
+    def epoch_end(self, *_: Any) -> None: ...
+    def metrics(self, *_: Any) -> None: ...
+    def write(self, *_: Any) -> None: ...
+    def latest_path(self) -> None: ...
+
+
+class Training:
+    """Trains a graph for one epoch more at each call, and waits for the device."""
+
+    def __init__(self, checked: Checked, data: Datasets, device: torch.device) -> None:
+        self.spec, self.data, self.device = checked.graph.spec, data, device
+        self.step = step_of(checked, device, data.train.steps)
+        self.done = 0
+
+    @property
+    def images(self) -> int:
+        """Of an epoch."""
+        return self.data.train.steps * self.spec.data.batch
+
+    def __call__(self) -> None:
+        nobody: Any = Nobody()
+        per_epoch = self.step.steps_per_epoch
+        loop = Loop(
+            self.step, self.data, self.spec.train, self.spec.evaluate, None, nobody, nobody, nobody,
+            lambda: loop.outcome.step == self.done + per_epoch, {},
+        )  # fmt: skip
+        loop.run(self.done)
+        self.done = loop.outcome.step
+        wait(self.device)
+
+
+def step_of(checked: Checked, device: torch.device, per_epoch: int) -> Step:
+    """A step with fresh weights, as `graphssl run` builds it."""
+    train = checked.graph.spec.train
+    program = compile_graph(checked.graph, checked.shapes, device, train.seed)
+    return Step(program, train, resolve(train.precision, device), device, EPOCHS * per_epoch, per_epoch)
+
+
+def noise(data: Data, size: int, batches: int, device: torch.device) -> Datasets:
+    """Pictures of noise for so many batches, kept on the device."""
+    n = batches * data.batch
+    generator = torch.Generator().manual_seed(0)
+    image = torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=generator).to(device)
+    pictures = Resident(image, torch.zeros(n, dtype=torch.int64), device)
+    return Datasets(Stream(pictures, data, 0), Opened(pictures, pictures, (), "memory"), BadImages())

@@ -1,0 +1,326 @@
+"""How the cost grows: of a step with its sizes, and of loading, checking and compiling with the graph's.
+
+    python benchmarks/scaling.py [--sweep NAME ...] [--plot FILE.png] [--output FILE]
+
+Each sweep changes one number and leaves the rest. The exponent is the slope of log cost over log number through the
+larger half of the points, where what is constant weighs least; beside it is the exponent that the arithmetic needs. A
+sweep that grows faster than that by more than 0.25 is marked.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from common import interleave, machine, publish, table
+from loops import step_of
+
+from graphssl.api import load
+from graphssl.checked import validated
+from graphssl.checks import check as check_rules
+from graphssl.compiler import compile_graph
+from graphssl.component import DataFacts
+from graphssl.data import Batch
+from graphssl.data.facts import facts
+from graphssl.graph import Graph
+from graphssl.shapes import infer
+
+SLACK = 0.25
+ENCODER = "encoder: {use: encoder.resnet, depth: 10, width: 8}"
+
+
+@dataclass(frozen=True)
+class Sweep:
+    """A number of the graph, the values that it takes, and the exponent that its cost needs.
+
+    text: of the graph for a value. samples: of its data set, for a value; None for those of the digits.
+    """
+
+    what: str
+    values: tuple[int, ...]
+    exponent: float
+    text: Callable[[int], str]
+    samples: Callable[[int], int] | None = None
+
+
+# -- graphs --------------------------------------------------------------------------------------------------
+
+
+def simclr(batch: int, views: int = 2) -> str:
+    return f"""\
+graph: simclr
+data: {{use: digits, batch: {batch}}}
+nodes:
+  augment: {{use: augment.simclr, views: {views}, blur: 0}}
+  {ENCODER}
+  projector: {{use: head.mlp, hidden: 64, out: 32}}
+  others: {{use: negatives.in_batch}}
+  critic: {{use: critic.cosine, temperature: 0.2}}
+  objective: {{use: objective.infonce}}
+flow:
+  x: augment(batch.image)
+  z: projector(encoder(x, views=fold))
+loss:
+  ntxent: objective(critic(z, z, others(z), pairs=cross))
+"""
+
+
+def moco(queue: int) -> str:
+    return f"""\
+graph: moco
+data: {{use: digits, batch: 64}}
+nodes:
+  augment: {{use: augment.moco_v2, blur: 0}}
+  {ENCODER}
+  projector: {{use: head.mlp, hidden: 64, out: 128}}
+  target: {{use: target.ema, of: [encoder, projector], momentum: 0.99}}
+  queue: {{use: negatives.queue, size: {queue}}}
+  critic: {{use: critic.cosine, temperature: 0.2}}
+  objective: {{use: objective.infonce}}
+flow:
+  x: augment(batch.image)
+  k: target(x[1])
+loss:
+  infonce: objective(critic(projector(encoder(x[0])), k, queue()))
+update:
+  target: follow()
+  queue: push(k)
+allow: [G305]
+"""
+
+
+def bank(sample: int | None) -> str:
+    return f"""\
+graph: bank
+data: {{use: digits, batch: 64}}
+nodes:
+  augment: {{use: augment.npid}}
+  {ENCODER}
+  projector: {{use: head.mlp, layers: 1, out: 128}}
+  bank: {{use: negatives.memory_bank, sample: {"null" if sample is None else sample}}}
+  positive: {{use: augment.npid}}
+  critic: {{use: critic.cosine, temperature: 0.2}}
+  objective: {{use: objective.infonce}}
+flow:
+  x: augment(batch.image)
+  y: positive(batch.image)
+  q: projector(encoder(x[0]))
+  k: projector(encoder(y[0]))
+loss:
+  infonce: objective(critic(q, k, bank(batch.index)))
+update:
+  bank: store(batch.index, q)
+"""
+
+
+def multicrop(small: int) -> str:
+    return f"""\
+graph: multicrop
+data: {{use: digits, batch: 32}}
+nodes:
+  augment: {{use: augment.multicrop, small: {small}, blur: 0}}
+  {ENCODER}
+  projector: {{use: head.mlp, hidden: 64, out: 32}}
+  predictor: {{use: head.mlp, hidden: 64, out: 32}}
+  target: {{use: target.ema, of: [encoder, projector], momentum: 0.99}}
+  critic: {{use: critic.cosine}}
+  objective: {{use: objective.regression}}
+flow:
+  wide, small: augment(batch.image)
+  all: views(wide, small)
+  p: predictor(projector(encoder(all)))
+  z: target(wide)
+loss:
+  byol: objective(critic(p, z, pairs=cross))
+update:
+  target: follow()
+"""
+
+
+Line = Callable[[int], str]
+
+
+def graph_of(nodes: int, layer: Line, value: Line, loss: Line) -> str:
+    """BYOL with so many more nodes, numbered from 1, each with a line of its own in three sections."""
+    each = range(1, nodes + 1)
+    return "\n".join([
+        "graph: large", "data: {use: digits, batch: 16}", "nodes:",
+        "  augment: {use: augment.byol, blur: 0}", f"  {ENCODER}",
+        "  target: {use: target.ema, of: [encoder], momentum: 0.99}",
+        "  critic: {use: critic.cosine}", "  objective: {use: objective.regression}",
+        *map(layer, each),
+        "flow:", "  x: augment(batch.image)", "  v0: encoder(x)", "  z: target(x)", *map(value, each),
+        "loss:", *map(loss, each),
+        "update:", "  target: follow()", "",
+    ])  # fmt: skip
+
+
+def deep(nodes: int) -> str:
+    """One after the other, and one loss at the end."""
+    last = f"  end: objective(critic(v{nodes}, z, pairs=cross))"
+    return graph_of(
+        nodes,
+        lambda i: f"  h{i}: {{use: head.mlp, layers: 1, out: 64}}",
+        lambda i: f"  v{i}: h{i}(v{i - 1})",
+        lambda i: last if i == nodes else "",
+    )
+
+
+def wide(nodes: int) -> str:
+    """Side by side, each with a loss of its own."""
+    return graph_of(
+        nodes,
+        lambda i: f"  h{i}: {{use: head.mlp, layers: 1, out: 64}}",
+        lambda i: f"  v{i}: h{i}(v0)",
+        lambda i: f"  end{i}: objective(critic(v{i}, z, pairs=cross))",
+    )
+
+
+STEPS = {
+    "batch": Sweep("samples in a batch; the negatives in it are few here", (16, 32, 64, 128, 256), 1, simclr),
+    "queue": Sweep("entries of the queue, all of them negatives", (1024, 4096, 16384, 65536, 262144), 1, moco),
+    "bank": Sweep(
+        "entries of a memory bank, 1,024 of them drawn", (1024, 4096, 16384, 65536, 262144), 0,
+        lambda _: bank(1024), lambda n: n,
+    ),
+    "whole bank": Sweep(
+        "entries of a memory bank, all of them negatives", (1024, 4096, 16384, 65536), 1, lambda _: bank(None),
+        lambda n: n,
+    ),
+    "views": Sweep("small views beside two wide ones", (2, 4, 8, 16), 1, multicrop),
+    "pairs": Sweep("views, each pair of them a term of the loss", (2, 4, 8, 16), 2, lambda n: simclr(16, n)),
+}  # fmt: skip
+GRAPHS = {
+    "deep": Sweep("nodes one after the other", (10, 30, 100, 300, 1000), 1, deep),
+    "wide": Sweep("nodes side by side, a loss for each", (10, 30, 100, 300, 1000), 1, wide),
+}
+
+
+# -- costs ---------------------------------------------------------------------------------------------------
+
+Costs = dict[str, list[float]]  # seconds for each value, by what was done
+
+
+def step_costs(sweep: Sweep, values: Sequence[int], repeats: int) -> Costs:
+    """Seconds of a step: the median of some, taken in turn over the values."""
+    seconds = interleave({str(value): _step(sweep, value) for value in values}, repeats)
+    return {"step": [statistics.median(seconds[str(value)]) for value in values]}
+
+
+def _step(sweep: Sweep, value: int) -> Callable[[], object]:
+    graph = _loaded(sweep.text(value))
+    known = facts(graph.spec.data)
+    samples = sweep.samples(value) if sweep.samples else known.samples
+    data = DataFacts(height=known.height, width=known.width, samples=samples, mean=known.mean, std=known.std)
+    checked = validated(graph, data)
+    step, b = step_of(checked, torch.device("cpu"), 1000), graph.spec.data.batch
+    image = torch.randint(0, 256, (b, 3, known.height, known.width), dtype=torch.uint8)
+    index = torch.arange(b)
+    batch = Batch(image, index, index)
+    return lambda: step(0, [batch])
+
+
+def graph_costs(sweep: Sweep, values: Sequence[int], repeats: int) -> Costs:
+    """Seconds of reading and wiring, of shapes, of rules and of compiling: the fastest of some."""
+    costs: Costs = {"load": [], "shapes": [], "rules": [], "compile": []}
+    for value in values:
+        turns = [_stages(sweep.text(value)) for _ in range(repeats if value < 300 else 1)]
+        for stage, seconds in costs.items():
+            seconds.append(min(turn[stage] for turn in turns))
+    return costs
+
+
+def _stages(text: str) -> dict[str, float]:
+    seconds = {}
+
+    def timed(stage: str, function: Callable[[], Any]) -> Any:
+        start = time.perf_counter()
+        result = function()
+        seconds[stage] = time.perf_counter() - start
+        return result
+
+    graph = timed("load", lambda: _loaded(text))
+    data = facts(graph.spec.data)
+    shapes = timed("shapes", lambda: infer(graph, data, graph.spec.data.batch))
+    timed("rules", lambda: check_rules(graph, shapes))
+    timed("compile", lambda: compile_graph(graph, shapes, torch.device("cpu")))
+    return seconds
+
+
+def _loaded(text: str) -> Graph:
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "graph.yaml"
+        path.write_text(text)
+        return load(path)
+
+
+def exponent(values: Sequence[float], seconds: Sequence[float]) -> float:
+    """Slope of log seconds over log values, through the larger half of the points, by least squares."""
+    half = min(len(values) // 2, len(values) - 2)
+    slope, _ = statistics.linear_regression([math.log(v) for v in values[half:]], [math.log(s) for s in seconds[half:]])
+    return slope
+
+
+def rows(sweep: Sweep, values: Sequence[int], costs: Costs) -> list[list[str]]:
+    """Milliseconds by value, and what they grow with."""
+    made = [[sweep.what, *(f"{value:,}" for value in values), "exponent", "needed", ""]]
+    for name, seconds in costs.items():
+        slope = exponent(values, seconds)
+        mark = "grows faster than it must" if slope > sweep.exponent + SLACK else ""
+        made.append(
+            [f"  {name}, ms", *(f"{1e3 * s:,.1f}" for s in seconds), f"{slope:.2f}", f"{sweep.exponent:g}", mark]
+        )
+    return made
+
+
+def draw(found: Mapping[str, tuple[Sequence[int], Costs]], path: Path) -> None:
+    """All sweeps, each in its own axes, both logarithmic."""
+    from matplotlib.figure import Figure
+
+    across = min(len(found), 4)
+    down = -(-len(found) // across)
+    figure = Figure(figsize=(3.5 * across, 3 * down), layout="constrained")
+    for axes, (name, (values, costs)) in zip(
+        figure.subplots(down, across, squeeze=False).flat, found.items(), strict=False
+    ):
+        for what, seconds in costs.items():
+            axes.loglog(values, [1e3 * s for s in seconds], "o-", label=f"{what}, {exponent(values, seconds):.2f}")
+        axes.set(title=name, ylabel="ms")
+        axes.legend(fontsize="small", title="exponent", title_fontsize="small")
+        axes.grid(visible=True, which="both", alpha=0.2)
+    figure.savefig(path, dpi=120)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--sweep", nargs="+", choices=(*STEPS, *GRAPHS), default=(*STEPS, *GRAPHS), metavar="NAME")
+    parser.add_argument("--points", type=int, choices=range(2, 6), help="take only the first so many values")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--plot", type=Path, metavar="FILE")
+    parser.add_argument("--output", type=Path)
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    text = f"{machine()}\n{options.threads} thread(s), {options.repeats} turns\n"
+    found: dict[str, tuple[Sequence[int], Costs]] = {}
+    for name in options.sweep:
+        sweep, cost = (STEPS[name], step_costs) if name in STEPS else (GRAPHS[name], graph_costs)
+        values = sweep.values[: options.points]
+        found[name] = values, cost(sweep, values, options.repeats)
+        text += f"\n{table(rows(sweep, values, found[name][1]))}\n"
+    if options.plot:
+        options.plot.parent.mkdir(parents=True, exist_ok=True)
+        draw(found, options.plot)
+    publish(text, options.output)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,329 @@
+"""Each benchmark runs, at a tiny size, and what it says of its numbers holds."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.util
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from PIL import Image
+from torch.utils.flop_counter import FlopCounterMode
+
+BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
+METHODS = ("byol", "simclr", "moco_v2")
+TINY = ("--encoder", "small", "--batch", "8", "--repeats", "2")
+Script = Callable[[str], Any]
+
+
+@pytest.fixture
+def script(monkeypatch: pytest.MonkeyPatch) -> Script:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    return importlib.import_module
+
+
+@pytest.fixture
+def run(script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[..., str]:
+    """run(name, options...): what the benchmark writes to its `--output`."""
+
+    def main(name: str, *options: str) -> str:
+        output = tmp_path / "results" / f"{name}.txt"
+        monkeypatch.setattr("sys.argv", [f"{name}.py", *options, "--output", str(output)])
+        threads = torch.get_num_threads()
+        try:
+            script(name).main()
+        finally:
+            torch.set_num_threads(threads)
+        return output.read_text()
+
+    return main
+
+
+def cells(text: str, row: str) -> list[str]:
+    """The cells of the row that begins so."""
+    line = next(line for line in text.splitlines() if line.strip().startswith(row))
+    return re.split(r"  +", line.strip().removeprefix(row).strip())
+
+
+def number(cell: str) -> float:
+    return float(cell.split()[0].replace(",", ""))
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of two classes: 8 training pictures of each, and 2 held out."""
+    for split, count in (("train", 8), ("test", 2)):
+        for c in range(2):
+            folder = tmp_path / "pictures" / split / str(c)
+            folder.mkdir(parents=True)
+            for i in range(count):
+                colour = (200 * c + 5 * i, 90, 20 * i)
+                Image.new("RGB", (32, 32), colour).save(folder / f"{i}.png")
+    return tmp_path / "pictures"
+
+
+# -- what they share -----------------------------------------------------------------------------------------
+
+
+def test_a_ratio_is_within_a_turn(script: Script) -> None:
+    slow_and_quiet, busy = [2.0, 4.0, 2.0], [3.0, 6.0, 1.0]  # the second turn was disturbed
+    assert script("common").ratios(slow_and_quiet, busy) == ("1.500", "0.500 - 1.500")
+
+
+def test_functions_take_turns_after_one_warm_up_each(script: Script) -> None:
+    calls: list[str] = []
+    seconds = script("common").interleave({"a": lambda: calls.append("a"), "b": lambda: calls.append("b")}, 2)
+    assert calls == ["a", "b", "a", "b", "a", "b"]
+    assert [len(s) for s in seconds.values()] == [2, 2]
+
+
+def test_the_matrix_peak_is_that_of_the_fastest_product(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    common = script("common")
+    monkeypatch.setattr(common, "interleave", lambda functions, repeats: {"": [0.5, 0.25, 1.0]})
+    assert common.matrix_peak(torch.device("cpu"), torch.float32) == 2 * 1024**3 / 0.25
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_the_step_by_hand_is_the_graph_s(script: Script, method: str) -> None:
+    """The same loss and the same gradient of the encoder, from the same weights and views."""
+    methods, device = script("methods"), torch.device("cpu")
+    setting = methods.Setting(method, "small", 32, 8)
+    program = script("loops").step_of(setting.checked(), device, 1).program
+    hand = methods.ByHand(setting, program.node("augment"), device, compiled=False)
+    ours = {name: list(program.node(name).parameters()) for name in program.graph.nodes}
+    pairs = [(ours["encoder"] + ours["projector"], hand.online)]
+    pairs += [(ours["predictor"], hand.predictor)] if method == "byol" else []
+    with torch.no_grad():
+        for source, copy in [*pairs, *([(pairs[0][0], hand.target)] if method != "simclr" else [])]:
+            for theirs, own in zip(source, copy.parameters(), strict=True):
+                own.copy_(theirs)
+    if method == "moco_v2":
+        hand.queue.copy_(program.node("queue").keys)
+    image = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    draws = program.draw(8, torch.Generator().manual_seed(1), device)
+    loss = program.forward(image, *draws)["loss"]
+    by_hand, _ = hand.loss(image, draws[0])
+    torch.testing.assert_close(by_hand, loss)
+    loss.backward()
+    by_hand.backward()
+    for theirs, own in zip(ours["encoder"], hand.online[0].parameters(), strict=True):
+        torch.testing.assert_close(own.grad, theirs.grad, rtol=1e-3, atol=1e-5)
+
+
+def test_each_call_of_a_loop_is_one_epoch_more(script: Script) -> None:
+    loops, device = script("loops"), torch.device("cpu")
+    checked = script("methods").Setting("moco_v2", "small", 32, 8).checked()
+    training = loops.Training(checked, loops.noise(checked.graph.spec.data, 32, 2, device), device)
+    training()
+    training()
+    assert training.done == 4
+    assert training.images == 16
+    assert int(training.step.program.node("queue").head) == 4 * 8, "the updates are part of it"
+
+
+# -- one by one ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_overhead_compares_with_the_step_by_hand(run: Callable[..., str]) -> None:
+    text = run("overhead", *TINY)
+    for method in METHODS:
+        ours, hand, ratio, _ = cells(text, f"{method}  ")
+        assert min(number(ours), number(hand), number(ratio)) > 0
+
+
+def test_the_hand_written_head_is_as_large_as_lightly_s(script: Script) -> None:
+    methods = script("methods")
+    heads = pytest.importorskip("lightly.models.modules")
+    kinds = {
+        "byol": heads.BYOLProjectionHead,
+        "simclr": heads.SimCLRProjectionHead,
+        "moco_v2": heads.MoCoProjectionHead,
+    }
+    for method, kind in kinds.items():
+        setting = methods.Setting(method, "resnet18", 32, 8)
+        linear = [p.numel() for p in kind(512, setting.head.hidden, setting.head.out).parameters() if p.ndim == 2]
+        assert linear == [p.numel() for p in setting.mlp(512).parameters() if p.ndim == 2]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", METHODS)
+def test_both_sides_of_peers_do_the_same_arithmetic(script: Script, method: str, tmp_path: Path) -> None:
+    pytest.importorskip("lightly")
+    peers, device = script("peers"), torch.device("cpu")
+    setting = script("methods").Setting(method, "small", 32, 8)
+    options = argparse.Namespace(workers=0, compile=False)
+    peers.pictures(None, 32, 8, tmp_path / "pictures")
+    flops = []
+    for side in (peers.ours, peers.Lightly):
+        epoch = side(setting, tmp_path / "pictures", "memory", options, device)
+        with FlopCounterMode(display=False) as counter:
+            epoch()
+        flops.append(counter.get_total_flops())
+    assert flops[0] == pytest.approx(flops[1], rel=0.01), "but for the loss and the crops as matrix products"
+
+
+@pytest.mark.slow
+def test_peers_has_both_sides_from_memory_and_from_files(run: Callable[..., str], pictures: Path) -> None:
+    pytest.importorskip("lightly")
+    text = run("peers", *TINY, "--batches", "1", "--images", str(pictures / "train"))
+    for method in METHODS:
+        for source in ("memory", "files"):
+            speed, ratio, _ = cells(text, f"{method}: graphssl, {source}")
+            (peer,) = cells(text, f"{method}: lightly, {source}")
+            assert min(number(speed), number(ratio), number(peer)) > 0
+
+
+def test_peers_runs_where_lightly_is_not_installed(run: Callable[..., str], monkeypatch: pytest.MonkeyPatch) -> None:
+    found = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name, *a: None if name == "lightly" else found(name, *a))
+    text = run("peers", *TINY, "--method", "moco_v2", "--batches", "1")
+    assert number(cells(text, "moco_v2: graphssl, files")[0]) > 0
+    assert "lightly," not in text
+
+
+def test_peers_takes_pictures_from_all_over_the_folder(script: Script, pictures: Path, tmp_path: Path) -> None:
+    script("peers").pictures(pictures / "train", 32, 4, tmp_path / "some")
+    shown = [Image.open(p).getpixel((0, 0)) for p in sorted((tmp_path / "some" / "train").rglob("*.png"))]
+    assert shown == [(0, 90, 0), (20, 90, 80), (200, 90, 0), (220, 90, 80)]
+    with pytest.raises(SystemExit, match="has 16 pictures and 17 are needed"):
+        script("peers").pictures(pictures / "train", 32, 17, tmp_path / "more")
+
+
+@pytest.mark.slow
+def test_throughput_has_every_way_that_is_asked_for(run: Callable[..., str]) -> None:
+    text = run(
+        "throughput", *TINY, "--setting", "32", "--method", "moco_v2", "simclr", "--batches", "1", "--way", "eager"
+    )
+    for method in ("moco_v2", "simclr"):
+        speed, share = cells(text, f"{method}, small, 32 px, batch 8, fp32: by hand")
+        assert number(speed) > 0
+        assert 0 < number(share) < 100
+    assert text.count("\n  eager ") == 2
+
+
+@pytest.mark.gpu
+def test_throughput_records_on_a_gpu(run: Callable[..., str]) -> None:
+    text = run("throughput", *TINY, "--setting", "32", "--method", "moco_v2", "--way", "eager", "recorded")
+    assert number(cells(text, "recorded")[0]) > 0, "and no reason why not stands in between"
+
+
+# -- step_profile --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_step_profile_says_where_the_time_goes(run: Callable[..., str]) -> None:
+    text = run("step_profile", "moco_v2", "--set", "data.batch=8", "--set", "nodes.encoder.width=8", "--repeats", "2")
+    facts = {
+        name: number(cells(text, name)[0]) for name in ("step", "arithmetic", "matrix peak", "bytes", "operations")
+    }
+    assert min(facts.values()) > 0
+    for part in ("backward", "forward: encoder", "forward: target", "draws: augment", "optimizer", "updates", "data"):
+        assert number(cells(text, part)[0]) > 0
+    shares = [float(s) for s in re.findall(r"([\d.]+) %$", text, re.MULTILINE)]
+    assert sum(shares[1:-1]) == pytest.approx(100, abs=1), "between the share of the peak and the sum"
+
+
+def test_step_profile_says_what_is_wrong_with_a_graph(run: Callable[..., str]) -> None:
+    with pytest.raises(SystemExit, match="no key is called 'widht'"):
+        run("step_profile", "moco_v2", "--set", "nodes.encoder.widht=8")
+    with pytest.raises(SystemExit, match="did you mean 'byol'"):
+        run("step_profile", "byoll")
+
+
+def test_a_part_within_a_part_counts_once(script: Script, monkeypatch: pytest.MonkeyPatch) -> None:
+    profile = script("step_profile")
+    now = [0.0]
+    monkeypatch.setattr(profile.time, "perf_counter", lambda: now[0])
+    clock = profile.Clock(torch.device("cpu"))
+
+    def passes(seconds: float) -> None:
+        now[0] += seconds
+
+    inner = clock.timed("inner", lambda: passes(2))
+
+    def outer() -> None:
+        passes(1)
+        inner()
+        inner()
+
+    clock.timed("outer", outer)()
+    assert clock.seconds == {"inner": 4, "outer": 1}
+
+
+def test_bytes_are_those_of_what_computes(script: Script) -> None:
+    a, b = torch.ones(10), torch.ones(10)
+    with script("step_profile").Traffic() as traffic:
+        a.view(2, 5)
+        a + b
+    assert traffic.bytes == 3 * 10 * 4
+    assert traffic.operations == 2
+
+
+# -- scaling -------------------------------------------------------------------------------------------------
+
+
+def test_scaling_writes_a_table_and_a_plot(run: Callable[..., str], tmp_path: Path) -> None:
+    plot = tmp_path / "plots" / "scaling.png"
+    text = run("scaling", "--sweep", "queue", "deep", "--points", "2", "--repeats", "1", "--plot", str(plot))
+    first, second, slope, needed = cells(text, "step, ms")[:4]
+    assert min(number(first), number(second)) > 0
+    assert needed == "1"
+    assert len(cells(text, "compile, ms")) >= 4
+    assert float(slope) < 3
+    assert Image.open(plot).format == "PNG"
+
+
+def test_the_exponent_is_that_of_the_larger_half(script: Script) -> None:
+    values = [1, 2, 4, 8]
+    assert script("scaling").exponent(values, [5, 5, 4**1.5, 8**1.5]) == pytest.approx(1.5)
+
+
+def test_what_grows_faster_than_it_must_is_marked(script: Script) -> None:
+    scaling = script("scaling")
+    sweep = scaling.Sweep("things", (1, 10, 100, 1000), 1, str)
+    rows = scaling.rows(sweep, sweep.values, {"good": [1, 10, 100, 1000], "bad": [1, 10, 1000, 100_000]})
+    assert [row[-1] for row in rows[1:]] == ["", "grows faster than it must"]
+
+
+@pytest.mark.parametrize("name", ["batch", "queue", "bank", "whole bank", "views", "pairs", "deep", "wide"])
+def test_the_number_of_a_sweep_is_one_of_its_graph(script: Script, name: str) -> None:
+    scaling = script("scaling")
+    sweep = {**scaling.STEPS, **scaling.GRAPHS}[name]
+    few, more = (scaling._loaded(sweep.text(value)) for value in sweep.values[:2])
+    if name in ("bank", "whole bank"):
+        assert [sweep.samples(value) for value in sweep.values[:2]] == list(sweep.values[:2])
+    else:
+        assert few.hash() != more.hash()
+    if name in scaling.GRAPHS:
+        assert len(more.nodes) - len(few.nodes) == sweep.values[1] - sweep.values[0]
+
+
+# -- cifar10 -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.slow
+def test_cifar10_leaves_out_what_is_finished(
+    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    tiny = ("--set", "data.batch=8", "--set", "nodes.encoder.width=8", "--set", "nodes.queue.size=16")
+    options = ("moco_v2", "--images", str(pictures), "--folder", str(tmp_path / "runs"), "--epochs", "1", *tiny)
+    first = cells(run("cifar10", *options), "moco_v2")
+    assert first[:1] + first[4:5] == ["1", "84.7"]
+    assert float(first[5]) == pytest.approx(float(first[2]) - 84.7)
+    checkpoint = next((tmp_path / "runs").rglob("step-*.pt"))
+    written = checkpoint.stat().st_mtime_ns
+    assert cells(run("cifar10", *options), "moco_v2")[:6] == first[:6]
+    assert checkpoint.stat().st_mtime_ns == written
+
+
+def test_cifar10_knows_what_is_published(run: Callable[..., str], pictures: Path) -> None:
+    with pytest.raises(SystemExit):
+        run("cifar10", "cpc", "--images", str(pictures))
