@@ -78,17 +78,22 @@ def test_a_recipe_extends_its_method_and_keeps_its_name(name: str) -> None:
     assert source(name).data["data"]["use"] == data
 
 
+# Deep InfoMax's global critic, an MLP on both sides, loses on digits; the recipes have the paper's (docs/methods.md).
+OTHERS = {"dim": {"global_critic"}, "dim_global": {"critic", "objective"}}
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_its_method(name: str) -> None:
-    """Critic, negatives, targets and objective are the method's, and the loss has its terms."""
+    """Critic, negatives, targets and objective are the method's, and the loss has its terms; SwAV's adds a queue."""
     kinds = ("critic", "negatives", "objective", "prior", "target")
     recipe, method = source(name).data, source(name.split("/")[1]).data
-    shared = recipe["nodes"].keys() & method["nodes"].keys()
+    shared = (recipe["nodes"].keys() & method["nodes"].keys()) - OTHERS.get(name.split("/")[1], set())
     uses = {n: (recipe["nodes"][n]["use"], method["nodes"][n]["use"]) for n in shared}
     assert all(ours == theirs for ours, theirs in uses.values() if theirs.split(".")[0] in kinds)
     assert method["nodes"].keys() - recipe["nodes"].keys() <= {"proximal"}
     assert method["loss"].keys() - recipe["loss"].keys() <= {"proximal"}
-    assert method.get("update") == recipe.get("update")
+    written = recipe.get("update", {}).keys() - {"queue_0", "queue_1"}
+    assert {node: recipe["update"][node] for node in written} == method.get("update", {})
 
 
 @pytest.mark.parametrize("name", RECIPES)
