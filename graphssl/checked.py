@@ -90,6 +90,8 @@ def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Check
     if not isinstance(graph, Graph):
         graph = load(graph)
     facts = data_facts(graph.spec.data) if data is None else data
+    if graph.asks_for_batch and (samples := facts.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
+        graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
     shapes = infer(graph, facts, graph.spec.data.batch)
     return Checked(graph, shapes, facts, tuple(check_rules(graph, shapes)))
 

@@ -142,7 +142,7 @@ def components(
     if (name is not None) + grid + markdown > 1:
         raise UsageError("a name, --grid and --markdown each ask for something else: one at a time")
     if grid:
-        from .grid import grid_text
+        from .combinations import grid_text
 
         typer.echo(grid_text())
         return

@@ -8,6 +8,7 @@ updates. Randomness is drawn by `Program.draw`, outside of both.
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,12 +16,12 @@ import networkx as nx
 import torch
 from torch import Tensor, fx, nn
 
-from .component import build, schedules_of
+from .component import schedules_of
 from .emission import Emission, readable
 from .errors import RunError
 from .graph import Graph
 from .schedule import Schedule
-from .shapes import Shapes, sources
+from .shapes import Shapes, built
 from .values import Call
 
 
@@ -30,8 +31,8 @@ class Program:
 
     forward(fields..., draws...): takes the batch fields in `inputs`, then one tuple of tensors for each random
     call; gives `loss` (0-d), `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual
-    information, in nats), `carried` (what the updates take) and `watch` (for each critic's line, a query and its
-    key, detached).
+    information, in nats), `carried` (what the updates take) and `watch` (for each line that compares embeddings, the
+    first pair, detached).
     commit(carried...): writes the states; called after the optimizer's step.
     """
 
@@ -92,7 +93,12 @@ class Program:
 
 def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0) -> Program:
     """Builds the nodes with their weights and emits the program."""
-    nodes = build_nodes(graph, shapes, seed)
+    nodes = {name: node.to(device) for name, node in build_nodes(graph, shapes, seed).items()}
+    return assemble(graph, shapes, nodes, device)
+
+
+def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], device: torch.device) -> Program:
+    """The program of nodes that are built, and that are on the device."""
     emission = Emission(graph, shapes)
     forward = emission.forward()
     root = nn.Module()
@@ -101,13 +107,15 @@ def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int 
     schedules = []
     for term in graph.terms:
         if isinstance(term.weight, Schedule):
-            root.register_buffer(f"_weight_{term.name}", torch.tensor(float(term.weight.start)), persistent=False)
+            root.register_buffer(
+                f"_weight_{term.name}", torch.tensor(float(term.weight.start), device=device), persistent=False
+            )
     module = fx.GraphModule(root, forward, "Step")
     commit = fx.GraphModule(root, emission.commit(), "Commit")
-    for name, node in nodes.items():  # GraphModule keeps only the children that the code calls.
-        if name not in dict(module.named_children()):
+    kept = dict(module.named_children())  # GraphModule keeps only the children that the code calls.
+    for name, node in nodes.items():
+        if name not in kept:
             module.add_module(name, node)
-    module.to(device)
     for name, entry in graph.nodes.items():
         schedules += [(getattr(nodes[name], key), s) for key, s in schedules_of(entry.config).items()]
     schedules += [
@@ -135,7 +143,7 @@ def build_nodes(graph: Graph, shapes: Shapes, seed: int) -> dict[str, nn.Module]
         node = graph.nodes[name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name))
-            nodes[name] = build(node.component, node.config, shapes.sizes[name], sources(node, nodes))
+            nodes[name] = built(node, shapes.sizes[name], nodes)
     return {name: nodes[name] for name in graph.nodes}
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import fx
 
 from .graph import Graph, Term
-from .ports import Port, detached, flattened, joined, parted, unflattened
+from .ports import Port, detached, flattened, held, joined, parted, unflattened
 from .schedule import Schedule
 from .shapes import Shapes
 from .together import together
@@ -55,7 +55,7 @@ class Emission:
         loss = self._total(terms)
         self.carried = list(dict.fromkeys(s for c in self.graph.update_calls() for s in c.inputs()))
         self.batched = [s.axes[0][:1] not in ((), ("n",)) for s in self.carried]
-        carried = tuple(self._detached(s) for s in self.carried)
+        carried = tuple(self._held(s) for s in self.carried)
         watch = {k: tuple(self._detached(s) for s in pair) for k, pair in self._watched(needed).items()}
         bounds = {term.name: bound for term in self.graph.terms if (bound := self._bound(term)) is not None}
         apart = {k: self._method("detach", v) for k, v in terms.items()}
@@ -215,6 +215,11 @@ class Emission:
     def _name(self, slot: Slot, node: fx.Node) -> None:
         node._rename(slot.name)
         self.slots[slot.id] = node
+
+    def _held(self, slot: Slot) -> fx.Node:
+        """What is carried out. Scores are computed first: by the time of an update another may have written entries."""
+        node = self._detached(slot)
+        return self.fx.call_function(held, (node,)) if slot.kind == "scores" else node
 
     def _detached(self, slot: Slot) -> fx.Node:
         node = self.slots[slot.id]

@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -22,7 +22,7 @@ from .plugins import load_components
 from .schedule import Schedule
 from .sections import EXAMPLES, Sections, read_sections
 from .source import Source
-from .spec import GraphFile, TermSpec
+from .spec import AUTO, GraphFile, TermSpec
 from .validation import Path
 from .values import Call, Slot, Tape, Value
 from .wiring import Wiring
@@ -56,11 +56,26 @@ class Graph:
     def name(self) -> str:
         return self.spec.graph
 
+    @property
+    def asks_for_batch(self) -> bool:
+        """Whether the file has `batch: auto`."""
+        data = self.source.data.get("data")
+        return isinstance(data, dict) and data.get("batch") == AUTO
+
+    def with_batch(self, batch: int) -> Graph:
+        """The same graph with another `data.batch`."""
+        data = self.spec.data.model_copy(update={"batch": batch})
+        return replace(self, spec=self.spec.model_copy(update={"data": data}))
+
     def resolved(self) -> dict[str, Any]:
         """Everything merged and all defaults filled in, as plain values."""
         data = _without_nothing(self.spec, self.spec.model_dump(mode="json", by_alias=True))
         data["nodes"] = {
-            name: {"use": node.component.name, **node.config.model_dump(mode="json", by_alias=True)}
+            name: {
+                "use": node.component.name,
+                **node.config.model_dump(mode="json", by_alias=True),
+                **node.every.model_dump(mode="json", exclude_defaults=True),
+            }
             for name, node in self.nodes.items()
         }
         if self.spec.train.steps is not None:
@@ -109,7 +124,12 @@ class Graph:
         if call is None:
             return []
         ids = {*nx.ancestors(self._wires, call.id), call.id}
-        return [c for c in self.calls if c.id in ids]
+        return [self.calls[i] for i in sorted(self._places[i] for i in ids if i in self._places)]
+
+    @cached_property
+    def _places(self) -> Mapping[int | str, int]:
+        """Where a call stands among the calls, by its id."""
+        return {call.id: i for i, call in enumerate(self.calls)}
 
 
 def _without_nothing(model: BaseModel, data: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import networkx as nx
+from pydantic import Field
 from torch import fx, nn
 
 from .component import REGISTRY, Component, NodeConfig, discover
@@ -20,6 +21,18 @@ RESERVED = {"batch", "stopgrad", "views", "self"}
 TAKEN = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))  # nodes become attributes of such a module
 
 
+class Every(NodeConfig):
+    """The keys of every node, whatever its component."""
+
+    recompute: bool = Field(
+        False, description="activations are made again in the backward pass, instead of kept: less memory, more time"
+    )
+
+
+EVERY = tuple(Every.model_fields)
+Draft = tuple[Component, NodeConfig, Every]
+
+
 @dataclass(frozen=True)
 class Node:
     """An entry of `nodes:`. `forward` are its ports for this config; `use_span` is where its component is named."""
@@ -30,6 +43,7 @@ class Node:
     forward: Signature
     span: Span | None
     use_span: Span | None
+    every: Every
 
     def refs(self) -> list[str]:
         """The nodes that the config names."""
@@ -61,7 +75,7 @@ def read_nodes(
     that nobody knows may be of those.
     """
     discover()
-    drafts: dict[str, tuple[Component, NodeConfig] | None] = dict.fromkeys(broken)
+    drafts: dict[str, Draft | None] = dict.fromkeys(broken)
     for name, entry in entries.items():
         if reason := name_problem(name, "node"):
             problems.append(Problem(reason, source.at(("nodes", name), key=True)))
@@ -76,7 +90,7 @@ def read_nodes(
 
 def _read(
     name: str, entry: Mapping[str, Any], source: Source, problems: list[Problem], incomplete: bool
-) -> tuple[Component, NodeConfig] | None:
+) -> Draft | None:
     path = ("nodes", name)
     use = entry.get("use")
     if not isinstance(use, str):
@@ -93,11 +107,14 @@ def _read(
             problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
         return None
     component = REGISTRY[use]
-    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k != "use"})
-    for at, message, advice in wrong:
+    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *EVERY)})
+    every, more = validate(Every, {k: v for k, v in entry.items() if k in EVERY})
+    for at, message, advice in (*wrong, *more):
         key = message.startswith("no key")
+        meant = suggest(str(at[-1]), EVERY) if key and len(at) == 1 else None
+        advice = meant if meant and meant.startswith("did you mean") else advice
         problems.append(Problem(f"{use}: {message}", source.at((*path, *at), key), advice))
-    return (component, config) if config is not None else None
+    return (component, config, every) if config is not None and every is not None else None
 
 
 def _same_kind(use: str) -> str | None:
@@ -110,9 +127,7 @@ def _names(value: Any) -> Iterable[str]:
     return [value] if isinstance(value, str) else value or []
 
 
-def _by_reference(
-    drafts: Mapping[str, tuple[Component, NodeConfig] | None], source: Source, problems: list[Problem]
-) -> list[str]:
+def _by_reference(drafts: Mapping[str, Draft | None], source: Source, problems: list[Problem]) -> list[str]:
     """Node names, each after those that its config names. Wrong names and cycles are noted and left out."""
     graph: nx.DiGraph[str] = nx.DiGraph()
     graph.add_nodes_from(drafts)
@@ -146,6 +161,7 @@ def _node(
     name: str,
     component: Component,
     config: NodeConfig,
+    every: Every,
     nodes: Mapping[str, Node | None],
     source: Source,
     problems: list[Problem],
@@ -164,4 +180,4 @@ def _node(
         at = source.at((*path, *component.refs[:1]))
         problems.append(Problem(f"'{name}' ({component.name}): {error}", at))
         return None
-    return Node(name, component, config, ports, source.at(path, True), source.at((*path, "use")))
+    return Node(name, component, config, ports, source.at(path, True), source.at((*path, "use")), every)

@@ -19,38 +19,85 @@ from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
 import torch
 from torch import Tensor
 
+from .pairs import PIECE, Own, Pairs, lengths, whole
 
-class Negatives(NamedTuple):
+__all__ = [
+    "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port", "PortError",
+    "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths", "parted",
+    "signature_of", "tensors_of", "unflattened", "whole",
+]  # fmt: skip
+
+
+class _Negatives(NamedTuple):
+    entries: Tensor
+    pick: Tensor | None = None
+    mask: Tensor | Own | None = None
+    same: Tensor | None = None
+
+
+class Negatives(_Negatives):
     """Entries that stand for other samples.
 
     entries: `n d`, shared by the batch.
     pick: `b m` or None; the entries drawn for each sample, as indices into `entries`. None takes all of them.
     mask: `b n` (`b m` with `pick`) or None; True where an entry is not a negative, such as the sample's own.
     same: as `mask`; True where an entry is a further positive, of a sample of the same class.
+
+    A mask may be given as `Own`; read by its name it is a tensor all the same.
     """
 
-    entries: Tensor
-    pick: Tensor | None = None
-    mask: Tensor | None = None
-    same: Tensor | None = None
+    __slots__ = ()
+
+    @property
+    def mask(self) -> Tensor | None:
+        return whole(self[2])
+
+    def scores(self, positive: Tensor, negative: Tensor | Pairs) -> Scores:
+        """Scores of the entries, of whose pairs they say what the negatives say."""
+        return Scores(positive, negative, self[2], self.same)
 
     @classmethod
     def __class_getitem__(cls, axes: str) -> Any:
         return Annotated[cls, axes]
 
 
-class Scores(NamedTuple):
+class _Scores(NamedTuple):
+    positive: Tensor
+    negative: Tensor | Pairs | None = None
+    mask: Tensor | Own | None = None
+    same: Tensor | None = None
+
+
+class Scores(_Scores):
     """A critic's scores: positive pairs `b`, negative pairs `b n` or None.
 
     positive may be `b ...`: several positives of one query, such as the positions of a map, share its negatives.
     mask: `b n` or None; True where a pair is not a negative; an objective leaves those out.
     same: `b n` or None; True where a pair is a further positive. Only objectives that know of it use those pairs.
+
+    Negatives may be given as `Pairs` and a mask as `Own`, so that large ones take no room; read by their names they
+    are tensors all the same. An objective that needs no more than `pairs.log_sum_exp` spares the memory.
     """
 
-    positive: Tensor
-    negative: Tensor | None = None
-    mask: Tensor | None = None
-    same: Tensor | None = None
+    __slots__ = ()
+
+    @property
+    def negative(self) -> Tensor | None:
+        return whole(self[1])
+
+    @property
+    def mask(self) -> Tensor | None:
+        return whole(self[2])
+
+    @property
+    def pairs(self) -> Pairs | None:
+        """The negatives, where they are not computed yet."""
+        return self[1] if isinstance(self[1], Pairs) else None
+
+    @property
+    def own(self) -> Own | None:
+        """The mask, where it is one entry of each sample."""
+        return self[2] if isinstance(self[2], Own) else None
 
     @classmethod
     def __class_getitem__(cls, axes: str | tuple[str, ...]) -> Any:
@@ -198,7 +245,9 @@ def each_tensor(function: Callable[[Tensor], Tensor], value: Any) -> Any:
     """The value with the function done to each of its tensors."""
     if isinstance(value, Tensor):
         return function(value)
-    return type(value)(*(None if v is None else function(v) for v in value))
+    if isinstance(value, tuple):
+        return type(value)(*(each_tensor(function, member) for member in value))
+    return value
 
 
 def detached(value: Any) -> Any:
@@ -206,12 +255,20 @@ def detached(value: Any) -> Any:
     return each_tensor(Tensor.detach, value)
 
 
+def held(value: Any) -> Any:
+    """The value with all of its tensors computed, so that it outlives what they are computed from."""
+    if isinstance(value, Negatives | Scores):
+        return type(value)(*(whole(member) for member in value))  # type: ignore[arg-type]  # None stays None
+    return value
+
+
 def joined(values: Sequence[Any]) -> Any:
     """Values of several batches as one, along the batch."""
     first = values[0]
     if isinstance(first, Tensor):
         return torch.cat(list(values))
-    return type(first)(*(None if parts[0] is None else torch.cat(parts) for parts in zip(*values, strict=True)))
+    members = zip(*map(held, values), strict=True)
+    return type(first)(*(None if parts[0] is None else torch.cat(parts) for parts in members))
 
 
 def parted(value: Any, count: int) -> list[Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Annotated, Any, Generic, Literal, TypeVar, Union
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, PositiveFloat, Tag, model_validator
 
 T = TypeVar("T")
 
@@ -16,7 +16,8 @@ T = TypeVar("T")
 class Schedule(BaseModel, Generic[T]):
     """A value that moves from `from` to `to`.
 
-    shape: cosine (`to + (from - to)(cos(pi t) + 1)/2`; BYOL, section 3.2), linear, or constant (stays at `from`).
+    shape: cosine (`to + (from - to)(cos(pi t) + 1)/2`; BYOL, section 3.2), linear, step (stays at `from`, and is `to`
+    once `over` epochs have passed), or constant (stays at `from`).
     over: `train`, the whole training, or a number of epochs, after which the value stays at `to`.
     """
 
@@ -24,8 +25,14 @@ class Schedule(BaseModel, Generic[T]):
 
     start: T = Field(alias="from")
     end: T = Field(alias="to")
-    shape: Literal["cosine", "linear", "constant"] = "cosine"
+    shape: Literal["cosine", "linear", "step", "constant"] = "cosine"
     over: Literal["train"] | PositiveFloat = "train"
+
+    @model_validator(mode="after")
+    def _step_has_a_place(self) -> Schedule[T]:
+        if self.shape == "step" and self.over == "train":
+            raise ValueError("a step comes after a number of epochs, as in over: 1")
+        return self
 
     def at(self, step: int, steps: int, steps_per_epoch: int) -> float:
         """The value at optimizer step `step` (from 0) of `steps`."""
@@ -34,6 +41,8 @@ class Schedule(BaseModel, Generic[T]):
         t = min(step / max(length, 1), 1.0)
         if self.shape == "constant":
             return start
+        if self.shape == "step":
+            return start if t < 1 else end
         if self.shape == "linear":
             return start + (end - start) * t
         return end + (start - end) * (math.cos(math.pi * t) + 1) / 2

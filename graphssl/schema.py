@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .component import discover
+from .nodes import Every
 from .spec import GraphFile
 
 
@@ -12,14 +13,15 @@ def graph_schema() -> dict[str, Any]:
     """The schema of a graph file. A file that `extends` another needs none of the sections."""
     schema = GraphFile.model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
-    nodes = []
+    nodes: list[Any] = []
+    every = Every.model_json_schema()["properties"]
     for name, component in sorted(discover().items()):
         config = component.config.model_json_schema(by_alias=True)
         prefix = name.replace(".", "_")
         for key, definition in config.pop("$defs", {}).items():
             definitions[f"{prefix}_{key}"] = _renamed(definition, prefix)
         config = _renamed(config, prefix)
-        config["properties"] = {"use": {"const": name}, **config.get("properties", {})}
+        config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **every}
         config["required"] = ["use", *config.get("required", [])]
         config["description"] = component.summary
         definitions[prefix] = config

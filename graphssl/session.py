@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from .batch_size import fitted
 from .checked import Checked, check, load
 from .compiler import Program, compile_graph
 from .data import Datasets, open_data
@@ -33,8 +34,9 @@ Report = Callable[[str], None]
 
 def started(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
     """A new run."""
+    precision = resolve(checked.graph.spec.train.precision, device)
+    checked = fitted(checked, device, precision, report)
     graph = checked.graph
-    precision = resolve(graph.spec.train.precision, device)
     data = _open(checked, device, report)
     folder = new_run(name, graph.name)
     write_whole(folder.graph, dump(_portable(checked)))
@@ -206,6 +208,8 @@ class _Session:
             f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}, "
             f"{per_epoch} steps an epoch, {length}; {how}"
         )
+        for note in self.data.notes:
+            self.report(note)
         if start:
             self.report(f"resumed after step {start} of {steps}")
 

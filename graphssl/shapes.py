@@ -7,7 +7,7 @@ is built and its arguments are known. Nothing is computed and no memory is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -21,6 +21,7 @@ from .fit import Failure, Input, Shape, first_line, inputs_of, match
 from .graph import Graph
 from .nodes import Node
 from .ports import Signature, flattened, joined, parted, tensors_of, unflattened
+from .recompute import recomputed
 from .values import Argument, Call, Slot
 
 
@@ -86,31 +87,41 @@ class _Inference:
         # For each node the letters known so far, with the words that say where each comes from.
         self.letters: dict[str, dict[str, tuple[int, str]]] = {name: {} for name in self.graph.nodes}
         self.waiting: dict[str, str] = {}
+        self.attempts: dict[str, int] = {}  # how many letters were known when a node could not be built
         self.failed: set[str] = set()
 
     def run(self) -> None:
         pending = list(self.graph.calls)
         progress = True
         while progress:
-            progress = self._build_nodes()
-            for call in list(pending):
+            progress = self._build_nodes(self.graph.nodes)
+            waiting = []
+            for call in pending:
                 if not all(slot.id in self.values for slot in call.inputs()):
+                    waiting.append(call)
                     continue
-                progress |= self._bind(call)
-                if call.node in self.failed:
-                    pending.remove(call)
-                elif call.node == "stopgrad" or call.node in self.modules:
-                    pending.remove(call)
+                if self._bind(call):
+                    progress = True
+                    self._build_nodes([call.node])
+                if call.node == "stopgrad" or (call.node in self.modules and call.node not in self.failed):
                     self._run(call)
                     progress = True
+                elif call.node not in self.failed:
+                    waiting.append(call)
+            pending = waiting
         self._report_unbound(pending)
 
     # -- nodes ---------------------------------------------------------------------------------------------
 
-    def _build_nodes(self) -> bool:
+    def _build_nodes(self, names: Iterable[str]) -> bool:
+        """Builds those of which more is known than at the last attempt; whether one could be built."""
         before = len(self.modules)
-        for name, node in self.graph.nodes.items():
-            if name not in self.modules and name not in self.failed and all(r in self.modules for r in node.refs()):
+        for name in names:
+            node, known = self.graph.nodes[name], len(self.letters[name])
+            if name in self.modules or name in self.failed or self.attempts.get(name) == known:
+                continue
+            if all(r in self.modules for r in node.refs()):
+                self.attempts[name] = known
                 self._build(node)
         return len(self.modules) > before
 
@@ -118,7 +129,7 @@ class _Inference:
         sizes = Sizes({k: size for k, (size, _) in self.letters[node.name].items()}, self.data)
         try:
             with torch.device("meta"):
-                self.modules[node.name] = build(node.component, node.config, sizes, sources(node, self.modules))
+                self.modules[node.name] = built(node, sizes, self.modules)
         except Unbound as letter:
             self.waiting[node.name] = str(letter)
         except Exception as error:
@@ -140,7 +151,9 @@ class _Inference:
         title = f"'{node.name}' ({node.component.name})"
         if letter == "samples":
             message = f"{title} needs the number of training samples, which is not known"
-            hint = "it is known for named data sets, and for an image folder whose root exists"
+            hint = (
+                "it is known for named data sets, for an image folder whose root exists, and for shards by data.samples"
+            )
             yield Problem(message, node.span, hint)
             return
         own = [call for call in pending if call.node == node.name]
@@ -260,6 +273,12 @@ def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]]) -> Proble
     return None
 
 
+def built(node: Node, sizes: Sizes, modules: Mapping[str, nn.Module]) -> nn.Module:
+    """A node's module; `modules` are those of the nodes that its config names. Raises `Unbound`."""
+    module = build(node.component, node.config, sizes, sources(node, modules))
+    return recomputed(module) if node.every.recompute else module
+
+
 def sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
     """The modules that a node's config names, by field, for `component.build`."""
     return {
@@ -268,4 +287,4 @@ def sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
     }
 
 
-__all__ = ["Shape", "Shapes", "infer", "match", "sources"]
+__all__ = ["Shape", "Shapes", "built", "infer", "match", "sources"]

@@ -7,17 +7,19 @@ module needs no torch.
 from __future__ import annotations
 
 import re
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    WithJsonSchema,
     model_validator,
 )
 
@@ -26,7 +28,12 @@ from .validation import validate
 
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$"
-DATA_SETS = ("digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder")
+AUTO, ASSUMED = "auto", 256
+BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
+DataSet = Literal[
+    "digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder", "webdataset"
+]
+DATA_SETS = get_args(DataSet)
 
 
 def _named(name: str) -> str:
@@ -45,6 +52,13 @@ def _loadable(entry: str) -> str:
     return entry
 
 
+def _batch(value: Any) -> Any:
+    """`auto` as the number that stands for it; other words are told what would be right."""
+    if isinstance(value, str) and value != AUTO and not value.isdigit():
+        raise ValueError(f"'batch' is '{value}'; it should be a whole number, or {AUTO}")
+    return ASSUMED if value == AUTO else value
+
+
 class Section(BaseModel):
     """Base of the sections: unknown keys are refused."""
 
@@ -54,22 +68,29 @@ class Section(BaseModel):
 class Data(Section):
     """`data:` — on what. Images reach the graph as `batch.image`, uint8 RGB, `b 3 h w`, all of one size.
 
-    use: the data set. `digits` (scikit-learn's) is embedded; the others need `root`.
-    batch: samples in one forward pass (over all processes).
+    use: the data set. `digits` (scikit-learn's) is embedded; the others need `root`: the folder that holds the set, for
+    `webdataset` also the shards by a pattern (`/data/train-{000000..000146}.tar`) or an address (`s3://...`).
+    test, samples, window: of `webdataset` alone: the held-out shards, as `root`; the number of training samples, for
+    what has to know it before the set is read; how many shards are mixed at a time.
+    batch: samples in one forward pass (over all processes). `auto` is the most that fits: a run finds out, and for
+    whatever looks at the graph before it is 256.
     size: height and width in pixels at which images are kept; default: the data set's own.
     resident: keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` decides by size.
+    decode: where JPEGs that come through workers are decoded; `auto` is the device where it has an engine for them.
     last: `drop` the last batch of an epoch when it is short, or `keep` it.
     """
 
-    use: Literal["digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder"] = (
-        "digits"
-    )
-    batch: Annotated[int, Field(gt=0, le=10_000_000)] = 256
+    use: DataSet = "digits"
+    batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = 256
     root: str | None = None
+    test: str | None = None
+    samples: PositiveInt | None = None
+    window: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     download: bool = False
     size: Annotated[int, Field(ge=4, le=4096)] | None = None
     resident: Literal["auto", "memory", "device", "workers"] = "auto"
     workers: NonNegativeInt | None = None
+    decode: Literal["auto", "cpu", "device"] = "auto"
     on_bad_image: Literal["stop", "skip"] = "stop"
     last: Literal["drop", "keep"] = "drop"
 
@@ -77,6 +98,13 @@ class Data(Section):
     def _root(self) -> Data:
         if self.use != "digits" and self.root is None:
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
+        return self
+
+    @model_validator(mode="after")
+    def _of_shards(self) -> Data:
+        for key in ("test", "samples", "window"):
+            if self.use != "webdataset" and getattr(self, key) != Data.model_fields[key].default:
+                raise ValueError(f"'{key}' is for 'webdataset' alone, and the data set is '{self.use}'")
         return self
 
 
@@ -127,9 +155,13 @@ class LearningRate(Section):
 
 
 class PerNode(Section):
-    """A node's own factor on the learning rate, and whether its rate follows the schedule or stays (SimSiam)."""
+    """A node's own factor on the learning rate, and whether its rate follows the schedule or stays (SimSiam).
 
-    lr: NonNegativeFloat = 1.0
+    At a factor of 0 its weights stay as they are, decay included: SwAV freezes the prototypes for an epoch,
+    `lr: {from: 0, to: 1, shape: step, over: 1}`.
+    """
+
+    lr: Scheduled[NonNegativeFloat] = 1.0
     schedule: Literal["follow", "constant"] = "follow"
     weight_decay: NonNegativeFloat | None = None
 
@@ -192,7 +224,7 @@ class Linear(Section):
 
 
 class Monitor(Section):
-    """Collapse monitors on the embeddings that the critics compare. `every`: epochs between two readings."""
+    """Collapse monitors on what critics, or objectives themselves, compare. `every`: epochs between two readings."""
 
     every: PositiveInt = 1
 

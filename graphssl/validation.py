@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from .allowed import Path, keys_at, named, options_at, path_in, uses
+from .choices import Path, keys_at, named, options_at, path_in, uses
 from .errors import suggest
 from .yaml import scalar
 

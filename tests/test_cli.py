@@ -87,7 +87,7 @@ def test_check_prints_nodes_values_and_totals(typed: Type) -> None:
     assert "negatives.queue" in said
     assert "b e = 16 8" in said
     assert "trainable parameters" in said
-    assert "GFLOP forward per image" in said
+    assert "GFLOP per image and step" in said
 
 
 def test_check_warns_with_the_place(typed: Type) -> None:

@@ -6,17 +6,20 @@ import re
 from typing import Annotated, Any, Literal
 
 import pytest
+import torch
 from conftest import BYOL, MOCO, Write
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from graphssl.checked import check
 from graphssl.component import REGISTRY, NodeConfig, Scheduled, component, discover
-from graphssl.describe import WIDEST, comparison_text, component_text, components_text, describe, type_text
+from graphssl.cost import Cost, predict
+from graphssl.describe import WIDEST, comparison_text, component_text, components_text, describe, memory_text, type_text
 from graphssl.ports import Scores
 from graphssl.track import Comparison, FoundRun, MetricRow
 
 discover()
+CPU = torch.device("cpu")
 SHIPPED = sorted(name for name, c in REGISTRY.items() if c.cls.__module__.startswith("graphssl.components"))
 
 
@@ -164,17 +167,33 @@ def test_a_checked_graph_in_full(write: Write) -> None:
     assert values["x"][-1].endswith("= 16 3 32 32")
     trained = own + sum(p.numel() for p in checked.shapes.modules["projector"].parameters())
     assert f"{trained:,} trainable parameters; " in text
-    assert "MiB for weights, states, gradients and sgd; " in text
+    cost = predict(checked.graph, checked.shapes, CPU)
+    assert f"about {cost.memory / 2**20:.1f} MiB at batch 16 in fp32 (activations " in text
+    assert f"; {cost.flops / 16 / 1e9:.3g} GFLOP per image and step" in text
 
 
-def test_memory_counts_what_the_optimizer_keeps(write: Write) -> None:
-    """AdamW keeps two numbers for each weight, SGD one: of four bytes each."""
-    sizes = {}
-    for optimizer in ("adamw, lr: 1e-3", "sgd, lr: 0.1"):
-        checked = check(write(BYOL, ("adamw, lr: 1e-3", optimizer), ("width: 8", "width: 64")))
-        sizes[optimizer[:3]] = float(re.search(r"([\d,.]+) MiB", describe(checked))[1].replace(",", ""))
-        trained = sum(p.numel() for m in checked.shapes.modules.values() for p in m.parameters() if p.requires_grad)
-    assert sizes["ada"] - sizes["sgd"] == pytest.approx(4 * trained / 2**20, abs=0.11)
+def test_memory_in_words() -> None:
+    gib = 2**30
+    cost = Cost(
+        batch=1024, weights=gib, gradients=gib // 2, optimizer=2 * gib, states=gib // 20, activations=70 * gib, flops=1
+    )
+    assert memory_text(cost, "bf16") == (
+        "about 73.5 GiB at batch 1,024 in bf16 (activations 70.0, weights and gradients 1.5, optimizer 2.0, states 0.05)"
+    )
+    small = Cost(batch=2, weights=2**20, gradients=0, optimizer=0, states=0, activations=2**21, flops=1)
+    assert memory_text(small, "fp32").startswith("about 3.0 MiB at batch 2 in fp32 (activations 2.0, ")
+
+
+def test_precision_is_the_one_that_the_graph_names(write: Write) -> None:
+    text = describe(check(write(BYOL, ("optimizer:", "precision: bf16, optimizer:"))))
+    assert " at batch 16 in bf16 (" in text
+
+
+def test_an_automatic_batch_says_what_is_assumed(write: Write) -> None:
+    text = describe(check(write(BYOL, ("batch: 16", "batch: auto"))))
+    assert " at batch 256 in fp32 (" in text
+    assert "(batch: auto, for which `graphssl run` takes the most that fits)" in text
+    assert "batch: auto" not in describe(check(write(BYOL)))
 
 
 def found(name: str) -> FoundRun:

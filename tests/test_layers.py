@@ -13,7 +13,7 @@ LAYERS = [
     "errors", "pairs", "ports", "schedule", "component", "recompute", "testing", "yaml", "source", "choices",
     "validation", "spec", "sections", "expr", "plugins", "nodes", "values", "views", "wiring", "graph", "fit",
     "shapes", "features", "checks", "together", "emission", "compiler", "cost", "runs", "data", "train.optim", "evaluate",
-    "track", "report", "train", "checked", "export", "results", "session", "api", "combinations", "describe", "catalogue",
+    "track", "report", "train", "checked", "batch_size", "export", "results", "session", "api", "combinations", "describe", "catalogue",
     "schema", "starter", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}

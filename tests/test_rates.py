@@ -123,3 +123,35 @@ def test_a_tensor_is_filled_in_place(root: nn.Module) -> None:
     set_rates(optimizer, TRAIN, 0, 40, 4)
     assert all(g["lr"] is t for g, t in zip(optimizer.param_groups, tensors, strict=True))
     assert by_node(optimizer) == pytest.approx({"encoder": 0.125, "head": 1.25, "predictor": 1.0})
+
+
+FROZEN = {"from": 0, "to": 1, "shape": "step", "over": 2}  # SwAV's prototypes, for the first two epochs
+
+
+@pytest.mark.parametrize("use", ["sgd", "adamw", "lars"])
+def test_a_node_is_frozen_for_its_first_epochs_whatever_decays(root: nn.Module, use: str) -> None:
+    train = Train.model_validate(
+        {"optimizer": {"use": use, "lr": 0.5, "weight_decay": 0.1}, "nodes": {"head": {"lr": FROZEN}}}
+    )
+    optimizer = build_optimizer(root, train, torch.device("cpu"))
+    before = {name: p.detach().clone() for name, p in root.named_parameters()}
+    moved: dict[int, set[str]] = {}
+    for step in range(9):
+        set_rates(optimizer, train, step, 40, 4)
+        for parameter in root.parameters():
+            parameter.grad = torch.ones_like(parameter)
+        optimizer.step()
+        moved[step] = {n.partition(".")[0] for n, p in root.named_parameters() if not torch.equal(p, before[n])}
+    assert moved[7] == {"encoder", "predictor"}
+    assert moved[8] == {"encoder", "head", "predictor"}
+
+
+def test_a_scheduled_factor_is_written_by_group(root: nn.Module) -> None:
+    train = TRAIN.model_copy(
+        update={"nodes": {"head": PerNode.model_validate({"lr": {"from": 0, "to": 2, "shape": "linear", "over": 10}})}}
+    )
+    optimizer = build_optimizer(root, train, torch.device("cpu"))
+    set_rates(optimizer, train, 20, 40, 4)
+    rates = by_node(optimizer)
+    assert rates["head"] == pytest.approx(rates["encoder"])
+    assert {n: g["factor"] for g in optimizer.param_groups for n in g["nodes"]}["head"] == pytest.approx(1.0)

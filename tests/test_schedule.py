@@ -51,6 +51,19 @@ def test_constant_stays_at_its_start(over: str | float) -> None:
     assert {made(0.3, 0.9, shape="constant", over=over).at(step, 10, 2) for step in range(20)} == {0.3}
 
 
+@pytest.mark.parametrize(("over", "steps_per_epoch", "first"), [(1, 10, 10), (15, 7, 105), (2.5, 10, 25), (0.5, 9, 5)])
+def test_a_step_is_taken_when_its_epochs_have_passed(over: float, steps_per_epoch: int, first: int) -> None:
+    schedule = made(0.25, 1.0, shape="step", over=over)
+    for steps in (first + 1, 4000):  # the length of the training does not matter
+        assert {schedule.at(step, steps, steps_per_epoch) for step in range(first)} == {0.25}
+        assert {schedule.at(step, steps, steps_per_epoch) for step in range(first, first + 20)} == {1.0}
+
+
+def test_a_step_says_when() -> None:
+    with pytest.raises(ValidationError, match="over: 1"):
+        made(0.0, 1.0, shape="step")
+
+
 @pytest.mark.parametrize("shape", ["cosine", "linear"])
 @pytest.mark.parametrize(("start", "end"), PAIRS)
 def test_it_begins_ends_and_stays_at_the_end(shape: str, start: float, end: float) -> None:

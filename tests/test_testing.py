@@ -366,8 +366,27 @@ class Reading(Head):
         return self.layers(x) * float(self.gain)
 
 
-def test_a_schedule_that_is_not_followed() -> None:
-    fails(Baked, "'gain' may be scheduled, but nothing follows it: read self.gain where it is used")
+class Scaled(Head):
+    """The gain is on the gradient that goes back, and on nothing else."""
+
+    def forward(self, x: Vectors) -> Annotated[Tensor, "b o"]:
+        return self.layers(x.detach() + self.gain * (x - x.detach()))
+
+
+class BakedScale(Baked):
+    """The same, with the gain that it was built with."""
+
+    def forward(self, x: Vectors) -> Annotated[Tensor, "b o"]:
+        return self.layers(x.detach() + self.first * (x - x.detach()))
+
+
+@pytest.mark.parametrize("cls", [Baked, BakedScale])
+def test_a_schedule_that_is_not_followed(cls: type[nn.Module]) -> None:
+    fails(cls, "'gain' may be scheduled, but nothing follows it: read self.gain where it is used")
+
+
+def test_a_schedule_that_only_gradients_follow() -> None:
+    check_component(register(Scaled))
 
 
 def test_a_schedule_that_is_read_from_the_device() -> None:

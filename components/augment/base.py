@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import torch
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 
 from graphssl.component import Sizes
 
-from .crop import Box
+from . import blocks
 from .view import COLUMNS, Parameters, View, parameters, render
 
 __all__ = ["Augmentation", "size_text"]
 
-PIXELS = 2**17  # of a chunk on a CPU: what fits its cache
+SMALL = 2**11  # pixels up to which a CPU, compiled, renders whole batches faster than blocks
 
 
 class Augmentation(nn.Module):
@@ -26,6 +26,7 @@ class Augmentation(nn.Module):
         super().__init__()
         self.image = (sizes["h"], sizes["w"])
         self.groups = [(view, len(list(same))) for view, same in itertools.groupby(views)]
+        self.settings = [blocks.settings(view) for view, _ in self.groups]
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Parameters, ...]:
         """What is random: for each group of views, the parameters of its images, view after view."""
@@ -47,24 +48,16 @@ class Augmentation(nn.Module):
         made: list[Tensor] = []
         kind = "cpu" if image.is_meta else image.device.type  # autocast does not know meta
         with torch.autocast(kind, enabled=False):
-            for (view, count), drawn in zip(self.groups, draws, strict=True):
-                made.extend(_render(image.repeat(count, 1, 1, 1), drawn, view).chunk(count))
+            for (view, count), settings, drawn in zip(self.groups, self.settings, draws, strict=True):
+                if image.device.type == "cpu" and not (torch.compiler.is_compiling() and self._is_small(view)):
+                    views = blocks.views(image, drawn, settings)
+                else:
+                    views = render(image.repeat(count, 1, 1, 1), drawn, view)
+                made.extend(views.chunk(count))
         return tuple(made)
 
-
-def _render(image: Tensor, drawn: Parameters, view: View) -> Tensor:
-    """`render`, on a CPU a few images at a time; compiled, the loops over the pixels are joined instead."""
-    rows = max(1, PIXELS // max(image.shape[2] * image.shape[3], view.size**2))
-    if image.device.type != "cpu" or torch.compiler.is_compiling() or len(image) <= rows:
-        return render(image, drawn, view)
-    parts = zip(image.split(rows), _split(drawn, rows), strict=True)
-    return torch.cat([render(some, its, view) for some, its in parts])
-
-
-def _split(drawn: Parameters, rows: int) -> Iterator[Parameters]:
-    boxes = zip(*(entry.split(rows) for entry in drawn.box), strict=True)
-    others = zip(*(entry.split(rows) for entry in drawn[1:]), strict=True)
-    return (Parameters(Box(*box), *rest) for box, rest in zip(boxes, others, strict=True))
+    def _is_small(self, view: View) -> bool:
+        return max(self.image[0] * self.image[1], view.size**2) <= SMALL
 
 
 def size_text(size: Sequence[int]) -> str:

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["gaussian_blur", "radius_for"]
+from .taps import Taps
+
+__all__ = ["blur_taps", "gaussian_blur", "radius_for"]
 
 
 def radius_for(size: int) -> int:
@@ -23,16 +25,28 @@ def gaussian_blur(
 
     Equal to torchvision's `gaussian_blur` on float tensors.
     """
-    kernel = _kernel(sigma, chosen, radius)
+    alone = (_offset(radius, sigma.device) == 0).float()
+    kernel = torch.where(chosen[:, None], _kernel(sigma, radius), alone)
     padded = functional.pad(image, (radius,) * 4, mode="reflect")
     return _along(_along(padded, kernel, 2), kernel, 3)
 
 
-def _kernel(sigma: Tensor, chosen: Tensor, radius: int) -> Annotated[Tensor, "b k"]:
-    """Normalised weights; for images that are not chosen, 1 in the middle and 0 elsewhere."""
-    offset = torch.arange(-radius, radius + 1, device=sigma.device)
-    weights = torch.softmax(-0.5 * (offset / sigma[:, None]).square(), 1)
-    return torch.where(chosen[:, None], weights, (offset == 0).float())
+def blur_taps(sigma: Annotated[Tensor, "b"], radius: int, size: int) -> Taps:
+    """`gaussian_blur` as sums over an axis of `size` pixels, for `taps.along_both`."""
+    pixel = torch.arange(-radius, size + radius, dtype=torch.int32).abs()
+    pixel = (size - 1) - (size - 1 - pixel).abs()  # reflected
+    kernel = _kernel(sigma, radius)
+    b, k = kernel.shape
+    return Taps(pixel.unfold(0, k, 1).expand(b, size, k), kernel[:, None].expand(b, size, k))
+
+
+def _kernel(sigma: Tensor, radius: int) -> Annotated[Tensor, "b k"]:
+    """Normalised weights."""
+    return torch.softmax(-0.5 * (_offset(radius, sigma.device) / sigma[:, None]).square(), 1)
+
+
+def _offset(radius: int, device: torch.device) -> Annotated[Tensor, "k"]:
+    return torch.arange(-radius, radius + 1, device=device)
 
 
 def _along(image: Tensor, kernel: Annotated[Tensor, "b k"], axis: int) -> Tensor:

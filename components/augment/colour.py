@@ -7,16 +7,32 @@ to torchvision's functional transforms on float tensors.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
 
-__all__ = ["BLENDS", "Planes", "arrange", "jitter", "luma", "normalise", "planes", "shift_hue", "solarise", "to_grey"]
+__all__ = [
+    "BLENDS", "PLACES", "Planes", "arrange", "jitter", "jitter_sorted", "luma", "normalise", "places", "planes",
+    "shift_hue", "solarise", "to_grey",
+]  # fmt: skip
 
 Planes = tuple[Tensor, Tensor, Tensor]
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's digits of ITU-R BT.601
 BLENDS = 3  # brightness, contrast, saturation
+PLACES = BLENDS + 2  # of the hue among them, or no jitter
+
+
+class Blend(NamedTuple):
+    """What a slot does: each `b 1 1`.
+
+    share: how much of the way to its end a pixel goes, 1 - factor. The end is black, where contrast is 1 the mean
+    luma of the image, and where saturation is 1 the pixel's luma.
+    """
+
+    share: Tensor
+    contrast: Tensor
+    saturation: Tensor
 
 
 def planes(image: Annotated[Tensor, "b 3 h w"]) -> Planes:
@@ -61,28 +77,69 @@ def jitter(image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated
     turns: the shift of the hue, -0.5 to 0.5; not used with three slots.
     """
     red, green, blue = (plane.clone() for plane in image)
-    image, changes = (red, green, blue), slots.unbind(1)
-    for change in changes[:BLENDS]:
-        _blend(image, change)
-    if len(changes) > BLENDS:
+    image, blends = (red, green, blue), _blends(slots)
+    for blend in blends[:BLENDS]:
+        _blend(image, blend)
+    if len(blends) > BLENDS:
         image = shift_hue(image, turns)
-        for change in changes[BLENDS:]:
-            _blend(image, change)
+        for blend in blends[BLENDS:]:
+            _blend(image, blend)
     return image
 
 
-def _blend(image: Planes, change: Annotated[Tensor, "b 3"]) -> None:
-    """Adds, in place, at most one of: brightness * x, contrast * (x - mean luma), saturation * (x - luma).
+def places(slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b"]:
+    """How many slots come before the hue, 0 to 3, up to the last that changes something; 4 where there is no jitter."""
+    used = slots.any(2)
+    before = (used[:, :BLENDS] * torch.arange(1, BLENDS + 1, device=slots.device)).amax(1)
+    return before.masked_fill(~used.any(1) & (turns == 0), PLACES - 1)
 
-    The result is cut to 0 to 1. New memory for each would cost more than the arithmetic on a CPU.
+
+def jitter_sorted(
+    image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"], ends: Sequence[int]
+) -> None:
+    """`jitter` in place, of images sorted by `places`: a slot is of those that use it, which is half of the work.
+
+    ends: for each place, the number of images that are of it or of one before it.
     """
-    brightness, contrast, saturation = (_per_image(c) for c in change.unbind(1))
-    factor = 1 + brightness + contrast + saturation
+    *ends, jittered, _ = ends
+    blends = _blends(slots)
+    for end, blend in zip(ends, blends[:BLENDS], strict=True):
+        _blend_part(image, blend, end, jittered)
+    if len(blends) > BLENDS and jittered:
+        part = _part(image, 0, jittered)
+        _shift_hue(part, turns[:jittered], part)
+        for end, blend in zip(ends, blends[BLENDS:], strict=True):
+            _blend_part(image, blend, 0, end)
+
+
+def _blend_part(image: Planes, blend: Blend, start: int, stop: int) -> None:
+    if start < stop:
+        _blend(_part(image, start, stop), Blend(*(entry[start:stop] for entry in blend)))
+
+
+def _part(image: Planes, start: int, stop: int) -> Planes:
+    red, green, blue = (plane[start:stop] for plane in image)
+    return red, green, blue
+
+
+def _blends(slots: Annotated[Tensor, "b slot 3"]) -> list[Blend]:
+    """The slots, one by one."""
+    share = -slots.sum(2)[..., None, None]
+    used = (slots != 0).float()[..., None, None]
+    entries = (share, used[:, :, 1], used[:, :, 2])
+    return [Blend(*slot) for slot in zip(*(entry.unbind(1) for entry in entries), strict=True)]
+
+
+def _blend(image: Planes, blend: Blend) -> None:
+    """Moves the pixels, in place, towards their end or away from it, and cuts them to 0 to 1.
+
+    New memory for each would cost more than the arithmetic on a CPU.
+    """
     grey = luma(image)
     mean = grey.mean((1, 2), keepdim=True)
-    base = grey.mul_(-saturation).sub_(mean * contrast)
+    end = grey.mul_(blend.saturation).add_(mean * blend.contrast)
     for plane in image:
-        plane.mul_(factor).add_(base).clamp_(0, 1)
+        plane.lerp_(end, blend.share).clamp_(0, 1)
 
 
 def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
@@ -92,6 +149,11 @@ def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
     hue from red is (g + b - r + M - 2 m) / C, on the side of green where g > b; a channel whose hue is d away is
     m + C * clamp(2 - d, 0, 1).
     """
+    return _shift_hue(image, turns, (None, None, None))
+
+
+def _shift_hue(image: Planes, turns: Tensor, out: Planes | tuple[None, None, None]) -> Planes:
+    """Into new planes, or into `out`, which may be the image."""
     red, green, blue = image
     low = torch.minimum(torch.minimum(red, green), blue)
     high = torch.maximum(torch.maximum(red, green), blue)
@@ -99,10 +161,9 @@ def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
     distance = high.sub_(low, alpha=2).sub_(red).add_(green).add_(blue).div_(chroma.clamp_min(1e-20))  # 0 / 0 is 0
     hue = torch.copysign(distance, green - blue)
     base = low.sub_(chroma)
-    red, green, blue = (
-        (hue + offset).abs_().sub_(3).abs_().clamp_(1, 2).mul_(chroma).add_(base)  # 3 - d, for d of up to one turn
-        for offset in _offsets(6 * turns)
-    )
+    differences = (torch.add(hue, offset, out=plane) for offset, plane in zip(_offsets(6 * turns), out, strict=True))
+    # 3 - d is | |difference| - 3 |, for differences of up to a turn.
+    red, green, blue = (d.abs_().sub_(3).abs_().clamp_(1, 2).mul_(chroma).add_(base) for d in differences)
     return red, green, blue
 
 

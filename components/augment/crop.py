@@ -1,4 +1,4 @@
-"""Random crops and their resizing, for a batch with a box for each image, as two small matrix products.
+"""Random crops and their resizing, for a batch with a box for each image.
 
 Equal to torchvision's `RandomResizedCrop` (in distribution) and `resized_crop` (in value: bilinear, antialiased).
 """
@@ -12,7 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["TRIES", "Box", "crop_resize", "random_box", "resize"]
+from .taps import Taps
+
+__all__ = ["TRIES", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize"]
 
 TRIES = 10  # candidates before the centre is taken, as in torchvision
 WHITE = 255.0
@@ -76,12 +78,27 @@ def _centre(image: tuple[int, int], ratios: tuple[float, float]) -> tuple[int, i
 def crop_resize(
     image: Annotated[Tensor, "b c h w"], box: Box, flip: Annotated[Tensor, "b"] | None, size: int
 ) -> Annotated[Tensor, "b c size size"]:
-    """Cuts a box out of each uint8 image and resizes it, mirrored left to right where `flip`; float32, 0 to 1."""
+    """Cuts a box out of each uint8 image and resizes it, mirrored left to right where `flip`; float32, 0 to 1.
+
+    As two small matrix products: on a CPU the right way only for small images, see `crop_taps`.
+    """
     b, c, h, w = image.shape
     rows = _weights(box.top, box.height, None, h, size) / WHITE
     columns = _weights(box.left, box.width, flip, w, size)
-    wide = torch.bmm(image.float().reshape(b, c * h, w), columns.transpose(1, 2)).view(b, c, h, size)
-    return torch.matmul(rows[:, None], wide)
+    low = torch.bmm(rows, image.transpose(1, 2).reshape(b, h, c * w).float()).view(b, size * c, w)
+    return torch.bmm(low, columns.transpose(1, 2)).view(b, size, c, size).transpose(1, 2)
+
+
+def crop_taps(box: Box, flip: Annotated[Tensor, "b"], size: int) -> tuple[Taps, Taps]:
+    """`crop_resize` as sums over rows and over columns, for `taps.along_both`."""
+    rows, columns = _taps(box.top, box.height, None, size), _taps(box.left, box.width, flip, size)
+    return Taps(rows.pixel, rows.weight / WHITE), columns
+
+
+def cut(taps: Taps, start: int, length: int) -> Taps:
+    """The taps of one image from which only its box is left: without what lies before and what is beyond its reach."""
+    count = _count(max(length / taps.pixel.shape[1], 1))
+    return Taps(taps.pixel[:, :, :count] - start, taps.weight[:, :, :count])
 
 
 def resize(image: Annotated[Tensor, "b c h w"], size: int) -> Annotated[Tensor, "b c size size"]:
@@ -97,12 +114,36 @@ def _weights(start: Tensor, length: Tensor, flip: Tensor | None, inside: int, si
     A triangle around the output pixel's centre, one input pixel wide to each side, wider where the box shrinks. The
     terms are rounded in the order of torch's `interpolate`, so that both round alike.
     """
-    scale = (length / size)[:, None, None]
-    out = torch.arange(size, device=start.device) + 0.5
-    if flip is not None:
-        out = torch.where(flip[:, None], size - out, out)
-    centre = scale * out.view(-1, size, 1)
+    centre, reach = _triangles(length, flip, size)
     pixel = torch.arange(inside, device=start.device) + 0.5 - start[:, None, None]
     pixel = pixel.masked_fill((pixel < 0) | (pixel > length[:, None, None]), math.inf)
-    weight = (scale.clamp_min(1) - (pixel - centre).abs_()).clamp_min_(0)
+    return _heights(pixel, centre, reach)
+
+
+def _taps(start: Tensor, length: Tensor, flip: Tensor | None, size: int) -> Taps:
+    """As `_weights`, of those input pixels that are within the widest triangle."""
+    centre, reach = _triangles(length, flip, size)
+    pixel = torch.floor(centre - reach + 0.5) + torch.arange(_count(reach.max().item()))
+    inside = pixel.clamp_min(0).minimum(length[:, None, None] - 1)
+    weight = _heights((pixel + 0.5).masked_fill_(pixel != inside, math.inf), centre, reach)
+    return Taps((inside + start[:, None, None]).int(), weight)
+
+
+def _count(reach: float) -> int:
+    """How many pixels lie within `reach` of any centre, and one for the rounding."""
+    return math.ceil(2 * reach) + 1
+
+
+def _triangles(length: Tensor, flip: Tensor | None, size: int) -> tuple[Tensor, Tensor]:
+    """Centres, in pixels from the box's edge, `b o 1`, and half of the width, `b 1 1`."""
+    scale = (length / size)[:, None, None]
+    out = torch.arange(size, device=length.device) + 0.5
+    if flip is not None:
+        out = torch.where(flip[:, None], size - out, out)
+    return scale * out.view(-1, size, 1), scale.clamp_min(1)
+
+
+def _heights(pixel: Tensor, centre: Tensor, reach: Tensor) -> Annotated[Tensor, "b o i"]:
+    """Of the triangles at each pixel, with a sum of 1."""
+    weight = (reach - (pixel - centre).abs_()).clamp_min_(0)
     return weight.div_(weight.sum(2, keepdim=True))

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from .blur import gaussian_blur, radius_for
-from .colour import BLENDS, arrange, jitter, normalise, planes, solarise, to_grey
+from .colour import BLENDS, Planes, arrange, jitter, jitter_sorted, normalise, planes, solarise, to_grey
 from .crop import TRIES, Box, crop_resize, random_box
 
-__all__ = ["COLUMNS", "Parameters", "View", "parameters", "render"]
+__all__ = ["COLUMNS", "Parameters", "View", "colours", "parameters", "render"]
 
 Range = tuple[float, float]
 # Numbers for each image, uniform over 0 to 1. None depends on the settings: without blur, crops are as with it.
@@ -102,14 +102,23 @@ def _factors(
 def render(image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, view: View) -> Annotated[Tensor, "b 3 y x"]:
     """The view of each uint8 image, normalised; what has a probability of 0 costs nothing."""
     x = planes(crop_resize(image, drawn.box, drawn.flip if view.flip > 0 else None, view.size))
-    if view.grey > 0 and view.grey_first:
-        x = to_grey(x, drawn.grey)
-    if view.jitter > 0 and any(view.amounts):
-        x = jitter(x, drawn.slots, drawn.turns)
-    if view.grey > 0 and not view.grey_first:
-        x = to_grey(x, drawn.grey)
+    x = colours(x, drawn, view)
     if view.blur > 0:
         x = planes(gaussian_blur(torch.stack(x, 1), drawn.sigma, drawn.blur, radius_for(view.size)))
     if view.solarize > 0:
         x = solarise(x, drawn.solarize)
     return normalise(x, view.mean, view.std)
+
+
+def colours(image: Planes, drawn: Parameters, view: View, ends: Sequence[int] | None = None) -> Planes:
+    """Jitter and grey. With `ends`, of `colour.jitter_sorted`, the jitter is made in place."""
+    if view.grey > 0 and view.grey_first:
+        image = to_grey(image, drawn.grey)
+    if view.jitter > 0 and any(view.amounts):
+        if ends is None:
+            image = jitter(image, drawn.slots, drawn.turns)
+        else:
+            jitter_sorted(image, drawn.slots, drawn.turns, ends)
+    if view.grey > 0 and not view.grey_first:
+        image = to_grey(image, drawn.grey)
+    return image

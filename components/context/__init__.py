@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .entries import Entries
 from .flatten import Flatten
 from .gru import GRU
 from .halves import Halves
@@ -12,4 +13,4 @@ from .pick import Pick
 from .pool import Pool
 from .positions import Positions
 
-__all__ = ["GRU", "Flatten", "Halves", "Join", "MaskedConv", "Offset", "Pick", "Pool", "Positions"]
+__all__ = ["GRU", "Entries", "Flatten", "Halves", "Join", "MaskedConv", "Offset", "Pick", "Pool", "Positions"]

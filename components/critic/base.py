@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated
 
-import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes
-from graphssl.ports import Negatives, Scores
+from graphssl.ports import Negatives, Pairs, Scores, whole
 
-from ..precision import exact, unit, wide
+from ..numeric import unit, wide
+from .picked import picked_products
 
 __all__ = ["DotProduct", "against", "beside", "check_rows", "dot_products"]
 
@@ -53,53 +54,49 @@ def dot_products(
     the logits of a softmax. With `pick` the negative scores are `b m`; what the negatives say of pairs goes on as it
     is.
     """
-    with exact(query):
-        query, key = wide(query), wide(key)
-        if cosine:
-            query, key = unit(query), unit(key)
-        query = query / temperature
-        positive = (beside(query, key) * key).sum(-1)
-        if negatives is None:
-            return Scores(positive)
-        negative = against(query, negatives, _cosines if cosine else _products)
-        return Scores(positive, negative, negatives.mask, negatives.same)
+    query, key = wide(query), wide(key)
+    if cosine:
+        query, key = unit(query), unit(key)
+    query = query / temperature
+    positive = (beside(query, key) * key).sum(-1)
+    if negatives is None:
+        return Scores(positive)
+    if cosine and negatives.entries.requires_grad:
+        negatives, cosine = negatives._replace(entries=unit(wide(negatives.entries))), False
 
+    def every(query: Tensor, entries: Tensor) -> Pairs | Tensor:
+        pairs = Pairs(query, entries, cosine)
+        return pairs if pairs.large else pairs.whole()
 
-def _products(query: Tensor, entries: Tensor) -> Tensor:
-    entries = entries.to(query.dtype)
-    return query @ entries.T if entries.ndim == 2 else torch.einsum("bd,bmd->bm", query, entries)
-
-
-def _cosines(query: Tensor, entries: Tensor) -> Tensor:
-    return _products(query, unit(entries.to(query.dtype)))
+    return negatives.scores(positive, against(query, negatives, every, partial(picked_products, cosine=cosine)))
 
 
 def against(
     query: Annotated[Tensor, "b d"],
     negatives: Annotated[Negatives, "n d"],
-    score: Callable[[Tensor, Tensor], Annotated[Tensor, "b n"]],
-) -> Annotated[Tensor, "b n"]:
+    every: Callable[[Tensor, Tensor], Pairs | Annotated[Tensor, "b n"]],
+    picked: Callable[[Tensor, Tensor, Tensor], Annotated[Tensor, "b m"]],
+) -> Pairs | Annotated[Tensor, "b n"]:
     """Scores of the query with every entry, or with those that are picked for it, by the cheaper of two equal ways.
 
-    score: of the query with entries that all samples share, `n d`, or that each has for itself, `b m d`. Raises
-    ValueError as `check_rows` does.
+    every: scores with all entries, which may be left uncomputed where they are many. picked: with those of `pick`.
+    Raises ValueError as `check_rows` does.
     """
     check_rows(query, negatives)
     entries, pick = negatives.entries, negatives.pick
-    if pick is None:
-        return score(query, entries)
-    if len(entries) > ROW * pick.shape[1]:
-        return score(query, entries[pick])
-    return score(query, entries).gather(1, pick)
+    if pick is not None and len(entries) > ROW * pick.shape[1]:
+        return picked(query, entries, pick)
+    scores = every(query, entries)
+    return scores if pick is None else whole(scores).gather(1, pick)
 
 
 def check_rows(query: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]) -> None:
     """Raises ValueError where picks, mask or same are of another number of samples than there are queries."""
-    for rows in (negatives.pick, negatives.mask, negatives.same):
-        if rows is not None and len(rows) != len(query):
+    for rows in negatives[1:]:
+        if rows is not None and rows.shape[0] != len(query):
             raise ValueError(
-                f"the negatives are made for {len(rows)} samples, and there are {len(query)} queries (positions and "
-                "folded views count): give their source what has as many rows as the query"
+                f"the negatives are made for {rows.shape[0]} samples, and there are {len(query)} queries (positions "
+                "and folded views count): give their source what has as many rows as the query"
             )
 
 

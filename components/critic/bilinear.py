@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 from graphssl.ports import Negatives, Scores
 
-from ..precision import exact, wide
+from ..numeric import exact, wide
 from .base import dot_products
 
 __all__ = ["Bilinear"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 from graphssl.ports import Scores
 
-from ..precision import wide
+from ..numeric import wide
 
 __all__ = ["Clip"]
 
@@ -32,8 +32,10 @@ class Clip(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Scores, "b ...", "b n"]:
-        negative = None if scores.negative is None else self._clip(scores.negative)
-        return scores._replace(positive=self._clip(scores.positive), negative=negative)
+        negative = scores.negative
+        return scores._replace(
+            positive=self._clip(scores.positive), negative=None if negative is None else self._clip(negative)
+        )
 
     def _clip(self, score: Tensor) -> Tensor:
         return self.limit * (wide(score) / self.limit).tanh()

@@ -15,5 +15,5 @@ class Dot(DotProduct):
 
     On the outputs of two heads it is a separable critic, as `critic.separable` is with heads of its own, and with
     InfoNCE the N-pair loss (Sohn 2016). Nothing is normalised; scores are float32. Keys with positions, `b ... d`,
-    give positives `b ...`.
+    give positives `b ...`. Many scores are left to the objective, as `critic.cosine` does.
     """

@@ -11,7 +11,7 @@ from torch.linalg import vector_norm
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Negatives, Scores
 
-from ..precision import exact, wide
+from ..numeric import exact, wide
 from .base import against, beside
 
 __all__ = ["Euclidean"]
@@ -44,13 +44,13 @@ class Euclidean(nn.Module):
         if negatives is None:
             return Scores(positive)
         with exact(query):
-            negative = -against(query, negatives, _distances)
-        return Scores(positive, negative, negatives.mask, negatives.same)
+            return negatives.scores(positive, against(query, negatives, _every, _picked))
 
 
-def _distances(query: Tensor, entries: Tensor) -> Tensor:
-    entries = entries.to(query.dtype)
-    if entries.ndim == 2:
-        return torch.cdist(query, entries, compute_mode="donot_use_mm_for_euclid_dist")
-    distance: Tensor = vector_norm(query[:, None] - entries, dim=-1)
-    return distance
+def _every(query: Tensor, entries: Tensor) -> Annotated[Tensor, "b n"]:
+    return -torch.cdist(query, entries.to(query.dtype), compute_mode="donot_use_mm_for_euclid_dist")
+
+
+def _picked(query: Tensor, entries: Tensor, pick: Tensor) -> Annotated[Tensor, "b m"]:
+    distance: Tensor = vector_norm(query[:, None] - entries[pick].to(query.dtype), dim=-1)
+    return -distance

@@ -13,7 +13,7 @@ from graphssl.component import Sizes
 from graphssl.ports import Negatives, Scores
 
 from ..head.mlp import MLP
-from ..precision import exact, wide
+from ..numeric import exact, wide
 from .base import beside, check_rows, dot_products
 
 __all__ = ["concatenate", "embed_and_dot", "plain_mlp"]
@@ -72,7 +72,7 @@ def concatenate(
         check_rows(query, negatives)
         negatives = _through(negatives, lambda entries: linear(wide(entries), y))
         entries = negatives.entries if negatives.pick is None else negatives.entries[negatives.pick]
-        return Scores(positive, score(a[:, None], entries), negatives.mask, negatives.same)
+        return negatives.scores(positive, score(a[:, None], entries))
 
 
 def _through(negatives: Negatives, network: Callable[[Tensor], Tensor]) -> Negatives:

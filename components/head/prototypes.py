@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from ..precision import exact, unit, wide
+from ..numeric import exact, unit, wide
 
 __all__ = ["Prototypes"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Gaussian
 
-from ..precision import wide
+from ..numeric import wide
 
 __all__ = ["Sample"]
 

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
-from graphssl.ports import Negatives, Signature, signature_of
+from graphssl.ports import Negatives, Own, Signature, signature_of
 
 from .alias import AliasSampler
 from .base import random_directions
@@ -30,7 +30,7 @@ class MemoryBank(nn.Module):
     Instance discrimination, section 3 (Wu et al. 2018, arXiv:1805.01978). `keys` (`samples d`) starts with random
     unit vectors. Entries are drawn with replacement, anew for each query; `sample: null` takes all of them. The
     query's own entry is masked unless `own: keep`, with which the authors' code draws it like any other. Draws are
-    uniform, or in proportion to `weights`, by the alias method.
+    uniform, or in proportion to `weights`, by the alias method; the NCE objectives are for uniform ones.
     """
 
     class Config(NodeConfig):
@@ -71,8 +71,9 @@ class MemoryBank(nn.Module):
         return torch.randint(len(self.keys), shape, generator=generator, device=device)
 
     def forward(self, index: Annotated[Tensor, "b"], draws: Tensor | None = None) -> Annotated[Negatives, "n d"]:
-        shown = torch.arange(len(self.keys), device=index.device) if draws is None else draws
-        return Negatives(self.keys, draws, index[:, None] == shown if self.masks else None)
+        if not self.masks:
+            return Negatives(self.keys, draws)
+        return Negatives(self.keys, draws, Own(index, len(self.keys)) if draws is None else index[:, None] == draws)
 
     @update
     def store(self, index: Annotated[Tensor, "b"], key: Annotated[Tensor, "b d"]) -> None:

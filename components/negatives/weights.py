@@ -17,7 +17,8 @@ __all__ = ["read_weights"]
 def read_weights(name: str, samples: int) -> NDArray[np.float64]:
     """The non-negative numbers of a text file, one a line, as many as there are samples; not all of them 0.
 
-    name: its path, from the current folder. Raises ValueError, which says what is wrong and in which line.
+    name: its path, from the current folder, as `data.root` is. Raises ValueError, which says what is wrong and in which
+    line.
     """
     lines = _text(name).splitlines()
     if len(lines) != samples:
@@ -29,13 +30,13 @@ def read_weights(name: str, samples: int) -> NDArray[np.float64]:
 
 
 def _text(name: str) -> str:
+    path = Path(name).expanduser()
     try:
-        return Path(name).read_text(encoding="utf-8")
+        return path.read_text(encoding="utf-8")
     except FileNotFoundError:
-        folder = Path(name).parent
-        near = suggest(Path(name).name, os.listdir(folder) if folder.is_dir() else ())
+        near = suggest(path.name, os.listdir(path.parent) if path.parent.is_dir() else ())
         hint = f"; {near}" if near and near.startswith("did") else ""
-        where = "" if Path(name).is_absolute() else f" in {Path.cwd()}"
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise ValueError(f"there is no file {name}{where}{hint}") from None
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not text"

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..precision import exact, wide
+from ..numeric import exact, wide
 from .redundancy import check_batch, off_diagonal
 
 __all__ = ["BarlowTwins"]

@@ -2,6 +2,9 @@
 
 A pair is no negative where the mask says so, and where it is a further positive (`same`). Such a pair has no
 gradient, whatever its score. The mean over no negatives at all is 0.
+
+Where negatives are so many that a critic has left their scores uncomputed, `log_sum_exp` and `numbers` do without the
+`b n` scores; all other functions compute them.
 """
 
 from __future__ import annotations
@@ -12,11 +15,11 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from graphssl.ports import Scores
+from graphssl.ports import Own, Scores
 
-from ..precision import wide
+from ..numeric import wide
 
-__all__ = ["counts", "either", "log_sum", "lowest", "mean_over", "negatives", "positives"]
+__all__ = ["counts", "either", "log_sum", "log_sum_exp", "lowest", "mean_over", "negatives", "numbers", "positives"]
 
 Excluded = Annotated[Tensor, "b n"] | None  # True where a pair is no negative; None where all are
 
@@ -31,11 +34,12 @@ def negatives(scores: Scores, who: str) -> tuple[Annotated[Tensor, "b n"], Exclu
 
     Raises ValueError where the critic was given no negatives; `who` is the objective, as it calls itself.
     """
-    if scores.negative is None:
+    negative = scores.negative
+    if negative is None:
         raise ValueError(
             f"{who} needs negatives: give the critic a third value, from a queue, a memory bank or the batch"
         )
-    return wide(scores.negative), either(scores.mask, scores.same)
+    return wide(negative), either(scores.mask, scores.same)
 
 
 def either(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -55,9 +59,8 @@ def lowest(tensor: Tensor) -> float:
 
 def counts(negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b"]:
     """How many negatives each query has, as floats."""
-    if excluded is None:
-        return negative.new_full((len(negative),), negative.shape[1])
-    return (~excluded).sum(1).to(negative.dtype)
+    n = negative.new_full((len(negative),), negative.shape[1])
+    return n if excluded is None else n - excluded.sum(1)
 
 
 def log_sum(negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b"]:
@@ -65,6 +68,31 @@ def log_sum(negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b"]:
     if excluded is not None:
         negative = negative.masked_fill(excluded, lowest(negative))
     return torch.logsumexp(negative, 1)
+
+
+def log_sum_exp(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
+    """As `log_sum`; scores that are not computed yet are so a piece at a time."""
+    if scores.pairs is None:
+        return log_sum(*negatives(scores, who))
+    return scores.pairs.log_sum_exp(_excluded(scores))
+
+
+def numbers(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
+    """As `counts`; scores that are not computed yet are not needed for it."""
+    if scores.pairs is None:
+        return counts(*negatives(scores, who))
+    b, n = scores.pairs.shape
+    excluded = _excluded(scores)
+    found = scores.pairs.query.new_full((b,), n)
+    if isinstance(excluded, Own):
+        return found - 1
+    return found if excluded is None else found - excluded.sum(1)
+
+
+def _excluded(scores: Scores) -> Own | Excluded:
+    """Where a pair is no negative."""
+    own = scores.own if scores.same is None else None
+    return own or either(scores.mask, scores.same)
 
 
 def mean_over(function: Callable[[Tensor], Tensor], negative: Tensor, excluded: Excluded) -> Annotated[Tensor, ""]:

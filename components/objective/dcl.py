@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import counts, log_sum, negatives, positives
+from .base import log_sum_exp, numbers, positives
 
 __all__ = ["DCL"]
 
@@ -36,10 +36,10 @@ class DCL(nn.Module):
         self.weighs, self.sigma = config.weight == "von_mises", config.sigma
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        positive, (negative, excluded) = positives(scores), negatives(scores, "DCL")
+        positive = positives(scores)
         together = positive * self._weight(positive.detach()) if self.weighs else positive
-        cost = log_sum(negative, excluded)[:, None] - together
-        return cost.masked_fill(counts(negative, excluded)[:, None] == 0, 0).mean()
+        cost = log_sum_exp(scores, "DCL")[:, None] - together
+        return cost.masked_fill(numbers(scores, "DCL")[:, None] == 0, 0).mean()
 
     def _weight(self, positive: Tensor) -> Tensor:
         share = torch.softmax(positive.flatten() / self.sigma, 0)

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import counts, log_sum, negatives, positives
+from .base import log_sum_exp, numbers, positives
 
 __all__ = ["DonskerVaradhan"]
 
@@ -31,9 +31,8 @@ class DonskerVaradhan(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        negative, excluded = negatives(scores, "Donsker-Varadhan")
-        n = counts(negative, excluded).sum()
-        log_mean = torch.logsumexp(log_sum(negative, excluded), 0) - torch.log(n.clamp(min=1))
+        n = numbers(scores, "Donsker-Varadhan").sum()
+        log_mean = torch.logsumexp(log_sum_exp(scores, "Donsker-Varadhan"), 0) - torch.log(n.clamp(min=1))
         return torch.where(n > 0, log_mean, 0.0) - positives(scores).mean()
 
     def bound(self, loss: Tensor, scores: Scores) -> Tensor:

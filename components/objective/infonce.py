@@ -11,7 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import counts, log_sum, negatives, positives
+from .base import log_sum_exp, numbers, positives
 
 __all__ = ["InfoNCE"]
 
@@ -24,7 +24,7 @@ class InfoNCE(nn.Module):
     (He et al. 2020, arXiv:1911.05722). With in-batch negatives of both views it is SimCLR's NT-Xent, equation 1
     (Chen et al. 2020, arXiv:2002.05709). Several positives of a query are terms of their own: each is told from the
     query's negatives, not from the other positives. Pairs that the mask or `same` marks are no negatives; a positive
-    without any costs nothing.
+    without any costs nothing. Scores that the critic has left uncomputed are never all in memory.
     """
 
     class Config(NodeConfig):
@@ -36,10 +36,10 @@ class InfoNCE(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        others = log_sum(*negatives(scores, self.title))
+        others = log_sum_exp(scores, self.title)
         # The same as the cross-entropy, without a copy of all scores, and exact where the loss is small.
         return -functional.logsigmoid(positives(scores) - others[:, None]).mean()
 
     def bound(self, loss: Tensor, scores: Scores) -> Tensor:
         """log(n + 1) - loss, a lower bound of the mutual information: CPC, section 2.3; the mean where n differs."""
-        return torch.log(counts(*negatives(scores, self.title)) + 1).mean() - loss
+        return torch.log(numbers(scores, self.title) + 1).mean() - loss

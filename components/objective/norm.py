@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from ..precision import wide
+from ..numeric import wide
 
 __all__ = ["Norm"]
 

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from ..precision import wide
+from ..numeric import wide
 from .base import positives
 
 __all__ = ["ScorePenalty"]

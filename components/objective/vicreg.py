@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..precision import exact, wide
+from ..numeric import exact, wide
 from .redundancy import check_batch, off_diagonal
 
 __all__ = ["VICReg"]

@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
-from ..precision import wide
+from ..numeric import wide
 
 __all__ = ["Adversary"]
 

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 
-from ..precision import wide
+from ..numeric import wide
 
 __all__ = ["Centre"]
 

@@ -13,6 +13,8 @@ from ..values import Call, Slot
 from .facts import Facts, extremes
 from .rules import Finding, rule
 
+OF_UNIFORM_NOISE = {"objective.nce", "objective.nce_fixed", "objective.nce_learned"}
+
 
 @rule("G301", "a queue filled by an encoder that moves fast", "warning")
 def queue_is_consistent(facts: Facts) -> Iterator[Finding]:
@@ -197,3 +199,34 @@ def margin_is_of_distances(facts: Facts) -> Iterator[Finding]:
                 gives = f"'{critic.name}' ({critic.component.name}) gives none"
                 yield f"'{objective.name}' is for distances, and {gives}", call.span, "critic.euclidean gives them"
                 break
+
+
+@rule("G308", "NCE with noise that is not uniform", "error")
+def nce_noise_is_uniform(facts: Facts) -> Iterator[Finding]:
+    """NCE compares how likely model and noise are to give an entry, and its objectives know one noise: 1 / N for each
+    of N entries, as instance discrimination has it (Wu et al. 2018, arXiv:1805.01978, equation 6).
+
+    A bank with `weights` draws some entries more often, Pn. Then the scores come to be log P - log(N Pn), not log P
+    (Gutmann and Hyvarinen 2010, Noise-contrastive estimation, AISTATS, section 2.1): of an entry drawn twice as
+    often, log 2 less. Draw uniformly, or take `objective.infonce`, whose scores are for the ratio to whatever is drawn
+    (van den Oord et al. 2018, arXiv:1807.03748, equation 5).
+    """
+    for term in facts.graph.terms:
+        for objective, call, _ in facts.scored_by(term):
+            weighted = [n.name for s in call.inputs() for n in _weighted(facts, s)]
+            if objective.component.name in OF_UNIFORM_NOISE and weighted:
+                what = f"'{objective.name}' is for noise that draws all entries alike"
+                yield f"{what}, and '{weighted[0]}' has weights", call.span, "leave them out, or take objective.infonce"
+                break
+
+
+def _weighted(facts: Facts, slot: Slot) -> Iterator[Node]:
+    """The banks that scores, or negatives, come from and that draw some entries more often than others."""
+    call = facts.graph.maker.get(slot.id)
+    if call is None or slot.kind not in ("scores", "negatives"):
+        return
+    node = facts.graph.nodes[call.node]
+    if slot.kind == "negatives" and getattr(node.config, "weights", None) is not None:
+        yield node
+    for given in call.inputs():
+        yield from _weighted(facts, given)

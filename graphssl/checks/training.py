@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ..errors import GraphError
 from ..schedule import Schedule
-from ..shapes import infer
+from ..shapes import Shapes, infer
 from .facts import Facts, extremes
 from .negatives import in_batch_nodes
 from .rules import Finding, rule
@@ -112,14 +112,16 @@ def last_batch_fits(facts: Facts) -> Iterator[Finding]:
     """With `data.last: keep` the last batch of an epoch is what is left over, and each node must be able to take it.
 
     Batch norm takes no single vector (Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1: its variance is 0),
-    split batch norm no batch that `splits` does not divide, and a single sample has no in-batch negatives.
+    split batch norm no batch that `splits` does not divide, and a single sample has no in-batch negatives. With
+    `train.accumulate` an update takes the values of several batches as one, so the last one's may differ in nothing but
+    how many samples they are of; scores with in-batch negatives have as many columns as the batch has samples.
     """
     left = _short_batch(facts)
     if left is None:
         return
     reasons = [f"'{name}' finds no negatives in it" for name in in_batch_nodes(facts)] if left == 1 else []
     try:
-        infer(facts.graph, facts.shapes.data, left)
+        reasons += dict.fromkeys(_unlike(facts, infer(facts.graph, facts.shapes.data, left)))
     except GraphError as error:
         reasons.insert(0, error.problems[0].message)
     if reasons:
@@ -127,6 +129,20 @@ def last_batch_fits(facts: Facts) -> Iterator[Finding]:
         size = f"the last batch of an epoch has {left} of {batch} samples ({samples} % {batch})"
         hint = f"last: drop leaves it out; with a batch that divides {samples} there is none"
         yield f"{size}: {'; '.join(reasons)}", facts.at("data", "last"), hint
+
+
+def _unlike(facts: Facts, short: Shapes) -> Iterator[str]:
+    """Why updates cannot take what a short batch gives together with what whole ones give."""
+    if facts.graph.spec.train.accumulate == 1:
+        return
+    for call in facts.graph.update_calls():
+        for slot in call.inputs():
+            sizes = [[shape[1:] for shape in shapes.slots[slot.id]] for shapes in (facts.shapes, short)]
+            if slot.axes[0][:1] not in ((), ("n",)) and sizes[0] != sizes[1]:
+                of = "columns" if slot.kind == "scores" else "sizes"
+                what = f"'{call.node}.{call.method}' cannot take {slot.kind} of several batches together"
+                yield f"{what} (train.accumulate), as the {of} depend on the batch"
+                break
 
 
 def _short_batch(facts: Facts) -> int | None:
@@ -159,3 +175,19 @@ def rates_have_weights(facts: Facts) -> Iterator[Finding]:
                 at,
                 f"nodes with weights are {', '.join(known)}",
             )
+
+
+@rule("G408", "recomputation without anything to recompute", "warning")
+def recompute_has_effect(facts: Facts) -> Iterator[Finding]:
+    """`recompute: true` makes a node's activations again in the backward pass, instead of keeping them.
+
+    It saves memory where a node has weights that are trained, blocks one after the other above all (Chen et al. 2016,
+    arXiv:1604.06174). Of a target, a queue or a bank nothing is kept, since no gradient passes, and a critic or an
+    objective without weights keeps little.
+    """
+    known = [name for name in facts.graph.nodes if name in facts.trainable]
+    for name, node in facts.graph.nodes.items():
+        if node.every.recompute and name not in known:
+            at = facts.at("nodes", name, "recompute", key=True)
+            hint = f"nodes with weights are {', '.join(known)}"
+            yield f"'{name}' has no weights to train: recompute has no effect on it", at, hint

@@ -1,9 +1,10 @@
-"""Data sets and their batches: `facts` before anything is read, `open_data` for the batches."""
+"""Data sets and their batches: `facts` before anything is read, then `open_data`. `write_shards` makes shards."""
 
 from __future__ import annotations
 
 from .batch import BadImages, Batch
 from .datasets import Datasets, Stream, open_data
 from .facts import facts
+from .write import index_shards, write_shards
 
-__all__ = ["BadImages", "Batch", "Datasets", "Stream", "facts", "open_data"]
+__all__ = ["BadImages", "Batch", "Datasets", "Stream", "facts", "index_shards", "open_data", "write_shards"]

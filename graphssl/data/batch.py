@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple, Protocol
 
@@ -24,11 +24,58 @@ class Batch(NamedTuple):
     label: Tensor
 
 
+class Names(Protocol):
+    """Names by position."""
+
+    def __len__(self) -> int: ...
+
+    def __getitem__(self, position: int, /) -> str: ...
+
+
+class Pictures(Protocol):
+    """The pictures of one split as they lie in their files, by position."""
+
+    @property
+    def paths(self) -> Names:
+        """What each is called in messages."""
+        ...
+
+    @property
+    def label(self) -> Tensor:
+        """int64, `n`; -1 where there is none."""
+        ...
+
+    @property
+    def fingerprint(self) -> str:
+        """Of the names, with their labels' and in their order, wherever they lie."""
+        ...
+
+    def read(self, position: int) -> bytes:
+        """A picture's file. Raises BadImageError where this one cannot be read, RunError where none can."""
+        ...
+
+    def expect(self, positions: Sequence[int]) -> None:
+        """Says that these will be read soon."""
+        ...
+
+    def order(self, seed: int, epoch: int, kept: Tensor | None = None) -> Tensor:
+        """The order of an epoch: int64, `n`, of the positions, or of the places in `kept`, some of the positions."""
+        ...
+
+    def close(self) -> None:
+        """Closes what is open."""
+        ...
+
+
 class Source(Protocol):
     """One split of a data set, from which batches are read by position."""
 
     samples: int
     labelled: Tensor  # int64, on the CPU: the positions whose label is known, ascending
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """The order of an epoch, a function of (seed, epoch) and the files' names: int64, `n`, on the CPU."""
+        ...
 
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
         """The samples at the positions `order` (int64, on the CPU), `batch` at a time; the last may be short.
@@ -44,14 +91,24 @@ class Source(Protocol):
 
 @dataclass
 class BadImages:
-    """The pictures that could not be read and were skipped: each counted once, the first ten named."""
+    """The pictures that could not be read and were skipped: each counted once, the first ten named.
+
+    refused: batches that the device did not decode and the CPU did; refusal: why the first one was.
+    """
 
     names: list[str] = field(default_factory=list)
+    refused: int = 0
+    refusal: str = ""
     _seen: set[str] = field(default_factory=set, repr=False)
 
     @property
     def count(self) -> int:
         return len(self._seen)
+
+    def refuse(self, why: str) -> None:
+        """Notes a batch that the device did not decode."""
+        self.refused += 1
+        self.refusal = self.refusal or why
 
     def add(self, name: str, why: str) -> None:
         if name not in self._seen:

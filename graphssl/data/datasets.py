@@ -11,10 +11,9 @@ from torch import Tensor
 
 from .. import spec
 from ..errors import RunError
-from . import archives, digits, folder, place
-from .batch import BadImages, Batch, Source
+from . import archives, digits, folder, nvjpeg, place, shards
+from .batch import BadImages, Batch, Pictures, Source
 from .facts import KNOWN, facts
-from .order import permutation
 from .resident import Resident
 from .workers import Workers
 
@@ -41,8 +40,7 @@ class Stream:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start`; those before it are neither decoded nor gathered."""
-        order = permutation(self.samples, self._seed, epoch)
-        order = order[start * self._batch : self.steps * self._batch]
+        order = self._source.order(self._seed, epoch)[start * self._batch : self.steps * self._batch]
         return self._source.read(order, self._batch, full=True)
 
 
@@ -57,13 +55,14 @@ def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
 
 
 class Opened(NamedTuple):
-    """Both splits of a data set, where they are kept, the classes, and which files make up the training split."""
+    """Both splits of a data set, where they are kept, the classes, which files make up the training split, notes."""
 
     train: Source
     test: Source
     classes: tuple[str, ...]
     place: place.Place
     fingerprint: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Datasets:
@@ -77,9 +76,15 @@ class Datasets:
 
     def __init__(self, stream: Stream, opened: Opened, bad: BadImages) -> None:
         self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
-        self.fingerprint = opened.fingerprint
+        self.fingerprint, self._notes = opened.fingerprint, opened.notes
         self._train, self._test = opened.train, opened.test
         self.held_out = opened.test.samples
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user may want to know of how the set is read, as far as it is read."""
+        refused = f"the device left {self.bad.refused:,} batches of JPEGs to the CPU: {self.bad.refusal}"
+        return (*self._notes, refused) if self.bad.refused else self._notes
 
     def reference(self, batch: int) -> Iterator[Batch]:
         """The labelled samples of the training split, in order, the last batch short."""
@@ -109,7 +114,7 @@ def open_data(
     Raises RunError if the set is not there (and how to get it), cannot be read, or gives no step in an epoch.
     """
     bad = BadImages()
-    if data.use in ("imagenet", "image_folder"):
+    if data.use in ("imagenet", "image_folder", "webdataset"):
         opened = _from_files(data, device, bad, progress)
     else:
         opened = _from_arrays(data, device)
@@ -130,19 +135,31 @@ def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
 
 
 def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress: Progress | None) -> Opened:
-    assert data.root is not None
+    *splits, classes = _listed(data, progress)
     size = facts(data).height
-    *splits, classes = folder.open_root(data.use, Path(data.root), download=data.download)
-    _check_known(data.use, len(splits[0].paths))
     need = sum(len(files.paths) for files in splits) * 3 * size * size
     where = place.choose(data.resident, need, device, decoded=False)
+    reason = nvjpeg.reason_against(data.decode, device) if where == "workers" else None
+    coded = where == "workers" and reason is None
     skip = data.on_bad_image == "skip"
-    train, test = (Workers(files, size, device, data.workers, bad, skip=skip) for files in splits)
+    train, test = (Workers(files, size, device, data.workers, bad, skip=skip, coded=coded) for files in splits)
     if where == "workers":
-        return Opened(train, test, classes, where, splits[0].fingerprint)
+        note = "JPEGs are decoded by the device" if coded else f"JPEGs are decoded by the workers: {reason}"
+        notes = (note,) if device.type == "cuda" else ()
+        return Opened(train, test, classes, where, splits[0].fingerprint, notes)
     home = device if where == "device" else torch.device("cpu")
     kept, held = (_decoded(split, device, home, progress) for split in (train, test))
     return Opened(kept, held, classes, where, splits[0].fingerprint)
+
+
+def _listed(data: spec.Data, progress: Progress | None) -> tuple[Pictures, Pictures, tuple[str, ...]]:
+    """The files of the training and of the held-out split, and the classes."""
+    assert data.root is not None
+    if data.use == "webdataset":
+        return shards.open_shards(data, progress)
+    train, test, classes = folder.open_root(data.use, Path(data.root), download=data.download)
+    _check_known(data.use, len(train.paths))
+    return train, test, classes
 
 
 def _check_known(use: str, samples: int) -> None:
@@ -168,4 +185,4 @@ def _decoded(source: Workers, device: torch.device, home: torch.device, progress
         if progress is not None:
             progress(done, source.samples)
     index = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
-    return Resident(image[:done], source.files.label[index], device, index)
+    return Resident(image[:done], source.files.label[index], device, index, source.files)

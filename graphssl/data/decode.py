@@ -1,11 +1,14 @@
 """One file to one picture: decoded as RGB, the shorter side resized, the centre cropped.
 
+A JPEG whose shorter side is 8 times the size or more is decoded at a fraction of it (libjpeg's scaling), at twice the
+size or more, which is up to twice as fast: half a grey level from the whole decoding in the mean, about 3 at most.
 The orientation that a camera writes into EXIF is not applied, as in the field's usual ImageFolder.
 """
 
 from __future__ import annotations
 
 import functools
+import io
 from collections.abc import Callable
 from pathlib import Path
 
@@ -14,6 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 JPEG, PNG = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+LARGE = 8  # times the size that is wanted
 
 
 class BadImageError(Exception):
@@ -21,14 +25,23 @@ class BadImageError(Exception):
 
 
 def decode(path: str, size: int) -> Tensor:
-    """The picture as uint8, `3 size size`. Raises BadImageError with the reason."""
+    """The picture of a file as uint8, `3 size size`. Raises BadImageError with the reason."""
+    return picture(read(path), size)
+
+
+def read(path: str) -> bytes:
+    """What a file holds. Raises BadImageError with the reason."""
     try:
-        data = Path(path).read_bytes()
+        return Path(path).read_bytes()
     except OSError as error:
         raise BadImageError(error.strerror or str(error)) from error
+
+
+def picture(data: bytes, size: int) -> Tensor:
+    """The picture in a file's bytes as uint8, `3 size size`. Raises BadImageError with the reason."""
     if not data:
         raise BadImageError("the file is empty")
-    return fit(_rgb(data), size)
+    return fit(_rgb_by_pillow(data, 2 * size) if _is_photo(data, size) else _rgb(data), size)
 
 
 def fit(image: Tensor, size: int) -> Tensor:
@@ -40,9 +53,28 @@ def fit(image: Tensor, size: int) -> Tensor:
     short = min(h, w)
     if short != size:
         h, w = (size * h // short, size * w // short)
-        image = functional.interpolate(image[None], (h, w), mode="bilinear", antialias=True)[0]
+        image = _resized(image, h, w) if image.device.type == "cpu" else _resized(image.float(), h, w).round().byte()
     top, left = round((h - size) / 2), round((w - size) / 2)
     return image[:, top : top + size, left : left + size]
+
+
+def _resized(image: Tensor, height: int, width: int) -> Tensor:
+    """Of the type that it has: a CPU knows bytes, a GPU does not."""
+    return functional.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
+
+
+def _is_photo(data: bytes, size: int) -> bool:
+    """Whether a JPEG is so large that it need not be decoded whole."""
+    least = LARGE * size
+    if not data.startswith(JPEG) or len(data) < least * least // 16:  # half a bit for a pixel
+        return False
+    from PIL import Image
+
+    try:
+        with Image.open(io.BytesIO(data)) as opened:
+            return min(opened.size) >= least
+    except Exception:  # as below
+        return False
 
 
 def _rgb(data: bytes) -> Tensor:
@@ -70,14 +102,15 @@ def _eight_bits(image: Tensor) -> Tensor:
     return image if image.dtype == torch.uint8 else (image.to(torch.int32) >> 8).to(torch.uint8)
 
 
-def _rgb_by_pillow(data: bytes) -> Tensor:
-    import io
-
+def _rgb_by_pillow(data: bytes, least: int | None = None) -> Tensor:
+    """least: the shorter side may be decoded at a half, a quarter or an eighth, but at no less than this."""
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            if least is not None:
+                picture.draft(None, (least, least))
             picture.load()
             if picture.mode.startswith("I;16"):  # Pillow would cut the values at 255
                 grey = _eight_bits(torch.from_numpy(np.asarray(picture).astype(np.int32)))

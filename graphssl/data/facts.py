@@ -37,6 +37,7 @@ KNOWN = {
     "stl10": Known(105_000, 10, 96, (0.4467, 0.4398, 0.4066), (0.2603, 0.2566, 0.2713)),
     "imagenet": Known(1_281_167, 1000, 224, IMAGENET_MEAN, IMAGENET_STD),
     "image_folder": Known(None, None, 224, IMAGENET_MEAN, IMAGENET_STD),
+    "webdataset": Known(None, None, 224, IMAGENET_MEAN, IMAGENET_STD),
 }
 
 
@@ -71,12 +72,12 @@ def facts(data: spec.Data) -> DataFacts:
     """The facts of a data set; needs no file and reads no image.
 
     For `image_folder` the files are counted when `samples` or `classes` is asked for (None if the root is not there),
-    images are kept at 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's.
+    images are kept at 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's. So it is for
+    `webdataset`, whose number of samples is `data.samples`, and whose classes nobody knows before it is read.
     """
     known = KNOWN[data.use]
     size = data.size or known.size
     if data.use == "image_folder" and data.root is not None:
         return FolderFacts(data.root, size, known.mean, known.std)
-    return DataFacts(
-        height=size, width=size, samples=known.samples, classes=known.classes, mean=known.mean, std=known.std
-    )
+    samples = data.samples or known.samples
+    return DataFacts(height=size, width=size, samples=samples, classes=known.classes, mean=known.mean, std=known.std)

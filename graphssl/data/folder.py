@@ -24,7 +24,8 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError, suggest
-from .order import held_out
+from .decode import read
+from .order import held_out, permutation
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif")
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
@@ -60,6 +61,20 @@ class Files:
     paths: Paths
     label: Tensor
     fingerprint: str
+
+    def read(self, position: int) -> bytes:
+        """See `Pictures.read`."""
+        return read(self.paths[position])
+
+    def expect(self, positions: Sequence[int]) -> None:
+        """See `Pictures.expect`: a file is there when it is asked for."""
+
+    def order(self, seed: int, epoch: int, kept: Tensor | None = None) -> Tensor:
+        """See `Pictures.order`."""
+        return permutation(len(self.paths) if kept is None else len(kept), seed, epoch)
+
+    def close(self) -> None:
+        """See `Pictures.close`: nothing stays open."""
 
 
 Names = dict[str, list[str]]  # by class ("" where there are none) the files, relative to the class's folder

@@ -15,6 +15,21 @@ def permutation(samples: int, seed: int, epoch: int) -> Tensor:
     return torch.randperm(samples, generator=generator)
 
 
+def windowed(shard: Tensor, window: int, seed: int, epoch: int) -> Tensor:
+    """The order of epoch `epoch` for samples in shards, of which about `window` are mixed at a time: int64, `n`.
+
+    shard: int64, `n`, the shard of each sample. The shards are put in a random order, on a ring, and a sample's place
+    is its shard's number there plus a random number below `window`. With no more shards it is `permutation`.
+    """
+    shards = int(shard.max()) + 1 if len(shard) else 0
+    if shards <= window:
+        return permutation(len(shard), seed, epoch)
+    generator = torch.Generator().manual_seed(_number(f"order {seed} {epoch}"))
+    rank = torch.randperm(shards, generator=generator)
+    shift = torch.rand(len(shard), generator=generator, dtype=torch.float64) * window
+    return ((rank[shard] + shift) % shards).argsort(stable=True)
+
+
 def batches(order: Tensor, batch: int) -> tuple[Tensor, ...]:
     """`order` cut into batches, the last one short; none if there is nothing."""
     return torch.split(order, batch) if len(order) else ()

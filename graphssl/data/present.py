@@ -7,6 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import spec
+from ..errors import RunError
+from . import addresses
 from .archives import ARCHIVES
 from .folder import SUFFIXES
 
@@ -28,6 +30,8 @@ def absence(data: spec.Data) -> Absence | None:
     """Why a data set is not there; None for one that is, is embedded, or will be downloaded."""
     if data.root is None or data.use == "digits":
         return None
+    if data.use == "webdataset":
+        return _no_shards(data)
     root = Path(data.root).expanduser().absolute()
     if os.path.isfile(root):
         return Absence("root", f"'{root}' is a file", "root: is the folder that holds the data set")
@@ -60,6 +64,31 @@ def _no_pictures(data: spec.Data, root: Path) -> Absence | None:
     if not _holds_a_picture(train if os.path.isdir(train) else root):
         kinds = ", ".join(SUFFIXES)
         return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
+    return None
+
+
+def _no_shards(data: spec.Data) -> Absence | None:
+    """At an address that must be asked for its files, only whether it can be asked."""
+    hint = "root: is a folder of .tar files, or their pattern, such as /data/train-{000000..000146}.tar"
+    if data.download:
+        return Absence("download", "'webdataset' cannot be downloaded", f"leave this out; {hint}")
+    named = {"root": data.root or "", **({"test": data.test} if data.test is not None else {})}
+    for key, pattern in named.items():
+        if (reason := addresses.unreadable(pattern)) is not None:
+            return Absence(key, reason, hint.replace("root:", f"{key}:"))
+    if any(addresses.is_remote(pattern) and addresses.is_looked_up(pattern) for pattern in named.values()):
+        return None
+    for key, pattern in named.items():
+        here = [shard for shard in addresses.listed(pattern) if not addresses.is_remote(shard)]
+        missing = [shard for shard in here if not os.path.isfile(shard)]
+        more = f", nor {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        if missing:
+            return Absence(key, f"there is no shard '{missing[0]}'{more}", hint.replace("root:", f"{key}:"))
+    try:
+        addresses.split(data.root or "", data.test)
+    except RunError as error:
+        message, _, key = str(error).removesuffix(")").partition(" (data.")
+        return Absence(key, message, hint.replace("root:", f"{key}:"))
     return None
 
 

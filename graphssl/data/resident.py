@@ -7,8 +7,9 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .batch import Batch
-from .order import batches
+from .batch import Batch, Pictures
+from .order import batches, permutation
+from .transfer import to_device
 
 
 class Resident:
@@ -16,11 +17,19 @@ class Resident:
 
     image: uint8, `n 3 h w`; label: int64, `n`, on the CPU.
     index: int64, `n`, on the CPU: positions before bad pictures were dropped; default 0 to n - 1.
-    device: where the batches go.
+    device: where the batches go. files: whose order it has; default: any order of its own.
     """
 
-    def __init__(self, image: Tensor, label: Tensor, device: torch.device, index: Tensor | None = None) -> None:
+    def __init__(
+        self,
+        image: Tensor,
+        label: Tensor,
+        device: torch.device,
+        index: Tensor | None = None,
+        files: Pictures | None = None,
+    ) -> None:
         self.samples = len(label)
+        self._files, self._kept = files, index
         self.labelled = torch.nonzero(label >= 0).flatten()
         self.device = device
         self._image = image
@@ -28,11 +37,20 @@ class Resident:
         self._index, self._label = index.to(image.device), label.to(image.device)
         self._crosses = image.device.type != device.type
 
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """See `Source.order`."""
+        if self._files is not None:
+            return self._files.order(seed, epoch, self._kept)
+        return permutation(self.samples, seed, epoch)
+
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
         """See `Source.read`. Nothing here can be unreadable, so `full` changes nothing."""
-        for positions in batches(order.to(self._image.device), batch):
-            fields = (self._image, self._index, self._label)
-            yield Batch(*(self._to_device(self._gather(f, positions)) for f in fields))
+        gathered = self._gathered(order.to(self._image.device), batch)
+        return to_device(gathered, self.device) if self._crosses else gathered
+
+    def _gathered(self, order: Tensor, batch: int) -> Iterator[Batch]:
+        for positions in batches(order, batch):
+            yield Batch(*(self._gather(values, positions) for values in (self._image, self._index, self._label)))
 
     def _gather(self, values: Tensor, positions: Tensor) -> Tensor:
         if not self._crosses:
@@ -40,9 +58,6 @@ class Resident:
         shape = (len(positions), *values.shape[1:])
         pinned = torch.empty(shape, dtype=values.dtype, pin_memory=self.device.type == "cuda")
         return torch.index_select(values, 0, positions, out=pinned)
-
-    def _to_device(self, values: Tensor) -> Tensor:
-        return values.to(self.device, non_blocking=True) if self._crosses else values
 
     def close(self) -> None:
         """Nothing runs in the background."""

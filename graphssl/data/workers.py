@@ -1,4 +1,4 @@
-"""Pictures read from their files by worker processes, which decode and resize and do nothing else."""
+"""Pictures read by worker processes, which decode and resize (or leave that to the GPU) and do nothing else."""
 
 from __future__ import annotations
 
@@ -14,14 +14,17 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import RunError
-from .batch import BadImages, Batch
+from . import nvjpeg
+from .addresses import reason_of
+from .batch import BadImages, Batch, Pictures
 from .decode import native_decoder
-from .folder import Files
 from .order import batches
-from .reader import Failures, Read, Reader
+from .reader import Failures, Read, Reader, Wanted
+from .transfer import to_device
 
 MAX_WORKERS = 16
 FILES_PER_WORKER = 1000
+SOON = 16384  # samples ahead, to which a shard that is far away should have come
 
 
 class _Plan:
@@ -30,8 +33,11 @@ class _Plan:
     def __init__(self) -> None:
         self.batches: tuple[Tensor, ...] = ()
 
-    def __iter__(self) -> Iterator[list[int]]:
-        return (positions.tolist() for positions in self.batches)
+    def __iter__(self) -> Iterator[Wanted]:
+        lead = max(1, SOON // len(self.batches[0])) if self.batches else 1
+        for number, positions in enumerate(self.batches):
+            soon = self.batches[number + lead : number + lead + 1]
+            yield [positions.tolist(), soon[0].tolist() if soon else []]
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -62,26 +68,36 @@ class Workers:
 
     The workers that read full batches (training) stay from epoch to epoch; the others end with their reading.
     skip: bad pictures are recorded in `bad`; otherwise the first one is a RunError.
+    coded: the device decodes the JPEGs that it can, and the workers only read these.
     """
 
     def __init__(
         self,
-        files: Files,
+        files: Pictures,
         size: int,
         device: torch.device,
         workers: int | None,
         bad: BadImages,
         *,
         skip: bool,
+        coded: bool = False,
     ) -> None:
         self.samples = len(files.paths)
         self.labelled = torch.nonzero(files.label >= 0).flatten()
         self.files, self.size, self.device, self.bad, self.skip = files, size, device, bad, skip
-        self.workers = default_workers() if workers is None else workers
+        self.workers, self.coded = default_workers() if workers is None else workers, coded
         self._lasting: tuple[_Plan, Reader, DataLoader[Read]] | None = None
+
+    def order(self, seed: int, epoch: int) -> Tensor:
+        """See `Source.order`."""
+        return self.files.order(seed, epoch)
 
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
         """See `Source.read`."""
+        return to_device(self._read(order, batch, full=full), self.device)
+
+    def _read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+        """The batches, pinned for a GPU; the pictures that it decodes are there."""
         if full:
             self._lasting = self._lasting or self._loader(self.workers, full=True)
             parts = self._lasting
@@ -89,17 +105,38 @@ class Workers:
             parts = self._loader(min(self.workers, len(order) // FILES_PER_WORKER), full=False)
         plan, reader, loader = parts
         plan.batches = batches(order, batch)
-        for image, position, label, failures in _explained(loader, reader):
-            self._judge(failures)
-            if full and not len(position):
-                raise RunError(f"none of {len(failures)} pictures in a row can be read: {self._named(*failures[0])}")
-            if len(position):
-                yield Batch(*(f.to(self.device, non_blocking=True) for f in (image, position, label)))
+        for read in _explained(loader, reader):
+            read, image = self._decoded(read, full=full)
+            self._judge(read.failures)
+            if full and not len(read.position):
+                first = self._named(*read.failures[0])
+                raise RunError(f"none of {len(read.failures)} pictures in a row can be read: {first}")
+            if len(read.position):
+                yield Batch(image, read.position, read.label)
+
+    def _decoded(self, read: Read, *, full: bool) -> tuple[Read, Tensor]:
+        """A batch's pictures: what was left to the device is decoded there, or if that fails, the batch here."""
+        if not len(read.slots):
+            return read, read.image
+        try:
+            found = nvjpeg.pictures(read.files(), self.size, self.device)
+        except RuntimeError as error:  # a file that the engine does not take, or a bad one: the CPU has the last word
+            self.bad.refuse(reason_of(error))
+            again = Reader(self.files, self.size, 1, skip=self.skip, full=full)
+            found_here = again.__getitems__([read.position.tolist(), []])
+            return found_here._replace(failures=[*read.failures, *found_here.failures]), found_here.image
+        if not len(read.image):
+            return read, found
+        image = torch.empty((len(read.position), *found.shape[1:]), dtype=torch.uint8, device=found.device)
+        others = torch.ones(len(image), dtype=torch.bool).index_fill_(0, read.slots, False).nonzero().flatten()
+        for slots, part in ((read.slots, found), (others, read.image)):
+            image.index_copy_(0, slots.to(image.device), part.to(image.device, non_blocking=True))
+        return read, image
 
     def _loader(self, workers: int, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
         native_decoder()  # imported here, or else by each worker
         plan = _Plan()
-        reader = Reader(self.files, self.size, max(workers, 1), skip=self.skip, full=full)
+        reader = Reader(self.files, self.size, max(workers, 1), skip=self.skip, full=full, coded=self.coded)
         loader: DataLoader[Read] = DataLoader(
             reader,
             batch_sampler=plan,
@@ -127,6 +164,7 @@ class Workers:
     def close(self) -> None:
         """Ends the workers."""
         self._lasting = None
+        self.files.close()
 
 
 def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
@@ -161,6 +199,8 @@ def _why(error: Exception, reader: Reader) -> str:
             f"a worker process that reads pictures died{where}: {lines[0]} It may have run out of memory (then "
             "take fewer with `data.workers`), or the decoder may have crashed on the file"
         )
+    if (known := lines[-1].partition("RunError: ")[2]) or isinstance(error, RunError):
+        return known or lines[-1]
     number = re.search(r"worker process (\d+)", lines[0])
     where = _where(reader, [int(standing[int(number[1]) if number else 0][1])])
     return f"reading pictures failed{where}: {lines[-1]}"

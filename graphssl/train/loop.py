@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
+import torch
+
 from ..data import Batch, Datasets
 from ..errors import RunError
 from ..evaluate import CollapseWatch, Judge, measure
@@ -135,11 +137,18 @@ class Loop:
     # -- what is noted on the way --------------------------------------------------------------------------
 
     def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
-        terms = {f"loss/{k}": float(v) for k, v in outputs["terms"].items()}
-        bounds = {f"mi/{k}": float(v) for k, v in outputs["bounds"].items()}
-        loss = self.outcome.loss = float(outputs["loss"].detach())
+        scalars = {
+            "loss": outputs["loss"],
+            **{f"loss/{k}": v for k, v in outputs["terms"].items()},
+            **{f"mi/{k}": v for k, v in outputs["bounds"].items()},
+        }
+        read = torch.stack(
+            [v.detach().float() for v in scalars.values()]
+        ).tolist()  # all at once: the device is waited for
+        values = dict(zip(scalars, read, strict=True))
+        loss = self.outcome.loss = values["loss"]
         self.progress.update(step, loss, self.step.rate, speed)
-        self.tracker.metrics({"loss": loss, **terms, **bounds, "lr": self.step.rate, "images_per_second": speed}, step)
+        self.tracker.metrics({**values, "lr": self.step.rate, "images_per_second": speed}, step)
 
     def _monitor(self, epoch: int, outputs: Mapping[str, Any], watch: CollapseWatch) -> None:
         monitor = self.evaluate.monitor

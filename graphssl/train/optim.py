@@ -14,6 +14,7 @@ from torch.optim import SGD, AdamW, Optimizer
 
 from .. import spec
 from ..errors import RunError
+from ..schedule import Schedule
 from .lars import LARS
 
 __all__ = ["build_optimizer", "is_regularised"]
@@ -27,7 +28,7 @@ EMBEDDINGS = re.compile(r"(^|_)tokens?$|(^|_)pos(_|$)|position")
 class _Kind:
     """What the parameters of one group have in common."""
 
-    factor: float
+    factor: float | Schedule[float]
     follows: bool
     weight_decay: float
     regularised: bool
@@ -38,7 +39,7 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
 
     root: the children are the graph's nodes by name. recorded: for a step that is recorded, which reads each group's
     rate from a 0-d tensor. A parameter that two nodes share belongs to the first of them.
-    Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate), `follows`
+    Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate, now), `follows`
     (False for `schedule: constant`) and `nodes` (names). Biases, normalisation, class tokens and position
     embeddings get no weight decay and no LARS adaptation. Raises RunError where nothing is trainable.
     """
@@ -82,11 +83,12 @@ def _kind(train: spec.Train, node: str, regularised: bool) -> _Kind:
 
 
 def _keys(kind: _Kind, train: spec.Train, rates_on: torch.device | None) -> dict[str, Any]:
-    rate = train.optimizer.lr * kind.factor
+    factor = kind.factor.start if isinstance(kind.factor, Schedule) else kind.factor
+    rate = train.optimizer.lr * factor
     keys = {
         "lr": rate if rates_on is None else torch.tensor(rate, device=rates_on),
         "weight_decay": kind.weight_decay,
-        "factor": kind.factor,
+        "factor": factor,
         "follows": kind.follows,
     }
     return {**keys, "adapted": kind.regularised} if isinstance(train.optimizer, spec.Lars) else keys

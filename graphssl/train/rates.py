@@ -8,6 +8,7 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from .. import spec
+from ..schedule import Schedule
 
 __all__ = ["rate_at", "set_rates"]
 
@@ -36,7 +37,7 @@ def _shape(schedule: spec.LearningRate, step: int, warmup: int, steps: int, step
 
 
 def set_rates(optimizer: Optimizer, train: spec.Train, step: int, steps: int, steps_per_epoch: int) -> float:
-    """Writes every group's learning rate for a step, and gives the one before the nodes' own factors.
+    """Writes every group's learning rate and factor for a step, and gives the rate before the nodes' own factors.
 
     A group that does not follow the schedule keeps its rate all along, in the warm-up too (SimSiam, Chen and He
     2021, arXiv:2011.10566, section 4.2). A rate that is a tensor is filled in place, as captured graphs need.
@@ -44,6 +45,8 @@ def set_rates(optimizer: Optimizer, train: spec.Train, step: int, steps: int, st
     base = train.optimizer.lr
     scheduled = base * rate_at(train.schedule, step, steps, steps_per_epoch)
     for group in optimizer.param_groups:
+        own = train.nodes.get(group["nodes"][0], spec.PerNode()).lr  # the same for all nodes of a group
+        group["factor"] = own.at(step, steps, steps_per_epoch) if isinstance(own, Schedule) else own
         rate = (scheduled if group["follows"] else base) * group["factor"]
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

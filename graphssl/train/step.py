@@ -45,6 +45,8 @@ class Step:
     ) -> None:  # fmt: skip
         self.program, self.train, self.precision, self.device = program, train, precision, device
         self.steps, self.steps_per_epoch = steps, steps_per_epoch
+        if device.type == "cuda" and not torch.are_deterministic_algorithms_enabled():
+            torch.backends.cudnn.benchmark = True  # batches are all of one shape
         module = program.forward.train()
         if train.channels_last:
             module.to(memory_format=torch.channels_last)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
@@ -28,6 +29,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G305": (MOCO, [(", norm: {use: split_batch, splits: 4}", "")]),
     "G306": (QUICK_MOCO, [*BANK, ("store(batch.index", "store(batch.label")]),
     "G307": (QUICK_MOCO, [("objective.infonce}", "objective.margin}")]),
+    "G308": (QUICK_MOCO, [*BANK, ("sample: 8", "sample: 8, weights: weights.txt"), ("objective.infonce", "objective.nce_fixed")]),
     "G401": (QUICK_MOCO, [*BANK, ("bank(batch.index)", "bank(batch.label)")]),
     "G402": (SIMCLR, [("batch: 16", "batch: 2048")]),
     "G403": (SIMCLR, [("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}")]),
@@ -35,7 +37,17 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G405": (QUICK_MOCO, [("epochs: 2", "epochs: 2, steps: 100")]),
     "G406": (MOCO, [("batch: 16", "batch: 16, last: keep"), ("splits: 4", "splits: 8")]),
     "G407": (QUICK_MOCO, [("lr: 0.05}", "lr: 0.05}, nodes: {critic: {lr: 2.0}}")]),
+    "G408": (QUICK_MOCO, [("size: 48}", "size: 48, recompute: true}")]),
 }  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The file of one of the broken graphs, in the current folder."""
+    (tmp_path / "weights.txt").write_text("1\n" * 1499 + "2\n")
+    monkeypatch.chdir(tmp_path)
+
+
 SOURCE = re.compile(r"arXiv:|(19|20)\d\d")
 # Of what a graph is, and not of what papers found.
 NO_SOURCE = {"G101", "G103", "G104", "G402", "G405"}

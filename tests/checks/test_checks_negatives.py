@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write
 from findings import BANK, QUICK_MOCO, Changes, findings, found
@@ -265,3 +267,37 @@ def test_a_margin_wants_distances(write: Write) -> None:
     assert "critic.euclidean" in hint
     changes = [("objective.infonce", "objective.margin"), ("critic.cosine, temperature: 0.2", "critic.euclidean")]
     assert not found(write, "G307", QUICK_MOCO, changes)
+
+
+# -- G308 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def weighted(tmp_path: Path) -> Changes:
+    """MoCo with a memory bank that draws its last entry twice as often as the others."""
+    path = tmp_path / "weights.txt"
+    path.write_text("1\n" * 1499 + "2\n")
+    return [*BANK, ("sample: 8", f"sample: 8, weights: {path}")]
+
+
+@pytest.mark.parametrize("objective", ["nce_fixed", "nce_learned", "nce"])
+def test_nce_wants_a_bank_that_draws_uniformly(write: Write, weighted: Changes, objective: str) -> None:
+    settle = [("bank: store", "objective: settle(s)\n  bank: store")] if objective == "nce" else []
+    changes = [("objective.infonce", f"objective.{objective}"), *settle]
+    ((place, message, hint),) = found(write, "G308", QUICK_MOCO, [*weighted, *changes])
+    assert place == "objective(s)"
+    assert message == "'objective' is for noise that draws all entries alike, and 'bank' has weights"
+    assert "objective.infonce" in hint
+    assert not found(write, "G308", QUICK_MOCO, [*BANK, *changes])
+
+
+def test_weights_are_found_behind_a_node_that_clips_the_scores(write: Write, weighted: Changes) -> None:
+    changes = [
+        ("objective.infonce", "objective.nce_fixed"), ("objective(s)", "objective(clip(s))"),
+        ("  critic:  ", "  clip: {use: critic.clip}\n  critic:  "),
+    ]  # fmt: skip
+    assert len(found(write, "G308", QUICK_MOCO, [*weighted, *changes])) == 1
+
+
+def test_other_objectives_take_what_weights_draw(write: Write, weighted: Changes) -> None:
+    assert not found(write, "G308", QUICK_MOCO, weighted)

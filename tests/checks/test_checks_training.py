@@ -5,8 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from findings import BANK, QUICK_MOCO, Changes, findings_without_count, found
+
+from graphssl.api import check
+from graphssl.compiler import compile_graph
+from graphssl.data import Batch
+from graphssl.train.precision import resolve
+from graphssl.train.step import Step
+
+CPU = torch.device("cpu")
 
 # -- G401 ----------------------------------------------------------------------------------------------------
 
@@ -227,6 +236,46 @@ def test_a_last_batch_that_does_not_go_is_found(
     ids=["dropped", "goes", "no rest", "maps of one sample", "two samples", "steps end before", "left out of the groups"],
 )  # fmt: skip
 def test_a_last_batch_that_goes_or_is_not_taken_is_sound(write: Write, text: str, changes: Changes) -> None:
+    assert found(write, "G406", text, changes) == []
+
+
+SETTLES = ("ntxent: objective(s)", "ntxent: objective(s)\nupdate:\n  objective: settle(s)")
+NCE = [("objective.infonce", "objective.nce"), SETTLES]
+TWO = ("{epochs", "{accumulate: 2, epochs")
+
+
+def test_scores_of_a_short_batch_that_do_not_join_those_of_whole_ones_are_found(write: Write) -> None:
+    ((place, message, _),) = found(write, "G406", SIMCLR, [keep(16), *NCE, TWO])
+    assert place == "keep"
+    assert message == (
+        "the last batch of an epoch has 12 of 16 samples (1500 % 16): 'objective.settle' cannot take scores of several "
+        "batches together (train.accumulate), as the columns depend on the batch"
+    )
+
+
+def test_a_step_cannot_take_them(write: Write) -> None:
+    checked = check(write(SIMCLR, keep(16), *NCE, TWO, ("graph: ", "allow: [G406]\ngraph: ")))
+    program = compile_graph(checked.graph, checked.shapes, CPU)
+    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
+    whole, short = (Batch(torch.zeros(b, 3, 32, 32, dtype=torch.uint8), *2 * (torch.arange(b),)) for b in (16, 12))
+    step(0, [whole, whole])
+    with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
+        step(1, [whole, short])
+
+
+@pytest.mark.parametrize(
+    ("text", "changes"),
+    [
+        (SIMCLR, [*NCE, keep(16)]),
+        (SIMCLR, [*NCE, keep(16), ("{epochs", "{accumulate: 3, epochs")]),
+        (SIMCLR, [*NCE, TWO]),
+        (SIMCLR, [keep(16), TWO]),
+        (QUICK_MOCO, [*BANK, keep(16), TWO, ("objective.infonce", "objective.nce"), ("bank: store", "objective: settle(s)\n  bank: store")]),
+        (QUICK_MOCO, [keep(16), TWO]),
+    ],
+    ids=["one batch a step", "left out of the groups", "dropped", "no update", "a bank's scores", "keys"],
+)  # fmt: skip
+def test_values_that_join_are_sound(write: Write, text: str, changes: Changes) -> None:
     assert found(write, "G406", text, changes) == []
 
 

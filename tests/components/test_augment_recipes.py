@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torchvision.transforms.v2 import functional as tv
 
 from graphssl.component import DataFacts, Sizes, Unbound, build, find
-from graphssl.components.augment import base
+from graphssl.components.augment import blocks
 from graphssl.components.augment.colour import BLENDS
 from graphssl.components.augment.view import Parameters, View
 
@@ -420,7 +420,7 @@ def test_chunks_do_not_change_the_views(monkeypatch: pytest.MonkeyPatch, pixels:
     module, image = node("augment.byol"), images(7)
     draws = drawn(module, 7)
     expected = module(image, draws=draws)
-    monkeypatch.setattr(base, "PIXELS", pixels)
+    monkeypatch.setattr(blocks, "PIXELS", pixels)
     for ours, whole in zip(module(image, draws=draws), expected, strict=True):
         torch.testing.assert_close(ours, whole, rtol=0, atol=1e-6)
         assert ours.is_contiguous(memory_format=torch.channels_last)

@@ -76,8 +76,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
     "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],
     "objective.vicreg": [{}, {"sizes": {"d": 3}}],
-    # A reversal changes gradients alone, and what is scheduled is looked for in values: it is given as a schedule.
-    "prior.adversary": [{"config": {"hidden": [6], "reversal": {"from": 0.5, "to": 1}, "prior": p}} for p in PRIORS],
+    "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
     "target.entry": [{"config": {"of": "bank"}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],
 }

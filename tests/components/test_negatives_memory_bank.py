@@ -180,6 +180,12 @@ def test_draws_are_in_proportion_to_the_weights(weights: Path) -> None:
     assert not torch.equal(draws[0], draws[1])
 
 
+def test_the_path_of_weights_may_begin_at_home(weights: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(weights.parent))
+    monkeypatch.chdir("/")
+    assert bank(sample=5, weights="~/weights.txt").sampler is not None
+
+
 def test_the_own_entry_is_masked_among_weighted_draws(weights: Path) -> None:
     node = bank(sample=50, weights="weights.txt")
     draws = draws_of(node, 2)

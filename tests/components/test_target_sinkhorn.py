@@ -43,6 +43,63 @@ def test_codes_are_those_of_the_plain_loop(iterations: int, epsilon: float, b: i
     torch.testing.assert_close(code, plain_sinkhorn(scores(b, p), epsilon, iterations), rtol=1e-10, atol=1e-13)
 
 
+# -- past samples ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("b", "n"), [(8, 24), (1, 3), (3, 1)])
+def test_past_samples_are_assigned_with_the_batch_and_dropped(b: int, n: int) -> None:
+    every = scores(b + n, 7)
+    code = build(Sinkhorn)(every[:b], every[b:])
+    torch.testing.assert_close(code, plain_sinkhorn(every, 0.05, 3)[:b], rtol=1e-10, atol=1e-13)
+
+
+def test_past_samples_spread_a_small_batch_over_the_prototypes_that_are_free() -> None:
+    """All of the past is of the first prototype; so is the batch, by its scores, but the first is taken."""
+    past = torch.zeros(60, 4, dtype=torch.float64)
+    past[:, 0] = 1
+    batch = past[:2].clone()
+    batch[:, 1] = 0.9
+    node = build(Sinkhorn, iterations=50)
+    alone, together = node(batch), node(batch, past)
+    assert alone[:, 0].allclose(alone[:, 1])  # nothing else tells the prototypes apart
+    assert (together[:, 1] > 0.99).all()
+
+
+def test_a_weight_counts_a_past_sample_so_many_times() -> None:
+    """Half of each of two equal samples is one of them; the batch counts whole, as it does with a weight of 1."""
+    batch, past = scores(5), scores(11)[5:]
+    half = build(Sinkhorn, weight=0.5)(batch, past.repeat_interleave(2, 0))
+    torch.testing.assert_close(half, build(Sinkhorn)(batch, past), rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.parametrize("epsilon", [0.05, 1e-3])
+def test_a_weight_of_zero_leaves_the_past_out(epsilon: float) -> None:
+    batch, past = scores(5), scores(11)[5:]
+    code = build(Sinkhorn, weight=0, epsilon=epsilon)(batch, past)
+    torch.testing.assert_close(code, build(Sinkhorn, epsilon=epsilon)(batch), rtol=1e-10, atol=1e-13)
+
+
+def test_a_scheduled_weight_lets_the_past_in_from_an_epoch_on() -> None:
+    node = build(Sinkhorn, weight={"from": 0, "to": 1, "shape": "step", "over": 15})
+    batch, past = scores(5), scores(11)[5:]
+    schedule = node.Config(weight={"from": 0, "to": 1, "shape": "step", "over": 15}).weight
+    for step, expected in ((149, plain_sinkhorn(batch, 0.05, 3)), (150, plain_sinkhorn(scores(11), 0.05, 3)[:5])):
+        node.weight.fill_(schedule.at(step, 1000, 10))
+        torch.testing.assert_close(node(batch, past), expected, rtol=1e-10, atol=1e-13)
+
+
+def test_past_samples_of_another_precision_and_without_a_gradient() -> None:
+    batch, past = scores(5, dtype=torch.bfloat16), scores(11)[5:].float().requires_grad_()
+    code = build(Sinkhorn)(batch, past)
+    assert code.dtype == torch.float32
+    assert not code.requires_grad
+    every = torch.cat([batch.double(), past.detach().double()])
+    torch.testing.assert_close(code.double(), plain_sinkhorn(every, 0.05, 3)[:5], rtol=1e-4, atol=1e-6)
+
+
+# -- codes -------------------------------------------------------------------------------------------------------
+
+
 def test_rows_sum_to_one_and_prototypes_are_used_alike() -> None:
     code = build(Sinkhorn, iterations=100)(scores(b=32))
     torch.testing.assert_close(code.sum(1), torch.ones(32, dtype=torch.float64))
@@ -94,7 +151,9 @@ def test_a_scheduled_epsilon_is_read_in_each_call() -> None:
         torch.testing.assert_close(node(scores()), plain_sinkhorn(scores(), epsilon, 3), rtol=1e-5, atol=1e-7)
 
 
-@pytest.mark.parametrize("wrong", [{"epsilon": 0}, {"iterations": 0}, {"iterations": 101}, {"temperature": 1}])
+@pytest.mark.parametrize(
+    "wrong", [{"epsilon": 0}, {"iterations": 0}, {"iterations": 101}, {"weight": 2}, {"temperature": 1}]
+)
 def test_wrong_configs_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         Sinkhorn.Config(**wrong)

@@ -105,3 +105,40 @@ def test_what_is_no_picture_says_why(tmp_path: Path, content: bytes, why: str) -
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadImageError, match="No such file"):
         decode(str(tmp_path / "gone.jpg"), 32)
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+@pytest.mark.parametrize("progressive", [False, True])
+def test_a_large_photo_is_decoded_at_a_fraction_and_looks_the_same(
+    tmp_path: Path, mode: str, progressive: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "photo.jpg"
+    photo(600, 800).convert(mode).save(path, quality=90, progressive=progressive)
+    scales: list[tuple[int, int]] = []
+    plain = module.fit
+    monkeypatch.setattr(
+        module, "fit", lambda image, size: (scales.append(tuple(image.shape[1:])), plain(image, size))[1]
+    )
+    quick = decode(str(path), 70)
+    monkeypatch.setattr(module, "LARGE", 1000)
+    whole = decode(str(path), 70)
+    assert scales == [(150, 200), (600, 800)], "twice the size or more"
+    difference = (quick.int() - whole.int()).abs().float()
+    assert 0 < difference.mean() < 1
+    assert difference.max() <= 6
+
+
+def test_a_photo_that_is_damaged_is_a_bad_image(tmp_path: Path) -> None:
+    path = tmp_path / "photo.jpg"
+    photo(600, 800).save(path, quality=90)
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+    with pytest.raises(BadImageError, match="truncated"):
+        decode(str(path), 70)
+
+
+def photo(height: int, width: int) -> Image.Image:
+    """A picture with the grain of a photo, which takes its bytes."""
+    smooth = np.asarray(picture(7, height, width)).astype(np.int16)
+    grain = np.random.RandomState(0).randint(-10, 11, smooth.shape)
+    return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))

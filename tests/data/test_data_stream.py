@@ -176,3 +176,15 @@ def test_a_gpu_sees_the_same_batches(resident: str) -> None:
     assert on_gpu.place == resident
     for a, b in zip(on_gpu.train.epoch(1), digits().train.epoch(1), strict=True):
         assert all(x.is_cuda and torch.equal(x.cpu(), y) for x, y in zip(a, b, strict=True))
+
+
+@pytest.mark.gpu
+@pytest.mark.parametrize("resident", ["memory", "device"])
+def test_a_resident_epoch_does_not_wait_for_the_gpu(resident: str) -> None:
+    batches = open_data(spec.Data(resident=resident), torch.device("cuda"), 0).train.epoch(0)  # type: ignore[arg-type]
+    next(batches)  # moves the epoch's order there
+    torch.cuda.set_sync_debug_mode("error")
+    try:
+        assert len(list(batches)) == 4
+    finally:
+        torch.cuda.set_sync_debug_mode("default")

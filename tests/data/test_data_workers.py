@@ -17,6 +17,8 @@ from picture_files import picture, write_folder
 from graphssl import spec
 from graphssl.data import Batch, Datasets, open_data, reader
 from graphssl.data.decode import BadImageError, decode
+from graphssl.data.decode import picture as picture_in
+from graphssl.data.folder import Files
 from graphssl.errors import RunError
 
 OPEN: list[Datasets] = []
@@ -81,13 +83,13 @@ def test_close_ends_the_workers(root: Path) -> None:
 
 
 def test_resuming_decodes_nothing_of_what_it_skips(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[str] = []
+    seen: list[int] = []
 
-    def counting(path: str, size: int) -> torch.Tensor:
-        seen.append(path)
-        return decode(path, size)
+    def counting(data: bytes, size: int) -> torch.Tensor:
+        seen.append(len(data))
+        return picture_in(data, size)
 
-    monkeypatch.setattr(reader, "decode", counting)
+    monkeypatch.setattr(reader, "picture", counting)
     data = opened(root, workers=0)
     whole = list(data.train.epoch(3))
     del seen[:]
@@ -245,16 +247,18 @@ DYING = """
 import os, signal, sys
 import torch
 from graphssl import spec
-from graphssl.data import open_data, reader
-from graphssl.data.decode import decode
+from graphssl.data import open_data
+from graphssl.data.folder import Files
 from graphssl.errors import RunError
 
-def die(path, size):
-    if path.endswith("bee/007.jpg"):
-        os.kill(os.getpid(), signal.SIGKILL)
-    return decode(path, size)
+read = Files.read
 
-reader.decode = die
+def die(files, position):
+    if files.paths[position].endswith("bee/007.jpg"):
+        os.kill(os.getpid(), signal.SIGKILL)
+    return read(files, position)
+
+Files.read = die
 settings = spec.Data(use="image_folder", root=sys.argv[1], size=16, batch=4, resident="workers", workers=1)
 try:
     list(open_data(settings, torch.device("cpu"), 0).train.epoch(0))
@@ -273,12 +277,14 @@ def test_a_worker_that_dies_is_a_run_error_with_the_file(root: Path) -> None:
 def test_a_worker_that_fails_is_a_run_error_with_the_file(
     root: Path, monkeypatch: pytest.MonkeyPatch, workers: int
 ) -> None:
-    def fail(path: str, size: int) -> torch.Tensor:
-        if path.endswith("bee/007.jpg"):
-            raise MemoryError("out of memory")
-        return decode(path, size)
+    read = Files.read
 
-    monkeypatch.setattr(reader, "decode", fail)
+    def fail(files: Files, position: int) -> bytes:
+        if files.paths[position].endswith("bee/007.jpg"):
+            raise MemoryError("out of memory")
+        return read(files, position)
+
+    monkeypatch.setattr(Files, "read", fail)
     with pytest.raises(RunError, match=r"failed while reading '.*bee/007\.jpg': .*out of memory"):
         list(opened(root, workers=workers).train.epoch(0))
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 import torch
 
+from graphssl.combinations import NOTHING, checked_column, critics, negatives, objectives, refusals
 from graphssl.compiler import compile_graph
 from graphssl.component import find
-from graphssl.grid import NOTHING, checked_column, critics, negatives, objectives, refusals
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -1,4 +1,4 @@
-"""What a model allows at a place, found by following its JSON schema."""
+"""The choices that a model leaves at a place, found by following its JSON schema."""
 
 from __future__ import annotations
 

@@ -1,0 +1,100 @@
+"""The indices of a set's shards: beside them, in the user's cache, or made now, a shard at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import os
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from . import addresses
+from .copies import Copies, cache_folder, key_of
+from .tarindex import Index, load, scan, seal_of
+
+AT_ONCE = 4  # shards that are fetched and scanned
+BESIDE = ".index"
+
+Progress = Callable[[int, int], None]
+
+
+def indices_of(urls: Sequence[str], copies: Copies, progress: Progress | None) -> list[Index]:
+    """The index of each shard: the one beside it, one that is kept, or one that is made now, which takes its time."""
+    known = _all_beside(urls)
+    known |= {url: i for url in urls if url not in known and (i := load(kept_at(url, *_state(url)))) is not None}
+    new = [url for url in urls if url not in known]
+    found = 0
+    with ThreadPoolExecutor(AT_ONCE) as pool:
+        try:
+            for done, (url, index) in enumerate(zip(new, pool.map(lambda u: _made(u, copies), new), strict=True), 1):
+                known[url] = index
+                found += len(index.names)
+                if progress is not None:
+                    progress(found, found * len(new) // done)
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    return [known[url] for url in urls]
+
+
+def beside(url: str) -> str:
+    """Where the index of a shard is that came with it. What a signed address has behind `?` is not its own."""
+    return f"{url.partition('?')[0] if addresses.is_remote(url) else url}{BESIDE}"
+
+
+def kept_at(url: str, *facts: object) -> Path:
+    """Where the index of a shard is kept, for a file here one for each state that it was in."""
+    return cache_folder() / "indices" / f"{key_of(url, *facts)}{BESIDE}"
+
+
+def _all_beside(urls: Iterable[str]) -> dict[str, Index]:
+    """The indices that lie beside their shards, all of an address fetched together."""
+    urls = list(urls)
+    local = [url for url in urls if not addresses.is_remote(url)]
+    found = {url: index for url in local if (index := _usable(url, load(beside(url)))) is not None}
+    remote = [url for url in urls if addresses.is_remote(url)]
+    if remote:
+        contents = _fetched([beside(url) for url in remote])
+        found |= {url: i for url in remote if (b := contents.get(beside(url))) and (i := load(io.BytesIO(b)))}
+    return found
+
+
+def _usable(url: str, index: Index | None) -> Index | None:
+    """An index beside a shard, if it is this shard's."""
+    if index is None or not os.path.isfile(url):
+        return None
+    with open(url, "rb") as file:
+        return index if seal_of(file.fileno(), index.offset) == index.seal else None
+
+
+def _fetched(urls: Sequence[str]) -> dict[str, bytes]:
+    """What small files hold, of those that are there."""
+    from fsspec.core import url_to_fs
+
+    try:
+        system = url_to_fs(urls[0])[0]
+        names = {url_to_fs(url)[1]: url for url in urls}
+        found = system.cat(list(names), on_error="omit")
+        return {names[name]: content for name, content in found.items() if name in names}
+    except Exception:  # each protocol has its own; there is no index then, and the shard itself will say what is wrong
+        return {}
+
+
+def _made(url: str, copies: Copies) -> Index:
+    """A new index of a shard, which is kept."""
+    kept = kept_at(url, *_state(url))
+    index = scan(copies.path(url), url)
+    with contextlib.suppress(OSError):  # a cache that cannot be written costs the next start a scan
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        index.save(kept)
+    return index
+
+
+def _state(url: str) -> tuple[int, ...]:
+    """By which a file here is known to be the same: bytes, and when it was written."""
+    try:
+        state = os.stat(url)
+    except OSError:
+        return ()  # an address; or `scan` says what is wrong
+    return state.st_size, state.st_mtime_ns

@@ -1,0 +1,65 @@
+"""Folders of pictures written as shards, in an order that mixes the classes, and indices written beside shards."""
+
+from __future__ import annotations
+
+import io
+import os
+import tarfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from .addresses import listed
+from .batch import Pictures
+from .folder import listing
+from .indices import beside
+from .order import permutation
+from .tarindex import scan
+
+
+def write_shards(root: str | Path, into: str | Path, *, samples: int = 10_000, seed: int = 0) -> dict[str, int]:
+    """Writes the pictures of a folder as `into/train-000000.tar`, `into/test-000000.tar` and so on, as they are.
+
+    root: as for `image_folder`, which says what is held out. samples: in each shard. seed: of the order, which is
+    random, since an epoch mixes only some shards at a time. Returns the number of samples of each split. Raises
+    RunError where there is no picture and BadImageError for a file that cannot be read.
+    """
+    train, test, _ = listing(Path(root).expanduser())
+    folder = Path(into).expanduser()
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, files in (("train", train), ("test", test)):
+        order = permutation(len(files.paths), seed, 0).tolist()
+        for number, start in enumerate(range(0, len(order), samples)):
+            _write(folder / f"{name}-{number:06d}.tar", files, order[start : start + samples], start)
+    return {"train": len(train.paths), "test": len(test.paths)}
+
+
+def index_shards(root: str) -> int:
+    """Writes the index of each shard beside it, for shards that will be read from afar. Returns the number of samples.
+
+    root: a folder or a pattern, on this machine. Raises RunError for a shard that is damaged or not there.
+    """
+    found = 0
+    for shard in listed(root):
+        index = scan(shard, shard)
+        index.save(Path(beside(shard)))
+        found += len(index.names)
+    return found
+
+
+def _write(path: Path, files: Pictures, positions: Sequence[int], first: int) -> None:
+    """One shard and its index, whole or not at all."""
+    partial = path.with_suffix(".partial")
+    with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+        for key, position in enumerate(positions, first):
+            label = int(files.label[position])
+            _add(tar, f"{key:09d}{Path(files.paths[position]).suffix.lower()}", files.read(position))
+            if label >= 0:
+                _add(tar, f"{key:09d}.cls", str(label).encode())
+    os.replace(partial, path)
+    scan(str(path), str(path)).save(Path(beside(str(path))))
+
+
+def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:
+    member = tarfile.TarInfo(name)
+    member.size = len(content)
+    tar.addfile(member, io.BytesIO(content))
