@@ -12,6 +12,7 @@ from torch import Tensor, nn
 import graphssl
 from graphssl.checked import Checked
 from graphssl.compiler import Program, compile_graph
+from graphssl.components.augment import base
 from graphssl.data import Batch
 from graphssl.source import packaged
 from graphssl.train.precision import resolve
@@ -103,7 +104,12 @@ def same(one: Any, other: Any) -> None:
 
 
 @pytest.mark.slow
-def test_compiled_it_is_the_same(checked: Checked) -> None:
+def test_compiled_it_is_the_same(checked: Checked, monkeypatch: pytest.MonkeyPatch) -> None:
+    """From the same views: those that are compiled differ by 1e-6, which alone moves some gradients by 6e-3.
+
+    So little, in pixels or in rounding, moves that of mechanisms/end_to_end by 2e-3: batch norm on near copies.
+    """
+    monkeypatch.setattr(base, "SMALL", 0)
     torch._dynamo.reset()
     losses, gradients = [], []
     for compiled in (False, True):
@@ -121,5 +127,4 @@ def test_compiled_it_is_the_same(checked: Checked) -> None:
         gradients.append(torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]))
     torch.testing.assert_close(losses[0], losses[1], rtol=1e-5, atol=1e-5)
     difference = (gradients[0] - gradients[1]).norm() / gradients[0].norm()
-    # Views differ by 1e-6 in a pixel, which alone moves the gradient of an untrained encoder by up to 2e-3 of its norm.
     assert difference < 5e-3, f"the gradient differs by {difference:.1e} of its norm"
