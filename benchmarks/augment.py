@@ -12,17 +12,15 @@ tensors with the same parameters.
 
 from __future__ import annotations
 
-import argparse
 import importlib
 import importlib.util
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
-from common import interleave, machine, publish, table
+from common import arguments, interleave, machine, publish, table
 from PIL import Image
 from torch import Tensor
 from torchvision import transforms as v1
@@ -196,15 +194,13 @@ def functional(picture: Tensor, drawn: Any, i: int, setting: Setting) -> Tensor:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, device=False)
     parser.add_argument("--size", type=int, choices=sorted(SETTINGS), default=32)
     parser.add_argument("--image", type=int, nargs=2, metavar=("H", "W"), help="size of the pictures")
     parser.add_argument("--batch", type=int, help="pictures in a batch; 256 at 32 px, 16 at 224 px")
     parser.add_argument("--few", type=int, help="pictures for what works one by one; 64 at 32 px, 8 at 224 px")
     parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--compile", action="store_true", help="measure the compiled node too")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     small = options.size == 32

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import datetime
 import os
 import platform
@@ -11,6 +12,16 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
+
+
+def arguments(doc: str | None, *, device: bool = True) -> argparse.ArgumentParser:
+    """A parser with what all benchmarks take: `--threads`, `--output` and, where there is a choice, `--device`."""
+    parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    if device:
+        parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser.add_argument("--output", type=Path)
+    return parser
 
 
 def interleave(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:

@@ -177,7 +177,8 @@ class ByHand:
     """
 
     def __init__(self, setting: Setting, augment: nn.Module, device: torch.device, compiled: bool) -> None:
-        self.augment, self.device, self.method = augment, device, setting.method
+        self.augment: Any = augment
+        self.device, self.method = device, setting.method
         self.precision = resolve(setting.precision, device)
         self.online = nn.Sequential(setting.network(), setting.mlp(setting.features))
         self.online.to(device).to(memory_format=torch.channels_last)
@@ -222,7 +223,7 @@ class ByHand:
 
     def __call__(self, step: int, batch: Batch) -> None:
         self.generator.manual_seed(step)
-        draws = self.augment.draw(len(batch.image), self.generator, self.device)  # type: ignore[operator]
+        draws = self.augment.draw(len(batch.image), self.generator, self.device)
         with self.precision.autocast():
             loss, keys = self.loss(batch.image, draws)
         loss.backward()

@@ -9,13 +9,11 @@ precision, and run in turn in one process. The hand-written step knows nothing o
 
 from __future__ import annotations
 
-import argparse
 import statistics
 from collections.abc import Callable
-from pathlib import Path
 
 import torch
-from common import interleave, machine, publish, ratios, table, wait
+from common import arguments, interleave, machine, publish, ratios, table, wait
 from loops import step_of
 from methods import ENCODERS, METHODS, ByHand, Setting
 
@@ -44,15 +42,12 @@ def measure(setting: Setting, device: torch.device, compiled: bool, repeats: int
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--method", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--encoder", choices=ENCODERS, default="resnet18")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--repeats", type=int, default=11)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--compile", action="store_true", help="torch.compile both sides")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)

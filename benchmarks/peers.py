@@ -30,7 +30,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import interleave, machine, publish, ratios, table, wait
+from common import arguments, interleave, machine, publish, ratios, table, wait
 from loops import Training
 from methods import DECAY, ENCODERS, METHODS, MOMENTUM, QUEUE, RATE, Setting
 from PIL import Image
@@ -135,24 +135,24 @@ class Lightly:
             self.optimizer.zero_grad()
         wait(self.device)
 
-    def loss(self, x0: Tensor, x1: Tensor) -> Tensor:
+    def loss(self, x0: Tensor, x1: Tensor) -> Any:
         if self.method == "byol":
             p0, z0, p1, z1 = self.predicted(x0), self.target(x0), self.predicted(x1), self.target(x1)
-            return 0.5 * (self.criterion(p0, z1) + self.criterion(p1, z0))  # type: ignore[no-any-return]
+            return 0.5 * (self.criterion(p0, z1) + self.criterion(p1, z0))
         if self.method == "simclr":
-            return self.criterion(self.embedded(x0), self.embedded(x1))  # type: ignore[no-any-return]
-        return self.criterion(self.embedded(x0), self.target(x1))  # type: ignore[no-any-return]
+            return self.criterion(self.embedded(x0), self.embedded(x1))
+        return self.criterion(self.embedded(x0), self.target(x1))
 
-    def embedded(self, x: Tensor) -> Tensor:
+    def embedded(self, x: Tensor) -> Any:
         encoder, projection = self.parts
-        return projection(encoder(x).flatten(start_dim=1))  # type: ignore[no-any-return]
+        return projection(encoder(x).flatten(start_dim=1))
 
-    def predicted(self, x: Tensor) -> Tensor:
-        return self.prediction(self.embedded(x))  # type: ignore[no-any-return]
+    def predicted(self, x: Tensor) -> Any:
+        return self.prediction(self.embedded(x))
 
-    def target(self, x: Tensor) -> Tensor:
+    def target(self, x: Tensor) -> Any:
         encoder, projection = self.slow
-        return projection(encoder(x).flatten(start_dim=1)).detach()  # type: ignore[no-any-return]
+        return projection(encoder(x).flatten(start_dim=1)).detach()
 
 
 def transform(setting: Setting) -> Any:
@@ -165,14 +165,14 @@ def transform(setting: Setting) -> Any:
     return {"simclr": t.SimCLRTransform, "moco_v2": t.MoCoV2Transform}[setting.method](**changes)
 
 
-def criterion(setting: Setting) -> nn.Module:
+def criterion(setting: Setting) -> Any:
     loss = importlib.import_module("lightly.loss")
     made = {
         "byol": lambda: loss.NegativeCosineSimilarity(),
         "simclr": lambda: loss.NTXentLoss(),
         "moco_v2": lambda: loss.NTXentLoss(memory_bank_size=(QUEUE, setting.head.out)),
     }
-    return made[setting.method]()  # type: ignore[no-any-return]
+    return made[setting.method]()
 
 
 class Decoded(Dataset[Any]):
@@ -211,7 +211,7 @@ def rows(setting: Setting, options: argparse.Namespace, folder: Path, device: to
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--method", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--encoder", choices=ENCODERS, default="resnet18")
     parser.add_argument("--size", type=int, choices=(32, 224), default=32)
@@ -221,11 +221,8 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=4, help="batches of an epoch")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pictures, on both sides")
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads, on both sides")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--compile", action="store_true", help="torch.compile both sides")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)

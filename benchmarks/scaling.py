@@ -9,7 +9,6 @@ sweep that grows faster than that by more than 0.25 is marked.
 
 from __future__ import annotations
 
-import argparse
 import math
 import statistics
 import tempfile
@@ -20,8 +19,9 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import interleave, machine, publish, table
+from common import arguments, interleave, machine, publish, table
 from loops import step_of
+from methods import GRAPHS as METHODS
 
 from graphssl.api import load
 from graphssl.checked import validated
@@ -81,20 +81,7 @@ nodes:
   augment: {{use: augment.moco_v2, blur: 0}}
   {ENCODER}
   projector: {{use: head.mlp, hidden: 64, out: 128}}
-  target: {{use: target.ema, of: [encoder, projector], momentum: 0.99}}
-  queue: {{use: negatives.queue, size: {queue}}}
-  critic: {{use: critic.cosine, temperature: 0.2}}
-  objective: {{use: objective.infonce}}
-flow:
-  x: augment(batch.image)
-  k: target(x[1])
-loss:
-  infonce: objective(critic(projector(encoder(x[0])), k, queue()))
-update:
-  target: follow()
-  queue: push(k)
-allow: [G305]
-"""
+""" + METHODS["moco_v2"].format(queue=queue)
 
 
 def bank(sample: int | None) -> str:
@@ -300,13 +287,11 @@ def draw(found: Mapping[str, tuple[Sequence[int], Costs]], path: Path) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__, device=False)
     parser.add_argument("--sweep", nargs="+", choices=(*STEPS, *GRAPHS), default=(*STEPS, *GRAPHS), metavar="NAME")
     parser.add_argument("--points", type=int, choices=range(2, 6), help="take only the first so many values")
     parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
     parser.add_argument("--plot", type=Path, metavar="FILE")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     text = f"{machine()}\n{options.threads} thread(s), {options.repeats} turns\n"

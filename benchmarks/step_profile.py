@@ -16,18 +16,16 @@ add up to more than the step.
 
 from __future__ import annotations
 
-import argparse
 import statistics
 import time
 import warnings
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 from unittest import mock
 
 import torch
-from common import interleave, machine, matrix_peak, publish, table, wait
+from common import arguments, interleave, machine, matrix_peak, publish, table, wait
 from loops import noise, step_of
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -173,7 +171,8 @@ class Clock:
 
 def parts(steps: Steps, repeats: int) -> list[list[str]]:
     """Milliseconds and share of each part of an eager step, the largest first."""
-    clock, program, optimizer = Clock(steps.device), steps.step.program, steps.step.optimizer
+    clock, program = Clock(steps.device), steps.step.program
+    optimizer: Any = steps.step.optimizer
     for name, entry in program.graph.nodes.items():
         node: Any = program.node(name)
         node.forward = clock.timed(f"forward: {name}", node.forward)
@@ -181,7 +180,7 @@ def parts(steps: Steps, repeats: int) -> list[list[str]]:
             node.draw = clock.timed(f"draws: {name}", node.draw)
     program.forward.forward = clock.timed("forward: between nodes", program.forward.forward)
     program.commit.forward = clock.timed("updates", program.commit.forward)
-    optimizer.step = clock.timed("optimizer", optimizer.step)  # type: ignore[method-assign]
+    optimizer.step = clock.timed("optimizer", optimizer.step)
     steps.next = clock.timed("data", steps.next)
     one = clock.timed("the rest", steps)
     with mock.patch("torch.autograd.backward", clock.timed("backward", torch.autograd.backward)):
@@ -196,14 +195,12 @@ def parts(steps: Steps, repeats: int) -> list[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("graph", metavar="GRAPH")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--noise", action="store_true", help="noise in place of the graph's pictures")
     parser.add_argument("--repeats", type=int, default=11, help="steps that are timed")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--device", default="auto")
-    parser.add_argument("--output", type=Path)
+    parser.set_defaults(device="auto")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:

@@ -18,10 +18,9 @@ import gc
 import itertools
 import statistics
 from dataclasses import replace
-from pathlib import Path
 
 import torch
-from common import interleave, machine, matrix_peak, publish, ratios, table, wait
+from common import arguments, interleave, machine, matrix_peak, publish, ratios, table, wait
 from loops import Training, noise
 from methods import ENCODERS, METHODS, ByHand, Setting
 from torch.utils.flop_counter import FlopCounterMode
@@ -100,7 +99,7 @@ def _tidy(device: torch.device) -> None:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--method", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--setting", nargs="+", type=int, choices=sorted(SETTINGS), default=sorted(SETTINGS))
     parser.add_argument("--way", nargs="+", choices=WAYS, help="default: all of them on a GPU, eager on a CPU")
@@ -109,9 +108,6 @@ def main() -> None:
     parser.add_argument("--batches", type=int, default=8, help="batches of an epoch, which is a turn")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    parser.add_argument("--output", type=Path)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     device = torch.device(options.device)

@@ -53,9 +53,7 @@ def _most(checked: Checked, device: torch.device) -> tuple[int, str]:
     graph = checked.graph
     samples = checked.data.samples
     have = _rounded(samples // graph.spec.train.accumulate) if samples else 1 << 20
-    if device.type == "cuda":
-        return have, f"as many as an epoch of {samples} samples has"
-    if have <= CPU_MOST:
+    if device.type == "cuda" or have <= CPU_MOST:
         return have, f"as many as an epoch of {samples} samples has"
     return CPU_MOST, "the most that is taken on a CPU"
 

@@ -156,9 +156,10 @@ def _only_views(graph: Graph, shapes: Shapes, call: Call) -> bool:
 
 def _on_meta(shapes: Shapes, call: Call) -> Any:
     """What such a call gives. On a CPU it works on a few images at a time, and would take long even without data."""
-    facts, module, meta = shapes.data, shapes.modules[call.node], torch.device("meta")
+    facts, meta = shapes.data, torch.device("meta")
+    module: Any = shapes.modules[call.node]
     image = torch.empty((shapes.batch, facts.channels, facts.height, facts.width), dtype=torch.uint8, device=meta)
-    draws = {"draws": module.draw(shapes.batch, None, meta)} if call.draws else {}  # type: ignore[operator]
+    draws = {"draws": module.draw(shapes.batch, None, meta)} if call.draws else {}
     return module(image, **draws)
 
 

@@ -91,6 +91,12 @@ class UsageError(RunError):
     """A wrong argument of a command, such as a run that is not there: one clear message."""
 
 
+def reason_of(error: BaseException) -> str:
+    """An error's first line, or its kind."""
+    lines = str(error).strip().splitlines()
+    return lines[0] if lines else type(error).__name__
+
+
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
     """Without repetitions, by file and line; problems without a place come first."""
     unique = dict.fromkeys(problems)

@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    "errors", "pairs", "ports", "schedule", "component", "recompute", "testing", "yaml", "source", "choices",
+    "errors", "cache", "pairs", "ports", "schedule", "component", "recompute", "testing", "yaml", "source", "choices",
     "validation", "spec", "sections", "expr", "plugins", "nodes", "values", "views", "wiring", "graph", "fit",
     "shapes", "features", "checks", "together", "emission", "compiler", "cost", "runs", "data", "train.optim", "evaluate",
     "track", "report", "train", "checked", "batch_size", "export", "results", "session", "api", "combinations", "describe", "catalogue",

@@ -8,7 +8,7 @@ import os
 import re
 from pathlib import Path
 
-from ..errors import RunError
+from ..errors import RunError, reason_of
 
 SUFFIX = ".tar"
 TRAIN, HELD_OUT = ("train",), ("test", "val", "valid", "validation")
@@ -16,6 +16,14 @@ REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*(::|://)")
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
 STARS, WILD = re.compile(r"\*"), re.compile(r"[*?\[]")  # the former at an address, whose `?` begins a query
+
+
+class NoShardsError(RunError):
+    """Why a key of `data:` names no shards."""
+
+    def __init__(self, key: str, reason: str) -> None:
+        self.key, self.reason = key, reason
+        super().__init__(f"{reason} (data.{key})")
 
 
 def is_remote(address: str) -> bool:
@@ -79,21 +87,22 @@ def split(root: str, test: str | None) -> tuple[list[str], list[str]]:
 
     A folder's training shards are those in its folder `train`, or else those with `train` in their names, or else all
     but the held-out ones; these are in its folder `test` (`val`, `valid`, `validation`) or have that in their names.
-    test: replaces what the folder would hold out. Raises RunError where there is no shard, or nobody can look.
+    test: replaces what the folder would hold out. Raises NoShardsError where there is no shard, RunError where nobody
+    can look.
     """
     for key, pattern in (("root", root), ("test", test)):
         if pattern is not None and (reason := unreadable(pattern)):
-            raise RunError(f"{reason} (data.{key})")
+            raise NoShardsError(key, reason)
     if not is_remote(here := absolute(root)) and not _is_pattern(here) and not os.path.isdir(here):
-        raise RunError(f"there is no folder '{here}' (data.root)")
+        raise NoShardsError("root", f"there is no folder '{here}'")
     train, held_out = (listed(root), []) if _is_pattern(root) else _in_folder(here)
     if test is not None:
         held_out = listed(test)
         train = [shard for shard in train if shard not in set(held_out)]
     if not train:
-        raise RunError(f"there is no training shard: no file of '{root}' ends in {SUFFIX} (data.root)")
+        raise NoShardsError("root", f"there is no training shard: no file of '{root}' ends in {SUFFIX}")
     if test is not None and not held_out:
-        raise RunError(f"there is no held-out shard: no file of '{test}' ends in {SUFFIX} (data.test)")
+        raise NoShardsError("test", f"there is no held-out shard: no file of '{test}' ends in {SUFFIX}")
     return train, held_out
 
 
@@ -155,9 +164,3 @@ def _matching(pattern: str) -> list[str]:
     except Exception as error:  # each protocol has its own
         raise RunError(f"'{pattern}' cannot be listed: {reason_of(error)}") from error
     return sorted(str(system.unstrip_protocol(name)) for name in found)
-
-
-def reason_of(error: BaseException) -> str:
-    """An error's first line, or its kind."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__

@@ -15,8 +15,9 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 
-from ..errors import RunError
-from .addresses import is_remote, name_of, reason_of
+from ..cache import user_cache
+from ..errors import RunError, reason_of
+from .addresses import is_remote, name_of
 
 FREE = 0.1  # of the disk stays free
 TRIES, PAUSE = 3, 1.0  # of a fetch that fails, and the seconds before the second one
@@ -26,9 +27,7 @@ THREADS = 4
 def cache_folder() -> Path:
     """`GRAPHSSL_CACHE`, or `graphssl` in the user's own cache folder."""
     named = os.environ.get("GRAPHSSL_CACHE")
-    if named:
-        return Path(named).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "graphssl"
+    return Path(named).expanduser() if named else user_cache()
 
 
 def key_of(address: str, *facts: object) -> str:

@@ -11,8 +11,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ..errors import RunError
-from .addresses import reason_of
+from ..errors import RunError, reason_of
 from .decode import JPEG, fit
 
 ENGINES = {(8, 0), (9, 0), (10, 0), (10, 3)}  # compute capabilities of GPUs with an engine for JPEG: A100, H100, B200

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 from .. import spec
-from ..errors import RunError
 from . import addresses
 from .archives import ARCHIVES
 from .folder import SUFFIXES
@@ -86,9 +85,8 @@ def _no_shards(data: spec.Data) -> Absence | None:
             return Absence(key, f"there is no shard '{missing[0]}'{more}", hint.replace("root:", f"{key}:"))
     try:
         addresses.split(data.root or "", data.test)
-    except RunError as error:
-        message, _, key = str(error).removesuffix(")").partition(" (data.")
-        return Absence(key, message, hint.replace("root:", f"{key}:"))
+    except addresses.NoShardsError as error:
+        return Absence(error.key, error.reason, hint.replace("root:", f"{error.key}:"))
     return None
 
 

@@ -21,6 +21,7 @@ from typing import BinaryIO
 import numpy as np
 
 from ..errors import RunError
+from ..runs import replacing
 from .folder import SUFFIXES
 
 COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
@@ -42,11 +43,9 @@ class Index:
 
     def save(self, path: Path) -> None:
         """Writes it whole or not at all."""
-        partial = path.with_name(f"{path.name}.{os.getpid()}.partial")
         facts, names, labels = (_coded(texts) for texts in ((VERSION, self.seal), self.names, self.labels))
-        with partial.open("wb") as file:
+        with replacing(path) as partial, partial.open("wb") as file:
             np.savez(file, facts=facts, names=names, labels=labels, offset=self.offset, length=self.length)
-        os.replace(partial, path)
 
 
 def load(file: str | Path | BinaryIO) -> Index | None:

@@ -13,9 +13,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
-from ..errors import RunError
+from ..errors import RunError, reason_of
 from . import nvjpeg
-from .addresses import reason_of
 from .batch import BadImages, Batch, Pictures
 from .decode import native_decoder
 from .order import batches

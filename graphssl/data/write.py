@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import io
-import os
 import tarfile
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..runs import replacing
 from .addresses import listed
 from .batch import Pictures
 from .folder import listing
@@ -48,14 +48,12 @@ def index_shards(root: str) -> int:
 
 def _write(path: Path, files: Pictures, positions: Sequence[int], first: int) -> None:
     """One shard and its index, whole or not at all."""
-    partial = path.with_suffix(".partial")
-    with tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
         for key, position in enumerate(positions, first):
             label = int(files.label[position])
             _add(tar, f"{key:09d}{Path(files.paths[position]).suffix.lower()}", files.read(position))
             if label >= 0:
                 _add(tar, f"{key:09d}.cls", str(label).encode())
-    os.replace(partial, path)
     scan(str(path), str(path)).save(Path(beside(str(path))))
 
 

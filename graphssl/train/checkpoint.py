@@ -17,6 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
+from ..runs import replacing
 
 __all__ = ["FORMAT", "Checkpoints", "load", "save"]
 
@@ -36,19 +37,14 @@ def save(path: str | Path, payload: Mapping[str, Any]) -> None:
     """
     path = Path(path)
     _check_plain(payload, "payload")
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
-        with open(temporary, "wb") as file:
+        with replacing(path) as temporary, temporary.open("wb") as file:
             torch.save(dict(payload), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
         _sync(path.parent)
     except (OSError, RuntimeError) as error:
         raise RunError(_unwritable(path, error)) from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink(missing_ok=True)
 
 
 def load(path: str | Path) -> dict[str, Any]:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import tempfile
-from pathlib import Path
 
 import torch
+
+from ..cache import user_cache
 
 __all__ = ["compiles", "keep_compiled"]
 
@@ -24,5 +25,4 @@ def keep_compiled() -> None:
     # torchvision, once imported, has set torch's own default, which is among the temporary files.
     default = os.path.join(tempfile.gettempdir(), "torchinductor_")
     if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default).startswith(default):
-        home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(Path(home) / "graphssl" / "compiled")
+        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(user_cache() / "compiled")

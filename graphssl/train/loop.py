@@ -59,7 +59,7 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.step.device)
-        self._recorded: bool | None = None
+        self._said_why = False
 
     def run(self, start: int = 0) -> Outcome:
         """Runs to the end, to an interruption, or to a loss that is not finite (RunError)."""
@@ -106,7 +106,7 @@ class Loop:
             seen += sum(len(b.index) for b in group)
             images += sum(len(b.index) for b in group)
             self.outcome.step = number + 1
-            self._say_how()
+            self._say_why()
             if (number + 1) % self.train.log_every == 0 or number + 1 == end:
                 self._check_finite()
                 now = time.perf_counter()
@@ -126,13 +126,12 @@ class Loop:
                 break
         return outputs
 
-    def _say_how(self) -> None:
-        """Once, when it is known whether steps can be launched as one."""
+    def _say_why(self) -> None:
+        """Once, where it has turned out that steps cannot be launched as one."""
         replay = self.step.replay
-        if self._recorded is None and replay is not None and (replay.active or replay.reason is not None):
-            self._recorded = replay.active
-            if replay.reason is not None:
-                self.progress.message(f"steps are not launched as one CUDA graph: {replay.reason}")
+        if replay is not None and replay.reason is not None and not self._said_why:
+            self._said_why = True
+            self.progress.message(f"steps are not launched as one CUDA graph: {replay.reason}")
 
     # -- what is noted on the way --------------------------------------------------------------------------
 
@@ -142,9 +141,8 @@ class Loop:
             **{f"loss/{k}": v for k, v in outputs["terms"].items()},
             **{f"mi/{k}": v for k, v in outputs["bounds"].items()},
         }
-        read = torch.stack(
-            [v.detach().float() for v in scalars.values()]
-        ).tolist()  # all at once: the device is waited for
+        # All at once: the device is waited for.
+        read = torch.stack([v.detach().float() for v in scalars.values()]).tolist()
         values = dict(zip(scalars, read, strict=True))
         loss = self.outcome.loss = values["loss"]
         self.progress.update(step, loss, self.step.rate, speed)

@@ -45,8 +45,9 @@ def set_rates(optimizer: Optimizer, train: spec.Train, step: int, steps: int, st
     base = train.optimizer.lr
     scheduled = base * rate_at(train.schedule, step, steps, steps_per_epoch)
     for group in optimizer.param_groups:
-        own = train.nodes.get(group["nodes"][0], spec.PerNode()).lr  # the same for all nodes of a group
-        group["factor"] = own.at(step, steps, steps_per_epoch) if isinstance(own, Schedule) else own
+        own = train.nodes.get(group["nodes"][0])  # alike for all nodes of a group
+        if own is not None and isinstance(own.lr, Schedule):
+            group["factor"] = own.lr.at(step, steps, steps_per_epoch)
         rate = (scheduled if group["follows"] else base) * group["factor"]
         if isinstance(group["lr"], Tensor):
             group["lr"].fill_(rate)

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 import torch
 
 from ..data import Batch
+from ..errors import reason_of
 
 __all__ = ["CudaRecorder", "Recorder", "Replay", "recording"]
 
@@ -99,7 +100,7 @@ def _reason(error: BaseException) -> str:
     """The first line of what went wrong first: ending a broken recording fails as well, and hides why."""
     while error.__context__ is not None:
         error = error.__context__
-    return (str(error).strip() or type(error).__name__).splitlines()[0].rstrip(".")
+    return reason_of(error).rstrip(".")
 
 
 class CudaRecorder:
