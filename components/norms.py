@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
 from torch import Tensor, nn
+from torch._subclasses.fake_tensor import FakeTensor
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -120,8 +121,11 @@ class _SplitBatchNorm(_BatchNorm):
         self._check(input)
         assert self.num_batches_tracked is not None
         self.num_batches_tracked.add_(1)
-        # Part by part the native kernels are fastest; the compiler does better with one formula for all parts.
-        return self._at_once(input) if torch.compiler.is_compiling() else self._one_by_one(input)
+        if torch.compiler.is_compiling():  # which does better with one formula for all parts
+            return self._at_once(input)
+        if input.is_meta or isinstance(input, FakeTensor):  # no data: shapes and memory are those of the whole batch
+            return super().forward(input)
+        return self._one_by_one(input)  # with the native kernels, which are fastest
 
     def _check(self, input: Tensor) -> None:
         b = len(input)

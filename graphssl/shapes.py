@@ -7,12 +7,12 @@ is built and its arguments are known. Nothing is computed and no memory is used.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from .component import DataFacts, Sizes, Unbound, build
@@ -77,6 +77,7 @@ class _Inference:
     values: dict[int, Any] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
     flops: dict[str, int] = field(default_factory=dict)
+    results: dict[Any, tuple[Any, int]] = field(default_factory=dict)  # of calls, with their multiply-adds times two
 
     def __post_init__(self) -> None:
         facts = self.data
@@ -191,18 +192,22 @@ class _Inference:
             (slot,) = call.inputs()
             self.values[call.outputs[0].id] = self.values[slot.id]
             return
-        counter = FlopCounterMode(display=False)
         args, kwargs = self._arguments(call)
-        try:
-            with torch.no_grad(), counter:
-                result = getattr(self.modules[call.node], call.method)(*args, **kwargs)
-        except Exception as error:
-            given = tuple(inputs_of(call, self._signature(call), self.values))
-            failure = Failure(call, error, (args, kwargs), given, self.graph.nodes, self.modules, self.letters)
-            self._fail(call.node, failure.problem(self.graph.source))
-            return
+        key = _likeness(call, args, kwargs)
+        if key not in self.results:
+            counter = FlopCounterMode(display=False)
+            try:
+                with torch.no_grad(), counter:
+                    result = getattr(self.modules[call.node], call.method)(*args, **kwargs)
+            except Exception as error:
+                given = tuple(inputs_of(call, self._signature(call), self.values))
+                failure = Failure(call, error, (args, kwargs), given, self.graph.nodes, self.modules, self.letters)
+                self._fail(call.node, failure.problem(self.graph.source))
+                return
+            self.results[key] = result, counter.get_total_flops()
         if call.method == "forward":
-            self.flops[call.node] = self.flops.get(call.node, 0) + counter.get_total_flops()
+            result, flops = self.results[key]
+            self.flops[call.node] = self.flops.get(call.node, 0) + flops
             self._store(call, result)
 
     def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:
@@ -271,6 +276,14 @@ def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]]) -> Proble
         elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
             return Problem(f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}", call.span)
     return None
+
+
+def _likeness(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Equal for calls that differ in nothing but their data, such as of an encoder with each of many views."""
+    given = (*args, *kwargs.values())
+    if call.draws or not all(isinstance(a, Tensor) for a in given):
+        return call.outputs[0].id if call.outputs else (call.node, call.method)
+    return call.node, call.method, tuple(kwargs), tuple((a.shape, a.stride(), a.dtype) for a in given)
 
 
 def built(node: Node, sizes: Sizes, modules: Mapping[str, nn.Module]) -> nn.Module:

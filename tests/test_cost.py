@@ -75,7 +75,7 @@ def measured(checked: Checked) -> int:
 
 @pytest.mark.slow
 @pytest.mark.parametrize("batch", [8, 16])
-@pytest.mark.parametrize("text", [BYOL, SIMCLR], ids=["byol", "simclr"])
+@pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
 def test_memory_of_resnet_18_is_within_15_percent(write: Write, text: str, batch: int) -> None:
     checked = check(write(text, RESNET18, sized(batch)))
     assert predicted(checked).memory == pytest.approx(measured(checked), rel=0.15)
@@ -157,7 +157,7 @@ def test_a_prediction_allocates_nothing(write: Write) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.parametrize("batch", [64, 256])
-@pytest.mark.parametrize("text", [BYOL, SIMCLR], ids=["byol", "simclr"])
+@pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
 def test_memory_on_a_gpu_is_within_15_percent(write: Write, text: str, batch: int) -> None:
     checked = check(write(text, RESNET18, sized(batch), ("train: {", "train: {compile: off, ")))
     step, given = step_of(checked, CUDA), batches(checked, CUDA)

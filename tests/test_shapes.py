@@ -10,6 +10,7 @@ from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
 
 from graphssl.api import check
 from graphssl.checked import validated
+from graphssl.components.encoder import ResNet
 from graphssl.shapes import match
 
 
@@ -176,6 +177,22 @@ def test_flops_are_counted_per_node(write: Write) -> None:
     shapes = check(write(BYOL)).shapes
     assert shapes.flops["encoder"] == shapes.flops["target"] - 2 * shapes.flops["projector"] // 2
     assert shapes.flops["encoder"] > 100 * shapes.flops["projector"]
+
+
+def test_calls_that_differ_only_in_their_data_are_run_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes through a large encoder are most of what `check` does; views of one size need one."""
+    multicrop = "{use: augment.multicrop, wide: 2, small: 3, small_size: 16}"
+    changes = [
+        ("{use: augment.byol, flip: 0, blur: 0, solarize: 0}", multicrop),
+        ("  x: augment(batch.image)", "  wide, small: augment(batch.image)\n  x: views(wide, small)"),
+        ("z: target(x)", "z: target(wide)"),
+    ]
+    sizes, maps = [], ResNet.maps
+    monkeypatch.setattr(ResNet, "maps", lambda self, image: (sizes.append(image.shape[-1]), maps(self, image))[1])
+    shapes = validated(write(BYOL, *changes)).shapes
+    assert sizes == [32, 16, 32], "the encoder with either size, and the target"
+    encoder = shapes.flops["target"] - 2 * shapes.flops["projector"] // 5  # of the wide views
+    assert encoder < shapes.flops["encoder"] < 5 / 2 * encoder, "all five are counted"
 
 
 def test_match() -> None:

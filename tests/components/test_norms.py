@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import copy
+from contextlib import nullcontext
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 import torch
 from torch import Tensor, nn
 from torch._dynamo.testing import CompileCounterWithBackend
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.nn import functional
 
 from graphssl.components.norms import (
     Batch,
@@ -242,6 +246,20 @@ def test_compiled_it_keeps_channels_last() -> None:
     compiled = torch.compile(SplitBatchNorm2d(3, 4), fullgraph=True, backend="aot_eager")
     x = values(12, 3, 4, 5, dtype=torch.float32).contiguous(memory_format=torch.channels_last)
     assert compiled(x).is_contiguous(memory_format=torch.channels_last)
+
+
+@pytest.mark.parametrize(("mode", "device"), [(nullcontext, "meta"), (FakeTensorMode, "cpu")], ids=["meta", "fake"])
+def test_without_data_the_parts_are_not_gone_through(mode: Any, device: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """`check` runs networks with hundreds of norms, for their shapes and memory only."""
+    one = Mock(wraps=functional.batch_norm)
+    monkeypatch.setattr(functional, "batch_norm", one)
+    with mode():
+        with torch.device(device):
+            norm = SplitBatchNorm2d(3, splits=4)
+        assert norm(torch.empty(12, 3, 4, 5, device=device)).shape == (12, 3, 4, 5)
+        assert one.call_count == 1
+        with pytest.raises(ValueError, match="a batch of 10 does not part into 4"):
+            norm(torch.empty(10, 3, 4, 5, device=device))
 
 
 @pytest.mark.parametrize(("cls", "_", "shape"), KINDS)
