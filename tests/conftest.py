@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, before torch asks
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import pytest
 import torch
@@ -83,6 +87,12 @@ evaluate: {features: encoder, knn: {k: 5, every: 1}}
 Write = Callable[..., Path]
 
 
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """All tests on up to 8 cores; a file or two are sooner done in this process."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return min(cores, 8) if config.args_source is config.ArgsSource.TESTPATHS else 0
+
+
 def pytest_configure() -> None:
     """A shell's background job, as CI may be, ignores Ctrl-C and hands that on: the tests start as on a terminal."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -90,10 +100,11 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Tests marked `gpu` are skipped where there is no CUDA device."""
-    if not torch.cuda.is_available():
-        for item in items:
-            if item.get_closest_marker("gpu"):
+    """Tests marked `gpu` are skipped where there is no CUDA device, and have it to themselves where there is one."""
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(pytest.mark.xdist_group("gpu"))
+            if not torch.cuda.is_available():
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
 
 
