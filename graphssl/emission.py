@@ -14,7 +14,7 @@ import torch
 from torch import fx
 
 from .graph import Graph, Term
-from .ports import Port, detached, flattened, held, joined, parted, unflattened
+from .ports import Port, detached, flattened, held, joined, outlasting, parted, unflattened
 from .schedule import Schedule
 from .shapes import Shapes
 from .together import together
@@ -65,10 +65,10 @@ class Emission:
         return self.fx
 
     def commit(self) -> fx.Graph:
-        """The updates, on what the forward pass carried out."""
+        """The updates, on what the forward pass carried out: those that read scores before those that write entries."""
         self.fx, self.folded = fx.Graph(), {}
         self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
-        for call in self.graph.update_calls():
+        for call in sorted(self.graph.update_calls(), key=lambda call: not _reads_scores(call)):
             node = self.fx.get_attr(call.node)
             ports = self.graph.nodes[call.node].component.updates[call.method].inputs
             args, kwargs = self._arguments(call, ports)
@@ -217,9 +217,14 @@ class Emission:
         self.slots[slot.id] = node
 
     def _held(self, slot: Slot) -> fx.Node:
-        """What is carried out. Scores are computed first: by the time of an update another may have written entries."""
-        node = self._detached(slot)
-        return self.fx.call_function(held, (node,)) if slot.kind == "scores" else node
+        """What is carried out. Scores whose entries may be others by the time of the update are computed first."""
+        if slot.kind != "scores":
+            return self._detached(slot)
+        readers = {c.node for c in self.graph.update_calls() if _reads_scores(c)}
+        writes = any(port.kind == "negatives" for name in readers for port in self.graph.nodes[name].forward.outputs)
+        if writes:
+            return self.fx.call_function(held, (self._detached(slot),))
+        return self.fx.call_function(detached, (self.fx.call_function(outlasting, (self.slots[slot.id],)),))
 
     def _detached(self, slot: Slot) -> fx.Node:
         node = self.slots[slot.id]
@@ -276,6 +281,10 @@ class Emission:
         if total.target in (operator.add, operator.mul):
             total._rename("loss")
         return total
+
+
+def _reads_scores(call: Call) -> bool:
+    return any(slot.kind == "scores" for slot in call.inputs())
 
 
 def readable(code: str) -> str:

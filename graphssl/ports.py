@@ -23,7 +23,7 @@ from .pairs import PIECE, Own, Pairs, lengths, whole
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port", "PortError",
-    "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths", "parted",
+    "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths", "outlasting", "parted",
     "signature_of", "tensors_of", "unflattened", "whole",
 ]  # fmt: skip
 
@@ -76,7 +76,8 @@ class Scores(_Scores):
     same: `b n` or None; True where a pair is a further positive. Only objectives that know of it use those pairs.
 
     Negatives may be given as `Pairs` and a mask as `Own`, so that large ones take no room; read by their names they
-    are tensors all the same. An objective that needs no more than `pairs.log_sum_exp` spares the memory.
+    are tensors all the same. An objective that needs no more than `pairs.log_sum_exp` or `pairs.total` spares
+    the memory.
     """
 
     __slots__ = ()
@@ -260,6 +261,11 @@ def held(value: Any) -> Any:
     if isinstance(value, Negatives | Scores):
         return type(value)(*(whole(member) for member in value))  # type: ignore[arg-type]  # None stays None
     return value
+
+
+def outlasting(scores: Scores) -> Scores:
+    """The scores as they may wait for the optimizer's step: computed where it may change the entries."""
+    return held(scores) if scores.pairs is not None and scores.pairs.entries.requires_grad else scores
 
 
 def joined(values: Sequence[Any]) -> Any:

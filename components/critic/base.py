@@ -10,14 +10,12 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes
-from graphssl.ports import Negatives, Pairs, Scores, whole
+from graphssl.ports import Negatives, Pairs, Scores
 
 from ..numeric import unit, wide
-from .picked import picked_products
+from .picked import many, picked_products
 
 __all__ = ["DotProduct", "against", "beside", "check_rows", "dot_products"]
-
-ROW = 50  # scores of a full matrix product cost about as much as one gathered entry, at 32 to 128 numbers an entry
 
 
 class DotProduct(nn.Module):
@@ -66,7 +64,8 @@ def dot_products(
 
     def every(query: Tensor, entries: Tensor) -> Pairs | Tensor:
         pairs = Pairs(query, entries, cosine)
-        return pairs if pairs.large else pairs.whole()
+        spares = pairs.large and (negatives.pick is None or not entries.requires_grad)
+        return pairs if spares else pairs.whole()
 
     return negatives.scores(positive, against(query, negatives, every, partial(picked_products, cosine=cosine)))
 
@@ -84,10 +83,12 @@ def against(
     """
     check_rows(query, negatives)
     entries, pick = negatives.entries, negatives.pick
-    if pick is not None and len(entries) > ROW * pick.shape[1]:
+    if pick is not None and not many(len(entries), pick.shape[1]):
         return picked(query, entries, pick)
     scores = every(query, entries)
-    return scores if pick is None else whole(scores).gather(1, pick)
+    if pick is None:
+        return scores
+    return picked(query, entries, pick) if isinstance(scores, Pairs) else scores.gather(1, pick)
 
 
 def check_rows(query: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]) -> None:

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
-from graphssl.ports import Scores
+from graphssl.ports import Pairs, Scores
 
 from ..numeric import wide
 
@@ -20,7 +20,8 @@ class Clip(nn.Module):
     """limit * tanh(score / limit): scores to scores between -limit and limit.
 
     AMDIM (Bachman et al. 2019, arXiv:1906.00910), for the logits of InfoNCE; `objective.score_penalty` goes with it,
-    on the scores before the clipping. Mask and `same` go on as they are; scores are float32.
+    on the scores before the clipping. Mask and `same` go on as they are; scores are float32. Negatives that the critic
+    has left uncomputed are left so.
     """
 
     class Config(NodeConfig):
@@ -32,10 +33,15 @@ class Clip(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Scores, "b ...", "b n"]:
+        return scores._replace(positive=self._clip(scores.positive), negative=self._negatives(scores))
+
+    def _negatives(self, scores: Scores) -> Pairs | Tensor | None:
+        pairs = scores.pairs
+        if pairs is not None and pairs.limit is None:
+            limit = self.limit
+            return pairs._replace(limit=limit if isinstance(limit, Tensor) else pairs.query.new_full((), limit))
         negative = scores.negative
-        return scores._replace(
-            positive=self._clip(scores.positive), negative=None if negative is None else self._clip(negative)
-        )
+        return None if negative is None else self._clip(negative)
 
     def _clip(self, score: Tensor) -> Tensor:
         return self.limit * (wide(score) / self.limit).tanh()

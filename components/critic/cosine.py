@@ -18,9 +18,9 @@ class Cosine(DotProduct):
     float32, in -1/temperature to 1/temperature. MoCo and NPID use 0.07, MoCo v2 0.2, SimCLR 0.1 to 0.5. BYOL's
     regression takes the cosine itself: 1, the default. Keys with positions, `b ... d`, give positives `b ...`.
 
-    More than 16 MiB of scores with negatives that the batch shares are left to the objective: InfoNCE, N-pair, DCL and
-    Donsker-Varadhan compute a piece of them at a time and hold no more, the others all of them. So the softmax over a
-    bank of a million entries needs no `b n` matrix, and no step copies a bank.
+    More than 16 MiB of scores with negatives that the batch shares are left to the objective, also by way of
+    `critic.clip`: all but SupCon, triplets, margins and f-divergences compute a piece of them at a time and hold no
+    more. So the softmax over a bank of a million entries needs no `b n` matrix, and no step copies a bank.
     """
 
     cosine = True

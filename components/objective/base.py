@@ -3,8 +3,8 @@
 A pair is no negative where the mask says so, and where it is a further positive (`same`). Such a pair has no
 gradient, whatever its score. The mean over no negatives at all is 0.
 
-Where negatives are so many that a critic has left their scores uncomputed, `log_sum_exp` and `numbers` do without the
-`b n` scores; all other functions compute them.
+Where negatives are so many that a critic has left their scores uncomputed, `log_sum_exp`, `total`, `mean_of` and
+`numbers` do without the `b n` scores; all other functions compute them.
 """
 
 from __future__ import annotations
@@ -19,8 +19,11 @@ from graphssl.ports import Own, Scores
 
 from ..numeric import wide
 
-__all__ = ["counts", "either", "log_sum", "log_sum_exp", "lowest", "mean_over", "negatives", "numbers", "positives"]
+__all__ = [
+    "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "negatives", "numbers", "positives", "total",
+]  # fmt: skip
 
+Function = Callable[[Tensor], Tensor]
 Excluded = Annotated[Tensor, "b n"] | None  # True where a pair is no negative; None where all are
 
 
@@ -34,12 +37,16 @@ def negatives(scores: Scores, who: str) -> tuple[Annotated[Tensor, "b n"], Exclu
 
     Raises ValueError where the critic was given no negatives; `who` is the objective, as it calls itself.
     """
+    return wide(_all(scores, who)), either(scores.mask, scores.same)
+
+
+def _all(scores: Scores, who: str) -> Tensor:
     negative = scores.negative
     if negative is None:
         raise ValueError(
             f"{who} needs negatives: give the critic a third value, from a queue, a memory bank or the batch"
         )
-    return wide(negative), either(scores.mask, scores.same)
+    return negative
 
 
 def either(one: Tensor | None, other: Tensor | None) -> Tensor | None:
@@ -57,12 +64,6 @@ def lowest(tensor: Tensor) -> float:
     return torch.finfo(tensor.dtype).min
 
 
-def counts(negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b"]:
-    """How many negatives each query has, as floats."""
-    n = negative.new_full((len(negative),), negative.shape[1])
-    return n if excluded is None else n - excluded.sum(1)
-
-
 def log_sum(negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b"]:
     """log sum exp over the negatives of each query; `lowest` where it has none."""
     if excluded is not None:
@@ -77,13 +78,21 @@ def log_sum_exp(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
     return scores.pairs.log_sum_exp(_excluded(scores))
 
 
+def total(function: Function, shift: Annotated[Tensor, "b"], scores: Scores, who: str) -> Annotated[Tensor, "b"]:
+    """The sum of function(score - shift) over the negatives of each query, a piece at a time as `log_sum_exp`.
+
+    function: torch's exp, softplus or square.
+    """
+    if scores.pairs is not None:
+        return scores.pairs.total(function, shift, _excluded(scores))
+    negative, excluded = negatives(scores, who)
+    return _values(lambda t: function(t - shift[:, None]), negative, excluded).sum(1)
+
+
 def numbers(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
-    """As `counts`; scores that are not computed yet are not needed for it."""
-    if scores.pairs is None:
-        return counts(*negatives(scores, who))
-    b, n = scores.pairs.shape
-    excluded = _excluded(scores)
-    found = scores.pairs.query.new_full((b,), n)
+    """How many negatives each query has, as floats; scores that are not computed yet are not needed for it."""
+    b, n = (scores.pairs or _all(scores, who)).shape
+    found, excluded = positives(scores).new_full((b,), n), _excluded(scores)
     if isinstance(excluded, Own):
         return found - 1
     return found if excluded is None else found - excluded.sum(1)
@@ -95,10 +104,23 @@ def _excluded(scores: Scores) -> Own | Excluded:
     return own or either(scores.mask, scores.same)
 
 
-def mean_over(function: Callable[[Tensor], Tensor], negative: Tensor, excluded: Excluded) -> Annotated[Tensor, ""]:
+def mean_of(function: Function, shift: float, scores: Scores, who: str) -> Annotated[Tensor, ""]:
+    """The mean of function(score - shift) over all negatives of the batch together, as `total`."""
+    if scores.pairs is None:
+        return mean_over(lambda t: function(t - shift if shift else t), *negatives(scores, who))
+    every = scores.pairs.total(function, shift, _excluded(scores))
+    return every.sum() / numbers(scores, who).sum().clamp(min=1)
+
+
+def mean_over(function: Function, negative: Tensor, excluded: Excluded) -> Annotated[Tensor, ""]:
     """The mean of a function of the scores, over all negatives of the batch together."""
+    values = _values(function, negative, excluded)
+    return values.mean() if excluded is None else values.sum() / (~excluded).sum().clamp(min=1)
+
+
+def _values(function: Function, negative: Tensor, excluded: Excluded) -> Annotated[Tensor, "b n"]:
+    """A function of the scores, 0 where a pair is no negative."""
     if excluded is None:
-        return function(negative).mean()
+        return function(negative)
     # Twice: a value that is not finite would come back as a gradient that is not a number.
-    values = function(negative.masked_fill(excluded, 0)).masked_fill(excluded, 0)
-    return values.sum() / (~excluded).sum().clamp(min=1)
+    return function(negative.masked_fill(excluded, 0)).masked_fill(excluded, 0)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from graphssl.ports import Scores
 
-from .base import counts, log_sum, negatives, positives
+from .base import log_sum_exp, numbers, positives, total
 
 __all__ = ["first_estimate", "nce"]
 
@@ -25,18 +25,13 @@ def nce(scores: Scores, log_z: float | Tensor) -> Annotated[Tensor, ""]:
 
     The sum over the m negatives, the mean over the queries; several positives of a query count as their mean.
     """
-    positive, (negative, excluded) = positives(scores), negatives(scores, "NCE")
-    threshold = log_z + torch.log(counts(negative, excluded))[:, None]  # -inf without negatives: then h is 1
-    if excluded is not None:
-        negative = negative.masked_fill(excluded, 0)
-    noise = functional.softplus(negative - threshold)
-    if excluded is not None:
-        noise = noise.masked_fill(excluded, 0)
-    return functional.softplus(threshold - positive).mean() + noise.sum(1).mean()
+    threshold = log_z + torch.log(numbers(scores, "NCE"))  # -inf without negatives: then h is 1
+    data = functional.softplus(threshold[:, None] - positives(scores))
+    return data.mean() + total(functional.softplus, threshold, scores, "NCE").mean()
 
 
 def first_estimate(scores: Scores) -> Annotated[Tensor, ""]:
     """log(Z / N) from the scores of one batch: the log of the mean of exp(T), over positives and negatives."""
-    positive, (negative, excluded) = positives(scores), negatives(scores, "NCE")
-    total = torch.logaddexp(torch.logsumexp(positive, (0, 1)), torch.logsumexp(log_sum(negative, excluded), 0))
-    return total - torch.log(counts(negative, excluded).sum() + positive.numel())
+    positive, others = positives(scores), log_sum_exp(scores, "NCE")
+    every = torch.logaddexp(torch.logsumexp(positive, (0, 1)), torch.logsumexp(others, 0))
+    return every - torch.log(numbers(scores, "NCE").sum() + positive.numel())

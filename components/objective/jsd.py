@@ -11,7 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import mean_over, negatives, positives
+from .base import mean_of, positives
 
 __all__ = ["JSD"]
 
@@ -31,8 +31,7 @@ class JSD(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        negative, excluded = negatives(scores, "JSD")
-        return functional.softplus(-positives(scores)).mean() + mean_over(functional.softplus, negative, excluded)
+        return functional.softplus(-positives(scores)).mean() + mean_of(functional.softplus, 0, scores, "JSD")
 
     def bound(self, loss: Tensor, scores: Scores) -> Tensor:
         """log 4 - loss, never above log 4: not mutual information in nats.

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import mean_over, negatives, positives
+from .base import mean_of, positives
 
 __all__ = ["NWJ"]
 
@@ -33,8 +33,7 @@ class NWJ(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        negative, excluded = negatives(scores, "NWJ")
-        return mean_over(lambda t: torch.exp(t - 1), negative, excluded) - positives(scores).mean()
+        return mean_of(torch.exp, 1, scores, "NWJ") - positives(scores).mean()
 
     def bound(self, loss: Tensor, scores: Scores) -> Tensor:
         """-loss, a lower bound of the mutual information."""

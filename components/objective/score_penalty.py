@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
 from ..numeric import wide
-from .base import positives
+from .base import numbers, positives, total
 
 __all__ = ["ScorePenalty"]
 
@@ -32,11 +33,20 @@ class ScorePenalty(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        positive = positives(scores)
-        if scores.negative is None:
-            return positive.square().mean()
-        negative = wide(scores.negative)
-        n: int | Tensor = negative.numel()
-        if scores.mask is not None:
-            negative, n = negative.masked_fill(scores.mask, 0), (~scores.mask).sum()
-        return (positive.square().sum() + negative.square().sum()) / (positive.numel() + n)
+        positive, (squares, n) = positives(scores), _of_negatives(scores)
+        return (positive.square().sum() + squares) / (positive.numel() + n)
+
+
+def _of_negatives(scores: Scores) -> tuple[Tensor | int, Tensor | int]:
+    """The sum of their squares, and how many they are."""
+    if scores.pairs is not None:
+        scores = scores._replace(same=None)
+        zero = scores.positive.new_zeros(len(scores.positive))
+        return total(torch.square, zero, scores, "the penalty").sum(), numbers(scores, "the penalty").sum()
+    negative, mask = scores.negative, scores.mask
+    if negative is None:
+        return 0, 0
+    negative = wide(negative)
+    if mask is None:
+        return negative.square().sum(), negative.numel()
+    return negative.masked_fill(mask, 0).square().sum(), (~mask).sum()

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
-from graphssl.ports import Negatives
+from graphssl.ports import Negatives, Scores, detached
 
 from ..critic.base import dot_products
 
@@ -23,7 +23,7 @@ class Nearest(nn.Module):
     NNCLR, equations 2 and 3 (Dwibedi et al. 2021, arXiv:2104.14548), whose support set is a queue: `nearest(z,
     queue())`. Entries come back as they are stored. Those that the support's mask leaves out, such as a sample's own
     in a memory bank, are not taken; a key for which it leaves none stays as it is. Of equally near ones the first is
-    taken. Never carries a gradient.
+    taken. Never carries a gradient. Of many cosines only a piece is held at a time.
     """
 
     class Config(NodeConfig):
@@ -33,15 +33,21 @@ class Nearest(nn.Module):
         super().__init__()
 
     def forward(self, key: Annotated[Tensor, "b d"], support: Annotated[Negatives, "n d"]) -> Annotated[Tensor, "b d"]:
-        key, entries = key.detach(), support.entries.detach()
-        cosine = dot_products(key, key, Negatives(entries, support.pick), 1.0, cosine=True).negative
-        assert cosine is not None
-        if support.mask is not None:
-            cosine = cosine.masked_fill(support.mask, -math.inf)
-        best = cosine.argmax(1, keepdim=True)
+        key, support = key.detach(), detached(support)
+        best = _best(dot_products(key, key, support, 1.0, cosine=True))
+        place = best.clamp(min=0)
         if support.pick is not None:
-            best = support.pick.gather(1, best)
-        found = entries[best[:, 0]]
-        if support.mask is None:
-            return found
-        return torch.where(support.mask.all(1, keepdim=True), key.to(found.dtype), found)
+            place = support.pick.gather(1, place[:, None])[:, 0]
+        found = support.entries[place]
+        return torch.where((best < 0)[:, None], key.to(found.dtype), found)
+
+
+def _best(scores: Scores) -> Annotated[Tensor, "b"]:
+    """Where the best score of each query is; -1 where all are masked."""
+    if scores.pairs is not None:
+        return scores.pairs.nearest(scores.own or scores.mask)
+    cosine, mask = scores.negative, scores.mask
+    assert cosine is not None
+    if mask is None:
+        return cosine.argmax(1)
+    return cosine.masked_fill(mask, -math.inf).argmax(1).masked_fill(mask.all(1), -1)

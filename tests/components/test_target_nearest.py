@@ -6,10 +6,11 @@ import pytest
 import torch
 from torch import Tensor
 
+from graphssl import pairs
 from graphssl.component import Sizes, build
 from graphssl.components.negatives import InBatch, Queue
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives
+from graphssl.ports import Negatives, Own
 
 
 def values(b: int = 5, n: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -94,3 +95,14 @@ def test_half_precision_keys_among_float32_entries(dtype: torch.dtype) -> None:
     assert found.dtype == torch.float32
     assert torch.equal(found[1:], build(Nearest)(key.to(dtype).float(), Negatives(entries))[1:])
     assert torch.equal(found[0], key[0].to(dtype).float())
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+@pytest.mark.parametrize("large", [False, True])
+def test_a_support_for_other_samples_is_refused(rows: int, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if large:
+        monkeypatch.setattr(pairs, "PIECE", 1)
+    key, entries = values()
+    for mask in (torch.zeros(rows, 9, dtype=torch.bool), Own(torch.arange(rows), 9)):
+        with pytest.raises(ValueError, match=f"made for {rows} samples, and there are 5 queries"):
+            build(Nearest)(key, Negatives(entries, None, mask))
