@@ -53,15 +53,16 @@ def run(
     from . import checked as made
     from .results import summary
     from .session import resumed, started
+    from .train.progress import say
 
     _collect_garbage()
     if graph is not None:
         checked = made.check(graph, sets or [])
         _warn(checked.warnings)
-        result = started(checked, made.choose_device(device), name, typer.echo)
+        result = started(checked, made.choose_device(device), name, say)
     else:
-        result = resumed(resume or "", sets or [], made.choose_device(device), typer.echo)
-    typer.echo(summary(result))
+        result = resumed(resume or "", sets or [], made.choose_device(device), say)
+    say(summary(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -270,7 +271,7 @@ class _Said(logging.Handler):
     """What is imported for a graph is said on stderr, before it is."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        typer.echo(record.getMessage(), err=True)
+        _say_aside(record.getMessage())
 
 
 def _say_imports() -> None:
@@ -281,7 +282,14 @@ def _say_imports() -> None:
 
 def _warn(warnings: tuple[Problem, ...]) -> None:
     for warning in warnings:
-        typer.echo(warning.render(), err=True)
+        _say_aside(warning.render())
+
+
+def _say_aside(text: str) -> None:
+    """On stderr, which may be closed: what a command is for goes on."""
+    from .train.progress import say
+
+    say(text, err=True)
 
 
 def main() -> None:
@@ -300,9 +308,6 @@ def main() -> None:
         _fail(f"graphssl: {error}", FAILED)
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        sys.exit(FAILED)
     except Exception as error:
         if os.environ.get("GRAPHSSL_TRACEBACK"):
             raise
@@ -313,5 +318,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    print(message, file=sys.stderr)
+    _say_aside(message)
     sys.exit(code)

@@ -8,6 +8,7 @@ updates. Randomness is drawn by `Program.draw`, outside of both.
 from __future__ import annotations
 
 import hashlib
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -88,6 +89,15 @@ class Program:
                 where = f"{call.span.file}:{call.span.line}:{call.span.column}"
                 reason = str(again).split("\n\nWhile executing", 1)[0].strip()  # what fx adds
                 return RunError(f"{where}: '{call.node}' failed: {type(again).__name__}: {reason}")
+        return error
+
+    def blame(self, error: Exception) -> Exception:
+        """Names the node that the error passed through: where a step is recorded, nothing may be run again."""
+        names = {id(self.node(name)): name for name in self.graph.nodes}
+        for frame, _ in traceback.walk_tb(error.__traceback__):
+            name = names.get(id(frame.f_locals.get("self")))
+            if name is not None:
+                return RunError(f"'{name}' failed: {type(error).__name__}: {error}")
         return error
 
 

@@ -8,12 +8,12 @@ stands outside of them are kept. Weights keep their names, and the numbers stay 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 __all__ = ["blocks", "recomputed"]
@@ -51,24 +51,38 @@ def _recomputing(cls: type[nn.Module]) -> type[nn.Module]:
             return plain(*args, **kwargs)
         if torch.compiler.is_compiling():  # where a state that is written twice is written once
             return checkpoint(plain, *args, use_reentrant=False, **kwargs)
+        if _recorded(args):  # torch says that, too, but as a request to report it
+            raise RuntimeError("recompute reads the state of the random generators, unless the step is compiled")
         contexts = functools.partial(_contexts, self)
         return checkpoint(plain, *args, use_reentrant=False, context_fn=contexts, **kwargs)
 
     return type(cls.__name__, (cls,), {"forward": forward, "__module__": cls.__module__, "__doc__": cls.__doc__})
 
 
+def _recorded(args: tuple[Any, ...]) -> bool:
+    """Whether what is computed from the arguments becomes part of a CUDA graph."""
+    return any(isinstance(a, Tensor) and a.is_cuda for a in args) and torch.cuda.is_current_stream_capturing()
+
+
 def _contexts(module: nn.Module) -> tuple[AbstractContextManager[Any], AbstractContextManager[Any]]:
-    return nullcontext(), _unwritten(module)
+    """Of the forward pass, and of the same in the backward pass."""
+    states = [
+        (m, name, state.clone()) for m in module.modules() for name, state in m._buffers.items() if state is not None
+    ]
+    return nullcontext(), _reading(states)
 
 
 @contextmanager
-def _unwritten(module: nn.Module) -> Iterator[None]:
-    """States are copies for a while: batch norm's running statistics would move a second time with the same batch."""
-    states = [(m, name, state) for m in module.modules() for name, state in m._buffers.items() if state is not None]
-    for owner, name, state in states:
-        owner._buffers[name] = state.clone()
+def _reading(states: Sequence[tuple[nn.Module, str, Tensor]]) -> Iterator[None]:
+    """States are, for a while, what they were before the forward pass, which may have moved them.
+
+    And what is moved again are these: batch norm's own running statistics move once with a batch.
+    """
+    now = [(owner, name, owner._buffers[name]) for owner, name, _ in states]
+    for owner, name, before in states:
+        owner._buffers[name] = before
     try:
         yield
     finally:
-        for owner, name, state in states:
+        for owner, name, state in now:
             owner._buffers[name] = state

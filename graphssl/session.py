@@ -77,7 +77,10 @@ def _open(checked: Checked, device: torch.device, report: Report) -> Datasets:
             said = done * 10 // total
             report(f"reading images: {done:,} of {total:,}")
 
-    return open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
+    data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
+    if data.train.steps < train.accumulate:
+        raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
+    return data
 
 
 def _change(data: Datasets, payload: dict[str, Any]) -> str | None:
@@ -126,10 +129,6 @@ class _Session:
     def run(self, payload: dict[str, Any] | None) -> Result:
         graph, train = self.checked.graph, self.checked.graph.spec.train
         per_epoch = self.data.train.steps // train.accumulate
-        if per_epoch == 0:
-            raise RunError(
-                f"an epoch has {self.data.train.steps} batches, fewer than train.accumulate: {train.accumulate}"
-            )
         steps = train.steps or train.epochs * per_epoch
         if payload is not None and payload["step"] >= steps:
             self.report(f"the run {self.folder.name} has finished: there is nothing to resume")

@@ -18,7 +18,8 @@ aten = torch.ops.aten
 WAITS = {
     aten._local_scalar_dense.default, aten.nonzero.default, aten.masked_select.default, aten.equal.default,
     aten.is_nonzero.default, aten._unique2.default, aten.unique_consecutive.default, aten.unique_dim.default,
-    aten.repeat_interleave.Tensor, aten.bincount.default,
+    aten.repeat_interleave.Tensor, aten.bincount.default, aten.multinomial.default,
+    aten.lift_fresh.default,  # of `torch.tensor`: numbers of the host, which the device would copy
 }  # fmt: skip
 
 
@@ -39,8 +40,8 @@ class Tape(TorchDispatchMode):
 
 
 def _waits(func: Any, args: Any) -> bool:
-    by_mask = func is aten.index.Tensor and any(i is not None and i.dtype == torch.bool for i in args[1])
-    return func in WAITS or by_mask
+    indexed = func in (aten.index.Tensor, aten.index_put_.default, aten.index_put.default)
+    return func in WAITS or (indexed and any(i is not None and i.dtype == torch.bool for i in args[1]))
 
 
 class TapeRecorder:

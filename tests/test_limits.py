@@ -57,6 +57,30 @@ def test_the_verdict(device: bool, idle: bool, wait: float, step: float, expecte
     assert verdict.startswith(expected)
 
 
+def test_being_held_back_by_a_busy_device_is_no_waiting_for_data() -> None:
+    """The host, far ahead, waits for room where it asks for the next batch; one batch in ten does come late."""
+    made = world(True)
+    made.epoch(0, 1, count=1)  # is left out
+    for number, _ in enumerate(made.limits.waits(made.batches(8, 10))):
+        with made.limits.step():
+            made.now += 2
+        made.idle = number == 8
+    verdict = made.limits.verdict()
+    assert verdict is not None
+    assert verdict == (
+        "limited by arithmetic: the device was busy at 90% of the steps' starts, 8% of the time waiting for data"
+    )
+
+
+@pytest.mark.parametrize("compiled", [False, True])
+def test_compiling_is_advised_where_it_is_not_done(compiled: bool) -> None:
+    made = World(idle=True)
+    made.limits = Limits(CPU, lambda: made.now, lambda: True, compiled)
+    made.epoch(1, 9)
+    verdict = str(made.limits.verdict())
+    assert verdict.endswith("; a larger data.batch helps" if compiled else "batch, or train.compile: 'on', helps")
+
+
 def test_it_is_said_once() -> None:
     made = world(False)
     made.epoch(1, 1)

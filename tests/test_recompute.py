@@ -10,6 +10,7 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, Write, problems_of
 from torch import Tensor, nn
+from torch.nn.utils.parametrizations import spectral_norm
 
 from graphssl.checked import check
 from graphssl.compiler import compile_graph
@@ -72,6 +73,18 @@ def test_running_statistics_move_once_for_each_call() -> None:
     expected = 0.9 * (0.1 * x.double().mean(0)) + 0.1 * y.double().mean(0)
     torch.testing.assert_close(norm.running_mean.double(), expected, rtol=1e-5, atol=1e-6)
     assert norm.num_batches_tracked == 2
+
+
+def test_a_state_that_the_forward_pass_moves_is_read_as_it_was() -> None:
+    """Spectral normalisation takes a step of the power iteration in each call, and divides by what it finds."""
+    torch.manual_seed(0)
+    plain = nn.Sequential(nn.Sequential(spectral_norm(nn.Linear(6, 6)), nn.Tanh()))
+    again = recomputed(copy.deepcopy(plain))
+    inputs = [torch.randn(4, 6, generator=torch.Generator().manual_seed(i)) for i in range(2)]
+    assert torch.equal(step(plain, inputs), step(again, inputs))
+    for p, q in zip(plain.parameters(), again.parameters(), strict=True):
+        assert torch.equal(p.grad, q.grad)  # type: ignore[arg-type]
+    assert all(torch.equal(a, b) for a, b in zip(plain.buffers(), again.buffers(), strict=True))
 
 
 class Noisy(nn.Module):

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -18,7 +21,7 @@ from graphssl.compiler import compile_graph
 from graphssl.data import Batch
 from graphssl.source import packaged
 from graphssl.train.precision import resolve
-from graphssl.train.replay import WARM_UP, Recorder
+from graphssl.train.replay import WARM_UP, CudaRecorder, Recorder
 from graphssl.train.step import Step
 
 CPU = torch.device("cpu")
@@ -104,10 +107,130 @@ def test_a_step_that_cannot_be_recorded_says_why_and_goes_on(write: Write) -> No
         a, b = plain(number, given), step(number, given)
         assert torch.equal(a["loss"], b["loss"])
     assert step.replay is not None
-    assert step.replay.reason == "aten._local_scalar_dense.default waits for the device"
+    assert str(step.replay.reason).endswith("RuntimeError: aten._local_scalar_dense.default waits for the device")
     assert not step.replay.active
     assert recorder.launched == 0
     same(plain, step)
+
+
+def test_the_reason_is_what_went_wrong_in_the_step(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither what a node had caught before, nor that a broken recording cannot be ended."""
+    step, recorder = recorded(lambda r: fresh(check(write(SIMCLR)), r))
+    record = recorder.record
+
+    def broken(*args: Any) -> Any:
+        try:
+            return record(*args)
+        except Exception as error:
+            raise RuntimeError("operation failed due to a previous error during capture") from error
+
+    def recording(*_: Any) -> bool:
+        return step.replay is not None and bool(step.replay._held)
+
+    def fails(*_: Any) -> None:
+        if recording():
+            try:
+                raise KeyError("some cache's")
+            except KeyError:
+                raise ValueError("cannot be recorded.") from None
+
+    monkeypatch.setattr("graphssl.train.step.recording", recording)
+    recorder.record = broken  # type: ignore[method-assign]
+    step.program.node("projector").register_forward_hook(fails)
+    for number in range(WARM_UP + 1):
+        step(number, [batch(16, number)])
+    assert step.replay is not None
+    assert step.replay.reason == "'projector' failed: ValueError: cannot be recorded"
+
+
+def test_recomputing_without_a_compiler_is_not_recorded(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = check(write(SIMCLR, ("width: 8", "width: 8, recompute: true")))
+    plain, (step, _) = unrecorded(lambda r: fresh(checked, r)), recorded(lambda r: fresh(checked, r))
+    for number in range(WARM_UP + 2):
+        plain(number, [batch(16, number)])
+    assert step.replay is not None
+    monkeypatch.setattr("graphssl.recompute._recorded", lambda _: bool(step.replay and step.replay._held))
+    for number in range(WARM_UP + 2):
+        step(number, [batch(16, number)])
+    reason = "recompute reads the state of the random generators, unless the step is compiled"
+    assert str(step.replay.reason).endswith(reason)
+    same(plain, step)
+
+
+class Generator:
+    """A generator on a CUDA device, which keeps refusing to draw while it takes a recording to be under way."""
+
+    def __init__(self) -> None:
+        self.fresh: torch.Generator | None = None
+
+    def initial_seed(self) -> int:
+        return 5
+
+    def graphsafe_set_state(self, fresh: torch.Generator) -> None:
+        self.fresh = fresh
+
+
+class Device:
+    """What `CudaRecorder` asks of torch.cuda. breaks: whether CUDA breaks the recording off: ending it fails too."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, breaks: bool) -> None:
+        self.breaks, self.waiting, self.stream, self.ended = breaks, 0, "default", list[str]()
+        self.default = Generator()
+        fakes = {
+            "Stream": lambda _: SimpleNamespace(device=CPU, index=0), "stream": self.on, "graph": self.graph,
+            "CUDAGraph": lambda: SimpleNamespace(register_generator_state=lambda _: None),
+            "graph_pool_handle": lambda: "pool", "default_generators": {None: self.default},
+            "get_sync_debug_mode": lambda: 0, "set_sync_debug_mode": lambda mode: setattr(self, "waiting", mode),
+        }  # fmt: skip
+        for name, fake in fakes.items():
+            monkeypatch.setattr(torch.cuda, name, fake)
+        monkeypatch.setattr(torch._C, "_cuda_endAllocateToPool", self.end, raising=False)
+
+    @contextlib.contextmanager
+    def on(self, stream: Any) -> Iterator[None]:
+        before, self.stream = self.stream, "side"
+        try:
+            yield
+        finally:
+            self.stream = before
+
+    @contextlib.contextmanager
+    def graph(self, graph: Any, pool: str, stream: Any, capture_error_mode: str) -> Iterator[None]:
+        self.stream = "side, by the graph"
+        try:
+            yield
+        finally:
+            if self.breaks:
+                raise RuntimeError("a previous error during capture")
+            self.stream = "side"
+
+    def end(self, index: int | None, pool: str) -> None:
+        self.ended.append(pool)
+        if not self.breaks:
+            raise RuntimeError("not currently recording to mempool_id")
+
+
+@pytest.mark.parametrize("breaks", [False, True])
+def test_what_a_recording_that_failed_leaves_behind(monkeypatch: pytest.MonkeyPatch, breaks: bool) -> None:
+    """Nothing: neither the other stream, nor memory put off, nor generators that take it to be under way."""
+    device, generator = Device(monkeypatch, breaks), Generator()
+
+    def waits() -> dict[str, Any]:
+        assert (device.waiting, device.stream) == ("error", "side, by the graph")
+        raise RuntimeError("called a synchronizing CUDA operation")
+
+    with pytest.raises(RuntimeError, match="previous error" if breaks else "synchronizing"):
+        CudaRecorder(CPU).record(waits, [generator])  # type: ignore[list-item]
+    assert (device.waiting, device.stream, device.ended) == (0, "default", ["pool"])
+    for each in (generator, device.default):
+        assert each.fresh is not None
+        assert each.fresh.initial_seed() == 5
+
+
+def test_a_recording_that_ends_well_is_launched(monkeypatch: pytest.MonkeyPatch) -> None:
+    device, generator = Device(monkeypatch, False), Generator()
+    assert CudaRecorder(CPU).record(lambda: {"loss": 1}, [generator]) == {"loss": 1}  # type: ignore[list-item]
+    assert (device.waiting, device.stream, device.ended, generator.fresh) == (0, "default", [], None)
 
 
 def test_the_first_loss_that_is_not_finite_is_remembered(write: Write) -> None:
@@ -122,7 +245,17 @@ def test_the_first_loss_that_is_not_finite_is_remembered(write: Write) -> None:
     assert step.first_not_finite() == WARM_UP + 1
 
 
-@pytest.mark.parametrize("wait", [lambda x: x.item(), lambda x: x.nonzero(), lambda x: torch.ones(1)[x > 0]])
+def put(x: Tensor) -> None:
+    torch.zeros(1)[x > 0] = x
+
+
+@pytest.mark.parametrize(
+    "wait",
+    [
+        lambda x: x.item(), lambda x: x.nonzero(), lambda x: torch.ones(1)[x > 0], put, lambda x: x.multinomial(1),
+        lambda x: torch.tensor([1.0]),
+    ],
+)  # fmt: skip
 def test_the_tape_notices_waits(wait: Any) -> None:
     x = torch.ones(1)
     with pytest.raises(RuntimeError, match="waits for the device"), Tape():
@@ -160,7 +293,7 @@ def test_on_a_gpu_a_step_that_cannot_be_recorded_says_why(write: Write) -> None:
     for number in range(WARM_UP + 3):
         step(number, [batch(16, number, device)])
     assert step.replay is not None
-    assert step.replay.reason
+    assert step.replay.reason == "'projector' failed: RuntimeError: called a synchronizing CUDA operation"
     assert all(v.isfinite().all() for _, v in state(step))
 
 

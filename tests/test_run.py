@@ -20,6 +20,7 @@ from graphssl.data.folder import listing
 from graphssl.errors import RunError
 from graphssl.runs import RunFolder
 from graphssl.train.checkpoint import Checkpoints, load, save
+from graphssl.train.progress import Progress, say
 
 SHORT = (("epochs: 2", "steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
 QUICK = (("epochs: 2", "steps: 1"), ("knn: {k: 5, every: 1}", "knn: null"))
@@ -149,6 +150,85 @@ def test_ctrl_c_writes_a_checkpoint_and_exits_with_130(here: Path, write: Write)
     assert "graphssl run --resume long" in output
     assert "Traceback" not in output
     assert json.loads((here / "runs/long/run.json").read_text())["status"] == "killed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("read", [0, 1], ids=["nothing is read", "a line is read"])
+def test_a_reader_that_goes_away_does_not_stop_a_run(here: Path, write: Write, read: int) -> None:
+    """`graphssl run GRAPH 2>&1 | head -1`: warnings may fill that line, before there is a run."""
+    path = write(MOCO, *QUICK, ("norm: {use: split_batch, splits: 4}", "norm: batch"))  # warned of: G305
+    with subprocess.Popen(
+        command("run", str(path), "--name", "unread", "--device", "cpu"), cwd=here,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for _ in range(read):
+            assert b"warning" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=120) == 0
+    assert json.loads((here / "runs/unread/run.json").read_text())["status"] == "finished"
+
+
+def test_a_run_without_any_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`graphssl run GRAPH >&-`: Python has no stdout then."""
+    monkeypatch.setattr(sys, "stdout", None)
+    say("a line")
+    with Progress(1, 1) as progress:
+        progress.message("another")
+        progress.update(1, 1.0, 0.1, 10.0)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(here: Path, write: Write) -> None:
+    path = write(
+        SIMCLR, *QUICK, ("{steps", "{accumulate: 100, steps"), ("data: {", "allow: [G402]\ndata: {last: keep, ")
+    )
+    with pytest.raises(RunError, match=r"an epoch has 94 batches, fewer than train\.accumulate: 100"):
+        graphssl.run(path, name="short", device="cpu", report=lambda _: None)
+    assert not (here / "runs/short").exists()
+
+
+@pytest.mark.slow
+def test_an_error_that_nobody_reads_keeps_its_exit_code(here: Path) -> None:
+    with subprocess.Popen(
+        command("run", "no_such_graph"), cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 2
+
+
+def test_a_run_says_why_its_steps_are_not_compiled(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from graphssl.train.step import Step
+
+    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
+    build = Step.__init__
+
+    def breaking(self: Step, *args: object, **kwargs: object) -> None:
+        build(self, *args, **kwargs)  # type: ignore[arg-type]
+        self.program.node("projector").register_forward_hook(lambda *_: torch._dynamo.graph_break())
+
+    monkeypatch.setattr(Step, "__init__", breaking)
+    graphssl.run(write(SIMCLR, ("epochs: 2", "steps: 3"), QUICK[1]), name="plain", device="cpu", report=lambda _: None)
+    (line,) = (s for s in capsys.readouterr().out.split("\n") if "not compiled" in s)
+    assert line.startswith("steps are not compiled: ")
+    assert "graph_break" in line
+
+
+def test_memory_that_is_full_says_what_helps(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    from graphssl.train.step import Step
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+
+    monkeypatch.setattr(Step, "__call__", full)
+    expected = (
+        r"^a step with a batch of 16 does not fit the memory of cpu \(CUDA out of memory. Tried .* 2 GiB\). A sma"
+    )
+    with pytest.raises(RunError, match=expected):
+        graphssl.run(write(SIMCLR, *QUICK), name="full", device="cpu", report=lambda _: None)
+    assert json.loads((here / "runs/full/run.json").read_text())["status"] == "failed"
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(here: Path, write: Write) -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import os
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from torch.amp import GradScaler
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphssl.api import check
+from graphssl.cache import user_cache
 from graphssl.compiler import compile_graph
 from graphssl.components.augment import base
 from graphssl.data import Batch
@@ -98,8 +101,8 @@ def test_one_commit_for_each_optimizer_step(write: Write) -> None:
     step(0, [batch(seed=0), batch(seed=1)])
     assert int(step.program.node("queue").head) == 32
     calls: list[int] = []
-    commit = step._commit
-    step._commit = lambda *c: (calls.append(len(c[0])), commit(*c))
+    commit = step._functions["commit"]
+    step._functions["commit"] = lambda *c: (calls.append(len(c[0])), commit(*c))
     step(1, [batch(seed=2), batch(seed=3)])
     assert calls == [32]
 
@@ -143,7 +146,8 @@ OPTIMIZERS = pytest.mark.parametrize("optimizer", [SGD, LARS, ADAM, CLIP], ids=[
 def test_a_skipped_step_leaves_everything_but_batch_statistics(write: Write, optimizer: str, compiled: bool) -> None:
     step = make(write, MOCO, (SGD, optimizer))
     if compiled:
-        step._commit_unless = torch.compile(step._commit_unless, fullgraph=True, dynamic=False)
+        compiled_updates = torch.compile(step._functions["commit_unless"], fullgraph=True, dynamic=False)
+        step._functions["commit_unless"] = compiled_updates
     scaler = scaled(step)
     step(0, [batch()])
     for name in ("queue", "target"):
@@ -246,6 +250,15 @@ def test_a_failing_node_is_named_with_its_line(write: Write) -> None:
         step(0, [batch()])
 
 
+def test_memory_that_is_full_is_no_fault_of_a_node(write: Write) -> None:
+    """`batch: auto` goes on with fewer."""
+    step = make(write, SIMCLR)
+    full = torch.OutOfMemoryError("CUDA out of memory.")
+    step.program.node("projector").register_forward_pre_hook(lambda *_: (_ for _ in ()).throw(full))
+    with pytest.raises(torch.OutOfMemoryError):
+        step(0, [batch()])
+
+
 def test_state_and_load(write: Write) -> None:
     one, two = make(write, MOCO), make(write, MOCO, ("epochs: 2", "epochs: 2, seed: 5"))
     one(0, [batch()])
@@ -272,12 +285,89 @@ def test_what_compile_means() -> None:
 def test_where_compiled_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
-    keep_compiled()
+    keep_compiled([])
     assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
     assert cache_dir() != str(tmp_path / "graphssl" / "compiled"), "torch has set its own"
-    keep_compiled()
+    keep_compiled([])
     assert cache_dir() == str(tmp_path / "graphssl" / "compiled")
+
+
+def test_compiled_code_is_kept_elsewhere_where_the_folder_cannot_be_made(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default := os.path.join(tempfile.gettempdir(), "torchinductor_me"))
+    keep_compiled([])
+    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == default
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python gives where there is none
+    assert user_cache().parent == Path(tempfile.gettempdir())
+
+
+def test_compiled_code_is_of_the_sources_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """torch's own key has the names of a package's operators, and would take the gradient that they once had."""
+    package = tmp_path / "somebodys"
+    package.mkdir()
+    (package / "__init__.py").write_text("")
+    (package / "critic.py").write_text("class Critic: ...")
+    (package / "operators.py").write_text("2 * gradient")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
+    classes = [importlib.import_module("somebodys.critic").Critic]
+
+    def tag() -> str:
+        keep_compiled(classes)
+        return torch.compiler.config.cache_key_tag
+
+    monkeypatch.setattr(torch.compiler.config, "cache_key_tag", "")
+    first = tag()
+    assert tag() == first
+    (package / "operators.py").write_text("3 * gradient")
+    assert tag() != first
+    (package / "operators.py").write_text("2 * gradient")
+    assert tag() == first
+    monkeypatch.setenv("TORCH_COMPILE_CACHE_KEY_TAG", "theirs")
+    assert tag() == f"theirs{first}"
+
+
+def breaking(write: Write, choice: str) -> Step:
+    step = make(write, SIMCLR, ("{epochs", f"{{compile: '{choice}', epochs"))
+    step.program.node("projector").register_forward_hook(lambda *_: torch._dynamo.graph_break())
+    return step
+
+
+def test_a_step_that_does_not_compile_is_taken_as_it_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = make(write, SIMCLR)
+    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
+    step = breaking(write, "auto")
+    assert step.compiled
+    for number in range(2):
+        a, b = plain(number, [batch()]), step(number, [batch()])
+        assert torch.equal(a["loss"], b["loss"])
+    assert not step.compiled
+    assert step.uncompiled is not None
+    assert "graph_break" in step.uncompiled
+    for (name, x), y in zip(weights(plain).items(), weights(step).values(), strict=True):
+        assert torch.equal(x, y), name
+
+
+def test_a_step_that_is_to_be_compiled_and_does_not_compile_is_told(write: Write) -> None:
+    with pytest.raises(RunError, match=r"^the step does not compile: .*graph_break.*\. train\.compile: 'off' trains"):
+        breaking(write, "on")(0, [batch()])
+
+
+def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)
+    for choice in ("auto", "on"):
+        step = make(write, SIMCLR, ("{epochs", f"{{compile: '{choice}', epochs"))
+        step.program.node("projector").register_forward_pre_hook(lambda *_: torch.ones(2) @ torch.ones(3))
+        with pytest.raises(RunError, match=r"graph\.yaml:12:\d+: 'projector' failed: RuntimeError: "):
+            step(0, [batch()])
 
 
 @pytest.fixture

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
+import hashlib
 import os
+import sys
 import tempfile
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 
 import torch
 
 from ..cache import user_cache
 
-__all__ = ["compiles", "keep_compiled"]
+__all__ = ["compiles", "failed_to_compile", "keep_compiled"]
 
 
 def compiles(choice: str, device: torch.device) -> bool:
@@ -17,12 +22,44 @@ def compiles(choice: str, device: torch.device) -> bool:
     return choice == "on" or (choice == "auto" and device.type == "cuda")
 
 
-def keep_compiled() -> None:
+def failed_to_compile(error: BaseException) -> bool:
+    """Whether an error is the compiler's: code that it does not take, or a machine without a C compiler, say."""
+    from torch._dynamo.exc import TorchDynamoException  # seconds, where nothing is compiled
+
+    return isinstance(error, TorchDynamoException)
+
+
+def keep_compiled(classes: Iterable[type]) -> None:
     """Has torch keep compiled code in the user's cache folder, where a restart of the machine leaves it.
 
-    `TORCHINDUCTOR_CACHE_DIR`, where the user has set it, says where instead.
+    `TORCHINDUCTOR_CACHE_DIR`, where the user has set it, says where instead; where the folder cannot be written, torch
+    keeps it among the temporary files. Code is taken again as long as the sources are the same: of torch, whose keys
+    say so, of the framework, and of the packages of the classes. torch's keys name an operator of our own, or of the
+    user's, without the code of its gradient.
     """
+    torch.compiler.config.cache_key_tag = os.environ.get("TORCH_COMPILE_CACHE_KEY_TAG", "") + _fingerprint(classes)
     # torchvision, once imported, has set torch's own default, which is among the temporary files.
     default = os.path.join(tempfile.gettempdir(), "torchinductor_")
     if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default).startswith(default):
-        os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(user_cache() / "compiled")
+        folder = user_cache() / "compiled"
+        with contextlib.suppress(OSError):
+            folder.mkdir(parents=True, exist_ok=True)
+        if os.access(folder, os.W_OK):
+            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+
+
+def _fingerprint(classes: Iterable[type]) -> str:
+    names = {__name__, *(c.__module__ for c in classes)}
+    files = {file for name in names for file in _files(name) if file.is_file()}
+    contents = sorted(hashlib.sha256(file.read_bytes()).digest() for file in files)
+    return hashlib.sha256(b"".join(contents)).hexdigest()
+
+
+def _files(module: str) -> Iterator[Path]:
+    """A module's file, and all of the packages that it is in. What is typed into a notebook has none."""
+    names = module.split(".")
+    for i in range(1, len(names)):
+        for folder in getattr(sys.modules.get(".".join(names[:i])), "__path__", ()):
+            yield from Path(folder).rglob("*.py")
+    if (file := getattr(sys.modules.get(module), "__file__", None)) is not None:
+        yield Path(file)

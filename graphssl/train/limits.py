@@ -23,13 +23,18 @@ FASTER_DATA = "more data.workers, or data.resident: memory, helps"
 class Limits:
     """Notes, step by step, how long the host waited for data, and whether the device had run out of work.
 
-    The first steps are left out: in them kernels are chosen and compiled, and the step is recorded.
+    A batch that comes while the device is busy has kept nobody waiting: the host, when it is too far ahead, is held
+    back where it asks for the next one. The first steps are left out: in them kernels are chosen and compiled, and the
+    step is recorded.
     idle: whether the device has done all that it was given; on a CUDA device an event behind each step says so, and
-    a CPU is busy whenever the host is.
+    a CPU is busy whenever the host is. compiled: whether the steps are.
     """
 
-    def __init__(self, device: torch.device, clock: Clock = time.perf_counter, idle: Idle | None = None) -> None:
+    def __init__(
+        self, device: torch.device, clock: Clock = time.perf_counter, idle: Idle | None = None, compiled: bool = False
+    ) -> None:
         self._clock = clock
+        self._device, self._compiled = device, compiled
         self._event = torch.cuda.Event() if device.type == "cuda" else None
         self._idle = idle if self._event is None else self._event.query
         self._left_out = WARM_UP + 1 if device.type == "cuda" else 1
@@ -51,7 +56,11 @@ class Limits:
             except StopIteration:
                 return
             if self._counts():
-                self._data += self._clock() - began
+                waited = self._clock() - began
+                if self._idle is None or self._idle():
+                    self._data += waited
+                else:
+                    self._between += waited
             yield value
 
     @contextlib.contextmanager
@@ -62,7 +71,7 @@ class Limits:
             self._idles += self._idle()
         yield
         if self._event is not None and not self._said:
-            self._event.record()
+            self._event.record(torch.cuda.current_stream(self._device))
         self._ended = self._clock()
         if counts:
             self._launch += self._ended - began
@@ -86,7 +95,8 @@ class Limits:
         starved = f"the device had nothing to do at {idle:.0%} of the steps' starts, {waits}"
         if self._data > self._launch:
             return f"limited by data: {starved}; {FASTER_DATA}"
-        return f"limited by launches: {starved}; a larger data.batch, or train.compile: 'on', helps"
+        compiling = "" if self._compiled else ", or train.compile: 'on',"
+        return f"limited by launches: {starved}; a larger data.batch{compiling} helps"
 
     def _counts(self) -> bool:
         return not self._said and self._steps >= self._left_out

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 import torch
 
 from ..data import Batch, Datasets
-from ..errors import RunError
+from ..errors import RunError, reason_of
 from ..evaluate import CollapseWatch, Judge, measure
 from ..spec import Evaluate, Train
 from .checkpoint import Checkpoints
@@ -58,8 +58,8 @@ class Loop:
     outcome: Outcome = field(default_factory=Outcome)
 
     def __post_init__(self) -> None:
-        self.limits = Limits(self.step.device)
-        self._said_why = False
+        self.limits = Limits(self.step.device, compiled=self.step.compiled)
+        self._said_why: set[str] = set()
 
     def run(self, start: int = 0) -> Outcome:
         """Runs to the end, to an interruption, or to a loss that is not finite (RunError)."""
@@ -103,6 +103,8 @@ class Loop:
                     outputs = self.step(number, group)
             except NonFiniteError as error:
                 raise self._not_finite(number, str(error)) from error
+            except torch.OutOfMemoryError as error:
+                raise self._too_large(len(group[0].index), error) from error
             seen += sum(len(b.index) for b in group)
             images += sum(len(b.index) for b in group)
             self.outcome.step = number + 1
@@ -127,11 +129,16 @@ class Loop:
         return outputs
 
     def _say_why(self) -> None:
-        """Once, where it has turned out that steps cannot be launched as one."""
+        """Once each, where it has turned out that steps cannot be compiled, or launched as one."""
         replay = self.step.replay
-        if replay is not None and replay.reason is not None and not self._said_why:
-            self._said_why = True
-            self.progress.message(f"steps are not launched as one CUDA graph: {replay.reason}")
+        found = {
+            "compiled": self.step.uncompiled,
+            "launched as one CUDA graph": None if replay is None else replay.reason,
+        }
+        for what, reason in found.items():
+            if reason is not None and what not in self._said_why:
+                self._said_why.add(what)
+                self.progress.message(f"steps are not {what}: {reason}")
 
     # -- what is noted on the way --------------------------------------------------------------------------
 
@@ -200,6 +207,13 @@ class Loop:
     def _check_finite(self) -> None:
         if (step := self.step.first_not_finite()) is not None:
             raise self._not_finite(step, "read when next logged")
+
+    def _too_large(self, batch: int, error: Exception) -> RunError:
+        return RunError(
+            f"a step with a batch of {batch} does not fit the memory of {self.step.device} "
+            f"({reason_of(error).rstrip('.')}). "
+            "A smaller data.batch, data.batch: auto, or recompute: true in the encoder helps."
+        )
 
     def _not_finite(self, step: int, terms: str) -> RunError:
         good = self.checkpoints.latest_path()

@@ -53,7 +53,7 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
     if not groups:
         raise RunError("there is nothing to train: no node of the graph has a parameter that takes a gradient")
     keyed = [{**group, **_keys(kind, train, device if recorded else None)} for kind, group in groups.items()]
-    return _optimizer(train.optimizer, keyed, device)
+    return _optimizer(train.optimizer, keyed, device, recorded)
 
 
 def is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -94,15 +94,17 @@ def _keys(kind: _Kind, train: spec.Train, rates_on: torch.device | None) -> dict
     return {**keys, "adapted": kind.regularised} if isinstance(train.optimizer, spec.Lars) else keys
 
 
-def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: torch.device) -> Optimizer:
+def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: torch.device, recorded: bool) -> Optimizer:
     fused = device.type in ("cpu", "cuda")
     if isinstance(config, spec.Sgd):
         sgd = SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
         return _with_momentum(sgd) if config.momentum else sgd
     if isinstance(config, spec.AdamW):
         first, second = config.betas
-        cuda = device.type == "cuda"
-        return AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=cuda)
+        capturable = recorded and device.type == "cuda"
+        adamw = AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
+        adamw._warned_capturable_if_run_uncaptured = True  # it warms up, that is why
+        return adamw
     return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)
 
 

@@ -12,14 +12,14 @@ import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import IO, TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
-__all__ = ["Progress"]
+__all__ = ["Progress", "say"]
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.2, 10.0
 NARROWEST_BAR, WIDEST_BAR = 8, 40
@@ -124,7 +124,7 @@ class Progress:
         except (OSError, SystemExit, ValueError):  # rich exits when a pipe breaks; ValueError: the file is closed
             self._open = False
             if self._on_stdout:
-                _discard_stdout()
+                _discard(sys.stdout)
 
 
 class _Lines:
@@ -150,10 +150,7 @@ class _Lines:
         self.say(" ".join([*where, *_pairs(measured), f"left={left}"]))
 
     def say(self, text: str) -> None:
-        file = self._console.file if self._console else sys.stdout
-        encoding = getattr(file, "encoding", None) or "utf-8"
-        file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-        file.flush()
+        _print(text, self._console.file if self._console else sys.stdout)
 
 
 class _Line:
@@ -205,7 +202,7 @@ class _Line:
 
 def _view(console: Console | None) -> _View:
     if console is None:
-        if not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
+        if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             return _Lines(None)
         from rich.console import Console as TerminalConsole
 
@@ -244,9 +241,26 @@ def _printable(text: str) -> str:
     return "".join(c for c in text if c.isprintable() or c == "\n")
 
 
-def _discard_stdout() -> None:
-    """Points stdout nowhere, so that neither later prints nor the interpreter's last flush fail."""
+def say(text: str, *, err: bool = False) -> None:
+    """A line before or after the progress, on stdout or stderr. It stops a run as little: the results are on disk."""
+    file = sys.stderr if err else sys.stdout
+    try:
+        _print(text, file)
+    except (OSError, ValueError):
+        _discard(file)
+
+
+def _print(text: str, file: IO[str] | None) -> None:
+    if file is None:  # closed before Python began
+        return
+    encoding = getattr(file, "encoding", None) or "utf-8"
+    file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    file.flush()
+
+
+def _discard(file: IO[str]) -> None:
+    """Points a stream nowhere, so that neither later prints nor the interpreter's last flush fail."""
     with contextlib.suppress(OSError, ValueError):
         handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, sys.stdout.fileno())
+        os.dup2(handle, file.fileno())
         os.close(handle)

@@ -8,6 +8,7 @@ set before it.
 from __future__ import annotations
 
 import contextlib
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
@@ -87,20 +88,22 @@ class Replay:
                 ours.copy_(theirs)
 
     def _record(self) -> bool:
+        reasons: list[str] = []  # ending a broken recording fails as well, and would hide why
+
+        def run() -> dict[str, Any]:
+            try:
+                return self._body(self._held)
+            except Exception as error:
+                reasons.append(reason_of(error))
+                raise
+
         try:
-            self._outputs = self._recorder.record(lambda: self._body(self._held), self._generators)
+            self._outputs = self._recorder.record(run, self._generators)
         except Exception as error:  # whatever a node does that cannot be recorded
-            self.reason = _reason(error)
+            self.reason = (*reasons, reason_of(error))[0].rstrip(".")
             self._held = []
             self._undo()
         return self.reason is None
-
-
-def _reason(error: BaseException) -> str:
-    """The first line of what went wrong first: ending a broken recording fails as well, and hides why."""
-    while error.__context__ is not None:
-        error = error.__context__
-    return reason_of(error).rstrip(".")
 
 
 class CudaRecorder:
@@ -121,18 +124,54 @@ class CudaRecorder:
         current.wait_stream(self._stream)
 
     def record(self, run: Run, generators: Sequence[torch.Generator]) -> dict[str, Any]:
-        graph = torch.cuda.CUDAGraph()
+        graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()
         for generator in generators:
             graph.register_generator_state(generator)
-        # Threads of the data's may go on using the device: only this thread's calls are held against the recording.
-        with torch.cuda.graph(graph, stream=self._stream, capture_error_mode="thread_local"):
-            outputs = run()
+        try:
+            # The stream is left in any case, which `graph` does not do where it cannot end the recording.
+            # Threads of the data's may go on using the device: only this thread's calls are held against the recording.
+            with (
+                torch.cuda.stream(self._stream),
+                torch.cuda.graph(graph, pool, self._stream, capture_error_mode="thread_local"),
+                _waiting_refused(),
+            ):
+                outputs = run()
+        except Exception:
+            self._abandon(pool, generators)
+            raise
         self._graph = graph
         return outputs
+
+    def _abandon(self, pool: Any, generators: Sequence[torch.Generator]) -> None:
+        """Has torch forget a recording that CUDA broke off, which it takes to be under way still.
+
+        The allocator would put off giving back what other streams have used, batches above all, until its end; and
+        generators would refuse to draw.
+        """
+        index = self._stream.device.index
+        with contextlib.suppress(RuntimeError):  # it has ended: only Python failed
+            torch._C._cuda_endAllocateToPool(index, pool)
+        for generator in (*generators, torch.cuda.default_generators[index]):
+            fresh = torch.Generator(self._device)
+            fresh.manual_seed(generator.initial_seed())  # nothing has been drawn from it yet
+            generator.graphsafe_set_state(fresh)
 
     def launch(self) -> None:
         assert self._graph is not None
         self._graph.replay()
+
+
+@contextlib.contextmanager
+def _waiting_refused() -> Iterator[None]:
+    """An operation that waits for the device fails before it is asked for: CUDA would break the recording off."""
+    before = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():  # that the mode may change
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
+    try:
+        yield
+    finally:
+        torch.cuda.set_sync_debug_mode(before)
 
 
 def recording(device: torch.device) -> bool:

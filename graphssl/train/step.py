@@ -10,10 +10,10 @@ from torch import Tensor
 
 from ..compiler import Program, seed_of
 from ..data import Batch
-from ..errors import RunError
+from ..errors import RunError, reason_of
 from ..ports import joined
 from ..spec import Train
-from .compiling import compiles, keep_compiled
+from .compiling import compiles, failed_to_compile, keep_compiled
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
@@ -37,6 +37,7 @@ class Step:
     steps, steps_per_epoch: optimizer steps of the whole training and of an epoch, which the schedules span.
     recorder: records the step to launch it as one; default on a CUDA device, unless `train.cuda_graph` is off.
     rate: the learning rate of the last step, before the nodes' own factors.
+    compiled: whether steps are. uncompiled: why they are not, though they should be; None otherwise.
     """
 
     def __init__(
@@ -56,14 +57,16 @@ class Step:
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.generator = torch.Generator(device)
         self.compiled = compiles(train.compile, device)
-        self._forward: Any = module
-        self._commit: Any = program.commit
-        self._commit_unless: Any = _revocable(program)
+        self.uncompiled: str | None = None
+        self._plain: dict[str, Callable[..., Any]] = {
+            "forward": module, "commit": program.commit, "commit_unless": _revocable(program)
+        }  # fmt: skip
+        self._functions = self._plain
         if self.compiled:
-            keep_compiled()
-            self._forward = torch.compile(module, fullgraph=True, dynamic=False)
-            self._commit = torch.compile(self._commit, fullgraph=True, dynamic=False)
-            self._commit_unless = torch.compile(self._commit_unless, fullgraph=True, dynamic=False)
+            keep_compiled([node.component.cls for node in program.graph.nodes.values()])
+            self._functions = {
+                name: torch.compile(function, fullgraph=True, dynamic=False) for name, function in self._plain.items()
+            }
         self.rate = 0.0
         self._number = torch.zeros((), dtype=torch.int64, device=device)
         self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
@@ -96,9 +99,9 @@ class Step:
         carried = self._join([o["carried"] for o in outputs])
         with torch.no_grad():
             if skipped is None:
-                self._commit(*carried)
+                self._call("commit", *carried)
             else:
-                self._commit_unless(skipped, *carried)
+                self._call("commit_unless", skipped, *carried)
         means = _mean(outputs)
         bad = ~torch.isfinite(means["loss"]) & (self._spoilt < 0)
         self._spoilt.copy_(torch.where(bad, self._number, self._spoilt))
@@ -116,12 +119,12 @@ class Step:
         arguments = (*(getattr(batch, name) for name in self.program.inputs), *draws)
         try:
             with self.precision.autocast():
-                output: dict[str, Any] = self._forward(*arguments)
-        except RunError:
+                output: dict[str, Any] = self._call("forward", *arguments)
+        except (RunError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             if recording(self.device):
-                raise
+                raise self.program.blame(error) from error
             raise self.program.locate(arguments, error) from error
         loss = output["loss"]
         # No sync on a CPU: before weights are spoilt.
@@ -129,6 +132,25 @@ class Step:
             raise NonFiniteError(output["terms"])
         torch.autograd.backward(self._scaled(loss * share))
         return output
+
+    def _call(self, name: str, *arguments: Any) -> Any:
+        """One of the step's functions: all as they are written from then on, where one turns out not to compile.
+
+        Nothing has been computed by then: the compiler looks at tensors without data.
+        """
+        try:
+            return self._functions[name](*arguments)
+        except Exception as error:
+            if not self.compiled or recording(self.device) or not failed_to_compile(error):
+                raise
+            self.compiled, self.uncompiled = False, reason_of(error).rstrip(".")
+            self._functions = self._plain
+            result = self._functions[name](*arguments)  # a node that fails is no matter of the compiler's
+            if self.train.compile == "on":
+                raise RunError(
+                    f"the step does not compile: {self.uncompiled}. train.compile: 'off' trains without"
+                ) from error
+            return result
 
     def _scaled(self, loss: Tensor) -> Tensor:
         scaler = self.precision.scaler
@@ -193,7 +215,7 @@ def _revocable(program: Program) -> Callable[..., None]:
         before = [state.clone() for state in states]
         program.commit(*carried)
         for state, old in zip(states, before, strict=True):
-            state.copy_(torch.where(skipped, old, state))
+            torch.where(skipped, old, state, out=state)
 
     return commit_unless
 
