@@ -180,6 +180,9 @@ class _Session:
             what = "image could not be read and was" if bad.count == 1 else "images could not be read and were"
             more = " ..." if bad.count > len(bad.names) else ""
             yield f"{bad.count} {what} skipped: {', '.join(bad.names)}{more}"
+        if bad.refused:
+            what = "batch" if bad.refused == 1 else "batches"
+            yield f"the device left {bad.refused:,} {what} of JPEGs to the CPU: {bad.refusal}"
 
     def _finished(self, payload: dict[str, Any]) -> Result:
         facts = self.folder.facts()

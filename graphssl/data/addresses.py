@@ -12,6 +12,7 @@ from ..errors import RunError, reason_of
 
 SUFFIX = ".tar"
 TRAIN, HELD_OUT = ("train",), ("test", "val", "valid", "validation")
+HERE = re.compile(r"^(file|local)://")
 REMOTE = re.compile(r"^[a-z][a-z0-9+.-]*(::|://)")
 BRACES = re.compile(r"\{([^{}]*)\}")
 RANGE = re.compile(r"(\d+)\.\.(\d+)")
@@ -27,8 +28,8 @@ class NoShardsError(RunError):
 
 
 def is_remote(address: str) -> bool:
-    """Whether an address has a protocol, and so is fsspec's business."""
-    return REMOTE.match(address) is not None
+    """Whether an address has a protocol that is not this machine's, and so is fsspec's business."""
+    return REMOTE.match(address) is not None and not HERE.match(address)
 
 
 def name_of(address: str) -> str:
@@ -114,9 +115,17 @@ def listed(pattern: str) -> list[str]:
     return [shard for one in expanded(pattern) for shard in (_matching(one) if _has_stars(one) else [one])]
 
 
+def everything(root: str) -> list[str]:
+    """The shards of a pattern, or of a folder and of those in it that `split` looks into."""
+    if _is_pattern(root):
+        return listed(root)
+    here = absolute(root)
+    return [shard for folder in (here, *(f"{here}/{name}" for name in TRAIN + HELD_OUT)) for shard in _inside(folder)]
+
+
 def absolute(pattern: str) -> str:
     """An address as it is, a path from the root on."""
-    pattern = re.sub(r"^(file|local)://", "", pattern)
+    pattern = HERE.sub("", pattern)
     return pattern.rstrip("/") if is_remote(pattern) else os.path.abspath(Path(pattern).expanduser())
 
 

@@ -1,7 +1,8 @@
 """Local copies of remote shards: fetched whole, once, into the user's cache; the oldest make room for the next.
 
 A shard at an address is read in one sweep and then from the disk, in any order. When the disk is nearly full, the
-copies that were used longest ago are removed, so that a set that does not fit streams through.
+copies that were used longest ago are removed, so that a set that does not fit streams through. Nobody asks whether
+what lies at an address is still the same: other shards need other names, or an emptied cache.
 """
 
 from __future__ import annotations
@@ -10,10 +11,12 @@ import contextlib
 import hashlib
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
+from typing import NamedTuple
 
 from ..cache import user_cache
 from ..errors import RunError, reason_of
@@ -22,6 +25,7 @@ from .addresses import is_remote, name_of
 FREE = 0.1  # of the disk stays free
 TRIES, PAUSE = 3, 1.0  # of a fetch that fails, and the seconds before the second one
 THREADS = 4
+LOCK, PARTIAL = ".lock", ".partial"
 
 
 def cache_folder() -> Path:
@@ -36,16 +40,23 @@ def key_of(address: str, *facts: object) -> str:
     return f"{digest}-{name_of(address.partition('?')[0])}"
 
 
+class _Fetches(NamedTuple):
+    """What a process has asked for, a few at a time."""
+
+    process: int
+    turns: threading.Semaphore
+    coming: dict[str, Future[str]]
+
+
 class Copies:
     """Where a shard lies on this machine. Used by each process for itself: they share the folder, and wait in turn."""
 
     def __init__(self, folder: Path | None = None) -> None:
         self.folder = (cache_folder() if folder is None else folder) / "shards"
-        self._pool: tuple[int, ThreadPoolExecutor] | None = None
-        self._coming: dict[str, Future[str]] = {}
+        self._fetches: _Fetches | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {"folder": self.folder, "_pool": None, "_coming": {}}
+        return {"folder": self.folder, "_fetches": None}
 
     def path(self, address: str) -> str:
         """The shard on this machine; waits until it is there. Raises RunError where it cannot be had."""
@@ -63,14 +74,30 @@ class Copies:
                 self._start(address)
 
     def _start(self, address: str) -> Future[str]:
-        if self._pool is None or self._pool[0] != os.getpid():  # threads do not survive a fork
-            self._pool, self._coming = (os.getpid(), ThreadPoolExecutor(THREADS)), {}
-        coming = self._coming.get(address)
+        if self._fetches is None or self._fetches.process != os.getpid():  # threads do not survive a fork
+            self._fetches = _Fetches(os.getpid(), threading.Semaphore(THREADS), {})
+        fetches = self._fetches
+        coming = fetches.coming.get(address)
         if coming is not None and coming.done() and (coming.exception() or not os.path.exists(coming.result())):
             coming = None
         if coming is None:
-            coming = self._coming[address] = self._pool[1].submit(self._fetched, address)
+            coming = fetches.coming[address] = Future()
+            # No executor: a process would only end when all is fetched that it had asked for.
+            threading.Thread(target=self._run, args=(address, coming, fetches.turns), daemon=True).start()
         return coming
+
+    def give_up(self) -> None:
+        """Lets go who waits for a shard that is being fetched, with a RunError."""
+        for coming in self._fetches.coming.values() if self._fetches else ():
+            with contextlib.suppress(InvalidStateError):
+                coming.set_exception(RunError("given up"))
+
+    def _run(self, address: str, coming: Future[str], turns: threading.Semaphore) -> None:
+        with turns, contextlib.suppress(InvalidStateError):  # given up
+            try:
+                coming.set_result(self._fetched(address))
+            except BaseException as error:
+                coming.set_exception(error)
 
     def _fetched(self, address: str) -> str:
         target = self.folder / key_of(address)
@@ -78,7 +105,7 @@ class Copies:
             return str(target)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with _locked(target.with_suffix(".lock")):
+            with _locked(target.with_suffix(LOCK)):
                 if not target.exists():
                     self._fetch(address, target)
         except OSError as error:
@@ -88,7 +115,7 @@ class Copies:
     def _fetch(self, address: str, target: Path) -> None:
         from fsspec.core import url_to_fs
 
-        partial = target.with_suffix(f".{os.getpid()}.partial")
+        partial = target.with_suffix(PARTIAL)  # of one process at a time; or what a process left that was ended
         try:
             for attempt in range(TRIES):
                 try:
@@ -119,7 +146,7 @@ class Copies:
 
     def _make_room(self, size: int) -> None:
         """Removes the copies that were used longest ago. Who still has one open goes on reading it."""
-        copies = sorted(self.folder.glob("*.tar"), key=_used)
+        copies = sorted((p for p in self.folder.iterdir() if p.suffix not in (LOCK, PARTIAL)), key=_used)
         while (free := shutil.disk_usage(self.folder)).free - size < FREE * free.total and copies:
             copies.pop(0).unlink(missing_ok=True)
         if free.free < size:
@@ -139,11 +166,8 @@ def _used(path: Path) -> float:
 @contextlib.contextmanager
 def _locked(path: Path) -> Iterator[None]:
     """One process, and one thread of it, at a time."""
-    try:
-        import fcntl
-    except ImportError:  # not on Windows, where two may fetch the same
-        yield
-        return
+    import fcntl
+
     with path.open("w") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

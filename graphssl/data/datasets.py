@@ -70,21 +70,15 @@ class Datasets:
 
     train: the training stream. held_out: samples of the other split. classes: their names, by label; none if pictures
         have no labels.
-    bad: the pictures skipped so far. place: `device`, `memory` or `workers`.
+    bad: the pictures skipped so far. place: `device`, `memory` or `workers`. notes: of how the set is read.
     fingerprint: of the training pictures' names; None for a set that comes as arrays and does not change.
     """
 
     def __init__(self, stream: Stream, opened: Opened, bad: BadImages) -> None:
         self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
-        self.fingerprint, self._notes = opened.fingerprint, opened.notes
+        self.fingerprint, self.notes = opened.fingerprint, opened.notes
         self._train, self._test = opened.train, opened.test
         self.held_out = opened.test.samples
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What a user may want to know of how the set is read, as far as it is read."""
-        refused = f"the device left {self.bad.refused:,} batches of JPEGs to the CPU: {self.bad.refusal}"
-        return (*self._notes, refused) if self.bad.refused else self._notes
 
     def reference(self, batch: int) -> Iterator[Batch]:
         """The labelled samples of the training split, in order, the last batch short."""
@@ -184,5 +178,6 @@ def _decoded(source: Workers, device: torch.device, home: torch.device, progress
         done += len(batch.index)
         if progress is not None:
             progress(done, source.samples)
+    reader.close()
     index = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
     return Resident(image[:done], source.files.label[index], device, index, source.files)

@@ -179,9 +179,8 @@ def _loose(folder: Path) -> Iterator[str]:
 def _pictures(folder: Path) -> Iterator[str]:
     for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
-        for name in files:
-            if _is_picture(name):
-                yield os.path.relpath(os.path.join(here, name), folder)
+        inner = os.path.relpath(here, folder)
+        yield from (name if inner == os.curdir else os.path.join(inner, name) for name in files if _is_picture(name))
 
 
 def _is_picture(name: str) -> bool:
@@ -208,7 +207,8 @@ def _files(folder: Path, names: Names, classes: list[str]) -> Files:
             f"hold the training split's classes; {suggest(strange[0], classes) or ''}"
         )
     paths = [os.path.join(folder, name, file) for name, files in names.items() for file in files]
-    labels = [classes.index(name) if name else UNLABELLED for name, files in names.items() for _ in files]
+    number = {"": UNLABELLED, **{name: label for label, name in enumerate(classes) if name}}
+    labels = [number[name] for name, files in names.items() for _ in files]
     return Files(Paths(paths), torch.tensor(labels, dtype=torch.int64), _fingerprint(names))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import io
+import itertools
 import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -33,7 +34,8 @@ def indices_of(urls: Sequence[str], copies: Copies, progress: Progress | None) -
                 if progress is not None:
                     progress(found, found * len(new) // done)
         except BaseException:
-            pool.shutdown(cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
+            copies.give_up()  # else the pool would wait for whole shards
             raise
     return [known[url] for url in urls]
 
@@ -61,24 +63,26 @@ def _all_beside(urls: Iterable[str]) -> dict[str, Index]:
 
 
 def _usable(url: str, index: Index | None) -> Index | None:
-    """An index beside a shard, if it is this shard's."""
-    if index is None or not os.path.isfile(url):
-        return None
-    with open(url, "rb") as file:
-        return index if seal_of(file.fileno(), index.offset) == index.seal else None
+    """An index beside a shard, if it is this shard's and was written after it: new labels may leave its seal."""
+    if index is not None:
+        with contextlib.suppress(OSError), open(url, "rb") as file:
+            older = os.stat(beside(url)).st_mtime_ns < os.fstat(file.fileno()).st_mtime_ns
+            return index if not older and seal_of(file.fileno(), index.offset) == index.seal else None
+    return None  # and the shard itself will say what is wrong
 
 
 def _fetched(urls: Sequence[str]) -> dict[str, bytes]:
     """What small files hold, of those that are there."""
     from fsspec.core import url_to_fs
 
-    try:
-        system = url_to_fs(urls[0])[0]
-        names = {url_to_fs(url)[1]: url for url in urls}
-        found = system.cat(list(names), on_error="omit")
-        return {names[name]: content for name, content in found.items() if name in names}
-    except Exception:  # each protocol has its own; there is no index then, and the shard itself will say what is wrong
-        return {}
+    found: dict[str, bytes] = {}
+    for _, group in itertools.groupby(urls, key=lambda url: url.partition(":")[0]):
+        with contextlib.suppress(Exception):  # each protocol has its own, and the shard itself will say what is wrong
+            places = [(*url_to_fs(url), url) for url in group]
+            names = {path: url for _, path, url in places}
+            contents = places[0][0].cat(list(names), on_error="omit")
+            found |= {names[path]: content for path, content in contents.items() if path in names}
+    return found
 
 
 def _made(url: str, copies: Copies) -> Index:

@@ -64,7 +64,8 @@ def is_for_device(data: bytes) -> bool:
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in FRAMES:
-            return marker in BASELINE and data[at + 4] == 8 and data[at + 9] in (1, 3)
+            named_rgb = data[at + 10 : at + 17 : 3] == b"RGB"
+            return marker in BASELINE and data[at + 4] == 8 and data[at + 9] in (1, 3) and not named_rgb
         if marker == 0xEE and data[at + 4 : at + 9] == b"Adobe" and data[at + 15 : at + 16] == b"\0":
             return False  # stored as RGB or CMYK
         at += 2 + length

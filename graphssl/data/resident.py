@@ -45,7 +45,10 @@ class Resident:
 
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
         """See `Source.read`. Nothing here can be unreadable, so `full` changes nothing."""
-        gathered = self._gathered(order.to(self._image.device), batch)
+        home = self._image.device
+        # Pinned, or else the host would wait for the training.
+        order = order.pin_memory().to(home, non_blocking=True) if home.type == "cuda" else order.to(home)
+        gathered = self._gathered(order, batch)
         return to_device(gathered, self.device) if self._crosses else gathered
 
     def _gathered(self, order: Tensor, batch: int) -> Iterator[Batch]:

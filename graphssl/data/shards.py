@@ -26,7 +26,7 @@ from .order import windowed
 from .tarindex import Index, seal_of
 
 OPEN = 128  # files in each process; fewer of those that may have to make room on the disk
-MOST_CLASSES = 1_000_000  # higher labels are somebody's own numbers
+MOST_CLASSES, MOST_DIGITS = 1_000_000, 20  # higher labels are somebody's own numbers, longer ones names
 
 
 class Shards:
@@ -179,7 +179,7 @@ def _label(text: str, url: str, classes: Sequence[str]) -> int:
 
 
 def _is_number(label: str) -> bool:
-    return label.removeprefix("-").isdecimal()
+    return len(label) <= MOST_DIGITS and label.removeprefix("-").isdecimal()
 
 
 def _fingerprint(urls: Sequence[str], indices: Sequence[Index]) -> str:

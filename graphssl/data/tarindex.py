@@ -1,8 +1,9 @@
 """What a tar shard holds and where, from its headers alone: a picture's name, offset, length and label.
 
 Layout (webdataset's): members that follow each other and share a name up to the first dot are one sample:
-`000123.jpg`, `000123.cls`, `000123.json`. The first picture of a sample counts; its label is the text of `cls`, or
-`label` or `cls` in `json`; a sample without a picture is passed over.
+`000123.jpg`, `000123.cls`, `000123.json`; a name that comes again begins another. A sample's picture is its first, but
+`000123.jpg` comes before `000123.depth.png`; its label is the text of `cls`, or `label` or `cls` in `json`. A sample
+without a picture is passed over.
 """
 
 from __future__ import annotations
@@ -11,8 +12,8 @@ import contextlib
 import hashlib
 import json
 import os
+import re
 import tarfile
-import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +25,8 @@ from ..errors import RunError
 from ..runs import replacing
 from .folder import SUFFIXES
 
-COMPRESSED = {b"\x1f\x8b": "gzip", b"BZ": "bzip2", b"\xfd7": "xz", b"(\xb5": "zstd"}
+# A tar begins with a name, which may be BZh1.jpg.
+COMPRESSED = {"gzip": rb"\x1f\x8b\x08", "bzip2": rb"BZh[1-9]1AY&SY", "xz": rb"\xfd7zXZ\0", "zstd": rb"\x28\xb5\x2f\xfd"}
 VERSION = "1"
 
 
@@ -55,7 +57,7 @@ def load(file: str | Path | BinaryIO) -> Index | None:
             version, seal = _texts(found["facts"])
             names, labels = _texts(found["names"]), _texts(found["labels"])
             index = Index(seal, names, labels, found["offset"], found["length"])
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile):
+    except Exception:  # numpy and zipfile raise many kinds on a file that is none of ours
         return None
     whole = len(index.names) == len(index.labels) == len(index.offset) == len(index.length)
     return index if version == VERSION and whole else None
@@ -76,7 +78,7 @@ def scan(path: str, called: str) -> Index:
     """
     try:
         with open(path, "rb") as file:
-            _refuse_compressed(file.read(2), called)
+            _refuse_compressed(file.read(10), called)
             file.seek(0)
             found = list(_samples(file, called))
             offset = np.array([offset for _, _, offset, _ in found], dtype=np.int64)
@@ -103,7 +105,7 @@ def seal_of(file: int, offset: np.ndarray) -> str:
 
 
 def _refuse_compressed(magic: bytes, called: str) -> None:
-    if kind := COMPRESSED.get(magic):
+    for kind in (kind for kind, begin in COMPRESSED.items() if re.match(begin, magic)):
         raise RunError(
             f"the shard '{called}' is compressed ({kind}), and its pictures can then not be read one by one. "
             "Unpack it: pictures are compressed already"
@@ -111,37 +113,49 @@ def _refuse_compressed(magic: bytes, called: str) -> None:
 
 
 class _Sample:
-    """The members of one key, as they come."""
+    """The members of one key, as they come: by suffix."""
 
     def __init__(self, key: str) -> None:
         self.key, self.label, self.picture = key, "", ("", 0, 0)
+        self.suffixes: set[str] = set()
+        self._plain = False  # whether the picture's suffix is its kind and nothing else
 
     def add(self, member: tarfile.TarInfo, suffix: str, file: BinaryIO) -> None:
-        kind = suffix.rpartition(".")[2].lower()
+        self.suffixes.add(suffix)
+        more, _, kind = suffix.lower().rpartition(".")
         if f".{kind}" in SUFFIXES:
-            if not self.picture[0]:
-                self.picture = (member.name, member.offset_data, member.size)
+            if not self.picture[0] or not (more or self._plain):
+                self.picture, self._plain = (member.name, member.offset_data, member.size), not more
         elif suffix.lower() in ("cls", "json"):
             file.seek(member.offset_data)
-            text = file.read(member.size).decode("utf-8", "replace").strip()
+            text = file.read(member.size).decode("utf-8", "replace").replace("\0", "").strip()
             self.label = text if kind == "cls" else self.label or _in_json(text)
 
 
 def _samples(file: BinaryIO, called: str) -> Iterator[tuple[str, str, int, int]]:
-    """Name, label, offset and length of each picture."""
+    """Name, label, offset and length of each picture. Raises RunError where a label stands apart from its picture."""
+    unlabelled, labels = set[str](), set[str]()
+    for sample in _grouped(file, called):
+        name, offset, length = sample.picture
+        if name:
+            yield name, sample.label, offset, length
+        if bool(name) != bool(sample.label):
+            (unlabelled if name else labels).add(sample.key)
+    if apart := sorted(unlabelled & labels):
+        raise RunError(
+            f"in the shard '{called}' the label of '{apart[0].removeprefix('/')}' does not follow its picture, or the "
+            "picture its label: write it again in the order of the names (`tar --sort=name`)"
+        )
+
+
+def _grouped(file: BinaryIO, called: str) -> Iterator[_Sample]:
     sample = _Sample("")
     for member, key, suffix in _members(file, called):
-        if key != sample.key:
-            yield from _finished(sample)
+        if key != sample.key or suffix in sample.suffixes:
+            yield sample
             sample = _Sample(key)
         sample.add(member, suffix, file)
-    yield from _finished(sample)
-
-
-def _finished(sample: _Sample) -> Iterator[tuple[str, str, int, int]]:
-    name, offset, length = sample.picture
-    if name:
-        yield name, sample.label.replace("\0", ""), offset, length
+    yield sample
 
 
 def _members(file: BinaryIO, called: str) -> Iterator[tuple[tarfile.TarInfo, str, str]]:
@@ -155,14 +169,14 @@ def _members(file: BinaryIO, called: str) -> Iterator[tuple[tarfile.TarInfo, str
                 if member.isreg() and key:
                     yield member, f"{folder}/{key}", suffix
             file.seek(tar.offset)
-            if file.read(tarfile.BLOCKSIZE).strip(b"\0"):  # tarfile ends at a header that it cannot read
-                raise tarfile.ReadError("a header is damaged")
+            if file.read(2 * tarfile.RECORDSIZE).strip(b"\0"):  # tarfile ends at a header that it cannot read
+                raise tarfile.ReadError("a header is damaged, or another tar follows its end")
     except (tarfile.TarError, ValueError) as error:
         raise RunError(f"the shard '{called}' is no whole tar: {error}. Write or fetch it again") from error
 
 
 def _in_json(text: str) -> str:
-    with contextlib.suppress(ValueError):
+    with contextlib.suppress(ValueError, RecursionError):
         found = json.loads(text)
         if isinstance(found, dict):
             label = found.get("label", found.get("cls"))

@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import time
+import traceback
 from collections.abc import Iterator
 
 import torch
@@ -129,7 +130,8 @@ class Workers:
         image = torch.empty((len(read.position), *found.shape[1:]), dtype=torch.uint8, device=found.device)
         others = torch.ones(len(image), dtype=torch.bool).index_fill_(0, read.slots, False).nonzero().flatten()
         for slots, part in ((read.slots, found), (others, read.image)):
-            image.index_copy_(0, slots.to(image.device), part.to(image.device, non_blocking=True))
+            index, values = (x.to(image.device, non_blocking=True) for x in (slots, part))
+            image.index_copy_(0, index, values)
         return read, image
 
     def _loader(self, workers: int, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
@@ -162,6 +164,8 @@ class Workers:
 
     def close(self) -> None:
         """Ends the workers."""
+        if self._lasting is not None:
+            self._lasting[2]._iterator = None  # the loader itself may live on, in an error's traceback
         self._lasting = None
         self.files.close()
 
@@ -169,12 +173,17 @@ class Workers:
 def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
     """The loader's batches; whatever goes wrong in a worker becomes a RunError that names the file."""
     try:
-        with _deaf_to_interrupts():
-            reads = iter(loader)
-        yield from reads
+        yield from _started(loader)
     except Exception as error:
         error = _death_behind(error)
+        # Else torch's error keeps the workers after `close`, in a cycle in which each can only be killed, after 5 s.
+        traceback.clear_frames(error.__traceback__)
         raise RunError(_why(error, reader)) from error
+
+
+def _started(loader: DataLoader[Read]) -> Iterator[Read]:
+    with _deaf_to_interrupts():
+        return iter(loader)
 
 
 def _death_behind(error: Exception) -> Exception:

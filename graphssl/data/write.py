@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import tarfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from ..errors import RunError
 from ..runs import replacing
-from .addresses import listed
+from .addresses import SUFFIX, everything, is_remote
 from .batch import Pictures
+from .decode import BadImageError
 from .folder import listing
 from .indices import beside
 from .order import permutation
@@ -21,11 +24,16 @@ def write_shards(root: str | Path, into: str | Path, *, samples: int = 10_000, s
 
     root: as for `image_folder`, which says what is held out. samples: in each shard. seed: of the order, which is
     random, since an epoch mixes only some shards at a time. Returns the number of samples of each split. Raises
-    RunError where there is no picture and BadImageError for a file that cannot be read.
+    RunError where there is no picture or one cannot be read, and where shards cannot be written or are there already.
     """
+    if samples < 1:
+        raise RunError(f"a shard holds at least one sample: `samples` is {samples}")
     train, test, _ = listing(Path(root).expanduser())
     folder = Path(into).expanduser()
-    folder.mkdir(parents=True, exist_ok=True)
+    if folder.is_dir() and (old := everything(str(folder))):
+        raise RunError(f"'{old[0]}' is there already, and would be read with the new shards: take another folder")
+    with _written(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     for name, files in (("train", train), ("test", test)):
         order = permutation(len(files.paths), seed, 0).tolist()
         for number, start in enumerate(range(0, len(order), samples)):
@@ -38,23 +46,40 @@ def index_shards(root: str) -> int:
 
     root: a folder or a pattern, on this machine. Raises RunError for a shard that is damaged or not there.
     """
-    found = 0
-    for shard in listed(root):
-        index = scan(shard, shard)
+    shards = [] if is_remote(root) else everything(root)
+    if not shards:
+        raise RunError(f"there is no shard on this machine: no file of '{root}' ends in {SUFFIX}")
+    return sum(_indexed(shard) for shard in shards)
+
+
+def _indexed(shard: str) -> int:
+    index = scan(shard, shard)
+    with _written(Path(beside(shard))):
         index.save(Path(beside(shard)))
-        found += len(index.names)
-    return found
+    return len(index.names)
+
+
+@contextlib.contextmanager
+def _written(path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
 
 
 def _write(path: Path, files: Pictures, positions: Sequence[int], first: int) -> None:
     """One shard and its index, whole or not at all."""
-    with replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with _written(path), replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
         for key, position in enumerate(positions, first):
             label = int(files.label[position])
-            _add(tar, f"{key:09d}{Path(files.paths[position]).suffix.lower()}", files.read(position))
+            name = files.paths[position]
+            try:
+                _add(tar, f"{key:09d}{Path(name).suffix.lower()}", files.read(position))
+            except BadImageError as error:
+                raise RunError(f"'{name}' cannot be read: {error}") from error
             if label >= 0:
                 _add(tar, f"{key:09d}.cls", str(label).encode())
-    scan(str(path), str(path)).save(Path(beside(str(path))))
+    _indexed(str(path))
 
 
 def _add(tar: tarfile.TarFile, name: str, content: bytes) -> None:

@@ -1,11 +1,14 @@
-"""Small folders of real JPEG files, for the tests of the data sets."""
+"""Small folders of real JPEG files, and batches compared, for the tests of the data sets."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 import numpy as np
+import torch
 from PIL import Image
+
+from graphssl.data import Batch
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Image.Image:
@@ -28,3 +31,9 @@ def write_folder(
             for i in range(each):
                 picture(1000 * p + 100 * c + i).save(folder / f"{i:03d}.jpg", quality=92)
     return root
+
+
+def same(a: list[Batch], b: list[Batch]) -> bool:
+    return len(a) == len(b) and all(
+        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
+    )

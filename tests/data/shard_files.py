@@ -1,13 +1,41 @@
-"""Small tar shards in webdataset's layout, for the tests of the data sets."""
+"""Small tar shards in webdataset's layout, opened with a cache of their own, for the tests of the data sets."""
 
 from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+import fsspec
+import pytest
+import torch
 from picture_files import picture
+
+from graphssl import spec
+from graphssl.data import Datasets, open_data
+
+CPU = torch.device("cpu")
+OPEN: list[Datasets] = []
+
+
+def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """For a fixture: an empty cache; closes what was opened, and forgets what was uploaded."""
+    monkeypatch.setenv("GRAPHSSL_CACHE", str(tmp_path / "cache"))
+    yield tmp_path / "cache"
+    while OPEN:
+        OPEN.pop().close()
+    fsspec.filesystem("memory").store.clear()
+
+
+def config(root: Path | str, **values: object) -> spec.Data:
+    settings = {"use": "webdataset", "root": str(root), "size": 16, "batch": 4, "resident": "workers", "workers": 0}
+    return spec.Data(**{**settings, **values})  # type: ignore[arg-type]
+
+
+def opened(root: Path | str, **values: object) -> Datasets:
+    OPEN.append(open_data(config(root, **values), CPU, 0))
+    return OPEN[-1]
 
 
 def jpeg(seed: int) -> bytes:
@@ -42,3 +70,11 @@ def write_set(root: Path, train: Sequence[int] = (5, 4, 6), test: Sequence[int] 
         for number, count in enumerate(counts):
             tar(root / f"{split}-{number}.tar", samples(start + 100 * number, count))
     return root
+
+
+def upload(root: Path, to: str = "/bucket/set") -> str:
+    """The shards at an address that fsspec keeps in memory."""
+    system = fsspec.filesystem("memory")
+    for path in root.iterdir():
+        system.pipe_file(f"{to}/{path.name}", path.read_bytes())
+    return f"memory:/{to}"

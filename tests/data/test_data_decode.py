@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import struct
+import subprocess
+import sys
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -50,7 +54,7 @@ def test_each_kind_of_file_reads_as_pillow_reads_it(
     assert (decode(str(path), 32).int() - expected.int()).abs().max() <= 1
 
 
-@pytest.mark.parametrize("suffix", ["png", "tif"])
+@pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
 @pytest.mark.parametrize("native", [True, False])
 def test_sixteen_bits_keep_their_high_byte(
     tmp_path: Path, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch
@@ -61,6 +65,23 @@ def test_sixteen_bits_keep_their_high_byte(
     Image.fromarray(grey).save(tmp_path / f"deep.{suffix}")
     expected = torch.from_numpy((grey >> 8).astype(np.uint8)).expand(3, -1, -1)
     assert torch.equal(decode(str(tmp_path / f"deep.{suffix}"), 32), expected)
+
+
+def test_sixteen_bits_of_colour_keep_their_high_byte(tmp_path: Path) -> None:
+    rows = b"\0" + struct.pack(">3H", 0x12FF, 0xFE01, 0x80) * 4
+    chunks = [(b"IHDR", struct.pack(">2I5B", 4, 4, 16, 2, 0, 0, 0)), (b"IDAT", zlib.compress(rows * 4)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
+    (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
+    expected = torch.tensor([0x12, 0xFE, 0], dtype=torch.uint8)[:, None, None].expand(3, 4, 4)
+    assert torch.equal(decode(str(tmp_path / "deep.png"), 4), expected)
+
+
+@pytest.mark.parametrize("kind", [np.int32, np.float32])
+def test_thirty_two_bits_are_refused(tmp_path: Path, kind: type) -> None:
+    """Pillow would make them all white, or all black where white is 1."""
+    Image.fromarray(np.full((8, 8), 0.7 if kind is np.float32 else 30_000, kind)).save(tmp_path / "deep.tif")
+    with pytest.raises(BadImageError, match="32-bit numbers, and nothing says which is white"):
+        decode(str(tmp_path / "deep.tif"), 8)
 
 
 def test_a_name_need_not_tell_the_format(tmp_path: Path) -> None:
@@ -89,6 +110,18 @@ def test_a_truncated_picture_is_bad(tmp_path: Path, suffix: str, native: bool, m
     cut(path)
     with pytest.raises(BadImageError, match="truncated"):
         decode(str(path), 32)
+
+
+def test_a_png_with_a_wrong_bit_is_bad(tmp_path: Path) -> None:
+    """In a process of its own: torchvision's decoder ends it."""
+    path = tmp_path / "bit.png"
+    picture(3, 60, 60).save(path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    code = "import sys; from graphssl.data.decode import decode; decode(sys.argv[1], 32)"
+    done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
+    assert done.stderr.splitlines()[-1].startswith("graphssl.data.decode.BadImageError: "), done
 
 
 @pytest.mark.parametrize(

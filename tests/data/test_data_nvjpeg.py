@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_files import picture, write_folder
+from picture_files import picture, same, write_folder
 from PIL import Image
 
 from graphssl import spec
@@ -37,6 +37,7 @@ FILES = {
     "with zeros behind": (PLAIN + b"\0" * 20, True), "progressive": (saved(picture(0), progressive=True), False),
     "CMYK": (saved(picture(0).convert("CMYK")), False), "kept as RGB": (saved(picture(0), keep_rgb=True), False),
     "cut": (PLAIN[: len(PLAIN) // 2], False), "png": (saved(picture(0), "PNG"), False), "nothing": (b"", False),
+    "named as RGB": (PLAIN.replace(b"\x01\x22\x00\x02\x11\x01\x03\x11\x01", b"R\x22\x00G\x11\x01B\x11\x01"), False),
     "only a start": (PLAIN[:3] + b"\xff\xd9", False), "text": (b"\xff\xd8\xff" + b"a" * 50 + b"\xff\xd9", False),
 }  # fmt: skip
 
@@ -56,12 +57,6 @@ def read(source: Workers, *, full: bool = True, batch: int = 5) -> list[Batch]:
         return list(source.read(source.order(0, 0), batch, full=full))
     finally:
         source.close()
-
-
-def same(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
-    )
 
 
 @pytest.fixture
@@ -176,12 +171,18 @@ def test_a_decoder_that_fails_says_why(gpu: dict[str, object]) -> None:
         reason_against("device", CUDA)
 
 
-def test_what_is_kept_decoded_is_decoded_by_the_workers(root: Path, gpu: dict[str, object]) -> None:
-    settings = {"use": "image_folder", "root": str(root), "size": 16, "batch": 4}
-    for resident in ("memory", "workers"):
-        data = open_data(spec.Data(**settings, resident=resident, workers=0), CPU, 0)  # type: ignore[arg-type]
-        assert data.notes == ()
-        data.close()
+@pytest.mark.parametrize(
+    ("resident", "device", "notes"),
+    [("memory", CUDA, 0), ("workers", CUDA, 1), ("memory", CPU, 0), ("workers", CPU, 0)],
+)
+def test_the_device_is_asked_and_noted_where_it_would_decode(
+    root: Path, gpu: dict[str, object], resident: str, device: torch.device, notes: int
+) -> None:
+    gpu["error"] = RuntimeError("an old driver")
+    settings = {"use": "image_folder", "root": str(root), "size": 16, "batch": 4, "resident": resident, "workers": 0}
+    data = open_data(spec.Data(**settings), device, 0)  # type: ignore[arg-type]
+    assert data.notes == ("JPEGs are decoded by the workers: an old driver",) * notes
+    data.close()
 
 
 @pytest.mark.gpu

@@ -9,11 +9,12 @@ from collections import Counter
 
 import pytest
 import torch
+from picture_files import same
 from torch import Tensor
 from torch.nn import functional
 
 from graphssl import spec
-from graphssl.data import Batch, Datasets, facts, open_data
+from graphssl.data import Datasets, facts, open_data
 from graphssl.data.order import held_out, permutation
 from graphssl.errors import RunError
 
@@ -28,12 +29,6 @@ def digits(**values: object) -> Datasets:
 
 def counted(image: Tensor, label: list[int]) -> Counter[tuple[bytes, int]]:
     return Counter((i.numpy().tobytes(), y) for i, y in zip(image, label, strict=True))
-
-
-def same(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
-    )
 
 
 def test_a_batch_is_rgb_uint8_with_its_index_and_label() -> None:

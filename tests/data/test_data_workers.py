@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import picture, write_folder
+from picture_files import picture, same, write_folder
 
 from graphssl import spec
-from graphssl.data import Batch, Datasets, open_data, reader
+from graphssl.data import Datasets, open_data, reader
 from graphssl.data.decode import BadImageError, decode
 from graphssl.data.decode import picture as picture_in
 from graphssl.data.folder import Files
@@ -35,12 +35,6 @@ def _close() -> Iterator[None]:
     yield
     while OPEN:
         OPEN.pop().close()
-
-
-def same(a: list[Batch], b: list[Batch]) -> bool:
-    return len(a) == len(b) and all(
-        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
-    )
 
 
 @pytest.fixture
@@ -79,6 +73,20 @@ def test_close_ends_the_workers(root: Path) -> None:
     pids = workers_of(data)
     assert all(Path(f"/proc/{pid}").exists() for pid in pids) or not Path("/proc").exists()
     data.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
+
+
+def test_close_ends_the_workers_after_one_failed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(files: Files, position: int) -> bytes:
+        raise MemoryError("out of memory")
+
+    monkeypatch.setattr(Files, "read", fail)
+    data = opened(root, workers=2)
+    with pytest.raises(RunError) as caught:
+        list(data.train.epoch(0))
+    pids = workers_of(data)
+    data.close()
+    assert caught.value
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
