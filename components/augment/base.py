@@ -16,7 +16,7 @@ from .view import COLUMNS, Parameters, View, parameters, render
 
 __all__ = ["Augmentation", "size_text"]
 
-SMALL = 2**11  # pixels up to which a CPU, compiled, renders whole batches faster than blocks
+SMALL = 2**12  # pixels up to which a CPU, compiled, renders whole batches faster than blocks
 
 
 class Augmentation(nn.Module):

@@ -1,7 +1,7 @@
 """Colour operations with parameters of their own for each image: jitter in any order, grey, solarise.
 
-An image is its red, green and blue planes, each `b h w`, float32 in 0 to 1: compiled, the three are one loop. Equal
-to torchvision's functional transforms on float tensors.
+An image is its red, green and blue planes, each `b h w` or `b p`, float32 in 0 to 1: compiled, the three are one
+loop. Equal to torchvision's functional transforms on float tensors.
 """
 
 from __future__ import annotations
@@ -18,21 +18,19 @@ __all__ = [
 ]  # fmt: skip
 
 Planes = tuple[Tensor, Tensor, Tensor]
+Out = Planes | tuple[None, None, None]
+NEW: Out = (None, None, None)
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's digits of ITU-R BT.601
 BLENDS = 3  # brightness, contrast, saturation
 PLACES = BLENDS + 2  # of the hue among them, or no jitter
 
 
 class Blend(NamedTuple):
-    """What a slot does: each `b 1 1`.
+    """What a slot makes of a pixel, each `b`: `factor` of it, `mean` of the image's mean luma and `own` of its own."""
 
-    share: how much of the way to its end a pixel goes, 1 - factor. The end is black, where contrast is 1 the mean
-    luma of the image, and where saturation is 1 the pixel's luma.
-    """
-
-    share: Tensor
-    contrast: Tensor
-    saturation: Tensor
+    factor: Tensor
+    mean: Tensor
+    own: Tensor
 
 
 def planes(image: Annotated[Tensor, "b 3 h w"]) -> Planes:
@@ -49,7 +47,7 @@ def luma(image: Planes) -> Annotated[Tensor, "b h w"]:
 
 def to_grey(image: Planes, chosen: Annotated[Tensor, "b"]) -> Planes:
     """The chosen images in shades of grey, the others as they are."""
-    share = _per_image(chosen.float())  # 0 or 1; on a CPU `where` takes several times as long
+    share = _per_image(chosen.float(), image[0])  # 0 or 1; on a CPU `where` takes several times as long
     grey, rest = luma(image).mul_(share), 1 - share
     red, green, blue = (torch.addcmul(grey, plane, rest) for plane in image)
     return red, green, blue
@@ -76,14 +74,13 @@ def jitter(image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated
 
     turns: the shift of the hue, -0.5 to 0.5; not used with three slots.
     """
-    red, green, blue = (plane.clone() for plane in image)
-    image, blends = (red, green, blue), _blends(slots)
+    blends = _blends(slots)
     for blend in blends[:BLENDS]:
-        _blend(image, blend)
+        image = _blend(image, blend, NEW)
     if len(blends) > BLENDS:
-        image = shift_hue(image, turns)
+        image = _shift_hue(image, turns, NEW)
         for blend in blends[BLENDS:]:
-            _blend(image, blend)
+            image = _blend(image, blend, NEW)
     return image
 
 
@@ -114,7 +111,8 @@ def jitter_sorted(
 
 def _blend_part(image: Planes, blend: Blend, start: int, stop: int) -> None:
     if start < stop:
-        _blend(_part(image, start, stop), Blend(*(entry[start:stop] for entry in blend)))
+        part = _part(image, start, stop)
+        _blend(part, Blend(*(entry[start:stop] for entry in blend)), part)
 
 
 def _part(image: Planes, start: int, stop: int) -> Planes:
@@ -123,23 +121,24 @@ def _part(image: Planes, start: int, stop: int) -> Planes:
 
 
 def _blends(slots: Annotated[Tensor, "b slot 3"]) -> list[Blend]:
-    """The slots, one by one."""
-    share = -slots.sum(2)[..., None, None]
-    used = (slots != 0).float()[..., None, None]
-    entries = (share, used[:, :, 1], used[:, :, 2])
+    """The slots, one by one. The three operations blend with black, with the mean luma, and with the pixel's."""
+    entries = (1 + slots.sum(2), -slots[:, :, 1], -slots[:, :, 2])
     return [Blend(*slot) for slot in zip(*(entry.unbind(1) for entry in entries), strict=True)]
 
 
-def _blend(image: Planes, blend: Blend) -> None:
-    """Moves the pixels, in place, towards their end or away from it, and cuts them to 0 to 1.
+def _blend(image: Planes, blend: Blend, out: Out) -> Planes:
+    """The blended pixels, cut to 0 to 1; into new planes, or into `out`, which may be the image.
 
-    New memory for each would cost more than the arithmetic on a CPU.
+    New memory costs more than the arithmetic on a CPU.
     """
+    factor, mean, own = (_per_image(entry, image[0]) for entry in blend)
     grey = luma(image)
-    mean = grey.mean((1, 2), keepdim=True)
-    end = grey.mul_(blend.saturation).add_(mean * blend.contrast)
-    for plane in image:
-        plane.lerp_(end, blend.share).clamp_(0, 1)
+    whole = grey.mean(tuple(range(1, grey.dim())), keepdim=True)
+    end = grey.mul_(own).add_(whole.mul_(mean))
+    red, green, blue = (
+        _clamp(torch.addcmul(end, plane, factor, out=o), 0, 1) for plane, o in zip(image, out, strict=True)
+    )
+    return red, green, blue
 
 
 def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
@@ -149,43 +148,55 @@ def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
     hue from red is (g + b - r + M - 2 m) / C, on the side of green where g > b; a channel whose hue is d away is
     m + C * clamp(2 - d, 0, 1).
     """
-    return _shift_hue(image, turns, (None, None, None))
+    return _shift_hue(image, turns, NEW)
 
 
-def _shift_hue(image: Planes, turns: Tensor, out: Planes | tuple[None, None, None]) -> Planes:
+def _shift_hue(image: Planes, turns: Tensor, out: Out) -> Planes:
     """Into new planes, or into `out`, which may be the image."""
     red, green, blue = image
     low = torch.minimum(torch.minimum(red, green), blue)
     high = torch.maximum(torch.maximum(red, green), blue)
     chroma = high - low
-    distance = high.sub_(low, alpha=2).sub_(red).add_(green).add_(blue).div_(chroma.clamp_min(1e-20))  # 0 / 0 is 0
+    distance = high.sub_(low, alpha=2).sub_(red).add_(green).add_(blue).div_(chroma + 1e-20)  # 0 / 0 is 0
     hue = torch.copysign(distance, green - blue)
     base = low.sub_(chroma)
-    differences = (torch.add(hue, offset, out=plane) for offset, plane in zip(_offsets(6 * turns), out, strict=True))
+    offsets = (_per_image(offset, hue) for offset in _offsets(6 * turns))
+    differences = (torch.add(hue, offset, out=plane) for offset, plane in zip(offsets, out, strict=True))
     # 3 - d is | |difference| - 3 |, for differences of up to a turn.
-    red, green, blue = (d.abs_().sub_(3).abs_().clamp_(1, 2).mul_(chroma).add_(base) for d in differences)
+    red, green, blue = (_clamp(d.abs_().sub_(3).abs_(), 1, 2).mul_(chroma).add_(base) for d in differences)
     return red, green, blue
 
 
-def _offsets(shift: Annotated[Tensor, "b"]) -> Planes:
+def _offsets(shift: Annotated[Tensor, "b"]) -> Annotated[tuple[Tensor, Tensor, Tensor], "b"]:
     """What to add to hues in -3 to 3 for their difference from red, green and blue, within -6 to 6."""
     green = torch.where(shift < -1, shift + 4, shift - 2)
     blue = torch.where(shift > 1, shift - 4, shift + 2)
-    return _per_image(shift), _per_image(green), _per_image(blue)
+    return shift, green, blue
 
 
 def solarise(image: Planes, chosen: Annotated[Tensor, "b"]) -> Planes:
     """Inverts the channels at or above 0.5, the middle (128 of 255), in the chosen images: the less of x and 1 - x."""
-    bound = _per_image(3 - 2 * chosen.float())
+    bound = _per_image(3 - 2 * chosen.float(), image[0])
     red, green, blue = (torch.minimum(plane, bound - plane) for plane in image)
     return red, green, blue
 
 
 def normalise(image: Planes, mean: Sequence[float], std: Sequence[float]) -> Annotated[Tensor, "b 3 h w"]:
     """(x - mean) / std for each channel, in the memory format channels last."""
-    channels = [plane.sub(m).div_(s) for plane, m, s in zip(image, mean, std, strict=True)]
+    channels = [plane.mul(1 / s).sub_(m / s) for plane, m, s in zip(image, mean, std, strict=True)]
     return torch.stack(channels, 1).contiguous(memory_format=torch.channels_last)
 
 
-def _per_image(value: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b 1 1"]:
-    return value[:, None, None]
+def _clamp(value: Tensor, low: float, high: float) -> Tensor:
+    """The values cut to low to high; in place, but where this is compiled.
+
+    There `clamp` looks for NaN, which takes a CPU twice as long as what is done instead.
+    """
+    if torch.compiler.is_compiling():
+        return high - (high - low - (value - low).relu()).relu()
+    return value.clamp_(low, high)
+
+
+def _per_image(value: Annotated[Tensor, "b"], plane: Tensor) -> Tensor:
+    """With an axis of 1 for each of the plane's others."""
+    return value.view(-1, *(1,) * (plane.dim() - 1))

@@ -101,8 +101,12 @@ def _factors(
 
 def render(image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, view: View) -> Annotated[Tensor, "b 3 y x"]:
     """The view of each uint8 image, normalised; what has a probability of 0 costs nothing."""
-    x = planes(crop_resize(image, drawn.box, drawn.flip if view.flip > 0 else None, view.size))
-    x = colours(x, drawn, view)
+    cropped = planes(crop_resize(image, drawn.box, drawn.flip if view.flip > 0 else None, view.size))
+    # Of pixels along one axis a compiler makes one loop over images, whose intermediate results stay in the cache.
+    red, green, blue = (plane.flatten(1) for plane in cropped)
+    flat = colours((red, green, blue), drawn, view)
+    red, green, blue = (plane.unflatten(1, (view.size, view.size)) for plane in flat)
+    x = (red, green, blue)
     if view.blur > 0:
         x = planes(gaussian_blur(torch.stack(x, 1), drawn.sigma, drawn.blur, radius_for(view.size)))
     if view.solarize > 0:

@@ -234,7 +234,7 @@ def test_the_operation_keeps_its_promises() -> None:
 
 
 def test_compiled_large_views_are_made_in_blocks() -> None:
-    module, image = node("augment.byol", 64, 64), images(3, 64, 64)
+    module, image = node("augment.byol", 96, 96), images(3, 96, 96)
     draws = drawn(module, 3)
     graphs = []
 

@@ -213,6 +213,20 @@ def test_slots_hold_each_change_once_and_in_order(hue: bool) -> None:
             assert [p >= BLENDS for p in place] == [rank[k] > rank[3] for k in range(3)]
 
 
+def test_pixels_along_one_axis_give_the_same() -> None:
+    """As a compiler is given them."""
+    image, factors = images(24), factors_for(24)
+    slots, chosen = arrange(factors[:, :3], torch.tensor(ORDERS)), torch.arange(24) % 2 == 0
+    red, green, blue = (plane.flatten(1) for plane in planes(image))
+    flat, square = (red, green, blue), planes(image)
+    for ours, expected in (
+        (colour.jitter(flat, slots, factors[:, 3]), colour.jitter(square, slots, factors[:, 3])),
+        (colour.to_grey(flat, chosen), colour.to_grey(square, chosen)),
+        (colour.solarise(flat, chosen), colour.solarise(square, chosen)),
+    ):
+        close(joined(ours).view_as(image), joined(expected))
+
+
 def test_jitter_leaves_its_input_alone() -> None:
     image = images(4)
     before = image.clone()

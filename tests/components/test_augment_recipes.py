@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
+from ast import literal_eval
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +13,7 @@ import pytest
 import torch
 from scipy import stats
 from torch import Tensor, nn
+from torch._inductor.utils import run_and_get_code
 from torchvision.transforms.v2 import functional as tv
 
 from graphssl.component import DataFacts, Sizes, Unbound, build, find
@@ -366,6 +369,15 @@ def test_generated_code_gives_the_eager_views(name: str) -> None:
             assert ours.is_contiguous(memory_format=torch.channels_last)
         for one, two in itertools.combinations(made, 2):
             assert one.shape != two.shape or (one != two).flatten(1).any(1).all()
+
+
+@pytest.mark.slow
+def test_generated_code_stores_no_colours_but_the_views() -> None:
+    """Crops need five pieces of memory, the largest of the views' size; the jitter is made image by image."""
+    module, image = node("augment.simclr", blur=0), images(4)
+    _, (code,) = run_and_get_code(torch.compile(module, fullgraph=True, dynamic=False), image, draws=drawn(module, 4))
+    shapes = [literal_eval(shape) for shape in re.findall(r"empty_strided_cpu\((\([^)]*\))", code)]
+    assert sum(math.prod(shape) >= 8 * 32 * 32 for shape in shapes) <= 5
 
 
 @pytest.mark.parametrize("name", RECIPES)
