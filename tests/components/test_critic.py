@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from graphssl.component import Sizes, Unbound, build
-from graphssl.components.critic import JS, Bilinear, Concat, Cosine, Dot, Euclidean, Separable, base
+from graphssl.components.critic import JS, Bilinear, Concat, Cosine, Dot, Euclidean, Separable, picked
 from graphssl.components.negatives import InBatch
 from graphssl.ports import Negatives, Scores
 
@@ -139,8 +139,8 @@ def test_both_ways_to_score_picked_entries_are_equal(cls: type[nn.Module], monke
     node, (query, key, entries) = critic(cls, temperature=0.2), values(b=3, n=400)
     pick = torch.randint(400, (3, 4), generator=torch.Generator().manual_seed(2))
     results = []
-    for row in (base.ROW, 1000):  # 400 > 50 * 4: rows are gathered; then the full product
-        monkeypatch.setattr(base, "ROW", row)
+    for row in (picked.ROW, 1000):  # 400 > 50 * 4: rows are gathered; then the full product
+        monkeypatch.setattr(picked, "ROW", row)
         scores = node(query, key, Negatives(entries, pick))
         leaves = [query, entries, *node.parameters()]
         results.append((scores.negative, gradients((scores.positive, scores.negative), leaves)))

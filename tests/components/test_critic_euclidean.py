@@ -10,7 +10,7 @@ from pydantic import ValidationError
 from torch import Tensor, nn
 
 from graphssl.component import build
-from graphssl.components.critic import Euclidean, base
+from graphssl.components.critic import Euclidean, picked
 from graphssl.components.negatives import InBatch
 from graphssl.components.objective import Margin
 from graphssl.ports import Negatives, Scores
@@ -56,8 +56,8 @@ def test_both_ways_to_score_picked_entries_are_equal(monkeypatch: pytest.MonkeyP
     query, key, entries = values(n=400)
     pick = torch.randint(400, (4, 5), generator=torch.Generator().manual_seed(2))
     results = []
-    for row in (base.ROW, 1000):
-        monkeypatch.setattr(base, "ROW", row)
+    for row in (picked.ROW, 1000):
+        monkeypatch.setattr(picked, "ROW", row)
         negative = critic()(query, key, Negatives(entries, pick)).negative
         results.append((negative, torch.autograd.grad(negative.square().sum(), [query, entries])))
     torch.testing.assert_close(results[0], results[1], rtol=1e-12, atol=1e-12)
