@@ -20,7 +20,7 @@ import os
 from pathlib import Path
 from typing import NamedTuple
 
-from common import machine, publish, table
+from common import machine, positive, publish, table
 
 import graphssl
 from graphssl.errors import GraphError, RunError
@@ -73,7 +73,7 @@ def main() -> None:
     where.add_argument("--images", type=Path, metavar="FOLDER")
     where.add_argument("--root", type=Path, metavar="FOLDER")
     parser.add_argument("--folder", type=Path, default=Path("cifar10-runs"))
-    parser.add_argument("--epochs", type=int, default=200)
+    parser.add_argument("--epochs", type=positive, default=200)
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--output", type=Path)

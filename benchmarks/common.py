@@ -6,22 +6,42 @@ import argparse
 import datetime
 import os
 import platform
+import shlex
 import statistics
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import torch
 
+from graphssl.checked import choose_device
+from graphssl.errors import RunError
+
 
 def arguments(doc: str | None, *, device: bool = True) -> argparse.ArgumentParser:
     """A parser with what all benchmarks take: `--threads`, `--output` and, where there is a choice, `--device`."""
     parser = argparse.ArgumentParser(description=doc, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=1, help="CPU threads")
+    parser.add_argument("--threads", type=positive, default=1, help="CPU threads")
     if device:
-        parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+        parser.add_argument("--device", type=device_of, default="auto", help="auto, cpu, cuda, cuda:1 ...")
     parser.add_argument("--output", type=Path)
     return parser
+
+
+def positive(text: str) -> int:
+    """A whole number above 0, for argparse."""
+    if not text.isdecimal() or int(text) == 0:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number above 0")
+    return int(text)
+
+
+def device_of(text: str) -> torch.device:
+    """A device that is here, for argparse."""
+    try:
+        return choose_device(text)
+    except RunError as error:
+        raise argparse.ArgumentTypeError(str(error)) from None
 
 
 def interleave(functions: Mapping[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
@@ -64,6 +84,17 @@ def wait(device: torch.device) -> None:
         torch.cuda.synchronize(device)
 
 
+def command() -> str:
+    """The one that is running: the script from the root of the repository, folders by their names, no `--output`."""
+    script, *words = sys.argv
+    if "--output" in words:
+        at = words.index("--output")
+        del words[at : at + 2]
+    words = [word for word in words if not word.startswith("--output=")]
+    named = (Path(word).name if Path(word).is_absolute() else word for word in words)
+    return shlex.join(["python", f"benchmarks/{Path(script).name}", *named])
+
+
 def machine() -> str:
     """Processor, cores, GPU if there is one, torch, date."""
     parts = [f"{_processor()}, {os.cpu_count()} cores"]
@@ -93,7 +124,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 
 def publish(text: str, output: Path | None) -> None:
-    """Prints the text, and writes it to a file where one is named."""
+    """Prints the text under the command that made it, and writes both to a file where one is named."""
+    text = f"# {command()}\n{text}"
     print(text, end="")
     if output is not None:
         output.parent.mkdir(parents=True, exist_ok=True)

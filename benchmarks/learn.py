@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import torch
-from common import machine, table
+from common import command, machine, positive, table
 
 import graphssl
 from graphssl.errors import GraphError, RunError
@@ -81,7 +81,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("graphs", nargs="*", metavar="GRAPH")
     parser.add_argument("--images", type=Path, metavar="FOLDER")
-    parser.add_argument("--jobs", type=int, default=1, help="trainings at a time")
+    parser.add_argument("--jobs", type=positive, default=1, help="trainings at a time")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
     graphs = options.graphs or [g for g in packaged() if not g.startswith(PAPERS)]
@@ -89,7 +89,7 @@ def main() -> None:
     if options.images is not None:
         root = options.images.resolve()
         sets = [f"data={{use: image_folder, root: {root}, size: 32}}", *sets]
-    print(f"# python benchmarks/learn.py {' '.join(sys.argv[1:])}".rstrip())
+    print(f"# {command()}")
     print(f"# {machine()}", flush=True)
     threads = max((os.cpu_count() or 1) // options.jobs, 1)
     rows = [["graph", "kNN before", "kNN after", "linear before", "linear after", "seconds", ""]]

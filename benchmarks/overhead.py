@@ -13,7 +13,7 @@ import statistics
 from collections.abc import Callable
 
 import torch
-from common import arguments, interleave, machine, publish, ratios, table, wait
+from common import arguments, interleave, machine, positive, publish, ratios, table, wait
 from loops import step_of
 from methods import ENCODERS, METHODS, ByHand, Setting
 
@@ -45,17 +45,16 @@ def main() -> None:
     parser = arguments(__doc__)
     parser.add_argument("--method", nargs="+", choices=METHODS, default=METHODS)
     parser.add_argument("--encoder", choices=ENCODERS, default="resnet18")
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--repeats", type=int, default=11)
+    parser.add_argument("--batch", type=positive, default=64)
+    parser.add_argument("--repeats", type=positive, default=11)
     parser.add_argument("--compile", action="store_true", help="torch.compile both sides")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
     rows = [["method", "ours images/s", "by hand", "ratio", "range"]]
     for method in options.method:
         torch._dynamo.reset()
         setting = Setting(method, options.encoder, 32, options.batch)
-        rows.append(measure(setting, device, options.compile, options.repeats))
+        rows.append(measure(setting, options.device, options.compile, options.repeats))
     how = f"{options.encoder}, 32 px, batch {options.batch}, {'compiled' if options.compile else 'eager'}"
     how += f", {options.threads} thread(s), {options.repeats} pairs after one warm-up"
     publish(f"{machine()}\n{how}\n\n{table(rows)}\n", options.output)

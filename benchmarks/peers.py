@@ -11,8 +11,11 @@ takes no part: its pinned requirements do not install beside a current torch.
 
 Without `--images`, JPEGs of smooth noise are written to a folder that goes away: at 32 px of 32 x 32, at 224 px of
 500 x 375. Differences that remain: ours decodes a picture to the size of the views and crops from that, lightly crops
-from the whole picture; lightly passes the two views of SimCLR through the encoder one by one, ours joined; `--compile`
-compiles lightly's encoders, and our whole forward pass, which on a GPU is also recorded as one CUDA graph.
+from the whole picture; lightly passes the two views of SimCLR through the encoder one by one, ours joined; ours keeps
+weights and images channels-last and has a fused optimizer, as `train:` does by itself; `--compile` compiles lightly's
+encoders, and our whole forward pass, which on a GPU is also recorded as one CUDA graph. lightly's examples make views
+in 8 workers. With `--workers 0` both sides do all in one process, which compares what a core does, and not what a
+machine with idle cores can; with workers, take so many `--batches` that the wait for an epoch's first does not count.
 """
 
 from __future__ import annotations
@@ -30,7 +33,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import arguments, interleave, machine, publish, ratios, table, wait
+from common import arguments, interleave, machine, positive, publish, ratios, table, wait
 from loops import Training
 from methods import DECAY, ENCODERS, METHODS, MOMENTUM, QUEUE, RATE, Setting
 from PIL import Image
@@ -102,7 +105,7 @@ class Lightly:
         dataset = part("lightly.data").LightlyDataset(str(folder / "train"), transform=transform(setting))
         self.loader: Any = DataLoader(
             dataset if source == "files" else Decoded(dataset), setting.batch,
-            shuffle=True, drop_last=True, num_workers=options.workers,
+            shuffle=True, drop_last=True, num_workers=options.workers, persistent_workers=options.workers > 0,
         )  # fmt: skip
         heads, head = part("lightly.models.modules"), setting.head
         kind = {"byol": "BYOL", "simclr": "SimCLR", "moco_v2": "MoCo"}[setting.method]
@@ -217,15 +220,17 @@ def main() -> None:
     parser.add_argument("--size", type=int, choices=(32, 224), default=32)
     parser.add_argument("--images", type=Path, metavar="FOLDER", help="pictures, in any folders below")
     parser.add_argument("--source", nargs="+", choices=SOURCES, default=SOURCES)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--batches", type=int, default=4, help="batches of an epoch")
+    parser.add_argument("--batch", type=positive, default=64)
+    parser.add_argument("--batches", type=positive, default=4, help="batches of an epoch")
     parser.add_argument("--workers", type=int, default=0, help="processes that read pictures, on both sides")
-    parser.add_argument("--repeats", type=int, default=5)
+    parser.add_argument("--repeats", type=positive, default=5)
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--compile", action="store_true", help="torch.compile both sides")
     options = parser.parse_args()
+    if options.workers < 0:
+        parser.error("argument --workers: it is below 0")
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    device = options.device
     found = [["", "images/s", "ratio", "range"]]
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

@@ -1,6 +1,7 @@
 """How the cost grows: of a step with its sizes, and of loading, checking and compiling with the graph's.
 
     python benchmarks/scaling.py [--sweep NAME ...] [--plot FILE.png] [--output FILE]
+    python benchmarks/scaling.py --redraw RESULT.txt --plot FILE.png
 
 Each sweep changes one number and leaves the rest. The exponent is the slope of log cost over log number through the
 larger half of the points, where what is constant weighs least; beside it is the exponent that the arithmetic needs. A
@@ -9,7 +10,9 @@ sweep that grows faster than that by more than 0.25 is marked.
 
 from __future__ import annotations
 
+import argparse
 import math
+import re
 import statistics
 import tempfile
 import time
@@ -19,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import arguments, interleave, machine, publish, table
+from common import arguments, interleave, machine, positive, publish, table
 from loops import step_of
 from methods import GRAPHS as METHODS
 
@@ -216,13 +219,9 @@ def _step(sweep: Sweep, value: int) -> Callable[[], object]:
 
 
 def graph_costs(sweep: Sweep, values: Sequence[int], repeats: int) -> Costs:
-    """Seconds of reading and wiring, of shapes, of rules and of compiling: the fastest of some."""
-    costs: Costs = {"load": [], "shapes": [], "rules": [], "compile": []}
-    for value in values:
-        turns = [_stages(sweep.text(value)) for _ in range(repeats if value < 300 else 1)]
-        for stage, seconds in costs.items():
-            seconds.append(min(turn[stage] for turn in turns))
-    return costs
+    """Seconds of reading and wiring, of shapes, of rules and of compiling: the fastest of some, in turn."""
+    turns = [[_stages(sweep.text(value)) for value in values] for _ in range(repeats + 1)][1:]
+    return {stage: [min(turn[i][stage] for turn in turns) for i in range(len(values))] for stage in turns[0][0]}
 
 
 def _stages(text: str) -> dict[str, float]:
@@ -268,9 +267,25 @@ def rows(sweep: Sweep, values: Sequence[int], costs: Costs) -> list[list[str]]:
     return made
 
 
+def read(text: str) -> dict[str, tuple[Sequence[int], Costs]]:
+    """What a result says, by sweep."""
+    names = {sweep.what: name for name, sweep in {**STEPS, **GRAPHS}.items()}
+    found: dict[str, tuple[Sequence[int], Costs]] = {}
+    for line in text.splitlines():
+        head, *entries = re.split(r" {2,}", line.strip())
+        if head in names:
+            values = [int(entry.replace(",", "")) for entry in entries[: entries.index("exponent")]]
+            costs: Costs = {}
+            found[names[head]] = values, costs
+        elif head.endswith(", ms"):
+            costs[head.removesuffix(", ms")] = [float(e.replace(",", "")) / 1e3 for e in entries[: len(values)]]
+    return found
+
+
 def draw(found: Mapping[str, tuple[Sequence[int], Costs]], path: Path) -> None:
     """All sweeps, each in its own axes, both logarithmic."""
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullLocator
 
     across = min(len(found), 4)
     down = -(-len(found) // across)
@@ -281,18 +296,44 @@ def draw(found: Mapping[str, tuple[Sequence[int], Costs]], path: Path) -> None:
         for what, seconds in costs.items():
             axes.loglog(values, [1e3 * s for s in seconds], "o-", label=f"{what}, {exponent(values, seconds):.2f}")
         axes.set(title=name, ylabel="ms")
-        axes.legend(fontsize="small", title="exponent", title_fontsize="small")
+        axes.set_xticks(values, [_short(value) for value in values])
+        axes.yaxis.set_major_formatter("{x:,g}")
+        for axis in (axes.xaxis, axes.yaxis):
+            axis.set_minor_locator(NullLocator())
+        bottom, top = axes.get_ylim()
+        axes.set_ylim(bottom, top * (top / bottom) ** (0.2 + 0.1 * len(costs)))  # room for the legend
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if top / bottom < 100 else (1,)))
+        axes.legend(fontsize="small", title="exponent", title_fontsize="small", loc="upper left")
         axes.grid(visible=True, which="both", alpha=0.2)
+    path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path, dpi=120)
+
+
+def _redraw(parser: argparse.ArgumentParser, options: argparse.Namespace) -> None:
+    found = read(options.redraw.read_text()) if options.redraw.is_file() else {}
+    if not found or not options.plot:
+        parser.error(f"argument --redraw: {'no --plot says where' if found else 'that is no result of this benchmark'}")
+    draw(found, options.plot)
+
+
+def _short(value: int) -> str:
+    """As a label: 64, 1k (1,000 or 1,024), 256k."""
+    return f"{value}" if value < 1000 else f"{value // (1000 if value % 1000 == 0 else 1024)}k"
 
 
 def main() -> None:
     parser = arguments(__doc__, device=False)
     parser.add_argument("--sweep", nargs="+", choices=(*STEPS, *GRAPHS), default=(*STEPS, *GRAPHS), metavar="NAME")
     parser.add_argument("--points", type=int, choices=range(2, 6), help="take only the first so many values")
-    parser.add_argument("--repeats", type=int, default=7)
-    parser.add_argument("--plot", type=Path, metavar="FILE")
+    parser.add_argument("--repeats", type=positive, default=7)
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="the sweeps as a picture")
+    parser.add_argument("--redraw", type=Path, metavar="RESULT.txt", help="measures nothing: plots an earlier result")
     options = parser.parse_args()
+    if options.plot and options.plot.suffix != ".png":
+        parser.error("argument --plot: it is a .png")
+    if options.redraw:
+        _redraw(parser, options)
+        return
     torch.set_num_threads(options.threads)
     text = f"{machine()}\n{options.threads} thread(s), {options.repeats} turns\n"
     found: dict[str, tuple[Sequence[int], Costs]] = {}
@@ -302,7 +343,6 @@ def main() -> None:
         found[name] = values, cost(sweep, values, options.repeats)
         text += f"\n{table(rows(sweep, values, found[name][1]))}\n"
     if options.plot:
-        options.plot.parent.mkdir(parents=True, exist_ok=True)
         draw(found, options.plot)
     publish(text, options.output)
 

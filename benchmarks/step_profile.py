@@ -25,7 +25,7 @@ from typing import Any
 from unittest import mock
 
 import torch
-from common import arguments, interleave, machine, matrix_peak, publish, table, wait
+from common import arguments, interleave, machine, matrix_peak, positive, publish, table, wait
 from loops import noise, step_of
 from torch import Tensor
 from torch.profiler import ProfilerActivity, profile
@@ -34,7 +34,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphssl.api import check, load
-from graphssl.checked import choose_device, validated
+from graphssl.checked import validated
 from graphssl.data import Batch, open_data
 from graphssl.errors import GraphError, RunError
 from graphssl.train.step import Step
@@ -199,14 +199,12 @@ def main() -> None:
     parser.add_argument("graph", metavar="GRAPH")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     parser.add_argument("--noise", action="store_true", help="noise in place of the graph's pictures")
-    parser.add_argument("--repeats", type=int, default=11, help="steps that are timed")
-    parser.set_defaults(device="auto")
+    parser.add_argument("--repeats", type=positive, default=11, help="steps that are timed")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     try:
-        device = choose_device(options.device)
-        steps = Steps(options.graph, options.sets, device, options.noise)
-        eager = Steps(options.graph, [*options.sets, *EAGER], device, options.noise)
+        steps = Steps(options.graph, options.sets, options.device, options.noise)
+        eager = Steps(options.graph, [*options.sets, *EAGER], options.device, options.noise)
     except (GraphError, RunError) as error:
         raise SystemExit(str(error)) from None
     facts = whole(steps, eager, options.repeats)

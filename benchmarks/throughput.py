@@ -20,7 +20,7 @@ import statistics
 from dataclasses import replace
 
 import torch
-from common import arguments, interleave, machine, matrix_peak, publish, ratios, table, wait
+from common import arguments, interleave, machine, matrix_peak, positive, publish, ratios, table, wait
 from loops import Training, noise
 from methods import ENCODERS, METHODS, ByHand, Setting
 from torch.utils.flop_counter import FlopCounterMode
@@ -104,13 +104,13 @@ def main() -> None:
     parser.add_argument("--setting", nargs="+", type=int, choices=sorted(SETTINGS), default=sorted(SETTINGS))
     parser.add_argument("--way", nargs="+", choices=WAYS, help="default: all of them on a GPU, eager on a CPU")
     parser.add_argument("--encoder", choices=ENCODERS, help="in place of the setting's")
-    parser.add_argument("--batch", type=int, help="in place of the setting's")
-    parser.add_argument("--batches", type=int, default=8, help="batches of an epoch, which is a turn")
-    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--batch", type=positive, help="in place of the setting's")
+    parser.add_argument("--batches", type=positive, default=8, help="batches of an epoch, which is a turn")
+    parser.add_argument("--repeats", type=positive, default=7)
     parser.add_argument("--precision", choices=("auto", "fp32", "bf16"), default="auto")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    device = torch.device(options.device)
+    device = options.device
     options.way = options.way or (tuple(WAYS) if device.type == "cuda" else ("eager",))
     precision = resolve(options.precision, device).name
     peak = matrix_peak(device, DTYPES[precision])

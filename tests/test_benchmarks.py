@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import importlib
 import importlib.util
+import itertools
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -86,6 +87,41 @@ def test_the_matrix_peak_is_that_of_the_fastest_product(script: Script, monkeypa
     common = script("common")
     monkeypatch.setattr(common, "interleave", lambda functions, repeats: {"": [0.5, 0.25, 1.0]})
     assert common.matrix_peak(torch.device("cpu"), torch.float32) == 2 * 1024**3 / 0.25
+
+
+def test_a_result_begins_with_its_command(run: Callable[..., str]) -> None:
+    text = run("scaling", "--sweep", "queue", "--points", "2", "--repeats", "1")
+    assert text.startswith("# python benchmarks/scaling.py --sweep queue --points 2 --repeats 1\n")
+
+
+def test_a_command_names_folders_and_leaves_out_where_it_writes(
+    script: Script, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["/a/peers.py", "--images", "/b/my pictures", "--output=/c/x.txt"])
+    assert script("common").command() == "python benchmarks/peers.py --images 'my pictures'"
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "message"),
+    [
+        ("overhead", ["--batch", "0"], "argument --batch: '0' is no whole number above 0"),
+        ("overhead", ["--threads", "x"], "argument --threads: 'x' is no whole number above 0"),
+        ("overhead", ["--device", "gpu"], "argument --device: 'gpu' is no device here"),
+        ("peers", ["--workers", "-1"], "argument --workers: it is below 0"),
+        ("learn", ["--jobs", "0"], "argument --jobs: '0' is no whole number above 0"),
+        ("scaling", ["--plot", "x.foo"], "argument --plot: it is a .png"),
+        ("scaling", ["--redraw", "nothing.txt"], "argument --redraw: that is no result of this benchmark"),
+    ],
+)
+def test_a_wrong_argument_is_one_line(
+    script: Script, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str],
+    name: str, options: list[str], message: str,
+) -> None:  # fmt: skip
+    monkeypatch.setattr("sys.argv", [f"{name}.py", *options])
+    with pytest.raises(SystemExit) as stop:
+        script(name).main()
+    assert stop.value.code == 2
+    assert message in capsys.readouterr().err.splitlines()[-1]
 
 
 @pytest.mark.parametrize("method", METHODS)
@@ -277,6 +313,32 @@ def test_scaling_writes_a_table_and_a_plot(run: Callable[..., str], tmp_path: Pa
     assert len(cells(text, "compile, ms")) >= 4
     assert float(slope) < 3
     assert Image.open(plot).format == "PNG"
+
+
+def test_a_result_is_read_as_it_was_written(script: Script) -> None:
+    scaling = script("scaling")
+    costs = {"load": [0.0011, 1.5], "compile": [0.25, 12.0]}
+    text = "\n".join(scaling.table(scaling.rows(scaling.GRAPHS[name], (10, 1000), costs)) for name in ("deep", "wide"))
+    assert scaling.read(text) == {name: ([10, 1000], costs) for name in ("deep", "wide")}
+
+
+def test_labels_of_a_plot_do_not_overlap(script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from matplotlib.figure import Figure
+
+    drawn: list[Figure] = []
+    save = Figure.savefig
+    monkeypatch.setattr(Figure, "savefig", lambda own, *a, **k: (drawn.append(own), save(own, *a, **k)))
+    scaling = script("scaling")
+    sweeps = {
+        name: (sweep.values, {"step": [0.02 * 2**i for i in range(len(sweep.values))]})
+        for name, sweep in scaling.STEPS.items()
+    }
+    scaling.draw(sweeps, tmp_path / "plot.png")
+    for axes in drawn[0].axes[: len(sweeps)]:
+        boxes = [label.get_window_extent() for label in axes.get_xticklabels(which="both") if label.get_text()]
+        assert len(boxes) >= 4
+        for left, right in itertools.pairwise(boxes):
+            assert left.x1 < right.x0
 
 
 def test_the_exponent_is_that_of_the_larger_half(script: Script) -> None:
