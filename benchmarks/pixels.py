@@ -14,6 +14,7 @@ from torch import nn
 
 from graphssl.api import check, compile
 from graphssl.data import open_data
+from graphssl.errors import GraphError, RunError
 from graphssl.evaluate import Judge
 from graphssl.spec import Knn
 
@@ -23,9 +24,13 @@ def main() -> None:
     parser.add_argument("graph", nargs="?", default="byol")
     parser.add_argument("--set", dest="sets", action="append", default=[], metavar="KEY=VALUE")
     options = parser.parse_args()
-    checked, device = check(options.graph, options.sets), torch.device("cpu")
-    spec = checked.graph.spec
-    data = open_data(spec.data, device, spec.train.seed)
+    device = torch.device("cpu")
+    try:
+        checked = check(options.graph, options.sets)
+        spec = checked.graph.spec
+        data = open_data(spec.data, device, spec.train.seed)
+    except (GraphError, RunError) as error:
+        raise SystemExit(str(error)) from None
     knn = spec.evaluate.knn or Knn()
     size = checked.image_size(checked.features or "")
     print(f"{spec.data.use}, kNN k = {knn.k}, temperature {knn.temperature:g}")

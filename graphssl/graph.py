@@ -162,6 +162,7 @@ def read(source: Source) -> Graph:
     _read_updates(spec, source, wiring)
     if "update" not in sections.lacking:
         _missing_updates(source, wiring)
+    _check_names(spec, source, wiring)
     if problems:
         raise GraphError(problems)
     values = {k: v for k, v in wiring.values.items() if v is not None}
@@ -371,3 +372,20 @@ def _missing_updates(source: Source, wiring: Wiring) -> None:
             message = f"the state of '{name}' ({node.component.name}) is never written"
             hint = f"in update: write {name}: {' or '.join(usage)}"
             wiring.tape.problems.append(Problem(message, node.span, hint))
+
+
+# -- train and evaluate --------------------------------------------------------------------------------------
+
+
+def _check_names(spec: GraphFile, source: Source, wiring: Wiring) -> None:
+    """Notes nodes and values that are named and not there."""
+    nodes, values = wiring.nodes, wiring.values
+    for name in spec.train.nodes:
+        if name not in nodes:
+            at = source.at(("train", "nodes", name), key=True)
+            wiring.unknown("node", name, at, nodes, source.removal(("nodes", name)))
+    name = spec.evaluate.features
+    if name is not None and name not in nodes and name not in values:
+        at = source.at(("evaluate", "features"))
+        removal = source.removal(("nodes", name)) or source.removal(("flow", name))
+        wiring.unknown("node and no value", name, at, [*nodes, *values], removal, "nodes and values")

@@ -19,7 +19,9 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    ValidationInfo,
     WithJsonSchema,
+    field_validator,
     model_validator,
 )
 
@@ -100,12 +102,13 @@ class Data(Section):
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
         return self
 
-    @model_validator(mode="after")
-    def _of_shards(self) -> Data:
-        for key in ("test", "samples", "window"):
-            if self.use != "webdataset" and getattr(self, key) != Data.model_fields[key].default:
-                raise ValueError(f"'{key}' is for 'webdataset' alone, and the data set is '{self.use}'")
-        return self
+    @field_validator("test", "samples", "window")
+    @classmethod
+    def _of_shards(cls, value: object, info: ValidationInfo) -> object:
+        use, key = info.data.get("use", "webdataset"), info.field_name or ""
+        if use != "webdataset" and value != cls.model_fields[key].default:
+            raise ValueError(f"'{key}' is for 'webdataset' alone, and the data set is '{use}'")
+        return value
 
 
 class Sgd(Section):

@@ -198,11 +198,13 @@ class Wiring:
         self.misplaced.update(names)
         return f"'{method}' is an update: it stands under update:, as in {names[0]}: {method}(...)" if names else None
 
-    def unknown(self, what: str, name: str, span: Span, names: Iterable[str], hint: str | None = None) -> None:
+    def unknown(
+        self, what: str, name: str, span: Span, names: Iterable[str], hint: str | None = None, plural: str = ""
+    ) -> None:
         """Notes a name that is nobody's: once, if it is like no other, and not where it may stand for one refused."""
-        near = suggest(name, [n for n in names if n not in self.refused], f"{what}s are")
+        near = suggest(name, [n for n in names if n not in self.refused], f"{plural or f'{what}s'} are")
         message = f"no {what} is called '{name}'"
-        told = self.refused or any(p.message == message for p in self.tape.problems)
+        told = self.refused or any(p.message.endswith(f" is called '{name}'") for p in self.tape.problems)
         if hint or not told or (near or "").startswith("did you mean"):
             self._problem(message, span, hint or near)
 

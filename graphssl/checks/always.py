@@ -1,4 +1,4 @@
-"""What no `allow:` turns off: names that must be right, and that something is trained at all."""
+"""What no `allow:` turns off: codes that must be right, features of images, and that something is trained at all."""
 
 from __future__ import annotations
 
@@ -13,9 +13,8 @@ __all__ = ["find"]
 
 
 def find(facts: Facts) -> Iterator[Problem]:
-    """The problems of `allow:`, of the names in `train:` and `evaluate:`, and of a loss that trains nothing."""
+    """The problems of `allow:`, of what is evaluated, and of a loss that trains nothing."""
     yield from _codes(facts)
-    yield from _rates(facts)
     yield from _features(facts)
     yield from _nothing_trained(facts)
 
@@ -26,24 +25,9 @@ def _codes(facts: Facts) -> Iterator[Problem]:
             yield Problem(f"no rule has the code '{code}'", facts.at("allow", i), suggest(code, RULES, "codes are"))
 
 
-def _rates(facts: Facts) -> Iterator[Problem]:
-    nodes = facts.graph.nodes
-    for name in facts.graph.spec.train.nodes:
-        if name not in nodes:
-            at = facts.at("train", "nodes", name, key=True)
-            hint = facts.graph.source.removal(("nodes", name)) or suggest(name, nodes, "nodes are")
-            yield Problem(f"no node is called '{name}'", at, hint)
-
-
 def _features(facts: Facts) -> Iterator[Problem]:
     name, graph, at = facts.graph.spec.evaluate.features, facts.graph, facts.at("evaluate", "features")
-    if name is None:
-        return
-    if name not in graph.nodes and name not in graph.values:
-        removed = graph.source.removal(("nodes", name)) or graph.source.removal(("flow", name))
-        hint = removed or suggest(name, [*graph.nodes, *graph.values], "nodes and values are")
-        yield Problem(f"no node and no value is called '{name}'", at, hint)
-    elif reason := feature_problem(graph, facts.shapes, name):
+    if name is not None and (reason := feature_problem(graph, facts.shapes, name)):
         yield Problem(reason, at, "name an encoder, or a value that is made of batch.image")
 
 

@@ -108,15 +108,21 @@ def test_warnings_come_in_file_order_each_once(write: Write) -> None:
 # -- what no allow turns off ---------------------------------------------------------------------------------
 
 
-def test_names_of_nodes_and_codes_must_exist(write: Write) -> None:
-    changes = [("graph: moco", "allow: [G20, G101]\ngraph: moco"), ("features: encoder", "features: encodr"),
+def test_codes_must_exist(write: Write) -> None:
+    (problem,) = findings(write, QUICK_MOCO, [("graph: moco", "allow: [G20, G101]\ngraph: moco")])
+    assert (marked(problem), problem.code) == ("G20", None)
+    assert "no rule has the code 'G20'" in problem.message
+
+
+def test_names_that_are_trained_or_evaluated_must_exist_and_are_told_with_all_else(write: Write) -> None:
+    changes = [("size: 48", "size: -1"), ("features: encoder", "features: encodr"),
                ("lr: 0.05}", "lr: 0.05}, nodes: {projektor: {lr: 2.0}, encoder: {lr: 2.0}}")]  # fmt: skip
-    problems = findings(write, QUICK_MOCO, changes)
-    assert [(marked(p), p.code) for p in problems] == [("G20", None), ("projektor", None), ("encodr", None)]
-    rendered = problems_of(check, write(QUICK_MOCO, *changes))
-    assert "no rule has the code 'G20'" in rendered[0]
-    assert "did you mean 'projector'?" in rendered[1]
-    assert "did you mean 'encoder'?" in rendered[2]
+    size, rate, features = problems_of(check, write(QUICK_MOCO, *changes))
+    assert "-1" in size
+    assert "no node is called 'projektor'" in rate
+    assert "did you mean 'projector'?" in rate
+    assert "no node and no value is called 'encodr'" in features
+    assert "did you mean 'encoder'?" in features
 
 
 @pytest.mark.parametrize(

@@ -354,15 +354,12 @@ def test_a_bank_needs_the_number_of_samples(root: Path, write: Write) -> None:
     assert check(write(MOCO, ("use: digits,", f"{where} samples: 1000,"), *bank)).data.samples == 1000
 
 
-@pytest.mark.parametrize(("key", "value"), [("test", "x"), ("samples", 5), ("window", 3)])
-def test_keys_of_shards_are_refused_elsewhere(key: str, value: object) -> None:
+def test_keys_of_shards_are_refused_elsewhere_all_at_once() -> None:
     sections = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
-    found = validate(GraphFile, {**sections, "data": {key: value}})[1]
-    assert [message for _, message, _ in found] == [f"'{key}' is for 'webdataset' alone, and the data set is 'digits'"]
+    found = validate(GraphFile, {**sections, "data": {"test": "x", "samples": 5, "window": 3}})[1]
+    assert [(path, message) for path, message, _ in found] == [
+        (("data", key), f"'{key}' is for 'webdataset' alone, and the data set is 'digits'")
+        for key in ("test", "samples", "window")
+    ]
     resolved = spec.Data().model_dump(mode="json")
     assert not validate(GraphFile, {**sections, "data": resolved})[1], "the defaults, written out"
-
-
-def test_facts_of_shards() -> None:
-    known = facts(config("/nowhere", size=None, samples=70))
-    assert (known.samples, known.height, known.classes, known.fewer_than(71)) == (70, 224, None, 70)
