@@ -384,8 +384,8 @@ def _check_names(spec: GraphFile, source: Source, wiring: Wiring) -> None:
         if name not in nodes:
             at = source.at(("train", "nodes", name), key=True)
             wiring.unknown("node", name, at, nodes, source.removal(("nodes", name)))
-    name = spec.evaluate.features
-    if name is not None and name not in nodes and name not in values:
+    features = spec.evaluate.features
+    if features is not None and features not in nodes and features not in values:
         at = source.at(("evaluate", "features"))
-        removal = source.removal(("nodes", name)) or source.removal(("flow", name))
-        wiring.unknown("node and no value", name, at, [*nodes, *values], removal, "nodes and values")
+        removal = source.removal(("nodes", features)) or source.removal(("flow", features))
+        wiring.unknown("node and no value", features, at, [*nodes, *values], removal, "nodes and values")
