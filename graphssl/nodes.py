@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import keyword
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from types import NoneType
+from typing import Any, get_args
 
 import networkx as nx
 from pydantic import Field
@@ -107,6 +108,7 @@ def _read(
             problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
         return None
     component = REGISTRY[use]
+    entry = {**dict.fromkeys(_nulls(name, component, source)), **entry}
     config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *EVERY)})
     every, more = validate(Every, {k: v for k, v in entry.items() if k in EVERY})
     for at, message, advice in (*wrong, *more):
@@ -115,6 +117,13 @@ def _read(
         advice = meant if meant and meant.startswith("did you mean") else advice
         problems.append(Problem(f"{use}: {message}", source.at((*path, *at), key), advice))
     return (component, config, every) if config is not None and every is not None else None
+
+
+def _nulls(name: str, component: Component, source: Source) -> Iterator[str]:
+    """Options that a null took out and that take null: it means that then, as where nothing is extended."""
+    for option, field in component.config.model_fields.items():
+        if ("nodes", name, option) in source.removed and NoneType in get_args(field.annotation):
+            yield option
 
 
 def _same_kind(use: str) -> str | None:

@@ -57,6 +57,23 @@ class RunFolder:
         """Adds to the facts; the file is replaced whole."""
         write_whole(self.path / "run.json", json.dumps({**self.facts(), **facts}, indent=2) + "\n")
 
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Meanwhile no other process trains this run. Raises RunError where one does."""
+        import fcntl
+
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context((self.path / ".lock").open("wb"))
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by workers, and gone with the process
+            except BlockingIOError:
+                raise RunError(
+                    f"the run '{self.name}' is being trained by another process: wait, or end that"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
 
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:

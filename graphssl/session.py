@@ -39,14 +39,20 @@ def started(checked: Checked, device: torch.device, name: str | None, report: Re
     graph = checked.graph
     data = _open(checked, device, report)
     folder = new_run(name, graph.name)
-    write_whole(folder.graph, dump(_portable(checked)))
-    folder.note(graph=str(graph.source.files[-1]), hash=graph.hash())
-    return _Session(checked, device, precision, data, folder, report).run(None)
+    with folder.claimed():
+        write_whole(folder.graph, dump(_portable(checked)))
+        folder.note(graph=str(graph.source.files[-1]), hash=graph.hash())
+        return _Session(checked, device, precision, data, folder, report).run(None)
 
 
 def resumed(name: str, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     """Goes on with a run from its last checkpoint, or from the start when it has none."""
     folder = find_run(name)
+    with folder.claimed():
+        return _resumed(folder, sets, device, report)
+
+
+def _resumed(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     checked = check(folder.graph, sets)
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:

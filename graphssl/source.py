@@ -1,8 +1,9 @@
 """A graph file with all that it extends and all that `--set` changes, as one mapping that knows where each part stands.
 
 `extends` takes a file or a list of files; later ones win, the file itself wins over them, `--set` over all.
-Mappings merge key by key, null removes, everything else replaces. A mapping that names another `use:` replaces the
-old one whole, because the old keys belong to another component; `data:`, whose keys are the same for all sets, merges.
+Mappings merge key by key, null removes (a node's option that takes null is null then), everything else replaces. A
+mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`,
+whose keys are the same for all sets, merges.
 """
 
 from __future__ import annotations
@@ -55,8 +56,8 @@ class Source:
 
     def merge(self, other: Source) -> None:
         """Lays another source over this one."""
-        self.removed |= other.removed
         self._merge(self.data, other.data, (), other.places)
+        self.removed |= other.removed
         self.files = tuple(dict.fromkeys((*self.files, *other.files)))
 
     def _merge(self, old: dict[str, Any], new: dict[str, Any], path: yaml.Path, places: Table) -> None:
@@ -72,7 +73,7 @@ class Source:
             else:
                 old[key] = value
                 self._forget(at)
-                self.removed.pop(at, None)
+                self.removed = {p: where for p, where in self.removed.items() if p[: len(at)] != at}
                 self.places.update((p, where) for p, where in places.items() if p[: len(at)] == at)
 
     def _forget(self, path: yaml.Path) -> None:

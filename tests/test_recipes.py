@@ -96,6 +96,14 @@ def test_a_recipe_is_its_method(name: str) -> None:
     assert {node: recipe["update"][node] for node in written} == method.get("update", {})
 
 
+@pytest.mark.parametrize("name", ["npid_full", *marked([f"{data}/npid_full" for data in DATA_SETS])])
+def test_the_exact_softmax_is_over_all_entries(name: str) -> None:
+    shapes = checked(name).shapes
+    (slot,) = checked(name).graph.values["s"].slots
+    _, (_, entries) = shapes.slots[slot.id]
+    assert entries == shapes.data.samples > 1000
+
+
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_says_its_own_data_training_and_judge(name: str) -> None:
     data = source(name).data

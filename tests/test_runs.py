@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -87,6 +89,22 @@ def test_a_run_that_is_not_there(here: Path) -> None:
         made(f"byol-{i}")
     with pytest.raises(UsageError, match="no run called 'x': there are 30 under runs/"):
         find_run("x")
+
+
+def test_a_run_is_trained_by_one_process_at_a_time() -> None:
+    folder = made("one")
+    claim = "from graphssl.runs import find_run\nwith find_run('one').claimed():\n    print('mine', flush=True)\n    input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", claim], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(RunError, match="the run 'one' is being trained by another process"), folder.claimed():
+            pass
+        other.kill()
+    for _ in range(2):  # a process that was killed leaves nothing behind, nor does one that goes on to another run
+        with folder.claimed():
+            pass
 
 
 def test_facts_add_up() -> None:

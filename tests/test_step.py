@@ -18,6 +18,7 @@ from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.amp import GradScaler
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from graphssl import pairs
 from graphssl.api import check
 from graphssl.cache import user_cache
 from graphssl.compiler import compile_graph
@@ -368,6 +369,20 @@ def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, mon
         step.program.node("projector").register_forward_pre_hook(lambda *_: torch.ones(2) @ torch.ones(3))
         with pytest.raises(RunError, match=r"graph\.yaml:12:\d+: 'projector' failed: RuntimeError: "):
             step(0, [batch()])
+
+
+def test_compiled_updates_take_scores_that_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A compiler looks at all that it is given, before each call: each look at their negatives would compute them."""
+    checked = check("cmc", ["data.batch=16", "nodes.bank_l.sample=null", "nodes.bank_ab.sample=null"])
+    program = compile_graph(checked.graph, checked.shapes, CPU)
+    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
+    commit: Any = torch.compile(step._functions["commit"], fullgraph=True, dynamic=False, backend="eager")
+    step._functions["commit"] = commit
+    monkeypatch.setattr(pairs, "PIECE", 2**12)
+    monkeypatch.setattr(pairs.Pairs, "whole", lambda _: pytest.fail("all pairs are computed"))
+    for number in range(2):
+        step(number, [batch(seed=number)])
+    assert program.node("nce_l").known
 
 
 @pytest.fixture

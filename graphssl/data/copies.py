@@ -88,7 +88,7 @@ class Copies:
 
     def give_up(self) -> None:
         """Lets go who waits for a shard that is being fetched, with a RunError."""
-        for coming in self._fetches.coming.values() if self._fetches else ():
+        for coming in tuple(self._fetches.coming.values()) if self._fetches else ():
             with contextlib.suppress(InvalidStateError):
                 coming.set_exception(RunError("given up"))
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from ..compiler import Program, seed_of
 from ..data import Batch
 from ..errors import RunError, reason_of
-from ..ports import joined
+from ..ports import Negatives, Scores, joined
 from ..spec import Train
 from .compiling import compiles, failed_to_compile, keep_compiled
 from .optim import build_optimizer
@@ -59,7 +59,7 @@ class Step:
         self.compiled = compiles(train.compile, device)
         self.uncompiled: str | None = None
         self._plain: dict[str, Callable[..., Any]] = {
-            "forward": module, "commit": program.commit, "commit_unless": _revocable(program)
+            "forward": module, "commit": _updates(program), "commit_unless": _revocable(program)
         }  # fmt: skip
         self._functions = self._plain
         if self.compiled:
@@ -96,7 +96,7 @@ class Step:
         """What the device does of a step: nothing here depends on a number that changes from step to step."""
         outputs = [self._accumulate(batch, 1 / len(batches)) for batch in batches]
         skipped = self._optimize()
-        carried = self._join([o["carried"] for o in outputs])
+        carried = [_apart(value) for value in self._join([o["carried"] for o in outputs])]
         with torch.no_grad():
             if skipped is None:
                 self._call("commit", *carried)
@@ -203,17 +203,40 @@ class Step:
             self.precision.scaler.load_state_dict(state["scaler"])
 
 
+def _apart(value: Any) -> Any:
+    """Scores and negatives as a plain tuple, with their kind.
+
+    Of an argument that is one, compiled code asks for each field by name before it runs, and that computes what is not
+    computed yet.
+    """
+    return (type(value), *value) if isinstance(value, Scores | Negatives) else value
+
+
+def _whole(value: Any) -> Any:
+    """The reverse of `_apart`."""
+    return value[0](*value[1:]) if isinstance(value, tuple) and isinstance(value[0], type) else value
+
+
+def _updates(program: Program) -> Callable[..., None]:
+    """The updates, of values that are taken apart."""
+
+    def commit(*carried: Any) -> None:
+        program.commit(*[_whole(value) for value in carried])
+
+    return commit
+
+
 def _revocable(program: Program) -> Callable[..., None]:
     """The updates, taken back where the step was skipped.
 
     Only the device knows whether it was, and to ask would be to wait for it at every step. So what the updates write
     is kept meanwhile, and put back or not: a copy of a queue of 65,536 x 128 is 33 MB, of a ResNet-50 100 MB.
     """
-    states = _written(program)
+    states, commit = _written(program), _updates(program)
 
-    def commit_unless(skipped: Tensor, *carried: Tensor) -> None:
+    def commit_unless(skipped: Tensor, *carried: Any) -> None:
         before = [state.clone() for state in states]
-        program.commit(*carried)
+        commit(*carried)
         for state, old in zip(states, before, strict=True):
             torch.where(skipped, old, state, out=state)
 
