@@ -14,11 +14,11 @@ import torch
 from conftest import MOCO, SIMCLR, Write, problems_of
 from fsspec.implementations.memory import MemoryFileSystem
 from picture_files import same
-from shard_files import config, opened, own_cache, samples, tar, upload, write_set
+from shard_files import opened, own_cache, samples, tar, upload, write_set
 
 from graphssl import spec
 from graphssl.api import check
-from graphssl.data import copies, facts, index_shards, indices, workers
+from graphssl.data import copies, index_shards, indices, workers
 from graphssl.data.addresses import expanded
 from graphssl.errors import RunError
 from graphssl.spec import GraphFile, validate
