@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from .errors import GraphError, Problem, RunError, UsageError, suggest
+from .train.progress import say
 
 if TYPE_CHECKING:
     from .checked import Checked
@@ -53,7 +54,6 @@ def run(
     from . import checked as made
     from .results import summary
     from .session import resumed, started
-    from .train.progress import say
 
     _collect_garbage()
     if graph is not None:
@@ -127,10 +127,10 @@ def _draw(checked: Checked, output: Path) -> None:
 
 
 def _write(path: Path, content: bytes) -> None:
-    try:
+    from .runs import writing
+
+    with writing(path):
         path.write_bytes(content)
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror}") from error
     typer.echo(f"wrote {path}")
 
 
@@ -271,7 +271,7 @@ class _Said(logging.Handler):
     """What is imported for a graph is said on stderr, before it is."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        _say_aside(record.getMessage())
+        say(record.getMessage(), err=True)
 
 
 def _say_imports() -> None:
@@ -282,14 +282,7 @@ def _say_imports() -> None:
 
 def _warn(warnings: tuple[Problem, ...]) -> None:
     for warning in warnings:
-        _say_aside(warning.render())
-
-
-def _say_aside(text: str) -> None:
-    """On stderr, which may be closed: what a command is for goes on."""
-    from .train.progress import say
-
-    say(text, err=True)
+        say(warning.render(), err=True)
 
 
 def main() -> None:
@@ -318,5 +311,5 @@ def main() -> None:
 
 
 def _fail(message: str, code: int) -> None:
-    _say_aside(message)
+    say(message, err=True)
     sys.exit(code)

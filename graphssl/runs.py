@@ -87,15 +87,21 @@ def replacing(path: Path) -> Iterator[Path]:
             temporary.unlink(missing_ok=True)
 
 
+@contextlib.contextmanager
+def writing(name: str | Path) -> Iterator[None]:
+    """Meanwhile what the system refuses is a RunError: that the file of this name cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
 def write_whole(path: Path, text: str) -> None:
     """Writes a file so that it is there whole or not at all. Raises RunError where it cannot be written."""
-    try:
-        with replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
+    with writing(path), replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def new_run(name: str | None, graph: str) -> RunFolder:

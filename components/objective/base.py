@@ -78,7 +78,9 @@ def log_sum_exp(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
     return scores.pairs.log_sum_exp(_excluded(scores))
 
 
-def total(function: Function, shift: Annotated[Tensor, "b"], scores: Scores, who: str) -> Annotated[Tensor, "b"]:
+def total(
+    function: Function, shift: Annotated[Tensor, "b"] | float, scores: Scores, who: str
+) -> Annotated[Tensor, "b"]:
     """The sum of function(score - shift) over the negatives of each query, a piece at a time as `log_sum_exp`.
 
     function: torch's exp, softplus or square.
@@ -86,7 +88,7 @@ def total(function: Function, shift: Annotated[Tensor, "b"], scores: Scores, who
     if scores.pairs is not None:
         return scores.pairs.total(function, shift, _excluded(scores))
     negative, excluded = negatives(scores, who)
-    return _values(lambda t: function(t - shift[:, None]), negative, excluded).sum(1)
+    return _values(_shifted(function, shift), negative, excluded).sum(1)
 
 
 def numbers(scores: Scores, who: str) -> Annotated[Tensor, "b"]:
@@ -107,9 +109,17 @@ def _excluded(scores: Scores) -> Own | Excluded:
 def mean_of(function: Function, shift: float, scores: Scores, who: str) -> Annotated[Tensor, ""]:
     """The mean of function(score - shift) over all negatives of the batch together, as `total`."""
     if scores.pairs is None:
-        return mean_over(lambda t: function(t - shift if shift else t), *negatives(scores, who))
+        return mean_over(_shifted(function, shift), *negatives(scores, who))
     every = scores.pairs.total(function, shift, _excluded(scores))
     return every.sum() / numbers(scores, who).sum().clamp(min=1)
+
+
+def _shifted(function: Function, shift: Annotated[Tensor, "b"] | float) -> Function:
+    """The function of a score that is so much less."""
+    if isinstance(shift, Tensor):
+        less = shift[:, None]
+        return lambda score: function(score - less)
+    return (lambda score: function(score - shift)) if shift else function
 
 
 def mean_over(function: Function, negative: Tensor, excluded: Excluded) -> Annotated[Tensor, ""]:

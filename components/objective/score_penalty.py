@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from ..numeric import wide
 from .base import numbers, positives, total
 
 __all__ = ["ScorePenalty"]
@@ -33,20 +32,9 @@ class ScorePenalty(nn.Module):
         super().__init__()
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
-        positive, (squares, n) = positives(scores), _of_negatives(scores)
-        return (positive.square().sum() + squares) / (positive.numel() + n)
-
-
-def _of_negatives(scores: Scores) -> tuple[Tensor | int, Tensor | int]:
-    """The sum of their squares, and how many they are."""
-    if scores.pairs is not None:
-        scores = scores._replace(same=None)
-        zero = scores.positive.new_zeros(len(scores.positive))
-        return total(torch.square, zero, scores, "the penalty").sum(), numbers(scores, "the penalty").sum()
-    negative, mask = scores.negative, scores.mask
-    if negative is None:
-        return 0, 0
-    negative = wide(negative)
-    if mask is None:
-        return negative.square().sum(), negative.numel()
-    return negative.masked_fill(mask, 0).square().sum(), (~mask).sum()
+        positive, scores = positives(scores), scores._replace(same=None)
+        squares = positive.square().sum()
+        if scores.pairs is None and scores.negative is None:
+            return squares / positive.numel()
+        n = positive.numel() + numbers(scores, "the penalty").sum()
+        return (squares + total(torch.square, 0, scores, "the penalty").sum()) / n

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import tarfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import RunError
-from ..runs import replacing
+from ..runs import replacing, writing
 from .addresses import SUFFIX, everything, is_remote
 from .batch import Pictures
 from .decode import BadImageError
@@ -32,7 +31,7 @@ def write_shards(root: str | Path, into: str | Path, *, samples: int = 10_000, s
     folder = Path(into).expanduser()
     if folder.is_dir() and (old := everything(str(folder))):
         raise RunError(f"'{old[0]}' is there already, and would be read with the new shards: take another folder")
-    with _written(folder):
+    with writing(f"'{folder}'"):
         folder.mkdir(parents=True, exist_ok=True)
     for name, files in (("train", train), ("test", test)):
         order = permutation(len(files.paths), seed, 0).tolist()
@@ -54,22 +53,18 @@ def index_shards(root: str) -> int:
 
 def _indexed(shard: str) -> int:
     index = scan(shard, shard)
-    with _written(Path(beside(shard))):
+    with writing(f"'{beside(shard)}'"):
         index.save(Path(beside(shard)))
     return len(index.names)
 
 
-@contextlib.contextmanager
-def _written(path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise RunError(f"'{path}' cannot be written: {error.strerror or error}") from error
-
-
 def _write(path: Path, files: Pictures, positions: Sequence[int], first: int) -> None:
     """One shard and its index, whole or not at all."""
-    with _written(path), replacing(path) as partial, tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar:
+    with (
+        writing(f"'{path}'"),
+        replacing(path) as partial,
+        tarfile.open(partial, "w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
         for key, position in enumerate(positions, first):
             label = int(files.label[position])
             name = files.paths[position]

@@ -6,6 +6,7 @@ import io
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
@@ -30,12 +31,18 @@ def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def config(root: Path | str, **values: object) -> spec.Data:
     settings = {"use": "webdataset", "root": str(root), "size": 16, "batch": 4, "resident": "workers", "workers": 0}
-    return spec.Data(**{**settings, **values})  # type: ignore[arg-type]
+    return spec.Data.model_validate({**settings, **values})
 
 
 def opened(root: Path | str, **values: object) -> Datasets:
     OPEN.append(open_data(config(root, **values), CPU, 0))
     return OPEN[-1]
+
+
+def files_of(data: Datasets) -> Any:
+    """What the training split's pictures are read from, of any kind: tests look inside."""
+    train: Any = data._train
+    return train.files
 
 
 def jpeg(seed: int) -> bytes:

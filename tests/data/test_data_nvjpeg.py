@@ -180,7 +180,7 @@ def test_the_device_is_asked_and_noted_where_it_would_decode(
 ) -> None:
     gpu["error"] = RuntimeError("an old driver")
     settings = {"use": "image_folder", "root": str(root), "size": 16, "batch": 4, "resident": resident, "workers": 0}
-    data = open_data(spec.Data(**settings), device, 0)  # type: ignore[arg-type]
+    data = open_data(spec.Data.model_validate(settings), device, 0)
     assert data.notes == ("JPEGs are decoded by the workers: an old driver",) * notes
     data.close()
 
@@ -189,7 +189,7 @@ def test_the_device_is_asked_and_noted_where_it_would_decode(
 @pytest.mark.parametrize("decode", ["cpu", "device"])
 def test_a_gpu_decodes_as_the_cpu_does(root: Path, decode: str) -> None:
     settings = {"use": "image_folder", "root": str(root), "size": 16, "batch": 5, "resident": "workers", "workers": 2}
-    data = open_data(spec.Data(**settings, decode=decode), CUDA, 0)  # type: ignore[arg-type]
+    data = open_data(spec.Data.model_validate({**settings, "decode": decode}), CUDA, 0)
     assert len(data.notes) == 1
     for ours, theirs in zip(data.train.epoch(0), read(workers(root, coded=False)), strict=False):
         assert ours.image.is_cuda

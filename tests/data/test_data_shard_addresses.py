@@ -7,6 +7,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any, ClassVar
 
 import fsspec
 import pytest
@@ -14,7 +15,7 @@ import torch
 from conftest import MOCO, SIMCLR, Write, problems_of
 from fsspec.implementations.memory import MemoryFileSystem
 from picture_files import same
-from shard_files import opened, own_cache, samples, tar, upload, write_set
+from shard_files import files_of, opened, own_cache, samples, tar, upload, write_set
 
 from graphssl import spec
 from graphssl.api import check
@@ -102,7 +103,9 @@ def test_an_index_beside_a_shard_far_away_spares_its_fetching(root: Path, cache:
 class Elsewhere(MemoryFileSystem):
     """Another store, with a protocol of its own."""
 
-    protocol, store, pseudo_dirs = "elsewhere", {}, [""]  # type: ignore[assignment]
+    protocol: ClassVar[Any] = "elsewhere"
+    store: ClassVar[Any] = {}
+    pseudo_dirs: ClassVar[Any] = [""]
 
     @classmethod
     def _strip_protocol(cls, path: str) -> str:
@@ -128,7 +131,7 @@ def test_copies_are_fetched_once_and_again_when_they_are_gone(
     data = opened(upload(root), window=1)
     whole = list(data.train.epoch(0))
     assert len(fetched) == 4
-    data._train.files.close()  # type: ignore[attr-defined]
+    files_of(data).close()
     for path in cache.rglob("*.tar"):
         path.unlink()
     assert same(whole, list(data.train.epoch(0)))
@@ -176,7 +179,7 @@ def test_copies_are_not_held_open_for_long(tmp_path: Path) -> None:
     """A copy that made room frees none before the last process has closed it."""
     data = opened(upload(write_set(tmp_path / "set", train=(2,) * 6)), window=1)
     list(data.train.epoch(0))
-    assert len(data._train.files._files) == 3  # type: ignore[attr-defined]
+    assert len(files_of(data)._files) == 3
 
 
 def test_a_fetch_that_ends_early_is_noticed(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -332,10 +335,10 @@ def test_a_package_that_is_missing_is_named(write: Write, monkeypatch: pytest.Mo
 
     plain = builtins.__import__
 
-    def without(name: str, *args: object, **more: object) -> object:
+    def without(name: str, *args: Any, **more: Any) -> object:
         if name.split(".")[0] == "s3fs":
             raise ImportError(name)
-        return plain(name, *args, **more)  # type: ignore[arg-type]
+        return plain(name, *args, **more)
 
     monkeypatch.setattr(builtins, "__import__", without)
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)

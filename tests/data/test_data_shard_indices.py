@@ -8,13 +8,15 @@ import gzip
 import io
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from picture_files import same
-from shard_files import CPU, config, jpeg, opened, own_cache, samples, tar, upload, write_set
+from shard_files import CPU, config, files_of, jpeg, opened, own_cache, samples, tar, upload, write_set
 
 from graphssl.data import Datasets, indices, open_data, tarindex
 from graphssl.data.decode import picture
@@ -115,7 +117,7 @@ def test_a_label_apart_from_its_picture_is_refused(tmp_path: Path, names: str) -
 
 def test_what_has_no_picture_may_have_a_label(tmp_path: Path) -> None:
     members = {"a.jpg": jpeg(0), "b.cls": b"1", "b.txt": b"", "c.jpg": jpeg(1), "c.cls": b"0"}
-    assert one(tmp_path, members)._train.labelled.tolist() == [1]  # type: ignore[attr-defined]
+    assert one(tmp_path, members)._train.labelled.tolist() == [1]
 
 
 def test_a_name_may_begin_as_a_compressed_file_does(tmp_path: Path) -> None:
@@ -173,21 +175,21 @@ def test_an_index_that_is_older_than_its_shard_is_not_taken(tmp_path: Path) -> N
     """Other labels of the same pictures leave its length and its headers as they were."""
     shard = tar(tmp_path / "train.tar", samples(0, 4))
     scan(str(shard), "").save(Path(f"{shard}.index"))
-    assert opened(shard)._train.files.label.tolist() == [0, 1, 0, 1]  # type: ignore[attr-defined]
+    assert files_of(opened(shard)).label.tolist() == [0, 1, 0, 1]
     tar(shard, {**samples(0, 4), "0001.cls": b"0"})
     later = os.stat(f"{shard}.index").st_mtime + 1
     os.utime(shard, (later, later))
-    assert opened(shard)._train.files.label.tolist() == [0, 0, 0, 1]  # type: ignore[attr-defined]
+    assert files_of(opened(shard)).label.tolist() == [0, 0, 0, 1]
 
 
 def test_an_index_beside_a_shard_that_cannot_be_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan(str(root / "train-1.tar"), "").save(root / "train-1.tar.index")
     plain = builtins.open
 
-    def refuse(name: object, *args: object, **more: object) -> object:
+    def refuse(name: Any, *args: Any, **more: Any) -> object:
         if str(name).endswith("train-1.tar"):
             raise PermissionError(errno.EACCES, "Permission denied")
-        return plain(name, *args, **more)  # type: ignore[call-overload]
+        return plain(name, *args, **more)
 
     monkeypatch.setattr(builtins, "open", refuse)
     with pytest.raises(RunError, match=r"the shard '.*train-1\.tar' cannot be read: Permission denied"):
@@ -288,8 +290,8 @@ DAMAGE = {
 
 
 @pytest.mark.parametrize("damage", DAMAGE, ids=lambda f: f.__name__)
-def test_a_damaged_shard_is_named(root: Path, damage: object) -> None:
-    damage(root)  # type: ignore[operator]
-    with pytest.raises(RunError, match=DAMAGE[damage]) as caught:  # type: ignore[index]
+def test_a_damaged_shard_is_named(root: Path, damage: Callable[[Path], None]) -> None:
+    damage(root)
+    with pytest.raises(RunError, match=DAMAGE[damage]) as caught:
         opened(root)
     assert "\n" not in str(caught.value)

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import pickle
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from picture_files import same, write_folder
-from shard_files import CPU, config, jpeg, opened, own_cache, samples, tar, write_set
+from shard_files import CPU, config, files_of, jpeg, opened, own_cache, samples, tar, write_set
 
 from graphssl.data import index_shards, open_data, shards, write_shards
 from graphssl.data.decode import picture
@@ -80,21 +81,22 @@ def test_the_fingerprint_is_of_the_training_names_and_labels(tmp_path: Path) -> 
 
 
 def test_shards_go_to_another_process(root: Path) -> None:
-    source = opened(root)._train.files  # type: ignore[attr-defined]
+    source = files_of(opened(root))
     assert source.read(3) == jpeg(3)
     assert pickle.loads(pickle.dumps(source)).read(3) == jpeg(3)
 
 
 def test_a_set_in_memory_keeps_no_file_open(root: Path) -> None:
     data = opened(root, resident="memory")
-    assert not data._train._files._files  # type: ignore[attr-defined]
+    train: Any = data._train
+    assert not train._files._files
     assert len(list(data.train.epoch(0))) == 3
 
 
 def test_few_files_are_open_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(shards, "OPEN", 2)
     data = opened(root)
-    source = data._train.files  # type: ignore[attr-defined]
+    source = files_of(data)
     list(data.train.epoch(0))
     assert len(source._files) == 2
     data.close()
@@ -139,7 +141,7 @@ def test_written_shards_hold_what_the_folder_holds(tmp_path: Path) -> None:
     assert sorted(p.name for p in (tmp_path / "shards").iterdir() if p.suffix == ".tar") == [
         "test-000000.tar", "test-000001.tar", "test-000002.tar", "train-000000.tar", "train-000001.tar", "train-000002.tar",
     ]  # fmt: skip
-    assert data._train.files.paths[10].endswith("train-000001.tar: 000000010.jpg"), "keys go on"  # type: ignore[attr-defined]
+    assert files_of(data).paths[10].endswith("train-000001.tar: 000000010.jpg"), "keys go on"
     for ours, theirs in ((data.reference(30), plain.reference(30)), (data.test(30), plain.test(30))):
         a, b = next(ours), next(theirs)
         found = {(i.numpy().tobytes(), int(y)) for i, y in zip(a.image, a.label, strict=True)}
@@ -226,7 +228,7 @@ def test_a_shard_that_changes_while_it_is_used(root: Path) -> None:
 
 
 def test_a_shard_that_is_cut_while_it_is_used(root: Path) -> None:
-    source = opened(root)._train.files  # type: ignore[attr-defined]
+    source = files_of(opened(root))
     source.read(5)
     os.truncate(root / "train-1.tar", 1000)
     with pytest.raises(RunError, match=r"train-1\.tar' is not the one that its index knows"):
