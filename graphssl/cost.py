@@ -18,11 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor, UntypedStorage, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
-from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves, tree_map_only
-from torch.utils.flop_counter import flop_registry
 
 from .compiler import Program, assemble
+from .counting import Counter
 from .graph import Graph
 from .shapes import Shapes
 from .spec import AdamW, Optimizer
@@ -61,7 +60,7 @@ def predict(graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dty
     views: dict[str, list[Any]] = {}
     for call in graph.step_calls():
         if _only_views(graph, shapes, call):
-            views.setdefault(call.node, []).append(_on_meta(shapes, call))
+            views.setdefault(call.node, []).append(shapes.results[call.id])
     nodes: dict[str, nn.Module] = copy.deepcopy(dict(shapes.modules))
     with FakeTensorMode():
         _fake(nodes.values(), device)
@@ -147,20 +146,14 @@ def _like(tensor: Tensor, device: torch.device) -> Tensor:
 
 
 def _only_views(graph: Graph, shapes: Shapes, call: Call) -> bool:
-    """Whether a call makes views of a batch's images and has nothing to learn."""
+    """Whether a call makes views of a batch's images and has nothing to learn.
+
+    On a CPU it works on a few images at a time, and would take long even without data.
+    """
     node = graph.nodes.get(call.node)
     if node is None or "view" not in node.component.traits or any(True for _ in shapes.modules[call.node].parameters()):
         return False
     return [*call.inputs()] == [graph.batch.get("image")]
-
-
-def _on_meta(shapes: Shapes, call: Call) -> Any:
-    """What such a call gives. On a CPU it works on a few images at a time, and would take long even without data."""
-    facts, meta = shapes.data, torch.device("meta")
-    module: Any = shapes.modules[call.node]
-    image = torch.empty((shapes.batch, facts.channels, facts.height, facts.width), dtype=torch.uint8, device=meta)
-    draws = {"draws": module.draw(shapes.batch, None, meta)} if call.draws else {}
-    return module(image, **draws)
 
 
 def _giving(results: list[Any], device: torch.device) -> Any:
@@ -176,7 +169,7 @@ def _giving(results: list[Any], device: torch.device) -> Any:
 # -- counting ------------------------------------------------------------------------------------------------
 
 
-class _Meter(TorchDispatchMode):
+class _Meter(Counter):
     """Counts the bytes of the storages that operations make and that are alive, and multiply-adds times two.
 
     The tensors that `root` has outlast the step and are left out. gradients: bytes of them so far; gradients_then: at
@@ -184,37 +177,32 @@ class _Meter(TorchDispatchMode):
     """
 
     def __init__(self, root: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self.live = self.peak = self.flops = self.gradients = self.gradients_then = 0
-        self._known = {t.untyped_storage()._cdata for t in (*root.parameters(), *root.buffers())}
+        super().__init__()
+        self.live = self.peak = self.gradients = self.gradients_then = 0
+        self._stored = {t.untyped_storage()._cdata for t in (*root.parameters(), *root.buffers())}
         for parameter in root.parameters():
             if parameter.requires_grad:
                 parameter.register_post_accumulate_grad_hook(self._has_gradient)
         self._having: set[int] = set()
 
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        kwargs = kwargs or {}
-        result = func(*args, **kwargs)
-        if func._overloadpacket in flop_registry:
-            self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
-        for value in tree_leaves(result):
+    def seen(self, result: Any) -> None:
+        for value in (result,) if isinstance(result, Tensor) else tree_leaves(result):
             if isinstance(value, Tensor):
                 self._seen(value.untyped_storage())
-        return result
 
     def _seen(self, storage: UntypedStorage) -> None:
         key = storage._cdata
-        if key in self._known:
+        if key in self._stored:
             return
         size = storage.nbytes()
-        self._known.add(key)
+        self._stored.add(key)
         weakref.finalize(storage, self._freed, key, size)
         self.live += size
         if self.live > self.peak:
             self.peak, self.gradients_then = self.live, self.gradients
 
     def _freed(self, key: int, size: int) -> None:
-        self._known.discard(key)
+        self._stored.discard(key)
         self.live -= size
 
     def _has_gradient(self, parameter: Tensor) -> None:

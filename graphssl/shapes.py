@@ -13,9 +13,9 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from .component import DataFacts, Sizes, Unbound, build
+from .counting import Counter
 from .errors import GraphError, Problem
 from .fit import Failure, Input, Shape, first_line, inputs_of, match
 from .graph import Graph
@@ -30,12 +30,14 @@ class Shapes:
     """What inference found.
 
     slots: the shape of each tensor of each slot, by the slot's id.
+    results: what each forward call gives, on the meta device, by the call's id.
     sizes: the letters of each node. flops: multiply-adds times two of one forward pass, by node.
     """
 
     batch: int
     data: DataFacts
     slots: Mapping[int, tuple[Shape, ...]]
+    results: Mapping[int, Any]
     sizes: Mapping[str, Sizes]
     modules: Mapping[str, nn.Module]
     signatures: Mapping[str, Signature]
@@ -62,7 +64,7 @@ def infer(graph: Graph, data: DataFacts, batch: int) -> Shapes:
         raise GraphError(inference.problems)
     return Shapes(
         batch, data,
-        {k: tuple(tuple(t.shape) for t in tensors_of(v)) for k, v in inference.values.items()},
+        {k: tuple(tuple(t.shape) for t in tensors_of(v)) for k, v in inference.values.items()}, inference.given,
         {k: Sizes({n: s for n, (s, _) in v.items() if n != "b"}, data) for k, v in inference.letters.items()},
         inference.modules, {k: n.forward for k, n in graph.nodes.items()}, inference.flops,
     )  # fmt: skip
@@ -77,6 +79,8 @@ class _Inference:
     values: dict[int, Any] = field(default_factory=dict)
     modules: dict[str, nn.Module] = field(default_factory=dict)
     flops: dict[str, int] = field(default_factory=dict)
+    given: dict[int, Any] = field(default_factory=dict)  # by forward calls
+    counter: Counter = field(default_factory=Counter)
     results: dict[Any, tuple[Any, int]] = field(default_factory=dict)  # of calls, with their multiply-adds times two
 
     def __post_init__(self) -> None:
@@ -195,19 +199,20 @@ class _Inference:
         args, kwargs = self._arguments(call)
         key = _likeness(call, args, kwargs)
         if key not in self.results:
-            counter = FlopCounterMode(display=False)
+            before = self.counter.flops
             try:
-                with torch.no_grad(), counter:
+                with torch.no_grad(), self.counter:
                     result = getattr(self.modules[call.node], call.method)(*args, **kwargs)
             except Exception as error:
                 given = tuple(inputs_of(call, self._signature(call), self.values))
                 failure = Failure(call, error, (args, kwargs), given, self.graph.nodes, self.modules, self.letters)
                 self._fail(call.node, failure.problem(self.graph.source))
                 return
-            self.results[key] = result, counter.get_total_flops()
+            self.results[key] = result, self.counter.flops - before
         if call.method == "forward":
             result, flops = self.results[key]
             self.flops[call.node] = self.flops.get(call.node, 0) + flops
+            self.given[call.id] = result
             self._store(call, result)
 
     def _arguments(self, call: Call) -> tuple[list[Any], dict[str, Any]]:

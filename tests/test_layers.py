@@ -10,10 +10,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 LAYERS = [
-    "errors", "cache", "pairs", "ports", "schedule", "component", "recompute", "testing", "yaml", "source", "choices",
-    "validation", "spec", "sections", "expr", "plugins", "nodes", "values", "views", "wiring", "graph", "fit",
-    "shapes", "features", "checks", "together", "emission", "compiler", "cost", "runs", "data", "train.optim", "evaluate",
-    "track", "report", "train", "checked", "batch_size", "export", "results", "session", "api", "combinations", "describe", "catalogue",
+    "errors", "cache", "pairs", "ports", "schedule", "component", "recompute", "testing", "yaml", "source", "allowed",
+    "choices", "validation", "spec", "sections", "expr", "plugins", "nodes", "values", "views", "wiring", "graph", "fit",
+    "counting", "shapes", "features", "checks", "together", "emission", "compiler", "cost", "runs", "data", "train.optim",
+    "evaluate", "track", "report", "train", "checked", "batch_size", "export", "results", "session", "api", "combinations", "describe", "catalogue",
     "schema", "starter", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
