@@ -19,6 +19,9 @@ A component is an `nn.Module` class with a name, a strict config and ports:
   that is not known yet makes the framework try again later. Modules are first built on the meta device.
 - `forward`, and every method marked `@update`: the ports are their signatures (see `ports`). An update writes
   the node's buffers, after the optimizer step; a component that has one is stateful.
+- `skipped: Tensor | None = None`: of a stateful component that writes little of a large state. In float16 a step may
+  be skipped, which only the device knows: the attribute is then a 0-d bool while the updates run, and where it is
+  true, they leave the node's states as they are. Of other nodes' states a copy is kept, to be put back.
 - `draw(b, generator, device)`: for a component that is random. It returns a tensor or a tuple of tensors, drawn
   with `generator` on `device` and handed to the method that has a parameter called `draws`. It runs outside the
   compiled region, so that eager, compiled and resumed runs see the same numbers.

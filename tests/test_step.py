@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import copy
-import importlib
-import os
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -14,20 +11,20 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from torch import Tensor
-from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.amp import GradScaler
+from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphssl import pairs
 from graphssl.api import check
-from graphssl.cache import user_cache
 from graphssl.compiler import compile_graph
+from graphssl.component import update
 from graphssl.components.augment import base
+from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.train.compiling import compiles, keep_compiled
 from graphssl.train.precision import resolve
-from graphssl.train.step import NonFiniteError, Step
+from graphssl.train.step import NonFiniteError, Step, _revocable
 
 CPU = torch.device("cpu")
 # Without batch norm, a batch in two halves gives the gradient of the whole.
@@ -170,6 +167,67 @@ def test_a_skipped_step_leaves_everything_but_batch_statistics(write: Write, opt
     assert all(v.isfinite().all() for v in taken.values())
 
 
+BANK = (
+    ("negatives.queue, size: 48", "negatives.memory_bank, sample: 4"), ("queue())", "queue(batch.index))"),
+    ("push(k)", "store(batch.index, k)"),
+)  # fmt: skip
+
+
+def test_a_skipped_step_leaves_a_bank(write: Write) -> None:
+    step = make(write, MOCO, *BANK)
+    scaler, bank = scaled(step, float("inf")), step.program.node("queue")
+    before = bank.keys.clone()
+    step(0, [batch()])
+    assert torch.equal(bank.keys, before)
+    scaler._scale.fill_(2.0**10)
+    step(1, [batch()])
+    assert (bank.keys != before).any(1).nonzero().flatten().tolist() == list(range(16))
+
+
+class Forgetful(Queue):
+    """A queue that writes more than a queue does, whatever the step."""
+
+    @update
+    def push(self, key: Tensor) -> None:
+        super().push(key)
+        self.keys.mul_(0.5)
+
+
+def test_a_skipped_step_leaves_what_a_derived_class_writes(write: Write) -> None:
+    step = make(write, MOCO)
+    queue = step.program.node("queue")
+    queue.__class__ = Forgetful
+    step._functions["commit_unless"] = _revocable(step.program)
+    scaled(step, float("inf"))
+    before = queue.keys.clone()
+    step(0, [batch()])
+    assert torch.equal(queue.keys, before)
+    assert int(queue.head) == 0
+
+
+@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "compiled"])
+@pytest.mark.parametrize("changes", [(), BANK], ids=["queue", "bank"])
+def test_no_copy_of_a_store_is_made_to_take_a_step_back(
+    write: Write, changes: tuple[tuple[str, str], ...], compiled: bool
+) -> None:
+    step = make(write, MOCO, *changes)
+    queue, target = step.program.node("queue"), step.program.node("target")
+    queue.keys = torch.randn(2**20, 8)
+    updates = step._functions["commit_unless"]
+    if compiled:
+        updates = torch.compile(updates, fullgraph=True, dynamic=False)
+    key = torch.randn(16, 8)
+    carried = (key,) if "head" in queue.state_dict() else (torch.arange(16), key)
+    with torch.no_grad():
+        updates(torch.tensor(True), *carried)
+        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
+            updates(torch.tensor(True), *carried)
+    changes_of = [e.nbytes() for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
+    most = int(torch.tensor([0, *changes_of]).cumsum(0).max())
+    kept = sum(t.nbytes for t in (*target.parameters(), *target.buffers()))
+    assert (0 if compiled else kept) <= most < kept + 2**15 < queue.keys.nbytes // 8
+
+
 @OPTIMIZERS
 def test_a_first_step_that_is_skipped_leaves_no_trace(write: Write, optimizer: str) -> None:
     """Fused SGD would go on from a momentum that the skipped step left unwritten."""
@@ -275,100 +333,6 @@ def test_weights_are_channels_last_unless_told_otherwise(write: Write) -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
     weight = make(write, SIMCLR, ("{epochs", "{channels_last: false, epochs")).program.node("encoder").conv1.weight
     assert weight.is_contiguous()
-
-
-def test_what_compile_means() -> None:
-    cuda = torch.device("cuda")
-    assert [compiles(c, CPU) for c in ("auto", "on", "off")] == [False, True, False]
-    assert [compiles(c, cuda) for c in ("auto", "on", "off")] == [True, True, False]
-
-
-def test_where_compiled_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
-    keep_compiled([])
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
-    assert cache_dir() != str(tmp_path / "graphssl" / "compiled"), "torch has set its own"
-    keep_compiled([])
-    assert cache_dir() == str(tmp_path / "graphssl" / "compiled")
-
-
-def test_compiled_code_is_kept_elsewhere_where_the_folder_cannot_be_made(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default := os.path.join(tempfile.gettempdir(), "torchinductor_me"))
-    keep_compiled([])
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == default
-
-
-def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python gives where there is none
-    assert user_cache().parent == Path(tempfile.gettempdir())
-
-
-def test_compiled_code_is_of_the_sources_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """torch's own key has the names of a package's operators, and would take the gradient that they once had."""
-    package = tmp_path / "somebodys"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "critic.py").write_text("class Critic: ...")
-    (package / "operators.py").write_text("2 * gradient")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
-    classes = [importlib.import_module("somebodys.critic").Critic]
-
-    def tag() -> str:
-        keep_compiled(classes)
-        return torch.compiler.config.cache_key_tag
-
-    monkeypatch.setattr(torch.compiler.config, "cache_key_tag", "")
-    first = tag()
-    assert tag() == first
-    (package / "operators.py").write_text("3 * gradient")
-    assert tag() != first
-    (package / "operators.py").write_text("2 * gradient")
-    assert tag() == first
-    monkeypatch.setenv("TORCH_COMPILE_CACHE_KEY_TAG", "theirs")
-    assert tag() == f"theirs{first}"
-
-
-def breaking(write: Write, choice: str) -> Step:
-    step = make(write, SIMCLR, ("{epochs", f"{{compile: '{choice}', epochs"))
-    step.program.node("projector").register_forward_hook(lambda *_: torch._dynamo.graph_break())
-    return step
-
-
-def test_a_step_that_does_not_compile_is_taken_as_it_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    plain = make(write, SIMCLR)
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
-    step = breaking(write, "auto")
-    assert step.compiled
-    for number in range(2):
-        a, b = plain(number, [batch()]), step(number, [batch()])
-        assert torch.equal(a["loss"], b["loss"])
-    assert not step.compiled
-    assert step.uncompiled is not None
-    assert "graph_break" in step.uncompiled
-    for (name, x), y in zip(weights(plain).items(), weights(step).values(), strict=True):
-        assert torch.equal(x, y), name
-
-
-def test_a_step_that_is_to_be_compiled_and_does_not_compile_is_told(write: Write) -> None:
-    with pytest.raises(RunError, match=r"^the step does not compile: .*graph_break.*\. train\.compile: 'off' trains"):
-        breaking(write, "on")(0, [batch()])
-
-
-def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)
-    for choice in ("auto", "on"):
-        step = make(write, SIMCLR, ("{epochs", f"{{compile: '{choice}', epochs"))
-        step.program.node("projector").register_forward_pre_hook(lambda *_: torch.ones(2) @ torch.ones(3))
-        with pytest.raises(RunError, match=r"graph\.yaml:12:\d+: 'projector' failed: RuntimeError: "):
-            step(0, [batch()])
 
 
 def test_compiled_updates_take_scores_that_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""What a store of keys holds before the first one comes, and the keys of a batch as one list."""
+"""What a store of keys holds before the first one comes, how it is written, and the keys of a batch as one list."""
 
 from __future__ import annotations
 
@@ -8,12 +8,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["random_directions", "together"]
+__all__ = ["random_directions", "together", "write_rows"]
 
 
 def random_directions(n: int, d: int) -> Annotated[Tensor, "n d"]:
     """Unit vectors, uniform on the sphere."""
     return functional.normalize(torch.randn(n, d), dim=1)
+
+
+def write_rows(
+    keys: Annotated[Tensor, "n d"],
+    place: Annotated[Tensor, "b"],
+    rows: Annotated[Tensor, "b d"],
+    skipped: Annotated[Tensor, ""] | None,
+) -> None:
+    """Writes rows at their places, or, where `skipped` is true, those that are there once more."""
+    rows = rows.to(keys.dtype)
+    keys.index_copy_(0, place, rows if skipped is None else torch.where(skipped, keys[place], rows))
 
 
 def together(

@@ -15,7 +15,7 @@ from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 from graphssl.ports import Negatives, Own, Signature, signature_of
 
 from .alias import AliasSampler
-from .base import random_directions
+from .base import random_directions, write_rows
 from .weights import read_weights
 
 __all__ = ["MemoryBank"]
@@ -51,6 +51,7 @@ class MemoryBank(nn.Module):
 
     momentum: float | Tensor
     keys: Tensor
+    skipped: Tensor | None = None
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
@@ -86,4 +87,4 @@ class MemoryBank(nn.Module):
         # index_copy_ with an index twice may write either row on a GPU: both write the last one's.
         index, order = index.sort(stable=True)
         last = order[torch.searchsorted(index, index, right=True) - 1]
-        self.keys.index_copy_(0, index, functional.normalize(entry[last], dim=1))
+        write_rows(self.keys, index, functional.normalize(entry[last], dim=1), self.skipped)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component, update
 from graphssl.ports import Negatives
 
-from .base import random_directions
+from .base import random_directions, write_rows
 
 __all__ = ["Queue"]
 
@@ -31,6 +31,7 @@ class Queue(nn.Module):
 
     keys: Tensor
     head: Tensor
+    skipped: Tensor | None = None
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
@@ -46,5 +47,6 @@ class Queue(nn.Module):
         size, b = len(self.keys), len(key)
         place = (self.head + torch.arange(b, device=key.device)) % size
         # Past a full turn the ring would be written twice, in no certain order.
-        self.keys.index_copy_(0, place[-size:], key[-size:].to(self.keys.dtype))
-        self.head.copy_((self.head + b) % size)
+        write_rows(self.keys, place[-size:], key[-size:], self.skipped)
+        head = (self.head + b) % size
+        self.head.copy_(head if self.skipped is None else torch.where(self.skipped, self.head, head))

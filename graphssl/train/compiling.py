@@ -7,14 +7,16 @@ import hashlib
 import os
 import sys
 import tempfile
+import threading
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import torch
 
-from ..cache import user_cache
+from ..cache import remove_unused, user_cache
+from ..errors import reason_of
 
-__all__ = ["compiles", "failed_to_compile", "keep_compiled"]
+__all__ = ["compiles", "failed_to_compile", "keep_compiled", "reason_of_failure"]
 
 
 def compiles(choice: str, device: torch.device) -> bool:
@@ -23,10 +25,18 @@ def compiles(choice: str, device: torch.device) -> bool:
 
 
 def failed_to_compile(error: BaseException) -> bool:
-    """Whether an error is the compiler's: code that it does not take, or a machine without a C compiler, say."""
-    from torch._dynamo.exc import TorchDynamoException  # seconds, where nothing is compiled
+    """Whether an error is the compiler's: code that it does not take, or takes no more of, before any of it has run."""
+    # By name: the module takes seconds to import, where nothing is compiled.
+    return any(kind.__module__ == "torch._dynamo.exc" for kind in type(error).__mro__)
 
-    return isinstance(error, TorchDynamoException)
+
+def reason_of_failure(error: BaseException) -> str:
+    """Why a step does not compile, in one line: what the compiler says of the code, or what broke in or after it."""
+    inner, cause = getattr(error, "inner_exception", None), error.__cause__
+    if inner is None:
+        inner = cause if cause is not None and failed_to_compile(cause) else error
+    kind = "" if failed_to_compile(inner) else f"{type(inner).__name__}: "
+    return f"{kind}{reason_of(inner)}".rstrip(".")
 
 
 def keep_compiled(classes: Iterable[type]) -> None:
@@ -35,7 +45,7 @@ def keep_compiled(classes: Iterable[type]) -> None:
     `TORCHINDUCTOR_CACHE_DIR`, where the user has set it, says where instead; where the folder cannot be written, torch
     keeps it among the temporary files. Code is taken again as long as the sources are the same: of torch, whose keys
     say so, of the framework, and of the packages of the classes. torch's keys name an operator of our own, or of the
-    user's, without the code of its gradient.
+    user's, without the code of its gradient. What has not been used for 30 days is removed meanwhile, from our folder.
     """
     torch.compiler.config.cache_key_tag = os.environ.get("TORCH_COMPILE_CACHE_KEY_TAG", "") + _fingerprint(classes)
     # torchvision, once imported, has set torch's own default, which is among the temporary files.
@@ -46,6 +56,7 @@ def keep_compiled(classes: Iterable[type]) -> None:
             folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
+            threading.Thread(target=remove_unused, args=(folder,), daemon=True).start()
 
 
 def _fingerprint(classes: Iterable[type]) -> str:

@@ -79,6 +79,10 @@ class Replay:
         assert self._outputs is not None
         return self._outputs
 
+    def restart(self) -> None:
+        """Warms up and records once more, for a body that has changed."""
+        self._steps, self._held, self._outputs = 0, [], None
+
     def _hold(self, batches: Sequence[Batch]) -> None:
         """Copies the batches to where the recording reads them."""
         if not self._held:
@@ -119,9 +123,11 @@ class CudaRecorder:
         """On a stream of its own: gradients accumulate where they did first, and no recording runs on the default."""
         current = torch.cuda.current_stream(self._device)
         self._stream.wait_stream(current)
-        with torch.cuda.stream(self._stream):
-            yield
-        current.wait_stream(self._stream)
+        try:
+            with torch.cuda.stream(self._stream):
+                yield
+        finally:  # what is done about a step that failed comes after it
+            current.wait_stream(self._stream)
 
     def record(self, run: Run, generators: Sequence[torch.Generator]) -> dict[str, Any]:
         graph, pool = torch.cuda.CUDAGraph(), torch.cuda.graph_pool_handle()

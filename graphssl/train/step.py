@@ -6,14 +6,15 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.utils._pytree import tree_map_only
 
 from ..compiler import Program, seed_of
 from ..data import Batch
-from ..errors import RunError, reason_of
+from ..errors import RunError
 from ..ports import Negatives, Scores, joined
 from ..spec import Train
-from .compiling import compiles, failed_to_compile, keep_compiled
+from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
@@ -59,14 +60,13 @@ class Step:
         self.compiled = compiles(train.compile, device)
         self.uncompiled: str | None = None
         self._plain: dict[str, Callable[..., Any]] = {
-            "forward": module, "commit": _updates(program), "commit_unless": _revocable(program)
+            "forward": module.forward, "commit": _updates(program), "commit_unless": _revocable(program)
         }  # fmt: skip
         self._functions = self._plain
         if self.compiled:
             keep_compiled([node.component.cls for node in program.graph.nodes.values()])
-            self._functions = {
-                name: torch.compile(function, fullgraph=True, dynamic=False) for name, function in self._plain.items()
-            }
+        self._tried: set[tuple[int, ...]] = set()  # sizes of batches for which the step has been compiled, or was to be
+        self._may_fail = False  # whether a step is under way that may be taken back
         self.rate = 0.0
         self._number = torch.zeros((), dtype=torch.int64, device=device)
         self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
@@ -82,15 +82,51 @@ class Step:
         self.program.set_schedules(step, self.steps, self.steps_per_epoch)
         self.rate = set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
         self._number.fill_(step)
-        seed = seed_of(self.train.seed, "step", step)
-        self.generator.manual_seed(seed)
-        torch.manual_seed(seed)  # for nodes with a randomness of their own, such as dropout
-        return self._run(batches) if self.replay is None else self.replay(batches)
+        sizes = tuple(len(batch.index) for batch in batches)
+        if self.compiled and sizes not in self._tried:
+            self._tried.add(sizes)
+            return self._first(step, batches)
+        return self._take(step, batches)
 
     def first_not_finite(self) -> int | None:
         """The first step whose loss was not finite. Waits for the device."""
         step = int(self._spoilt)
         return None if step < 0 else step
+
+    def _first(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
+        """The first step with batches of these sizes, which compiles; where that fails, the step as it is written.
+
+        It may fail half way: at a kernel that is built when it is first launched, in the backward pass, which is
+        compiled when it is first needed, or in the updates. So what a checkpoint holds is kept meanwhile, on the CPU.
+        """
+        before = tree_map_only(Tensor, lambda t: t.to("cpu", copy=True), self.state())
+        self._may_fail = True
+        try:
+            if self._functions is self._plain:
+                self._functions = {
+                    name: torch.compile(function, fullgraph=True, dynamic=False)
+                    for name, function in self._plain.items()
+                }
+            return self._take(step, batches)
+        except (RunError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            self._give_up(error)
+        finally:
+            self._may_fail = False
+        self._undo()
+        self.load(before)
+        if self.replay is not None:
+            self.replay.restart()
+        outputs = self._take(step, batches)  # a node that fails is no matter of the compiler's
+        self._check_choice()
+        return outputs
+
+    def _take(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
+        seed = seed_of(self.train.seed, "step", step)
+        self.generator.manual_seed(seed)
+        torch.manual_seed(seed)  # for nodes with a randomness of their own, such as dropout
+        return self._run(batches) if self.replay is None else self.replay(batches)
 
     def _run(self, batches: Sequence[Batch]) -> dict[str, Any]:
         """What the device does of a step: nothing here depends on a number that changes from step to step."""
@@ -108,7 +144,7 @@ class Step:
         return means
 
     def _undo(self) -> None:
-        """What a recording that failed has left: gradients of which nothing was computed, a scaler in mid-step."""
+        """What a step that was not taken to its end has left: gradients, a scaler in mid-step."""
         self.optimizer.zero_grad(set_to_none=True)
         if self.precision.scaler is not None:
             self.precision.scaler._per_optimizer_states.clear()
@@ -117,15 +153,15 @@ class Step:
         """Forward and backward of one batch."""
         draws = self.program.draw(len(batch.index), self.generator, self.device)
         arguments = (*(getattr(batch, name) for name in self.program.inputs), *draws)
-        try:
-            with self.precision.autocast():
+        with self.precision.autocast():
+            try:
                 output: dict[str, Any] = self._call("forward", *arguments)
-        except (RunError, torch.OutOfMemoryError):
-            raise
-        except Exception as error:
-            if recording(self.device):
-                raise self.program.blame(error) from error
-            raise self.program.locate(arguments, error) from error
+            except (RunError, torch.OutOfMemoryError):
+                raise
+            except Exception as error:
+                if recording(self.device):
+                    raise self.program.blame(error) from error
+                raise self.program.locate(arguments, error) from error
         loss = output["loss"]
         # No sync on a CPU: before weights are spoilt.
         if self.replay is None and self.device.type == "cpu" and not torch.isfinite(loss):
@@ -134,23 +170,28 @@ class Step:
         return output
 
     def _call(self, name: str, *arguments: Any) -> Any:
-        """One of the step's functions: all as they are written from then on, where one turns out not to compile.
+        """One of the step's functions: all as they are written from then on, where one no longer compiles.
 
-        Nothing has been computed by then: the compiler looks at tensors without data.
+        That is found out before anything is computed: the compiler looks at tensors without data.
         """
         try:
             return self._functions[name](*arguments)
         except Exception as error:
-            if not self.compiled or recording(self.device) or not failed_to_compile(error):
+            if not self.compiled or self._may_fail or recording(self.device) or not failed_to_compile(error):
                 raise
-            self.compiled, self.uncompiled = False, reason_of(error).rstrip(".")
-            self._functions = self._plain
-            result = self._functions[name](*arguments)  # a node that fails is no matter of the compiler's
-            if self.train.compile == "on":
-                raise RunError(
-                    f"the step does not compile: {self.uncompiled}. train.compile: 'off' trains without"
-                ) from error
-            return result
+            self._give_up(error)
+        result = self._functions[name](*arguments)
+        self._check_choice()
+        return result
+
+    def _give_up(self, error: Exception) -> None:
+        """Steps as they are written from now on. Not to go on in the handler, which holds what has been computed."""
+        self.compiled, self.uncompiled = False, reason_of_failure(error)
+        self._functions = self._plain
+
+    def _check_choice(self) -> None:
+        if self.train.compile == "on":
+            raise RunError(f"the step does not compile: {self.uncompiled}. train.compile: 'off' trains without")
 
     def _scaled(self, loss: Tensor) -> Tensor:
         scaler = self.precision.scaler
@@ -193,7 +234,7 @@ class Step:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """The reverse of `state`, before the first step. The checkpoint may be of another kind of device."""
+        """The reverse of `state`, while no recording is in use. The checkpoint may be of another kind of device."""
         self.program.forward.load_state_dict(state["model"])
         here = [{k: group[k] for k in OF_THE_DEVICE if k in group} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
@@ -229,23 +270,30 @@ def _updates(program: Program) -> Callable[..., None]:
 def _revocable(program: Program) -> Callable[..., None]:
     """The updates, taken back where the step was skipped.
 
-    Only the device knows whether it was, and to ask would be to wait for it at every step. So what the updates write
-    is kept meanwhile, and put back or not: a copy of a queue of 65,536 x 128 is 33 MB, of a ResNet-50 100 MB.
+    Only the device knows whether it was, and to ask would be to wait for it at every step. So nodes that can leave
+    their states alone by themselves, large stores above all, are told; what the updates of others write is kept
+    meanwhile, and put back or not: a copy of a ResNet-50 that follows is 100 MB.
     """
-    states, commit = _written(program), _updates(program)
+    nodes = [program.node(name) for name in dict.fromkeys(call.node for call in program.graph.update_calls())]
+    # Not a class derived from one that can: it may write more.
+    told: list[Any] = [node for node in nodes if "skipped" in vars(type(node))]
+    states, commit = _written([node for node in nodes if node not in told]), _updates(program)
 
     def commit_unless(skipped: Tensor, *carried: Any) -> None:
         before = [state.clone() for state in states]
+        for node in told:
+            node.skipped = skipped
         commit(*carried)
+        for node in told:
+            node.skipped = None
         for state, old in zip(states, before, strict=True):
             torch.where(skipped, old, state, out=state)
 
     return commit_unless
 
 
-def _written(program: Program) -> list[Tensor]:
-    """What updates may write: the buffers, and the parameters that no optimizer changes, of the nodes they are for."""
-    nodes = [program.node(name) for name in dict.fromkeys(call.node for call in program.graph.update_calls())]
+def _written(nodes: Sequence[nn.Module]) -> list[Tensor]:
+    """What updates may write of nodes: the buffers, and the parameters that no optimizer changes."""
     tensors = [t for node in nodes for t in (*node.buffers(), *node.parameters()) if not t.requires_grad]
     return list({id(t): t for t in tensors}.values())
 

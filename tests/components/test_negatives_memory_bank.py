@@ -81,6 +81,18 @@ def test_of_several_keys_for_a_sample_the_last_counts(momentum: float) -> None:
     torch.testing.assert_close(node.keys.double(), expected, rtol=1e-6, atol=1e-6)
 
 
+def test_a_skipped_step_leaves_every_entry() -> None:
+    node, other = bank(), bank()
+    index, key = torch.tensor([4, 1, 4, 9, 1, 4]), torch.randn(6, D)
+    before = node.keys.clone()
+    node.skipped = torch.tensor(True)
+    store(node, index, key.half() * float("inf"))
+    assert torch.equal(node.keys, before)
+    node.skipped = torch.tensor(False)
+    store(node, index, key), store(other, index, key)
+    assert torch.equal(node.keys, other.keys)
+
+
 def test_a_scheduled_momentum_is_read_in_each_update() -> None:
     node = bank(momentum={"from": 0.0, "to": 1.0})
     index, key = torch.arange(4), torch.randn(4, D)

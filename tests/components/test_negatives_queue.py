@@ -51,6 +51,20 @@ def test_the_ring_holds_the_last_keys_at_their_places(offset: int, b: int) -> No
         assert int(node.head) == head
 
 
+@pytest.mark.parametrize("b", [1, 6, 7, 8, 30])
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32])
+def test_a_skipped_step_leaves_the_ring_and_its_head(b: int, dtype: torch.dtype) -> None:
+    node, other = queue(), queue()
+    push(node, keys(0, 5)), push(other, keys(0, 5))
+    before = copy.deepcopy(node.state_dict())
+    node.skipped = torch.tensor(True)
+    push(node, keys(5, b).to(dtype).fill_(float("nan")))
+    assert all(torch.equal(v, before[k]) for k, v in node.state_dict().items())
+    node.skipped = torch.tensor(False)
+    push(node, keys(5, b).to(dtype)), push(other, keys(5, b).to(dtype))
+    assert all(torch.equal(v, other.state_dict()[k]) for k, v in node.state_dict().items())
+
+
 def test_the_oldest_keys_leave_first() -> None:
     node = queue(6)
     for start in range(0, 40, 4):
