@@ -128,9 +128,11 @@ def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], devic
             module.add_module(name, node)
     for name, entry in graph.nodes.items():
         schedules += [(getattr(nodes[name], key), s) for key, s in schedules_of(entry.config).items()]
-    schedules += [
-        (getattr(module, f"_weight_{t.name}"), t.weight) for t in graph.terms if isinstance(t.weight, Schedule)
-    ]
+    for term in graph.terms:
+        if isinstance(term.weight, Schedule):
+            name, weight = f"_weight_{term.name}", getattr(module, f"_weight_{term.name}")
+            module.register_buffer(name, weight, persistent=False)  # fx of torch 2.11 makes it a part of the state
+            schedules.append((weight, term.weight))
     return Program(
         graph,
         shapes,
