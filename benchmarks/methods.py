@@ -22,6 +22,7 @@ from graphssl.train.precision import resolve
 
 QUEUE, RATE, MOMENTUM, DECAY = 4096, 0.06, 0.9, 1e-4
 TORCHVISION = {"resnet18": resnet18, "resnet34": resnet34, "resnet50": resnet50}
+SMALL = {"depth": 10, "width": 16, "stem": "imagenet"}  # of the recipes for digits
 ENCODERS = ("small", *TORCHVISION)
 
 
@@ -129,9 +130,10 @@ class Setting:
     def text(self) -> str:
         """The graph."""
         head, (inner, last) = self.head, self.head.norms
-        encoder = "depth: 10, width: 16" if self.encoder == "small" else f"depth: {self.encoder.removeprefix('resnet')}"
+        options = SMALL if self.encoder == "small" else {"depth": self.encoder.removeprefix("resnet")}
         return (COMMON + GRAPHS[self.method] + TRAIN).format(
-            method=self.method, data=self.data, batch=self.batch, size=self.size, encoder=encoder,
+            method=self.method, data=self.data, batch=self.batch, size=self.size,
+            encoder=", ".join(f"{key}: {value}" for key, value in options.items()),
             augment=self.method, blur=", blur: 0" if self.small_images else "",
             head=f"hidden: {head.hidden}, out: {head.out}, norm: {'batch' if inner else 'none'}, "
             f"last_norm: {str(last).lower()}",
@@ -149,7 +151,7 @@ class Setting:
         """The encoder alone, `b 3 h w` to `b d`."""
         if self.encoder == "small":
             facts = DataFacts(height=self.size, width=self.size)
-            return build(find("encoder.resnet"), None, Sizes({"c": 3}, facts), depth=10, width=16, stem="small")
+            return build(find("encoder.resnet"), None, Sizes({"c": 3}, facts), **SMALL)
         net: nn.Module = TORCHVISION[self.encoder]()
         if self.small_images:
             net.conv1, net.maxpool = nn.Conv2d(3, 64, 3, 1, 1, bias=False), nn.Identity()

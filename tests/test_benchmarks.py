@@ -254,7 +254,7 @@ def test_throughput_records_on_a_gpu(run: Callable[..., str]) -> None:
 
 @pytest.mark.slow
 def test_step_profile_says_where_the_time_goes(run: Callable[..., str]) -> None:
-    text = run("step_profile", "moco_v2", "--set", "data.batch=8", "--set", "nodes.encoder.width=8", "--repeats", "2")
+    text = run("step_profile", "moco_v2", "--set", "data.batch=16", "--set", "nodes.encoder.width=8", "--repeats", "2")
     facts = {
         name: number(cells(text, name)[0]) for name in ("step", "arithmetic", "matrix peak", "bytes", "operations")
     }
