@@ -42,7 +42,10 @@ def run(
             raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
         return resumed(resume, sets, choose_device(device), report)
     assert graph is not None
-    return started(check(graph, sets), choose_device(device), name, report)
+    checked = check(graph, sets)
+    for warning in checked.warnings:
+        report(warning.render())
+    return started(checked, choose_device(device), name, report)
 
 
 def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto") -> Tensor:

@@ -6,11 +6,14 @@ import atexit
 import gc
 import logging
 import os
+import re
+import shlex
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+from typer.core import TyperCommand
 
 from .errors import GraphError, Problem, RunError, UsageError, suggest
 from .train.progress import say
@@ -38,7 +41,23 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
 
 
-@app.command()
+class Changeable(TyperCommand):
+    """A command that takes --set: a change that stands without it is told as that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        given = [ctx.params.get("graph"), *(ctx.params.get("graphs") or ()), *rest]
+        changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]
+        if changes:
+            told = " ".join(f"--set {shlex.quote(change)}" for change in changes)
+            raise UsageError(f"a change of the graph needs --set before it: {told}")
+        if rest:
+            ctx.fail(f"Got unexpected extra argument{'s' * (len(rest) > 1)} ({' '.join(rest)})")
+        return rest
+
+
+@app.command(cls=Changeable)
 def run(
     graph: Annotated[str | None, typer.Argument(help="A graph file, or a packaged graph by name.")] = None,
     sets: Sets = None,
@@ -67,7 +86,7 @@ def run(
         raise typer.Exit(INTERRUPTED)
 
 
-@app.command()
+@app.command(cls=Changeable)
 def check(
     graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
     sets: Sets = None,
@@ -89,7 +108,7 @@ def check(
         raise GraphError(problems)
 
 
-@app.command()
+@app.command(cls=Changeable)
 def show(
     graph: GraphArgument,
     sets: Sets = None,
@@ -302,12 +321,24 @@ def main() -> None:
     except KeyboardInterrupt:
         _fail("interrupted", INTERRUPTED)
     except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and not _output_is_taken():
+            _fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
         if os.environ.get("GRAPHSSL_TRACEBACK"):
             raise
         reason = f"{type(error).__name__}: {error}"
         _fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
     finally:
         gc.enable()
+
+
+def _output_is_taken() -> bool:
+    """Whether stdout takes a line more; if not, it points nowhere from then on, and the last flush does not fail."""
+    try:
+        typer.echo()
+    except OSError:
+        say("")
+        return False
+    return True
 
 
 def _fail(message: str, code: int) -> None:

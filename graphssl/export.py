@@ -36,8 +36,10 @@ def _loading(module: nn.Module, name: str, graph: Path, output: Path) -> str:
     """Python that loads the weights: into torchvision's network of the same shapes, or else into the graph's node."""
     state, weights = {k: tuple(v.shape) for k, v in module.state_dict().items()}, f"torch.load({str(output)!r})"
     model, without = twin(module, state) or (f"graphssl.compile({str(graph)!r}).features({name!r})", [])
-    strict = f", strict=False)  # all but {', '.join(without)}" if without else ")"
-    return f"  load it    model = {model}; model.load_state_dict({weights}{strict}"
+    package = model.partition(".")[0]
+    strict, note = (", strict=False", f"  # all but {', '.join(without)}") if without else ("", "")
+    code = f"import torch, {package}; model = {model}.eval(); model.load_state_dict({weights}{strict})"
+    return f"  load it    {code}{note}"
 
 
 def twin(module: nn.Module, state: dict[str, tuple[int, ...]]) -> tuple[str, list[str]] | None:

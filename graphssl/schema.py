@@ -22,22 +22,40 @@ def graph_schema() -> dict[str, Any]:
             definitions[f"{prefix}_{key}"] = _renamed(definition, prefix)
         config = _renamed(config, prefix)
         config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **every}
-        config["required"] = ["use", *config.get("required", [])]
         config["description"] = component.summary
         definitions[prefix] = config
-        nodes.append({"$ref": f"#/$defs/{prefix}"})
+        nodes.append({"$ref": f"#/$defs/{prefix}", "required": ["use"]})
     # A node of a file that extends another may leave `use` to its parent.
     partial = {"type": "object", "not": {"required": ["use"]}}
-    node = {"anyOf": [*nodes, partial, {"type": "null"}], "properties": {"use": {"enum": sorted(discover())}}}
-    schema["properties"]["nodes"]["additionalProperties"] = node
+    known = {"properties": {"use": {"enum": sorted(discover())}}}
+    own = {"type": "object", "required": ["use"], "not": known}
+    schema["properties"]["nodes"]["additionalProperties"] = {"anyOf": [*nodes, partial, own]}
+    schema["if"] = {"not": {"required": ["components"]}}
+    schema["then"] = {"properties": {"nodes": {"additionalProperties": known}}}
+    for part in (schema, *definitions.values()):
+        _partial(part)
     text = {"type": "string"}
     schema["properties"]["extends"] = {
         "description": "A graph file, or a list of them, to start from; later ones win.",
         "anyOf": [text, {"type": "array", "items": text}],
     }
-    schema.pop("required", None)
     schema["anyOf"] = [{"required": ["extends"]}, {"required": ["graph", "nodes", "flow", "loss"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "graphssl graph", **schema}
+
+
+def _partial(part: dict[str, Any]) -> None:
+    """Makes of a mapping what a file may hold that extends another: without some keys, or with null to take one out."""
+    nothing = {"type": "null"}
+    part.pop("required", None)
+    for name, value in part.get("properties", {}).items():
+        if "oneOf" in value:  # without `use` it may be several of them
+            value["anyOf"] = value.pop("oneOf")
+        if name != "use":
+            described = {word: value[word] for word in ("description", "default") if word in value}
+            part["properties"][name] = {"anyOf": [value, nothing], **described}
+            _partial(value)
+    if isinstance(part.get("additionalProperties"), dict):
+        part["additionalProperties"] = {"anyOf": [part["additionalProperties"], nothing]}
 
 
 def _renamed(part: Any, prefix: str) -> Any:

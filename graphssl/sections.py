@@ -7,8 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .allowed import unknown_codes
 from .errors import Problem, Span
-from .source import START, Source
+from .source import SET, START, Source
 from .spec import GraphFile
 from .validation import Path, validate
 
@@ -37,6 +38,7 @@ class Sections:
 
 def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
     """The sections, None where not even a part of them can be read."""
+    problems += unknown_codes(source)
     spec, wrong = validate(GraphFile, source.data)
     if spec is not None:
         return Sections(spec)
@@ -46,7 +48,8 @@ def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
             continue
         at = source.at(path, key=message.startswith("no key"))
         if path:
-            problems.append(Problem(message, at, _example(path, source) or hint))
+            advice = _example(path, source) or hint or _inherited(path, message, at, source)
+            problems.append(Problem(message, at, advice))
         elif message != "'flow' is missing" or not _lines_of_flow(misplaced):
             problems.append(_missing(message, at, source))
     problems += _about_misplaced(misplaced, source)
@@ -115,6 +118,15 @@ def _example(path: Path, source: Source) -> str | None:
     if section == "nodes" and isinstance(entry, str):
         return f"write {name}: {{use: {entry}}}"
     return f"as in {EXAMPLES[section]}"
+
+
+def _inherited(path: Path, message: str, at: Span, source: Source) -> str | None:
+    """How to do without an option of `data:` that an extended graph has for another data set."""
+    order = {file: i for i, file in enumerate([*map(str, source.files), SET])}
+    use = source.at(("data", "use")).file
+    if path[0] != "data" or " is for " not in message or order.get(at.file, 0) >= order.get(use, 0):
+        return None
+    return f"{SET} data.{path[1]}=null takes it out" if use == SET else f"`{path[1]}: null` takes it out"
 
 
 def _remove(data: Any, path: Path) -> None:

@@ -2,8 +2,8 @@
 
 `extends` takes a file or a list of files; later ones win, the file itself wins over them, `--set` over all.
 Mappings merge key by key, null removes (a node's option that takes null is null then), everything else replaces. A
-mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`,
-whose keys are the same for all sets, merges.
+mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`
+merges.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ from pydantic import (
     model_validator,
 )
 
+from .allowed import CODES
 from .schedule import Schedule, Scheduled
 from .validation import validate
 
@@ -36,6 +37,13 @@ DataSet = Literal[
     "digits", "cifar10", "cifar100", "fashion_mnist", "svhn", "stl10", "imagenet", "image_folder", "webdataset"
 ]
 DATA_SETS = get_args(DataSet)
+SHARDS, PICTURES = ("webdataset",), ("imagenet", "image_folder", "webdataset")
+NOT_EMBEDDED = DATA_SETS[1:]
+USERS = {  # of an option that not every data set has: those that have it, in words and by name
+    **dict.fromkeys(("root", "download"), ("sets that are not embedded", NOT_EMBEDDED)),
+    **dict.fromkeys(("test", "samples", "window"), ("'webdataset' alone", SHARDS)),
+    **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", PICTURES)),
+}
 
 
 def _named(name: str) -> str:
@@ -78,7 +86,8 @@ class Data(Section):
     whatever looks at the graph before it is 256.
     size: height and width in pixels at which images are kept; default: the data set's own.
     resident: keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` decides by size.
-    decode: where JPEGs that come through workers are decoded; `auto` is the device where it has an engine for them.
+    workers, decode, on_bad_image: of pictures in files. decode: where JPEGs that come through workers are decoded;
+    `auto` is the device where it has an engine for them.
     last: `drop` the last batch of an epoch when it is short, or `keep` it.
     """
 
@@ -102,12 +111,21 @@ class Data(Section):
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
         return self
 
-    @field_validator("test", "samples", "window")
+    @field_validator(*USERS)
     @classmethod
-    def _of_shards(cls, value: object, info: ValidationInfo) -> object:
+    def _of_its_set(cls, value: object, info: ValidationInfo) -> object:
         use, key = info.data.get("use", "webdataset"), info.field_name or ""
-        if use != "webdataset" and value != cls.model_fields[key].default:
-            raise ValueError(f"'{key}' is for 'webdataset' alone, and the data set is '{use}'")
+        whose, users = USERS[key]
+        if use not in users and value != cls.model_fields[key].default:
+            raise ValueError(f"'{key}' is for {whose}, and the data set is '{use}'")
+        return value
+
+    @field_validator("resident")
+    @classmethod
+    def _of_pictures(cls, value: str, info: ValidationInfo) -> str:
+        use = info.data.get("use", "webdataset")
+        if value == "workers" and use not in PICTURES:
+            raise ValueError(f"'resident: workers' is for pictures in files, and the data set is '{use}'")
         return value
 
 
@@ -254,7 +272,7 @@ class GraphFile(Section):
     graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})]
     description: str | None = None
     components: list[Annotated[str, AfterValidator(_loadable)]] = []
-    allow: list[str] = []
+    allow: list[Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]] = []
     data: Data = Data()
     nodes: dict[str, dict[str, Any]]
     flow: dict[str, str]

@@ -170,7 +170,9 @@ def _about(path: Path, error: _Error) -> Wrong:
         return (*path, tag), f"'{value}' is none of the choices", hint
     if error.kind == "literal_error":
         message = f"'{error.name}' is {_shown(error.value)}, which is none of the choices"
-        return path, message, _hint(error) or suggest(str(error.value), _choices(error.context["expected"]))
+        choices = _choices(error.context["expected"])
+        near = suggest(error.value, choices) if isinstance(error.value, str) else _listed(choices)
+        return path, message, _hint(error) or near
     names = named(error.options)
     if error.is_of_another_type and names and not isinstance(error.value, str) and error.value is not None:
         return path, f"'{error.name}' is {_shown(error.value)}, which is none of the choices", _listed(names)

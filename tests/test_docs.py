@@ -7,12 +7,16 @@ from pathlib import Path
 
 import pytest
 
+from graphssl import yaml
+from graphssl.api import check
 from graphssl.catalogue import catalogue
 from graphssl.component import discover
 from graphssl.source import packaged
+from graphssl.spec import Data, validate
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
 METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 
 
@@ -55,3 +59,39 @@ def test_sections_of_the_docs_are_graphs() -> None:
     heads = re.findall(r"^### (.+)$", (DOCS / "methods.md").read_text(), re.MULTILINE)
     for name in (n.strip() for head in heads for n in head.split(",")):
         assert name in METHODS, f"there is no graph {name}"
+
+
+# -- README --------------------------------------------------------------------------------------------------------
+
+
+def test_the_graph_that_the_readme_shows_in_full_is_the_packaged_one() -> None:
+    assert EXAMPLES[0] == (ROOT / "graphs" / "byol.yaml").read_text()
+
+
+def test_the_variant_of_the_readme_is_valid_with_the_warning_that_it_names(tmp_path: Path) -> None:
+    (tmp_path / "my_variant.yaml").write_text(EXAMPLES[1])
+    checked = check(tmp_path / "my_variant.yaml")
+    assert checked.graph.name == "byol_queue"
+    assert {warning.code for warning in checked.warnings} == {"G305"}
+
+
+def test_the_data_sets_of_the_readme_are_what_data_takes() -> None:
+    lines = EXAMPLES[2].splitlines()
+    assert len(lines) == 4
+    for line in lines:
+        assert not validate(Data, yaml.read(line, "README.md").data["data"])[1], line
+
+
+def test_the_outputs_that_the_readme_takes_of_an_encoder_are_there(tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    assert "`encoder: {use: encoder.resnet, maps: [layer3]}`; `h: encoder(x)`; `h.vector`, `h.layer3`" in readme
+    (tmp_path / "g.yaml").write_text("""
+extends: simclr
+graph: maps
+nodes: {encoder: {maps: [layer3]}, pool: {use: context.pool}}
+flow:
+  h: encoder(x)
+  z: projector(h.vector)
+  wide: pool(h.layer3)
+""")
+    assert check(tmp_path / "g.yaml").graph.values["h"].parts is not None

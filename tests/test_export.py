@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ from torch import nn
 from torchvision import models
 
 from graphssl.component import Sizes, build, find
-from graphssl.export import twin
+from graphssl.export import _loading, twin
 
 
 def built(name: str, pixels: int, config: dict[str, Any], device: str = "meta") -> nn.Module:
@@ -37,6 +38,20 @@ def test_networks_that_torchvision_has(name: str, size: int, config: dict[str, A
     module = built(name, size, config)
     head = {"encoder.resnet": "fc", "encoder.vit": "heads"}[name]
     assert twin(module, shapes(module)) == (f"torchvision.models.{expected}()", [head])
+
+
+def test_the_code_that_loads_them_needs_nothing_else(tmp_path: Path) -> None:
+    module = built("encoder.resnet", 224, {"depth": 18}, "cpu")
+    torch.save(module.state_dict(), tmp_path / "it.pt")
+    names: dict[str, Any] = {}
+    said = _loading(module, "encoder", tmp_path, tmp_path / "it.pt")
+    assert said.endswith("# all but fc")
+    exec(said.split("    ", 1)[1], names)
+    model = names["model"]
+    assert not model.training
+    model.fc = nn.Identity()
+    images = torch.rand(2, 3, 64, 64)
+    assert torch.equal(model(images), module.eval()(images))
 
 
 @pytest.mark.parametrize(

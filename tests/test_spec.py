@@ -40,7 +40,7 @@ BAD: list[Any] = [None, "x", "5", "true", "", 5, -1, 0, 0.5, 1e4, True, False, [
 GRAPHS: list[dict[str, Any]] = [
     {
         **SECTIONS, "description": "d", "components": ["a.b"], "allow": ["G201"],
-        "data": {"use": "cifar10", "batch": 4, "root": "r", "download": True, "size": 32, "resident": "auto", "workers": 1, "on_bad_image": "stop", "last": "drop"},
+        "data": {"use": "image_folder", "batch": 4, "root": "r", "download": True, "size": 32, "resident": "auto", "workers": 1, "on_bad_image": "stop", "last": "drop"},
         "nodes": {"n": {"use": "x"}}, "flow": {"v": "n()"}, "update": {"n": "n()"},
         "loss": {"a": "n()", "b": {"value": "n()", "weight": 0.5}, "c": {"value": "n()", "weight": {"from": 0, "to": 1, "shape": "cosine", "over": 3}}},
         "train": {
@@ -199,6 +199,7 @@ def test_values_of_a_graph(data: dict[str, Any], message: str, hint: str | None)
 NODES: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("encoder.resnet", {"depth": "18"}, "'depth' is '18', which is none of the choices", "write the number without quotes: 18"),
     ("encoder.resnet", {"depth": "19"}, "'depth' is '19', which is none of the choices", "choices are 10, 14, 18, 34, 50, 101, 152"),
+    ("encoder.resnet", {"depth": 11}, "'depth' is 11, which is none of the choices", "choices are 10, 14, 18, 34, 50, 101, 152"),
     ("encoder.resnet", {"norm": {"groups": 8}}, "'norm' is a mapping without 'use'", "choices are batch, split_batch, group"),
     ("encoder.resnet", {"norm": 5}, "'norm' is 5, which is none of the choices", "choices are batch, split_batch, group"),
     ("encoder.resnet", {"norm": ["group"]}, "'norm' is a list, which is none of the choices", "choices are batch, split_batch, group"),

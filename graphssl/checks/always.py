@@ -1,28 +1,20 @@
-"""What no `allow:` turns off: codes that must be right, features of images, and that something is trained at all."""
+"""What no `allow:` turns off: features of images, and that something is trained at all."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..errors import Problem, suggest
+from ..errors import Problem
 from ..features import feature_problem
 from .facts import Facts
-from .rules import RULES
 
 __all__ = ["find"]
 
 
 def find(facts: Facts) -> Iterator[Problem]:
-    """The problems of `allow:`, of what is evaluated, and of a loss that trains nothing."""
-    yield from _codes(facts)
+    """The problems of what is evaluated, and of a loss that trains nothing."""
     yield from _features(facts)
     yield from _nothing_trained(facts)
-
-
-def _codes(facts: Facts) -> Iterator[Problem]:
-    for i, code in enumerate(facts.graph.spec.allow):
-        if code not in RULES:
-            yield Problem(f"no rule has the code '{code}'", facts.at("allow", i), suggest(code, RULES, "codes are"))
 
 
 def _features(facts: Facts) -> Iterator[Problem]:

@@ -69,7 +69,7 @@ def warmup_is_shorter(facts: Facts) -> Iterator[Finding]:
         steps = round(warmup * per_epoch)
         if steps >= train.steps:
             hint = f"an epoch has {per_epoch} steps"
-            yield f"the warm-up of {long}, {steps} steps, takes all of the {train.steps} steps", at, hint
+            yield f"the warm-up of {long}, {steps} steps, takes all of train.steps: {train.steps}", at, hint
 
 
 @rule("G404", "a momentum outside of what was published", "warning")

@@ -38,7 +38,7 @@ def name_of(address: str) -> str:
 
 
 def expanded(pattern: str) -> list[str]:
-    """Braces written out, left to right: `{000..146}` counts, as wide as its first number, `{a,b}` lists.
+    """Braces written out, left to right: `{000..146}` counts, as wide as its first number, `{a,b}` lists. Others stay.
 
     >>> expanded("s-{08..10}.tar")
     ['s-08.tar', 's-09.tar', 's-10.tar']
@@ -53,14 +53,17 @@ def expanded(pattern: str) -> list[str]:
 def _options(inner: str) -> list[str]:
     counted = RANGE.fullmatch(inner)
     if counted is None:
-        return inner.split(",")
+        return inner.split(",") if "," in inner else [f"{{{inner}}}"]
     first, last = counted.groups()
     return [str(n).zfill(len(first)) for n in range(int(first), int(last) + 1)]
 
 
 def unreadable(pattern: str) -> str | None:
-    """Why shards at an address cannot be read on this machine, known without asking anybody else."""
-    if BRACES.search(pattern) and not expanded(pattern):
+    """Why shards cannot be read on this machine, known without asking anybody else."""
+    for found in BRACES.finditer(pattern):
+        if ".." in found[1] and "," not in found[1] and not RANGE.fullmatch(found[1]):
+            return f"'{found[0]}' in '{pattern}' does not count: a range is of whole numbers, as in {{000..146}}"
+    if not expanded(pattern):
         return f"'{pattern}' counts backwards"
     if not is_remote(pattern):
         return None

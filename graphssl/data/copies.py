@@ -1,19 +1,20 @@
 """Local copies of remote shards: fetched whole, once, into the user's cache; the oldest make room for the next.
 
 A shard at an address is read in one sweep and then from the disk, in any order. When the disk is nearly full, the
-copies that were used longest ago are removed, so that a set that does not fit streams through. Nobody asks whether
-what lies at an address is still the same: other shards need other names, or an emptied cache.
+copies that were used longest ago are removed, so that a set that does not fit streams through. A copy is of one state
+of its shard, as far as the shard's owner tells them apart (see `states`).
 """
 
 from __future__ import annotations
 
 import contextlib
+import glob
 import hashlib
 import os
 import shutil
 import threading
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from concurrent.futures import Future, InvalidStateError
 from pathlib import Path
 from typing import NamedTuple
@@ -34,10 +35,13 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else user_cache()
 
 
-def key_of(address: str, *facts: object) -> str:
-    """A file name for what is kept of a shard."""
-    digest = hashlib.blake2b(repr((address, *facts)).encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
-    return f"{digest}-{name_of(address.partition('?')[0])}"
+def kept_in(folder: Path, address: str, state: str, ending: str = "") -> Path:
+    """Where something of a shard is kept: of this state, or where nobody says which that is, of the latest."""
+    digest = hashlib.blake2b(address.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
+    name = f"{name_of(address.partition('?')[0])}{ending}"
+    if state:
+        return folder / f"{digest}-{state}-{name}"
+    return max(folder.glob(f"{digest}-*{glob.escape(name)}"), key=_used, default=folder / f"{digest}-{name}")
 
 
 class _Fetches(NamedTuple):
@@ -49,14 +53,17 @@ class _Fetches(NamedTuple):
 
 
 class Copies:
-    """Where a shard lies on this machine. Used by each process for itself: they share the folder, and wait in turn."""
+    """Where a shard lies on this machine. Used by each process for itself: they share the folder, and wait in turn.
 
-    def __init__(self, folder: Path | None = None) -> None:
-        self.folder = (cache_folder() if folder is None else folder) / "shards"
+    states: of the shards at addresses, where known.
+    """
+
+    def __init__(self, states: Mapping[str, str] | None = None) -> None:
+        self.folder, self.states = cache_folder() / "shards", dict(states or {})
         self._fetches: _Fetches | None = None
 
     def __getstate__(self) -> dict[str, object]:
-        return {"folder": self.folder, "_fetches": None}
+        return {**vars(self), "_fetches": None}
 
     def path(self, address: str) -> str:
         """The shard on this machine; waits until it is there. Raises RunError where it cannot be had."""
@@ -100,7 +107,7 @@ class Copies:
                 coming.set_exception(error)
 
     def _fetched(self, address: str) -> str:
-        target = self.folder / key_of(address)
+        target = kept_in(self.folder, address, self.states.get(address, ""))
         if target.exists():
             return str(target)
         try:

@@ -6,12 +6,12 @@ import contextlib
 import io
 import itertools
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from . import addresses
-from .copies import Copies, cache_folder, key_of
+from .copies import Copies, cache_folder, kept_in
 from .tarindex import Index, load, scan, seal_of
 
 AT_ONCE = 4  # shards that are fetched and scanned
@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 def indices_of(urls: Sequence[str], copies: Copies, progress: Progress | None) -> list[Index]:
     """The index of each shard: the one beside it, one that is kept, or one that is made now, which takes its time."""
     known = _all_beside(urls)
-    known |= {url: i for url in urls if url not in known and (i := load(kept_at(url, *_state(url)))) is not None}
+    known |= {url: i for url in urls if url not in known and (i := load(kept_at(url, copies.states))) is not None}
     new = [url for url in urls if url not in known]
     found = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -45,9 +45,9 @@ def beside(url: str) -> str:
     return f"{url.partition('?')[0] if addresses.is_remote(url) else url}{BESIDE}"
 
 
-def kept_at(url: str, *facts: object) -> Path:
-    """Where the index of a shard is kept, for a file here one for each state that it was in."""
-    return cache_folder() / "indices" / f"{key_of(url, *facts)}{BESIDE}"
+def kept_at(url: str, states: Mapping[str, str]) -> Path:
+    """Where the index of a shard is kept, one for each state that it was in."""
+    return kept_in(cache_folder() / "indices", url, states.get(url, ""), BESIDE)
 
 
 def _all_beside(urls: Iterable[str]) -> dict[str, Index]:
@@ -87,18 +87,9 @@ def _fetched(urls: Sequence[str]) -> dict[str, bytes]:
 
 def _made(url: str, copies: Copies) -> Index:
     """A new index of a shard, which is kept."""
-    kept = kept_at(url, *_state(url))
+    kept = kept_at(url, copies.states)
     index = scan(copies.path(url), url)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs the next start a scan
         kept.parent.mkdir(parents=True, exist_ok=True)
         index.save(kept)
     return index
-
-
-def _state(url: str) -> tuple[int, ...]:
-    """By which a file here is known to be the same: bytes, and when it was written."""
-    try:
-        state = os.stat(url)
-    except OSError:
-        return ()  # an address; or `scan` says what is wrong
-    return state.st_size, state.st_mtime_ns

@@ -21,13 +21,8 @@ def choose(resident: str, need: int, device: torch.device, *, decoded: bool) -> 
     """The place for `need` bytes of images. `auto`: the device if they take less than an eighth of its free
     memory, else the host's memory if they take less than a quarter of what is available, else workers.
 
-    decoded: the set comes as arrays, which are in memory anyway, so that workers have nothing to do.
+    decoded: the set comes as arrays, which are in memory anyway: `resident` is not `workers` then.
     """
-    if decoded and resident == "workers":
-        raise RunError(
-            "`data.resident: workers` reads pictures from files, and this data set comes as arrays; "
-            "choose `memory`, `device` or `auto`"
-        )
     if resident == "device" and device.type != "cpu":
         _refuse_too_large(need, free_device_memory(device), f"free on {device}")
         return "device"

@@ -22,7 +22,7 @@ class Absence(NamedTuple):
 
     key: str
     message: str
-    hint: str
+    hint: str | None
 
 
 def absence(data: spec.Data) -> Absence | None:
@@ -74,7 +74,7 @@ def _no_shards(data: spec.Data) -> Absence | None:
     named = {"root": data.root or "", **({"test": data.test} if data.test is not None else {})}
     for key, pattern in named.items():
         if (reason := addresses.unreadable(pattern)) is not None:
-            return Absence(key, reason, hint.replace("root:", f"{key}:"))
+            return Absence(key, reason, None)
     if any(addresses.is_remote(pattern) and addresses.is_looked_up(pattern) for pattern in named.values()):
         return None
     for key, pattern in named.items():

@@ -23,6 +23,7 @@ from .copies import Copies
 from .folder import UNLABELLED, Paths
 from .indices import Progress, beside, indices_of, kept_at
 from .order import windowed
+from .states import states_of
 from .tarindex import Index, seal_of
 
 OPEN = 128  # files in each process; fewer of those that may have to make room on the disk
@@ -97,7 +98,7 @@ class Shards:
         said = f"the shard '{url}' is not the one that its index knows: it has changed"
         if not addresses.is_remote(url):
             return f"{said} since the set was opened. Start again"
-        copy, kept = self.copies.path(url), kept_at(url)
+        copy, kept = self.copies.path(url), kept_at(url, self.copies.states)
         return f"{said}. Remove the index ('{beside(url)}', or '{kept}') and the copy '{copy}', and start again"
 
     def close(self) -> None:
@@ -128,7 +129,7 @@ def open_shards(data: spec.Data, progress: Progress | None = None) -> tuple[Shar
     """
     assert data.root is not None
     train, test = addresses.split(data.root, data.test)
-    copies = Copies()
+    copies = Copies(states_of([*train, *test]))
     indices = indices_of([*train, *test], copies, progress)
     parts = indices[: len(train)], indices[len(train) :]
     found = sum(len(index.names) for index in parts[0])

@@ -107,11 +107,11 @@ def training(words: str, warmup: str, data: str = "batch: 16") -> Changes:
     [
         (training("epochs: 2, ", "2"), "the warm-up of 2 epochs takes all of the 2"),
         (training("epochs: 2, ", "2.5"), "the warm-up of 2.5 epochs takes all of the 2"),
-        (training("steps: 93, ", "1"), "the warm-up of 1 epoch, 93 steps, takes all of the 93 steps"),
-        (training("steps: 50, ", "0.54"), "the warm-up of 0.54 epochs, 50 steps, takes all of the 50 steps"),
-        (training("steps: 31, accumulate: 3, ", "1"), "the warm-up of 1 epoch, 31 steps, takes all of the 31 steps"),
-        (training("steps: 94, ", "1", "batch: 16, last: keep"), "the warm-up of 1 epoch, 94 steps, takes all of the 94 steps"),
-        (training("steps: 93, epochs: 100, ", "10"), "the warm-up of 10 epochs, 930 steps, takes all of the 93 steps"),
+        (training("steps: 93, ", "1"), "the warm-up of 1 epoch, 93 steps, takes all of train.steps: 93"),
+        (training("steps: 50, ", "0.54"), "the warm-up of 0.54 epochs, 50 steps, takes all of train.steps: 50"),
+        (training("steps: 31, accumulate: 3, ", "1"), "the warm-up of 1 epoch, 31 steps, takes all of train.steps: 31"),
+        (training("steps: 94, ", "1", "batch: 16, last: keep"), "the warm-up of 1 epoch, 94 steps, takes all of train.steps: 94"),
+        (training("steps: 93, epochs: 100, ", "10"), "the warm-up of 10 epochs, 930 steps, takes all of train.steps: 93"),
     ],
     ids=["epochs", "part of an epoch", "steps", "part of steps", "accumulated", "kept", "steps before epochs"],
 )  # fmt: skip

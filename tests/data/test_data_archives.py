@@ -97,11 +97,6 @@ def test_a_damaged_file_is_told_from_a_missing_one(cifar10: tuple[Path, np.ndarr
         opened("cifar10", root)
 
 
-def test_workers_have_nothing_to_do_for_arrays(cifar10: tuple[Path, np.ndarray, np.ndarray]) -> None:
-    with pytest.raises(RunError, match="comes as arrays"):
-        opened("cifar10", cifar10[0], resident="workers")
-
-
 def test_cifar100(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from torchvision.datasets import CIFAR100
 

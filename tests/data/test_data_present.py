@@ -11,6 +11,7 @@ from graphssl import spec
 from graphssl.api import check
 from graphssl.checked import compile, validated
 from graphssl.data import present
+from graphssl.spec import GraphFile, validate
 
 
 def data(use: str, root: Path | str, **more: object) -> spec.Data:
@@ -95,7 +96,34 @@ def test_imagenet_is_laid_out_in_its_own_way(tmp_path: Path) -> None:
 
 def test_digits_are_always_there() -> None:
     assert present.absence(spec.Data()) is None
-    assert present.absence(data("digits", "nowhere")) is None
+
+
+@pytest.mark.parametrize(
+    ("use", "option", "message"),
+    [
+        ("digits", {"root": "x"}, "'root' is for sets that are not embedded, and the data set is 'digits'"),
+        ("digits", {"download": True}, "'download' is for sets that are not embedded, and the data set is 'digits'"),
+        ("digits", {"workers": 0}, "'workers' is for pictures in files, and the data set is 'digits'"),
+        ("cifar10", {"decode": "cpu"}, "'decode' is for pictures in files, and the data set is 'cifar10'"),
+        ("svhn", {"on_bad_image": "skip"}, "'on_bad_image' is for pictures in files, and the data set is 'svhn'"),
+        ("stl10", {"resident": "workers"}, "'resident: workers' is for pictures in files, and the data set is 'stl10'"),
+        ("image_folder", {"window": 3}, "'window' is for 'webdataset' alone, and the data set is 'image_folder'"),
+    ],
+)
+def test_an_option_that_a_set_has_no_use_for(use: str, option: dict[str, object], message: str) -> None:
+    rest = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
+    root = {} if use == "digits" else {"root": "r"}
+    found = validate(GraphFile, {**rest, "data": {"use": use, **root, **option}})[1]
+    assert found == [(("data", next(iter(option))), message, None)]
+
+
+def test_options_that_a_set_has_a_use_for() -> None:
+    common = {"batch": 4, "size": 32, "resident": "memory", "last": "keep"}
+    files = {"root": "r", "workers": 1, "decode": "cpu", "on_bad_image": "skip", "resident": "workers"}
+    assert spec.Data.model_validate(common)
+    assert spec.Data.model_validate({**common, "use": "cifar10", "root": "r", "download": True})
+    for use in ("imagenet", "image_folder", "webdataset"):
+        assert spec.Data.model_validate({**common, "use": use, **files})
 
 
 # -- in a graph ------------------------------------------------------------------------------------------------------
@@ -131,6 +159,21 @@ def test_a_packaged_graph_only_says_where_to_put_the_data(
     assert check(write("extends: recipe\ngraph: mine\n")).graph.spec.data.root == "nowhere"
     (found,) = problems_of(check, write("extends: recipe\ngraph: mine\ndata: {root: elsewhere}\n"))
     assert "graph.yaml:3:14: there is no folder" in found
+
+
+def test_an_option_of_an_extended_graph_is_taken_out_by_null(write: Write) -> None:
+    write(SIMCLR, NOWHERE, name="parent.yaml")
+    change = "extends: parent.yaml\ngraph: mine\ndata: {use: digits"
+    (found,) = problems_of(check, write(change + "}\n"))
+    assert "parent.yaml:2:33: 'root' is for sets that are not embedded" in found
+    assert "hint: `root: null` takes it out" in found
+    assert check(write(change + ", root: null}\n")).graph.spec.data.root is None
+    (own,) = problems_of(check, write(change + ", root: null, workers: 2}\n"))
+    assert "hint" not in own
+    parent = write(SIMCLR, NOWHERE)
+    (found,) = problems_of(lambda path: check(path, ["data.use=digits"]), parent)
+    assert "hint: --set data.root=null takes it out" in found
+    assert check(parent, ["data.use=digits", "data.root=null"]).graph.spec.data.use == "digits"
 
 
 def test_what_needs_no_data_does_without(write: Write) -> None:

@@ -21,6 +21,7 @@ from graphssl import spec
 from graphssl.api import check
 from graphssl.data import copies, index_shards, indices, workers
 from graphssl.data.addresses import expanded
+from graphssl.data.states import states_of
 from graphssl.errors import RunError
 from graphssl.spec import GraphFile, validate
 
@@ -54,6 +55,11 @@ def test_braces_are_written_out() -> None:
     assert expanded("a-{08..10}.tar") == ["a-08.tar", "a-09.tar", "a-10.tar"]
     assert expanded("{x,y}/{0..1}") == ["x/0", "x/1", "y/0", "y/1"]
     assert expanded("plain.tar") == ["plain.tar"]
+    assert expanded("a-{5}-{x,y}.tar") == ["a-{5}-x.tar", "a-{5}-y.tar"]
+
+
+def test_braces_that_are_part_of_a_name_are_read(tmp_path: Path) -> None:
+    assert opened(tar(tmp_path / "a-{5}.tar", samples(0, 4))).train.samples == 4
 
 
 def test_folders_and_names_say_what_is_held_out(tmp_path: Path) -> None:
@@ -122,12 +128,16 @@ def test_indices_lie_beside_shards_of_two_protocols(root: Path, cache: Path) -> 
     assert not list(cache.rglob("*.tar"))
 
 
-def test_copies_are_fetched_once_and_again_when_they_are_gone(
-    root: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    fetched: list[str] = []
+@pytest.fixture
+def fetched(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The shards that are fetched from now on."""
+    names: list[str] = []
     plain = copies.Copies._fetch
-    monkeypatch.setattr(copies.Copies, "_fetch", lambda s, url, to: (fetched.append(url), plain(s, url, to))[1])
+    monkeypatch.setattr(copies.Copies, "_fetch", lambda s, url, to: (names.append(url[-11:]), plain(s, url, to))[1])
+    return names
+
+
+def test_copies_are_fetched_once_and_again_when_they_are_gone(root: Path, cache: Path, fetched: list[str]) -> None:
     data = opened(upload(root), window=1)
     whole = list(data.train.epoch(0))
     assert len(fetched) == 4
@@ -284,6 +294,85 @@ def test_a_shard_that_is_gone_at_its_address(root: Path, cache: Path) -> None:
         list(data.train.epoch(0))
 
 
+# -- states ------------------------------------------------------------------------------------------------------------
+
+
+def replace(root: Path) -> None:
+    """Another shard of the same name, length and headers at the same address: its labels differ."""
+    before = (root / "train-1.tar").stat().st_size
+    tar(root / "train-1.tar", {**samples(100, 4), "0101.cls": b"0"})
+    assert (root / "train-1.tar").stat().st_size == before
+    fsspec.filesystem("memory").pipe_file("/bucket/set/train-1.tar", (root / "train-1.tar").read_bytes())
+
+
+@pytest.mark.parametrize("copied", [True, False])
+def test_a_shard_that_was_replaced_is_fetched_and_indexed_anew(
+    root: Path, cache: Path, fetched: list[str], copied: bool
+) -> None:
+    url = upload(root)
+    before = opened(url)
+    assert files_of(before).label.tolist()[5:9] == [0, 1, 0, 1]
+    list(before.train.epoch(0))
+    replace(root)
+    for path in () if copied else cache.rglob("*.tar"):
+        path.unlink()
+    fetched.clear()
+    after = opened(url)
+    assert files_of(after).label.tolist()[5:9] == [0, 0, 0, 1]
+    assert fetched == ["train-1.tar"]
+    assert same(list(opened(root).train.epoch(0)), list(after.train.epoch(0)))
+    fetched.clear()
+    assert same(list(opened(url).train.epoch(0)), list(after.train.epoch(0)))
+    assert fetched == [], "what was fetched and indexed once is kept"
+
+
+def test_what_is_kept_is_taken_where_nobody_answers(
+    root: Path, fetched: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pattern = f"{upload(root)}/{{train,test}}-{{0..0}}.tar"
+    older = list(opened(pattern).train.epoch(0))
+    fsspec.filesystem("memory").pipe_file("/bucket/set/train-0.tar", (root / "train-1.tar").read_bytes())
+    newer = list(opened(pattern).train.epoch(0))
+    assert not same(older, newer)
+    fetched.clear()
+
+    def silent(*_: object, **__: object) -> object:
+        raise ConnectionError("no route")
+
+    for name in ("info", "cat", "get_file"):
+        monkeypatch.setattr(MemoryFileSystem, name, silent)
+    assert same(list(opened(pattern).train.epoch(0)), newer)
+    assert fetched == []
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "alike"),
+    [
+        ({"size": 5, "ETag": '"a"'}, {"size": 5, "ETag": '"b"'}, False),
+        ({"size": 5, "etag": "a", "timeCreated": 1}, {"size": 5, "etag": "a", "timeCreated": 2}, True),
+        ({"size": 5, "md5Hash": "a", "etag": "1"}, {"size": 5, "md5Hash": "a", "etag": "2"}, True),
+        ({"size": 5, "LastModified": 1, "name": "x"}, {"size": 5, "LastModified": 2, "name": "x"}, False),
+        ({"size": 5, "last_modified": 1}, {"size": 5, "last_modified": 1}, True),
+        ({"size": 5}, {"size": 6}, False), ({"size": 5, "ETag": None}, {"size": 5}, True),
+    ],
+)  # fmt: skip
+def test_states_are_told_apart_by_what_the_owner_says(
+    one: dict[str, object], other: dict[str, object], alike: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = []
+    for facts in (one, other):
+        monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path, facts=facts: facts)
+        words.append(states_of(["memory://bucket/a.tar"])["memory://bucket/a.tar"])
+    assert all(words)
+    assert (words[0] == words[1]) == alike
+
+
+def test_an_owner_that_says_nothing_gives_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert states_of(["memory://bucket/nowhere.tar"]) == {"memory://bucket/nowhere.tar": ""}
+    monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path: {"name": path, "size": None})
+    assert states_of(["memory://bucket/a.tar"]) == {"memory://bucket/a.tar": ""}
+
+
 def test_a_file_that_is_not_at_an_address_is_named() -> None:
     with pytest.raises(RunError, match=r"there is no shard 'memory://bucket/a-0\.tar'"):
         opened("memory://bucket/a-{0..3}.tar")
@@ -314,6 +403,9 @@ WRONG = [
     ("root: ROOT, test: 'ROOT/val-*.tar'", "there is no held-out shard: no file of 'ROOT/val-*.tar' ends in .tar"),
     ("root: 'ROOT/x*.tar'", "there is no training shard: no file of 'ROOT/x*.tar' ends in .tar"),
     ("root: 'x-{9..1}.tar'", "'x-{9..1}.tar' counts backwards"),
+    ("root: '/x-{000..0x2}.tar'", "'{000..0x2}' in '/x-{000..0x2}.tar' does not count: a range is of whole numbers"),
+    ("root: ROOT, test: 's3://b/{a..c}.tar'", "'{a..c}' in 's3://b/{a..c}.tar' does not count"),
+    ("root: '/x-{5}.tar'", "there is no shard '/x-{5}.tar'"),
     ("root: 'file://NOWHERE'", "there is no folder 'NOWHERE'"),
     ("root: 'foo://x'", "'foo://' is no protocol that fsspec knows"),
     ("root: ROOT, download: true", "'webdataset' cannot be downloaded"),
@@ -344,6 +436,7 @@ def test_a_package_that_is_missing_is_named(write: Write, monkeypatch: pytest.Mo
     monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
     (found,) = problems_of(check, graph(write, "root: 's3://bucket/x-{0..9}.tar'"))
     assert "'s3://' needs the package 's3fs': pip install s3fs" in found
+    assert "hint" not in found
 
 
 def test_a_bank_needs_the_number_of_samples(root: Path, write: Write) -> None:
