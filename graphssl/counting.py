@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensor, FakeTensorMode
+from torch.nn import Parameter
 from torch.utils._mode_utils import no_dispatch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -50,8 +51,14 @@ class Counter(TorchDispatchMode):
         return result
 
     def _run(self, func: Any, args: Any, kwargs: Any) -> Any:
+        counted = func._overloadpacket in flop_registry
+        if not counted and torch.is_inference_mode_enabled():  # in which it comes before it is made of others
+            with self:
+                result = func.decompose(*args, **kwargs)
+            if result is not NotImplemented:
+                return result
         result = func(*args, **kwargs)
-        if func._overloadpacket in flop_registry:
+        if counted:
             self.flops += flop_registry[func._overloadpacket](*args, **kwargs, out_val=result)
         self.seen(result)
         return result
@@ -114,7 +121,8 @@ def _describe(values: Iterable[Any], kinds: list[Any]) -> bool:
 def _without_data(tensor: Tensor) -> bool:
     if type(tensor) is FakeTensor:
         return tensor.constant is None and tensor.layout == torch.strided
-    return tensor.is_meta and tensor.layout == torch.strided
+    # A subclass may be of two tensors, or give its own kind.
+    return type(tensor) in (Tensor, Parameter) and tensor.is_meta and tensor.layout == torch.strided
 
 
 def _repeatable(func: Any, args: Any, result: Any) -> _Result | None:

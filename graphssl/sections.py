@@ -10,7 +10,7 @@ from typing import Any
 from .allowed import unknown_codes
 from .errors import Problem, Span
 from .source import SET, START, Source
-from .spec import GraphFile
+from .spec import USERS, GraphFile
 from .validation import Path, validate
 
 __all__ = ["EXAMPLES", "Sections", "read_sections"]
@@ -39,6 +39,7 @@ class Sections:
 def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
     """The sections, None where not even a part of them can be read."""
     problems += unknown_codes(source)
+    _leave_out_idle(source)
     spec, wrong = validate(GraphFile, source.data)
     if spec is not None:
         return Sections(spec)
@@ -48,8 +49,7 @@ def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
             continue
         at = source.at(path, key=message.startswith("no key"))
         if path:
-            advice = _example(path, source) or hint or _inherited(path, message, at, source)
-            problems.append(Problem(message, at, advice))
+            problems.append(Problem(message, at, _example(path, source) or hint))
         elif message != "'flow' is missing" or not _lines_of_flow(misplaced):
             problems.append(_missing(message, at, source))
     problems += _about_misplaced(misplaced, source)
@@ -64,6 +64,17 @@ def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
     strays = {str(name) for _, name in misplaced}
     nodes, values = (frozenset(_left_out(source, data, section) | strays) for section in ("nodes", "flow"))
     return None if spec is None else Sections(spec, frozenset(lacking), nodes, values)
+
+
+def _leave_out_idle(source: Source) -> None:
+    """Takes out the options of `data:` that an extended graph has for its own set, and that this set has no use for."""
+    data, use = source.data.get("data"), source.at(("data", "use")).file
+    if not isinstance(data, dict) or "use" not in data:
+        return
+    order = {file: i for i, file in enumerate([*map(str, source.files), SET])}
+    for key, (_, users) in USERS.items():
+        if key in data and data["use"] not in users and order[source.at(("data", key)).file] < order[use]:
+            del data[key]
 
 
 def _left_out(source: Source, data: dict[str, Any], section: str) -> set[str]:
@@ -118,15 +129,6 @@ def _example(path: Path, source: Source) -> str | None:
     if section == "nodes" and isinstance(entry, str):
         return f"write {name}: {{use: {entry}}}"
     return f"as in {EXAMPLES[section]}"
-
-
-def _inherited(path: Path, message: str, at: Span, source: Source) -> str | None:
-    """How to do without an option of `data:` that an extended graph has for another data set."""
-    order = {file: i for i, file in enumerate([*map(str, source.files), SET])}
-    use = source.at(("data", "use")).file
-    if path[0] != "data" or " is for " not in message or order.get(at.file, 0) >= order.get(use, 0):
-        return None
-    return f"{SET} data.{path[1]}=null takes it out" if use == SET else f"`{path[1]}: null` takes it out"
 
 
 def _remove(data: Any, path: Path) -> None:

@@ -3,7 +3,7 @@
 `extends` takes a file or a list of files; later ones win, the file itself wins over them, `--set` over all.
 Mappings merge key by key, null removes (a node's option that takes null is null then), everything else replaces. A
 mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`
-merges.
+merges, and `sections` leaves out what the new set has no use for.
 """
 
 from __future__ import annotations

@@ -38,9 +38,10 @@ DataSet = Literal[
 ]
 DATA_SETS = get_args(DataSet)
 SHARDS, PICTURES = ("webdataset",), ("imagenet", "image_folder", "webdataset")
-NOT_EMBEDDED = DATA_SETS[1:]
+FETCHED, NOT_EMBEDDED = DATA_SETS[1:6], DATA_SETS[1:]
 USERS = {  # of an option that not every data set has: those that have it, in words and by name
-    **dict.fromkeys(("root", "download"), ("sets that are not embedded", NOT_EMBEDDED)),
+    "root": ("sets that are not embedded", NOT_EMBEDDED),
+    "download": ("sets that can be fetched", FETCHED),
     **dict.fromkeys(("test", "samples", "window"), ("'webdataset' alone", SHARDS)),
     **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", PICTURES)),
 }

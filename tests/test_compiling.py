@@ -19,7 +19,7 @@ import pytest
 import torch
 from conftest import Write
 from functorch.compile import make_boxed_func
-from torch import Tensor, fx
+from torch import Tensor, fx, nn
 from torch._dynamo.backends.common import aot_autograd
 from torch._inductor.runtime.cache_dir_utils import cache_dir
 from torch.amp import GradScaler
@@ -28,9 +28,10 @@ from torch.utils._pytree import tree_leaves
 from graphssl.api import check
 from graphssl.cache import remove_unused, user_cache
 from graphssl.compiler import compile_graph
+from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.train.compiling import compiles, keep_compiled
+from graphssl.train.compiling import compiles, keep_compiled, remove_unused_code
 from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP, Recorder
 from graphssl.train.step import Step
@@ -115,9 +116,9 @@ def days_ago(path: Path, read: float, written: float, text: str = "code") -> Pat
     return path
 
 
-def keep_and_wait() -> None:
+def remove_and_wait() -> None:
     others = set(threading.enumerate())
-    keep_compiled([])
+    remove_unused_code()
     for thread in set(threading.enumerate()) - others:
         thread.join()
 
@@ -130,14 +131,30 @@ def test_what_nobody_has_used_for_a_month_is_removed(tmp_path: Path, monkeypatch
         days_ago(folder / "locks" / "kernel.lock", 200, 200, ""), days_ago(tmp_path / "graphssl" / "shard.tar", 200, 200),
     ]  # fmt: skip
     (folder / "link").symlink_to(outside := days_ago(tmp_path / "theirs", 200, 200))
+    mine = days_ago(tmp_path / "mine" / "kernel.so", 200, 200)
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(folder))
-    keep_and_wait()
-    assert all(path.exists() for path in (*old, *kept)), "where the user has set the folder, all stays"
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(mine.parent))
+    keep_compiled([])
+    remove_and_wait()
+    assert all(path.exists() for path in (*old, *kept, mine)), "where the user has set the folder, all stays"
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
-    keep_and_wait()
+    keep_compiled([])
+    remove_and_wait()
     assert not any(path.exists() for path in old)
-    assert all(path.exists() for path in (*kept, outside))
+    assert all(path.exists() for path in (*kept, outside, mine))
+
+
+def test_unused_code_is_removed_when_what_is_needed_has_been_used(
+    write: Write, compiler: Callable[[Backend], None], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Else what is needed and old goes while it is looked for."""
+    order = []
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
+    monkeypatch.setattr("graphssl.train.compiling.remove_unused", lambda folder: order.append(folder.name))
+    compiler(launching(lambda: order.append("launched") is not None))
+    make(write, TINY)(0, [batch(8)])
+    assert order == ["launched", "launched", "compiled"], "the forward pass, the updates, and our folder"
 
 
 def test_where_reading_is_not_noted_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -222,6 +239,7 @@ def test_a_step_that_is_to_be_compiled_and_does_not_compile_is_told(write: Write
 
 
 OFF = ("epochs: 2", "compile: 'off', epochs: 2")
+SGD = ("use: adamw", "use: sgd")  # does not make more of a rounding than it is
 Backend = Callable[[fx.GraphModule, Sequence[Any]], Callable[..., Any]]
 NO_COMPILER = FileNotFoundError(2, "No such file or directory", "gcc")
 WHY = f"FileNotFoundError: {NO_COMPILER}"
@@ -293,6 +311,12 @@ def same(one: Step, other: Step) -> None:
         assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
 
 
+def close(one: Step, other: Step) -> None:
+    """Of steps some of which were compiled: the compiler may round otherwise, as that of torch 2.11 does."""
+    for a, b in zip(tree_leaves(one.state()), tree_leaves(other.state()), strict=True):
+        assert a == b if not isinstance(a, Tensor) else torch.allclose(a, b, atol=1e-5)
+
+
 @pytest.mark.parametrize(("broken", "precision"), zip(BREAKS, itertools.cycle(["fp16", "fp32"]), strict=False))
 def test_wherever_compiling_fails_the_run_is_the_eager_one(
     write: Write, compiler: Callable[[Backend], None], broken: str, precision: str
@@ -321,6 +345,23 @@ def test_compile_on_ends_in_one_message(write: Write, compiler: Callable[[Backen
     with pytest.raises(RunError) as caught:
         step(0, [batch(8), batch(8)])
     assert str(caught.value) == message
+
+
+class Versioned(nn.Module):
+    """A node's part whose state was written otherwise once, as the version that is kept beside it says."""
+
+    _version = 2
+
+    def _load_from_state_dict(self, state: Any, prefix: str, facts: dict[str, Any], *more: Any) -> None:
+        assert facts["version"] == 2
+
+
+def test_the_versions_of_states_are_kept_meanwhile(write: Write, compiler: Callable[[Backend], None]) -> None:
+    compiler(BREAKS["forward"]())
+    step = make(write, TINY)
+    step.program.node("projector").add_module("own", Versioned())
+    step(0, [batch(8)])
+    assert step.uncompiled == WHY
 
 
 @pytest.mark.slow
@@ -372,24 +413,24 @@ class Repeats:
 def test_a_short_batch_that_does_not_compile(write: Write, compiler: Callable[[Backend], None]) -> None:
     """The last of an epoch: the recording that is in use by then is of compiled code, and of states that are replaced."""
     short = False
-    plain, recorder = make(write, TINY, OFF, recorder=Repeats()), Repeats()
+    plain, recorder = make(write, TINY, SGD, OFF, recorder=Repeats()), Repeats()
     compiler(launching(lambda: short))
-    step = make(write, TINY, recorder=recorder)
+    step = make(write, TINY, SGD, recorder=recorder)
     for number, size in enumerate([8] * (WARM_UP + 1) + [6] + [8] * (WARM_UP + 1)):
         short = size == 6
         a, b = plain(number, [batch(size, number)]), step(number, [batch(size, number)])
-        assert torch.equal(a["loss"], b["loss"])
+        assert torch.allclose(a["loss"], b["loss"])
         assert step.compiled == (number <= WARM_UP)
         assert recorder.recorded == (number >= WARM_UP) + (number == 2 * WARM_UP + 2)
-    same(plain, step)
+    close(plain, step)
 
 
 @pytest.mark.slow
 def test_a_later_step_that_does_not_compile(write: Write, compiler: Callable[[Backend], None]) -> None:
     """A node that counts its calls is compiled for each number, until the compiler has had enough of it."""
-    plain = make(write, TINY, OFF)
+    plain = make(write, TINY, SGD, OFF)
     compiler(launching(lambda: False))
-    step = make(write, TINY)
+    step = make(write, TINY, SGD)
 
     def counts(module: Any, _: Any, out: Tensor) -> Tensor:
         module.calls = getattr(module, "calls", 0) + 1
@@ -400,10 +441,10 @@ def test_a_later_step_that_does_not_compile(write: Write, compiler: Callable[[Ba
         each.program.node("projector").register_forward_hook(counts)
     with torch._dynamo.config.patch(recompile_limit=2):
         for number in range(4):
-            assert torch.equal(plain(number, [batch(8)])["loss"], step(number, [batch(8)])["loss"])
+            assert torch.allclose(plain(number, [batch(8)])["loss"], step(number, [batch(8)])["loss"])
     assert not step.compiled
     assert "limit" in str(step.uncompiled)
-    same(plain, step)
+    close(plain, step)
 
 
 def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,3 +454,17 @@ def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, mon
         step.program.node("projector").register_forward_pre_hook(lambda *_: torch.ones(2) @ torch.ones(3))
         with pytest.raises(RunError, match=r"graph\.yaml:14:\d+: 'projector' failed: RuntimeError: "):
             step(0, [batch(8)])
+
+
+@pytest.mark.parametrize("choice", ["off", "auto"])
+def test_a_node_whose_update_fails_is_named(
+    write: Write, compiler: Callable[[Backend], None], monkeypatch: pytest.MonkeyPatch, choice: str
+) -> None:
+    def push(self: Any, key: Tensor) -> None:
+        raise ValueError("no room")
+
+    compiler(launching(lambda: False))
+    step = make(write, TINY, ("{epochs", f"{{compile: '{choice}', epochs"))
+    monkeypatch.setattr(Queue, "push", push)
+    with pytest.raises(RunError, match=r"^'queue' failed: ValueError: no room$"):
+        step(0, [batch(8)])

@@ -132,6 +132,36 @@ def test_equal_numbers_of_another_type_are_another_operation(mode: Mode, device:
         assert [(x * number).dtype for number in (1, 1.0, True)] == [torch.int64, torch.float32, torch.int64]
 
 
+def test_what_inference_mode_leaves_whole_is_counted() -> None:
+    a, counter = torch.empty(3, 5, device="meta"), Counter()
+    with counter, torch.inference_mode():
+        nn.functional.linear(a, a)
+    assert counter.flops == 2 * 3 * 5 * 3
+
+
+class Wrapped(Tensor):
+    """As quantized weights are: it looks like the tensor that it stands for."""
+
+    inner: Tensor
+
+    @staticmethod
+    def __new__(cls, inner: Tensor) -> Wrapped:
+        made: Wrapped = Tensor._make_wrapper_subclass(cls, inner.shape, dtype=inner.dtype, device=inner.device)  # type: ignore[attr-defined]
+        made.inner = inner
+        return made
+
+    @classmethod
+    def __torch_dispatch__(cls, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        return cls(func(*[a.inner if isinstance(a, cls) else a for a in args], **(kwargs or {})))
+
+
+def test_a_subclass_gives_its_own_kind() -> None:
+    with Counter():
+        plain = torch.empty(2, 2, device="meta")
+        kinds = [type(x * 2) for x in (plain, Wrapped(plain), Wrapped(plain), plain)]
+    assert kinds == [Tensor, Wrapped, Wrapped, Tensor]
+
+
 def test_tensors_with_data_are_computed_with() -> None:
     with Counter():
         values = [(torch.full((2,), number) + 1).tolist() for number in (1.0, 2.0)]

@@ -40,7 +40,7 @@ BAD: list[Any] = [None, "x", "5", "true", "", 5, -1, 0, 0.5, 1e4, True, False, [
 GRAPHS: list[dict[str, Any]] = [
     {
         **SECTIONS, "description": "d", "components": ["a.b"], "allow": ["G201"],
-        "data": {"use": "image_folder", "batch": 4, "root": "r", "download": True, "size": 32, "resident": "auto", "workers": 1, "on_bad_image": "stop", "last": "drop"},
+        "data": {"use": "image_folder", "batch": 4, "root": "r", "download": False, "size": 32, "resident": "auto", "workers": 1, "on_bad_image": "stop", "last": "drop"},
         "nodes": {"n": {"use": "x"}}, "flow": {"v": "n()"}, "update": {"n": "n()"},
         "loss": {"a": "n()", "b": {"value": "n()", "weight": 0.5}, "c": {"value": "n()", "weight": {"from": 0, "to": 1, "shape": "cosine", "over": 3}}},
         "train": {

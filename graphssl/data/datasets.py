@@ -151,7 +151,7 @@ def _listed(data: spec.Data, progress: Progress | None) -> tuple[Pictures, Pictu
     assert data.root is not None
     if data.use == "webdataset":
         return shards.open_shards(data, progress)
-    train, test, classes = folder.open_root(data.use, Path(data.root), download=data.download)
+    train, test, classes = folder.open_root(data.use, Path(data.root))
     _check_known(data.use, len(train.paths))
     return train, test, classes
 

@@ -103,13 +103,10 @@ def fewer_than(root: str, n: int) -> int | None:
     return found or None
 
 
-def open_root(use: str, root: Path, *, download: bool) -> tuple[Files, Files, tuple[str, ...]]:
+def open_root(use: str, root: Path) -> tuple[Files, Files, tuple[str, ...]]:
     """`listing` of `image_folder` or `imagenet`, with the RunErrors that say how to get the set."""
     root = root.expanduser()
     layout = "train/<class>/*.JPEG and val/<class>/*.JPEG" if use == "imagenet" else "train/<class>/*.jpg"
-    if download:
-        source = "register at image-net.org, then " if use == "imagenet" else ""
-        raise RunError(f"`data.download`: '{use}' cannot be fetched; {source}put {layout} in '{root.absolute()}'")
     if not root.is_dir():
         raise RunError(f"'{use}' is not there: no folder '{root.absolute()}' (data.root). Put {layout} in it")
     if use == "imagenet" and not _layout(root)[1]:

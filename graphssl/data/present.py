@@ -53,8 +53,6 @@ def _no_archive(use: str, root: Path) -> Absence | None:
 
 def _no_pictures(data: spec.Data, root: Path) -> Absence | None:
     hint = f"root: is a folder with {LAYOUTS[data.use]}"
-    if data.download:
-        return Absence("download", f"'{data.use}' cannot be downloaded", f"leave this out; {hint}")
     if not os.path.isdir(root):
         return Absence("root", f"there is no folder '{root}'", hint)
     train = root / "train"
@@ -69,8 +67,6 @@ def _no_pictures(data: spec.Data, root: Path) -> Absence | None:
 def _no_shards(data: spec.Data) -> Absence | None:
     """At an address that must be asked for its files, only whether it can be asked."""
     hint = "root: is a folder of .tar files, or their pattern, such as /data/train-{000000..000146}.tar"
-    if data.download:
-        return Absence("download", "'webdataset' cannot be downloaded", f"leave this out; {hint}")
     named = {"root": data.root or "", **({"test": data.test} if data.test is not None else {})}
     for key, pattern in named.items():
         if (reason := addresses.unreadable(pattern)) is not None:

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
+import queue
+import threading
+from collections import deque
 from collections.abc import Iterable
-from concurrent.futures import ThreadPoolExecutor
 
 from .addresses import is_remote
 
 AT_ONCE = 32  # owners that are asked
+PATIENCE = 30.0  # seconds without any answer, after which nobody is asked any more
 # Names that protocols of fsspec have for what changes with a file, letters alone, the surest first.
 TAGS = (
     "md5hash", "contentmd5", "md5", "etag", "blobid", "sha", "generation", "lastmodified", "lastmodifieddate", "mtime",
@@ -19,11 +23,28 @@ TAGS = (
 
 def states_of(urls: Iterable[str]) -> dict[str, str]:
     """A word for the state of each shard; empty for one at an address of which nobody says anything."""
-    urls = list(urls)
-    states = {url: _here(url) for url in urls if not is_remote(url)}
-    remote = [url for url in urls if url not in states]
-    with ThreadPoolExecutor(AT_ONCE) as pool:
-        return states | dict(zip(remote, pool.map(_there, remote), strict=True))
+    states = {url: "" if is_remote(url) else _here(url) for url in urls}
+    remote = [url for url in states if is_remote(url)]
+    left, answers = deque(remote), queue.SimpleQueue[tuple[str, str]]()
+
+    def ask() -> None:
+        with contextlib.suppress(IndexError):  # none is left
+            while True:
+                url = left.popleft()
+                answers.put((url, _there(url)))
+
+    # No executor: an interrupt, and the process's end, would wait for those that are being asked.
+    for _ in remote[:AT_ONCE]:
+        threading.Thread(target=ask, daemon=True).start()
+    try:
+        for _ in remote:
+            url, state = answers.get(timeout=PATIENCE)
+            states[url] = state
+    except queue.Empty:  # nobody answers
+        pass
+    finally:
+        left.clear()
+    return states
 
 
 def _here(path: str) -> str:

@@ -16,7 +16,7 @@ import torch
 from ..cache import remove_unused, user_cache
 from ..errors import reason_of
 
-__all__ = ["compiles", "failed_to_compile", "keep_compiled", "reason_of_failure"]
+__all__ = ["compiles", "failed_to_compile", "keep_compiled", "reason_of_failure", "remove_unused_code"]
 
 
 def compiles(choice: str, device: torch.device) -> bool:
@@ -45,18 +45,31 @@ def keep_compiled(classes: Iterable[type]) -> None:
     `TORCHINDUCTOR_CACHE_DIR`, where the user has set it, says where instead; where the folder cannot be written, torch
     keeps it among the temporary files. Code is taken again as long as the sources are the same: of torch, whose keys
     say so, of the framework, and of the packages of the classes. torch's keys name an operator of our own, or of the
-    user's, without the code of its gradient. What has not been used for 30 days is removed meanwhile, from our folder.
+    user's, without the code of its gradient.
     """
     torch.compiler.config.cache_key_tag = os.environ.get("TORCH_COMPILE_CACHE_KEY_TAG", "") + _fingerprint(classes)
     # torchvision, once imported, has set torch's own default, which is among the temporary files.
     default = os.path.join(tempfile.gettempdir(), "torchinductor_")
     if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default).startswith(default):
-        folder = user_cache() / "compiled"
+        folder = _our_folder()
         with contextlib.suppress(OSError):
             folder.mkdir(parents=True, exist_ok=True)
         if os.access(folder, os.W_OK):
             os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
-            threading.Thread(target=remove_unused, args=(folder,), daemon=True).start()
+
+
+def remove_unused_code() -> None:
+    """Removes what has not been used for 30 days, from our folder and while training goes on.
+
+    To be called when the step has been compiled: what was old then and is needed has been used.
+    """
+    folder = _our_folder()
+    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") == str(folder):
+        threading.Thread(target=remove_unused, args=(folder,), daemon=True).start()
+
+
+def _our_folder() -> Path:
+    return user_cache() / "compiled"
 
 
 def _fingerprint(classes: Iterable[type]) -> str:

@@ -14,7 +14,7 @@ from ..data import Batch
 from ..errors import RunError
 from ..ports import Negatives, Scores, joined
 from ..spec import Train
-from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure
+from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure, remove_unused_code
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
@@ -99,7 +99,9 @@ class Step:
         It may fail half way: at a kernel that is built when it is first launched, in the backward pass, which is
         compiled when it is first needed, or in the updates. So what a checkpoint holds is kept meanwhile, on the CPU.
         """
-        before = tree_map_only(Tensor, lambda t: t.to("cpu", copy=True), self.state())
+        state = self.state()
+        before = tree_map_only(Tensor, lambda t: t.to("cpu", copy=True), state)
+        before["model"]._metadata = state["model"]._metadata  # the versions of the nodes' states
         self._may_fail = True
         try:
             if self._functions is self._plain:
@@ -107,11 +109,14 @@ class Step:
                     name: torch.compile(function, fullgraph=True, dynamic=False)
                     for name, function in self._plain.items()
                 }
-            return self._take(step, batches)
+            outputs = self._take(step, batches)
         except (RunError, torch.OutOfMemoryError):
             raise
         except Exception as error:
             self._give_up(error)
+        else:
+            remove_unused_code()
+            return outputs
         finally:
             self._may_fail = False
         self._undo()
@@ -133,11 +138,7 @@ class Step:
         outputs = [self._accumulate(batch, 1 / len(batches)) for batch in batches]
         skipped = self._optimize()
         carried = [_apart(value) for value in self._join([o["carried"] for o in outputs])]
-        with torch.no_grad():
-            if skipped is None:
-                self._call("commit", *carried)
-            else:
-                self._call("commit_unless", skipped, *carried)
+        self._commit(skipped, carried)
         means = _mean(outputs)
         bad = ~torch.isfinite(means["loss"]) & (self._spoilt < 0)
         self._spoilt.copy_(torch.where(bad, self._number, self._spoilt))
@@ -168,6 +169,20 @@ class Step:
             raise NonFiniteError(output["terms"])
         torch.autograd.backward(self._scaled(loss * share))
         return output
+
+    def _commit(self, skipped: Tensor | None, carried: Sequence[Any]) -> None:
+        try:
+            with torch.no_grad():
+                if skipped is None:
+                    self._call("commit", *carried)
+                else:
+                    self._call("commit_unless", skipped, *carried)
+        except (RunError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            if self._may_fail:
+                raise
+            raise self.program.blame(error) from error
 
     def _call(self, name: str, *arguments: Any) -> Any:
         """One of the step's functions: all as they are written from then on, where one no longer compiles.

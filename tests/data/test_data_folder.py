@@ -188,13 +188,6 @@ def test_a_held_out_class_must_be_known(tmp_path: Path) -> None:
         opened(tmp_path)
 
 
-def test_folders_cannot_be_downloaded(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match=r"'image_folder' cannot be fetched"):
-        opened(tmp_path, download=True)
-    with pytest.raises(RunError, match=r"register at image-net\.org"):
-        opened(tmp_path, "imagenet", download=True)
-
-
 def test_imagenet_is_a_folder_with_val(tmp_path: Path) -> None:
     write_folder(tmp_path, ("train", "val"), ("n01440764", "n01443537"), each=4)
     data = opened(tmp_path, "imagenet", size=None)

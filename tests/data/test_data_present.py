@@ -59,18 +59,10 @@ def test_the_folder_inside_the_root(tmp_path: Path) -> None:
     assert found.hint == f"root: is the folder that holds it: {tmp_path}"
 
 
-@pytest.mark.parametrize("use", ["imagenet", "image_folder"])
-def test_what_nobody_can_download(tmp_path: Path, use: str) -> None:
-    found = present.absence(data(use, tmp_path, download=True))
-    assert found is not None
-    assert (found.key, found.message) == ("download", f"'{use}' cannot be downloaded")
-
-
-@pytest.mark.parametrize("use", ["cifar10", "image_folder"])
-@pytest.mark.parametrize("download", [False, True])
-def test_a_file_is_no_root(tmp_path: Path, use: str, download: bool) -> None:
+@pytest.mark.parametrize(("use", "more"), [("cifar10", {}), ("cifar10", {"download": True}), ("image_folder", {})])
+def test_a_file_is_no_root(tmp_path: Path, use: str, more: dict[str, object]) -> None:
     files(tmp_path, "x")
-    found = present.absence(data(use, tmp_path / "x", download=download))
+    found = present.absence(data(use, tmp_path / "x", **more))
     assert found is not None
     assert (found.key, found.message) == ("root", f"'{tmp_path / 'x'}' is a file")
 
@@ -102,7 +94,8 @@ def test_digits_are_always_there() -> None:
     ("use", "option", "message"),
     [
         ("digits", {"root": "x"}, "'root' is for sets that are not embedded, and the data set is 'digits'"),
-        ("digits", {"download": True}, "'download' is for sets that are not embedded, and the data set is 'digits'"),
+        ("digits", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'digits'"),
+        ("imagenet", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'imagenet'"),
         ("digits", {"workers": 0}, "'workers' is for pictures in files, and the data set is 'digits'"),
         ("cifar10", {"decode": "cpu"}, "'decode' is for pictures in files, and the data set is 'cifar10'"),
         ("svhn", {"on_bad_image": "skip"}, "'on_bad_image' is for pictures in files, and the data set is 'svhn'"),
@@ -161,19 +154,26 @@ def test_a_packaged_graph_only_says_where_to_put_the_data(
     assert "graph.yaml:3:14: there is no folder" in found
 
 
-def test_an_option_of_an_extended_graph_is_taken_out_by_null(write: Write) -> None:
-    write(SIMCLR, NOWHERE, name="parent.yaml")
-    change = "extends: parent.yaml\ngraph: mine\ndata: {use: digits"
-    (found,) = problems_of(check, write(change + "}\n"))
-    assert "parent.yaml:2:33: 'root' is for sets that are not embedded" in found
-    assert "hint: `root: null` takes it out" in found
-    assert check(write(change + ", root: null}\n")).graph.spec.data.root is None
-    (own,) = problems_of(check, write(change + ", root: null, workers: 2}\n"))
-    assert "hint" not in own
-    parent = write(SIMCLR, NOWHERE)
-    (found,) = problems_of(lambda path: check(path, ["data.use=digits"]), parent)
-    assert "hint: --set data.root=null takes it out" in found
-    assert check(parent, ["data.use=digits", "data.root=null"]).graph.spec.data.use == "digits"
+def test_an_extended_graphs_options_for_its_own_set_are_left_out(write: Write) -> None:
+    parent = write(
+        SIMCLR, ("use: digits,", "use: image_folder, root: nowhere, size: 32, workers: 2,"), name="parent.yaml"
+    )
+    change = "extends: parent.yaml\ngraph: mine\ndata: {use: "
+    for found in (check(write(change + "digits}\n")), check(parent, ["data.use=digits"])):
+        assert (found.graph.spec.data.use, found.graph.spec.data.size) == ("digits", 32)
+        assert found.graph.resolved()["data"].keys().isdisjoint({"root", "workers"})
+    fetched = check(write(change + "cifar10, download: true}\n")).graph.spec.data
+    assert (fetched.root, fetched.download, fetched.workers) == ("nowhere", True, None)
+
+
+def test_an_option_of_ones_own_is_not_left_out(write: Write) -> None:
+    parent = write(SIMCLR, NOWHERE, name="parent.yaml")
+    for own in (["data={use: digits, root: here}"], ["data.root=here", "data.use=digits"]):
+        (found,) = problems_of(lambda path, sets=own: check(path, sets), parent)
+        assert "'root' is for sets that are not embedded, and the data set is 'digits'" in found
+    write(SIMCLR, name="parent.yaml")
+    (found,) = problems_of(check, write("extends: parent.yaml\ngraph: mine\ndata: {root: here}\n"))
+    assert "graph.yaml:3:14: 'root' is for sets that are not embedded" in found
 
 
 def test_what_needs_no_data_does_without(write: Write) -> None:

@@ -373,6 +373,37 @@ def test_an_owner_that_says_nothing_gives_no_state(monkeypatch: pytest.MonkeyPat
     assert states_of(["memory://bucket/a.tar"]) == {"memory://bucket/a.tar": ""}
 
 
+SILENT = """
+import os, signal, sys, time
+import fsspec
+from graphssl.data import states
+
+def silent(self, path):
+    if path.endswith("0.tar"):
+        return {"size": 1}
+    if sys.argv[1] == "interrupted":
+        os.kill(os.getpid(), signal.SIGINT)
+    time.sleep(1000)
+
+type(fsspec.filesystem("memory")).info = silent
+states.PATIENCE = 1000 if sys.argv[1] == "interrupted" else 0.2
+try:
+    found = states.states_of([f"memory://bucket/{number}.tar" for number in range(99)])
+    print([url for url, state in found.items() if state], len(found))
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+@pytest.mark.parametrize(
+    ("case", "said"),
+    [("interrupted", "interrupted"), ("silent", f"{[f'memory://bucket/{n}0.tar' for n in ('', 1, 2, 3)]} 99")],
+)
+def test_an_owner_that_never_answers_holds_nobody_up(case: str, said: str) -> None:
+    done = subprocess.run([sys.executable, "-c", SILENT, case], capture_output=True, text=True, timeout=100, check=True)
+    assert done.stdout == f"{said}\n"
+
+
 def test_a_file_that_is_not_at_an_address_is_named() -> None:
     with pytest.raises(RunError, match=r"there is no shard 'memory://bucket/a-0\.tar'"):
         opened("memory://bucket/a-{0..3}.tar")
@@ -408,7 +439,6 @@ WRONG = [
     ("root: '/x-{5}.tar'", "there is no shard '/x-{5}.tar'"),
     ("root: 'file://NOWHERE'", "there is no folder 'NOWHERE'"),
     ("root: 'foo://x'", "'foo://' is no protocol that fsspec knows"),
-    ("root: ROOT, download: true", "'webdataset' cannot be downloaded"),
     ("batch: 5", "'webdataset' needs a root"),
 ]
 
