@@ -15,6 +15,7 @@ from ..errors import RunError
 from ..ports import Negatives, Scores, joined
 from ..spec import Train
 from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure, remove_unused_code
+from .memory import keep_freed
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
@@ -57,6 +58,8 @@ class Step:
         self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.generator = torch.Generator(device)
+        if device.type == "cpu":
+            keep_freed()
         self.compiled = compiles(train.compile, device)
         self.uncompiled: str | None = None
         self._plain: dict[str, Callable[..., Any]] = {
