@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 import torch
+from allocation import allocated
 from large_samples import BY_PIECES, Critic, bank, critic, objective, small
 from score_samples import node
 from torch import Tensor, nn
-from torch.profiler import ProfilerActivity, profile
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphssl import pairs
@@ -20,15 +19,6 @@ from graphssl.components.critic import Clip, Cosine, Dot, picked
 from graphssl.components.negatives import Queue
 from graphssl.components.target import Nearest
 from graphssl.ports import Negatives, Pairs, detached
-
-
-def allocated(function: Callable[[], object]) -> tuple[int, int]:
-    """Bytes of the largest tensor that a function makes, and of the most that it holds at a time."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as record:
-        function()
-    changes = [e.nbytes() for e in record.profiler.kineto_results.events() if e.name() == "[memory]"]
-    held = torch.tensor([0, *changes]).cumsum(0)
-    return max(changes, default=0), int(held.max())
 
 
 def test_the_measure_sees_a_copy_and_what_is_kept() -> None:
