@@ -24,7 +24,7 @@ from common import machine, positive, publish, table
 
 import graphssl
 from graphssl.errors import GraphError, RunError
-from graphssl.results import Result
+from graphssl.runs.results import Result
 
 IMAGES = 50_000  # of an epoch
 

@@ -15,8 +15,8 @@ from pathlib import Path
 
 import torch
 
-from graphssl.checked import choose_device
 from graphssl.errors import RunError
+from graphssl.train.device import choose_device
 
 
 def arguments(doc: str | None, *, device: bool = True) -> argparse.ArgumentParser:

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from torchvision.models import resnet18, resnet34, resnet50
 
 from graphssl.api import check
-from graphssl.checked import Checked
+from graphssl.checks.checked import Checked
 from graphssl.component import DataFacts, Sizes, build, find
 from graphssl.data import Batch
 from graphssl.train.precision import resolve

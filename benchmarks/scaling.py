@@ -27,14 +27,14 @@ from loops import step_of
 from methods import GRAPHS as METHODS
 
 from graphssl.api import load
-from graphssl.checked import validated
-from graphssl.checks import check as check_rules
-from graphssl.compiler import compile_graph
+from graphssl.checks.checked import validated
+from graphssl.checks.rules.all import check as check_rules
+from graphssl.checks.shapes import infer
 from graphssl.component import DataFacts
 from graphssl.data import Batch
-from graphssl.data.facts import facts
-from graphssl.graph import Graph
-from graphssl.shapes import infer
+from graphssl.data.known import facts
+from graphssl.graph.graph import Graph
+from graphssl.program.program import compile_graph
 
 SLACK = 0.25
 ENCODER = "encoder: {use: encoder.resnet, depth: 10, width: 8}"

@@ -34,7 +34,7 @@ from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphssl.api import check, load
-from graphssl.checked import validated
+from graphssl.checks.checked import validated
 from graphssl.data import Batch, open_data
 from graphssl.errors import GraphError, RunError
 from graphssl.train.step import Step

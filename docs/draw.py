@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphssl.checked import load, validated
+from graphssl.checks.checked import load, validated
+from graphssl.language.source import packaged
 from graphssl.report import draw
-from graphssl.source import packaged
 
 PICTURES = Path(__file__).parent / "pictures"
 

@@ -8,14 +8,16 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checked import Checked, check, choose_device, compile, load, trained
+from .checks.checked import Checked, check, load
+from .checks.features import feature_problem
 from .data import Batch
 from .errors import UsageError
 from .evaluate import embed as embed_batches
-from .features import feature_problem
-from .results import Result
-from .runs import find_run
-from .session import resumed, started
+from .runs.folder import find_run
+from .runs.results import Result
+from .runs.session import resumed, started
+from .runs.trained import compile, trained
+from .train.device import choose_device
 
 __all__ = ["Checked", "check", "compile", "embed", "load", "run"]
 

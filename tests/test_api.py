@@ -11,10 +11,10 @@ import torch
 from conftest import SIMCLR
 
 import graphssl
-from graphssl.checked import check
+from graphssl.checks.checked import check
 from graphssl.errors import GraphError, RunError, UsageError
-from graphssl.runs import RunFolder
-from graphssl.source import dump
+from graphssl.language.source import dump
+from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints
 
 

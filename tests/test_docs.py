@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from graphssl import yaml
 from graphssl.api import check
-from graphssl.catalogue import catalogue
+from graphssl.cli.catalogue import catalogue
 from graphssl.component import discover
-from graphssl.source import packaged
-from graphssl.spec import Data, validate
+from graphssl.language import yaml
+from graphssl.language.source import packaged
+from graphssl.language.validation import validate
+from graphssl.spec import Data
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .batch import BadImages, Batch
 from .datasets import Datasets, Stream, open_data
-from .facts import facts
-from .write import index_shards, write_shards
+from .known import facts
+from .shards.write import index_shards, write_shards
 
 __all__ = ["BadImages", "Batch", "Datasets", "Stream", "facts", "index_shards", "open_data", "write_shards"]

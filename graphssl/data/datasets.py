@@ -11,10 +11,11 @@ from torch import Tensor
 
 from .. import spec
 from ..errors import RunError
-from . import archives, digits, folder, nvjpeg, place, shards
+from . import archives, digits, folder, nvjpeg, place
 from .batch import BadImages, Batch, Pictures, Source
-from .facts import KNOWN, facts
+from .known import KNOWN, facts
 from .resident import Resident
+from .shards import shards
 from .workers import Workers
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ..component import DataFacts
 from ..spec import Knn, Linear
-from .features import embed
+from .embedding import embed
 from .knn import knn_accuracy
 from .linear import linear_accuracy
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from typing import Literal
 
-from ..graph import Graph
-from ..shapes import Shapes
-from .frame import scene_of
-from .mermaid import write_mermaid
-from .page import write_page
-from .png import write_png
-from .read import read_figure
-from .svg import write_svg
+from ..checks.shapes import Shapes
+from ..graph.graph import Graph
+from .figure.read import read_figure
+from .paper.frame import scene_of
+from .paper.mermaid import write_mermaid
+from .paper.page import write_page
+from .paper.png import write_png
+from .paper.svg import write_svg
 
 Kind = Literal["svg", "png", "html", "mermaid"]
 

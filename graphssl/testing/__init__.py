@@ -20,8 +20,8 @@ from torch import nn
 
 from ..component import REGISTRY
 from .contract import RULES
+from .samples import SIZES, Make
 from .subject import Subject
-from .values import SIZES, Make
 
 __all__ = ["SIZES", "check_component"]
 

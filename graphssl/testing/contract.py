@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase
 
 from ..ports import KINDS, Scores
+from .samples import alike, fits, flat, mark_fits, marks_of, replaced, shapes_of, text
 from .subject import Arguments, Built, Subject
-from .values import alike, fits, flat, mark_fits, marks_of, replaced, shapes_of, text
 
 KIND = {kind: cls for cls, kind in KINDS.items()}
 INTERNAL = frozenset(vars(nn.Module()))

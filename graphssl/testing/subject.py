@@ -17,7 +17,7 @@ from torch import nn
 from ..component import Component, DataFacts, NodeConfig, Sizes, Unbound, build
 from ..ports import Port, Signature, signature_of
 from ..schedule import Schedule
-from .values import OTHER, POSITIONS, Make, flat, options, text
+from .samples import OTHER, POSITIONS, Make, flat, options, text
 
 Arguments = Mapping[str, Any]
 CLASSES = 10

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from .delivery import Delivery, Start
-from .facts import system_facts
 from .journal import Entry, Journal, Kind
+from .machine import system_facts
 from .names import clean_name, flatten
 from .store import MlflowStore, Store, store_uri
 

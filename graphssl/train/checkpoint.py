@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
-from ..runs import replacing
+from ..files import replacing
 
 __all__ = ["FORMAT", "Checkpoints", "load", "save"]
 

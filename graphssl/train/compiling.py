@@ -13,8 +13,8 @@ from pathlib import Path
 
 import torch
 
-from ..cache import remove_unused, user_cache
 from ..errors import reason_of
+from ..files import remove_unused, user_cache
 
 __all__ = ["compiles", "failed_to_compile", "keep_compiled", "reason_of_failure", "remove_unused_code"]
 

@@ -12,10 +12,11 @@ import torch
 
 from ..data import Batch, Datasets
 from ..errors import RunError, reason_of
-from ..evaluate import CollapseWatch, Judge, measure
-from ..spec import Evaluate, Train
+from ..spec import Evaluate, Knn, Linear, Train
 from .checkpoint import Checkpoints
+from .collapse import CollapseWatch
 from .limits import Limits
+from .monitor import measure
 from .progress import Progress
 from .step import NonFiniteError, Step
 
@@ -24,6 +25,12 @@ class Metrics(Protocol):
     """Takes metrics by name at an optimizer step."""
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
+
+
+class Judge(Protocol):
+    """Says how good features are: an accuracy, 0 to 1, of each kind that is asked for."""
+
+    def accuracies(self, knn: Knn | None, linear: Linear | None) -> dict[str, float]: ...
 
 
 @dataclass

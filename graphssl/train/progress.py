@@ -5,21 +5,22 @@ Showing never stops a run: when nobody reads any more (`graphssl run ... | head`
 
 from __future__ import annotations
 
-import contextlib
 import math
 import os
 import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import IO, TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
+
+from ..console import discard, printable, write_line
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
     from rich.table import Table
 
-__all__ = ["Progress", "say"]
+__all__ = ["Progress"]
 
 LIVE_SECONDS, PLAIN_SECONDS = 0.2, 10.0
 NARROWEST_BAR, WIDEST_BAR = 8, 40
@@ -102,7 +103,7 @@ class Progress:
 
     def message(self, text: str) -> None:
         """A line of its own, above the live line: an evaluation, a warning."""
-        self._guard(self._view.say, _printable(text))
+        self._guard(self._view.say, printable(text))
 
     def epoch_end(self, epoch: int, values: Mapping[str, float]) -> None:
         """Evaluations after `epoch` epochs, such as `{"knn": 0.912}`; the last of each stays shown."""
@@ -124,7 +125,7 @@ class Progress:
         except (OSError, SystemExit, ValueError):  # rich exits when a pipe breaks; ValueError: the file is closed
             self._open = False
             if self._on_stdout:
-                _discard(sys.stdout)
+                discard(sys.stdout)
 
 
 class _Lines:
@@ -150,7 +151,7 @@ class _Lines:
         self.say(" ".join([*where, *_pairs(measured), f"left={left}"]))
 
     def say(self, text: str) -> None:
-        _print(text, self._console.file if self._console else sys.stdout)
+        write_line(text, self._console.file if self._console else sys.stdout)
 
 
 class _Line:
@@ -235,32 +236,3 @@ def _fitted(fields: list[str], width: int) -> tuple[str, int]:
 
 def _pairs(values: Mapping[str, float]) -> list[str]:
     return [f"{k}={'-' if math.isnan(v) else format(v, '.5g')}" for k, v in values.items()]
-
-
-def _printable(text: str) -> str:
-    return "".join(c for c in text if c.isprintable() or c == "\n")
-
-
-def say(text: str, *, err: bool = False) -> None:
-    """A line before or after the progress, on stdout or stderr. It stops a run as little: the results are on disk."""
-    file = sys.stderr if err else sys.stdout
-    try:
-        _print(text, file)
-    except (OSError, ValueError):
-        _discard(file)
-
-
-def _print(text: str, file: IO[str] | None) -> None:
-    if file is None:  # closed before Python began
-        return
-    encoding = getattr(file, "encoding", None) or "utf-8"
-    file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
-    file.flush()
-
-
-def _discard(file: IO[str]) -> None:
-    """Points a stream nowhere, so that neither later prints nor the interpreter's last flush fail."""
-    with contextlib.suppress(OSError, ValueError):
-        handle = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(handle, file.fileno())
-        os.close(handle)

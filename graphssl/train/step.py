@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
-from ..compiler import Program, seed_of
 from ..data import Batch
 from ..errors import RunError
 from ..ports import Negatives, Scores, joined
+from ..program.program import Program, seed_of
 from ..spec import Train
 from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure, remove_unused_code
-from .memory import keep_freed
+from .malloc import keep_freed
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates

@@ -10,10 +10,10 @@ import torch
 from score_samples import node
 from torch import Tensor, nn
 
-from graphssl import pairs
 from graphssl.component import DataFacts, Sizes, build
 from graphssl.components.critic import picked
 from graphssl.components.negatives import MemoryBank
+from graphssl.ports import pairs
 
 D = 6
 BY_PIECES: dict[str, dict[str, Any]] = {

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from graphssl.component import Sizes, Unbound, build, find
-from graphssl.spec import validate
+from graphssl.language.validation import validate
 
 CPU = torch.device("cpu")
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as f
 
 from graphssl.api import check
-from graphssl.compiler import Program, compile_graph
+from graphssl.program.program import Program, compile_graph
 
 CPU = torch.device("cpu")
 CPC = """\

@@ -12,8 +12,8 @@ from torch.nn import functional as f
 from graphssl.component import Sizes, Unbound, build
 from graphssl.components.encoder import Conv
 from graphssl.components.norms import SplitBatchNorm2d
-from graphssl.evaluate.features import pooled
-from graphssl.spec import validate
+from graphssl.evaluate.embedding import pooled
+from graphssl.language.validation import validate
 
 SMALL = {"width": 4, "hidden": 6, "out": 5}
 

@@ -16,14 +16,13 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
 
-from graphssl import pairs
 from graphssl.api import check
-from graphssl.compiler import Program, compile_graph
 from graphssl.component import build
 from graphssl.components.critic import Bilinear, Clip, Cosine, Dot, Euclidean, Separable, picked
 from graphssl.components.negatives import InBatch
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Own, detached
+from graphssl.ports import Negatives, Own, detached, pairs
+from graphssl.program.program import Program, compile_graph
 
 AT_ONCE = ("supcon", "triplet", "f_divergence")
 

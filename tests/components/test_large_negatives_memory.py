@@ -13,12 +13,11 @@ from score_samples import node
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from graphssl import pairs
 from graphssl.component import Sizes, build
 from graphssl.components.critic import Clip, Cosine, Dot, picked
 from graphssl.components.negatives import Queue
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Pairs, detached
+from graphssl.ports import Negatives, Pairs, detached, pairs
 
 
 def test_the_measure_sees_a_copy_and_what_is_kept() -> None:

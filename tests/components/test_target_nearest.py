@@ -6,11 +6,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from graphssl import pairs
 from graphssl.component import Sizes, build
 from graphssl.components.negatives import InBatch, Queue
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Own
+from graphssl.ports import Negatives, Own, pairs
 
 
 def values(b: int = 5, n: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:

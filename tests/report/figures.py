@@ -8,14 +8,14 @@ from pathlib import Path as File
 
 from conftest import BYOL, MOCO, SIMCLR
 
-from graphssl import graph as graphs
+from graphssl.checks.shapes import Shapes, infer
 from graphssl.component import DataFacts
-from graphssl.graph import Graph
-from graphssl.report.figure import Box, End, Figure, Label, Wire
-from graphssl.report.read import read_figure
-from graphssl.report.scene import Group, Path, Rect, Scene, Text
-from graphssl.shapes import Shapes, infer
-from graphssl.source import load
+from graphssl.graph import graph as graphs
+from graphssl.graph.graph import Graph
+from graphssl.language.source import load
+from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
+from graphssl.report.figure.read import read_figure
+from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
 
 Change = tuple[str, str]
 Area = tuple[float, float, float, float]

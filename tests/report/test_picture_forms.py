@@ -15,14 +15,14 @@ import pytest
 from figures import along, area, boxes, drawn, groups, lines, texts
 from PIL import Image
 
-from graphssl.report import png
-from graphssl.report.figure import Box, Copy, End, Figure, Label, Wire
-from graphssl.report.frame import scene_of
-from graphssl.report.page import SCRIPT, STYLE, write_page
-from graphssl.report.png import write_png
-from graphssl.report.scene import Group, Path, Rect, Scene, Text
+from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
+from graphssl.report.paper import png
+from graphssl.report.paper.frame import scene_of
+from graphssl.report.paper.page import SCRIPT, STYLE, write_page
+from graphssl.report.paper.png import write_png
+from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
+from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import DASH, INK, MARGIN, PAPER, ROLES, SMALL, STOP, UPDATE, WIRE
-from graphssl.report.svg import write_svg
 from graphssl.report.text import FILES, printable, text_width
 
 SVG = "{http://www.w3.org/2000/svg}"

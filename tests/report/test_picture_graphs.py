@@ -37,15 +37,15 @@ from figures import (
 from PIL import Image
 
 from graphssl.api import check
+from graphssl.language.source import packaged
 from graphssl.report import draw
-from graphssl.report.figure import Figure
-from graphssl.report.frame import scene_of
-from graphssl.report.png import write_png
-from graphssl.report.read import read_figure
-from graphssl.report.scene import Path, Rect, Scene
+from graphssl.report.figure.figure import Figure
+from graphssl.report.figure.read import read_figure
+from graphssl.report.paper.frame import scene_of
+from graphssl.report.paper.png import write_png
+from graphssl.report.paper.scene import Path, Rect, Scene
+from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import ROLES, STOP, UPDATE
-from graphssl.report.svg import write_svg
-from graphssl.source import packaged
 
 SVG = "{http://www.w3.org/2000/svg}"
 KNOWN: dict[str, Figure] = {}
@@ -271,8 +271,8 @@ def test_the_same_bytes_in_another_process(tmp_path: File) -> None:
     expected = [hashlib.md5(draw(graph, shapes, k)).hexdigest() for k in ("svg", "png", "html", "mermaid")]  # type: ignore[arg-type]
     code = (
         "import hashlib, sys\n"
-        "from graphssl import graph as graphs\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
-        "from graphssl.shapes import infer\nfrom graphssl.source import load\n"
+        "from graphssl.graph import graph as graphs\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
+        "from graphssl.checks.shapes import infer\nfrom graphssl.language.source import load\n"
         "g = graphs.read(load(sys.argv[1]))\n"
         "s = infer(g, DataFacts(samples=1500, classes=10), g.spec.data.batch)\n"
         "for k in ('svg', 'png', 'html', 'mermaid'):\n    print(hashlib.md5(draw(g, s, k)).hexdigest())\n"

@@ -9,14 +9,14 @@ import random
 import pytest
 from figures import drawn
 
-from graphssl.report.columns import columns
-from graphssl.report.figure import Box, Copy, End, Figure, Label, Wire
-from graphssl.report.layout import AIR, AROUND, Frame, layout
-from graphssl.report.lines import Line, Link, lines_of, links_of, overlap, strips
-from graphssl.report.order import crossings, ordered
-from graphssl.report.plan import INSIDE, Plan, stacked
-from graphssl.report.rows import Extent, Pull, heights
-from graphssl.report.sizes import (
+from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
+from graphssl.report.layout.columns import columns
+from graphssl.report.layout.layout import AIR, AROUND, Frame, layout
+from graphssl.report.layout.lines import Line, Link, lines_of, links_of, overlap, strips
+from graphssl.report.layout.order import crossings, ordered
+from graphssl.report.layout.plan import INSIDE, Plan, stacked
+from graphssl.report.layout.rows import Extent, Pull, heights
+from graphssl.report.layout.sizes import (
     BAR,
     DROP,
     MARK,

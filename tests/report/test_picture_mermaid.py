@@ -10,8 +10,8 @@ from pathlib import Path as File
 import pytest
 from figures import HARD, drawn, figure_of
 
-from graphssl.report.figure import Box, Copy, End, Figure, Label, Wire
-from graphssl.report.mermaid import write_mermaid
+from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
+from graphssl.report.paper.mermaid import write_mermaid
 from graphssl.report.style import ROLES, UPDATE
 
 KEYWORDS = {"end", "graph", "subgraph", "default", "style", "click", "class", "flowchart", "direction", "call", "href"}

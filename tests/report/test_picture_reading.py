@@ -12,8 +12,8 @@ from figures import BANK, MULTI_CROP, figure_of, read
 from torch import Tensor, nn
 
 from graphssl.component import REGISTRY, NodeConfig, NodeRef, Sizes, component, update
-from graphssl.report.figure import Box, Figure, Wire
-from graphssl.report.read import read_figure
+from graphssl.report.figure.figure import Box, Figure, Wire
+from graphssl.report.figure.read import read_figure
 
 Vectors = Annotated[Tensor, "b d"]
 

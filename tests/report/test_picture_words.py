@@ -13,15 +13,15 @@ from figures import read
 from pydantic import BaseModel, Field, PositiveFloat
 from torch import nn
 
+from graphssl.checks.shapes import Shapes
 from graphssl.component import NodeConfig, Scheduled
-from graphssl.report import words
-from graphssl.report.figure import Box, End, Figure, Label, Wire
-from graphssl.report.names import Names
-from graphssl.report.options import options_of
-from graphssl.report.words import config_lines, count_text, letters, parameters_line, short
+from graphssl.graph.calls import Slot, Value
+from graphssl.report.figure import words
+from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
+from graphssl.report.figure.names import Names
+from graphssl.report.figure.options import options_of
+from graphssl.report.figure.words import config_lines, count_text, letters, parameters_line, short
 from graphssl.schedule import Schedule
-from graphssl.shapes import Shapes
-from graphssl.values import Slot, Value
 
 
 class Norm(BaseModel):

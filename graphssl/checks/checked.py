@@ -1,0 +1,90 @@
+"""A graph that holds: read, its sizes worked out, every rule asked."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..component import DataFacts
+from ..data import facts as data_facts
+from ..data.presence import absence
+from ..errors import GraphError, Problem
+from ..graph import graph as graphs
+from ..graph.graph import Graph
+from ..language.source import is_packaged
+from ..language.source import load as load_source
+from .features import image_size
+from .rules.all import check as check_rules
+from .shapes import Shapes, infer
+
+__all__ = ["Checked", "check", "load", "validated"]
+
+
+@dataclass(frozen=True)
+class Checked:
+    """A graph that holds: its wiring, shapes, the facts of its data, and the warnings."""
+
+    graph: Graph
+    shapes: Shapes
+    data: DataFacts
+    warnings: tuple[Problem, ...]
+
+    @property
+    def features(self) -> str | None:
+        """What is evaluated: `evaluate.features`, or else the first node that takes the data's images and learns."""
+        named = self.graph.spec.evaluate.features
+        if named is not None:
+            return named
+        views = {n.name for n in self.graph.nodes.values() if "view" in n.component.traits}
+        trained = self.shapes.trainable()
+        return next((n for n in self.graph.nodes if n in trained - views and self.image_size(n) is not None), None)
+
+    def image_size(self, name: str) -> tuple[int, int] | None:
+        """Height and width of the plain images from which a node or a value gives features, None where it cannot."""
+        return image_size(self.graph, self.shapes, name)
+
+
+def load(path: str | Path, sets: Sequence[str] = ()) -> Graph:
+    """Reads a graph file (or a packaged graph by name) and wires it.
+
+    sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
+    """
+    return graphs.read(load_source(path, sets))
+
+
+def check(graph: Graph | str | Path, sets: Sequence[str] = ()) -> Checked:
+    """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
+
+    Raises GraphError with all that is wrong.
+    """
+    if not isinstance(graph, Graph):
+        graph = load(graph, sets)
+    missing = absence(graph.spec.data)
+    at = graph.source.at(("data", missing.key if missing else "root"))
+    if missing is None or is_packaged(at.file):  # a packaged graph says where to put the data
+        return validated(graph)
+    problem = Problem(missing.message, at, missing.hint)
+    facts = data_facts(graph.spec.data)
+    # A number of samples to which no rule objects: what follows from a wrong root is no second problem.
+    samples = 1000 * graph.spec.data.batch * graph.spec.train.accumulate
+    counted = DataFacts(height=facts.height, width=facts.width, samples=samples, mean=facts.mean, std=facts.std)
+    try:
+        others: Sequence[Problem] = validated(graph, counted).warnings
+    except GraphError as error:
+        others = error.problems
+    raise GraphError([problem, *(p for p in others if p.code != "G403")])  # which counts steps
+
+
+def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:
+    """As `check`, also where the data set is not there, as on a machine that only looks at the graph or its weights.
+
+    data: the facts of the data set; default: those that are known of it.
+    """
+    if not isinstance(graph, Graph):
+        graph = load(graph)
+    facts = data_facts(graph.spec.data) if data is None else data
+    if graph.asks_for_batch and (samples := facts.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
+        graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
+    shapes = infer(graph, facts, graph.spec.data.batch)
+    return Checked(graph, shapes, facts, tuple(check_rules(graph, shapes)))

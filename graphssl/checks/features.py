@@ -1,0 +1,58 @@
+"""What features are evaluated: those of a node, or of a value of the flow, on plain images instead of views."""
+
+from __future__ import annotations
+
+from ..graph.graph import Graph
+from .shapes import Shapes
+
+
+def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | None:
+    """Height and width in pixels of the images from which `name` gives features; None where it cannot.
+
+    A node takes images itself. For a value, plain images stand for what the calls on `batch.image` give.
+    """
+    if name in graph.nodes:
+        size = shapes.image_size(name)
+        called = [c for c in graph.calls if c.node == name and c.method == "forward"]
+        if size is None or (called and all(c.grid for c in called)):
+            return None
+        return size if shapes.sizes[name]["c"] == shapes.data.channels else None
+    if feature_problem(graph, shapes, name) is not None:
+        return None
+    pixels = graph.batch["image"]
+    first = next(c for c in graph.before(graph.values[name].slots[0]) if pixels in c.inputs())
+    height, width = shapes.slots[first.outputs[0].id][0][2:]
+    return height, width
+
+
+def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
+    """Why a node or a value gives no features of images; None where it does."""
+    if name in graph.nodes:
+        if image_size(graph, shapes, name) is not None:
+            return None
+        return f"'{name}' takes no whole images of {shapes.data.channels} channels"
+    value = graph.values[name]
+    if value.parts is not None:
+        parts = ", ".join(f"{name}.{part}" for part in value.parts)
+        return f"'{name}' has several parts, {parts}: give one of them a line of its own"
+    slot = value.slots[0]
+    if slot.kind != "tensor" or len(shapes.slots[slot.id][0]) not in (2, 4):
+        return f"'{name}' is no vector (b d) and no map (b c r k)"
+    made_of = {s.node for c in graph.before(slot) for s in c.inputs() if s.node.startswith("batch.")}
+    if made_of != {"batch.image"}:
+        return f"'{name}' is made of {' and '.join(sorted(made_of)) or 'no field of the batch'}, not of images alone"
+    return _stand_in_problem(graph, shapes, name)
+
+
+def _stand_in_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
+    """Why plain images cannot stand for what is made of `batch.image`; None where they can."""
+    pixels, slot = graph.batch["image"], graph.values[name].slots[0]
+    for call in (c for c in graph.before(slot) if pixels in c.inputs()):
+        made = [shapes.slots[s.id][0] for s in call.outputs]
+        if call.node in shapes.trainable() or any(len(m) != 4 or m[1] != shapes.data.channels for m in made):
+            return (
+                f"'{call.node}' makes no images of batch.image, for which plain ones could stand: name the node itself"
+            )
+        if slot in call.outputs:
+            return f"'{name}' are images, and no features of them"
+    return None

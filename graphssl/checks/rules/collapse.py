@@ -1,0 +1,143 @@
+"""G2: collapses that the literature knows, and positives that teach nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...graph.calls import Call, Slot
+from ...graph.graph import Term
+from .facts import Facts, factors
+from .rule import Finding, rule
+
+
+@rule("G201", "an attracting loss with a gradient on both sides", "error")
+def attraction_needs_stop_gradient(facts: Facts) -> Iterator[Finding]:
+    """A loss that only pulls positives together is smallest when all outputs are the same: the encoder collapses.
+
+    BYOL (Grill et al. 2020, arXiv:2006.07733, section 3.2) avoids it with a momentum target and a predictor,
+    SimSiam (Chen and He 2021, arXiv:2011.10566, section 4.1 and figure 2) with a stop-gradient: without it,
+    the loss reaches its minimum at once and kNN accuracy falls to chance. Put `stopgrad()` or a `target.ema`
+    on one side, or add a term that pushes apart: one with negatives, or with a minus, as in RAFT (Shi et al. 2020,
+    arXiv:2011.10944).
+    """
+    if not _attracts_only(facts):
+        return
+    for term in facts.training_terms:
+        for call, query, key in facts.pairs(term):
+            if facts.gradient[query.id] and facts.gradient[key.id]:
+                hint = "put stopgrad() or a target on the key's side, or use negatives"
+                yield (
+                    f"'{term.name}' only attracts, and both sides of it learn: this collapses",
+                    call.span,
+                    hint,
+                )
+                break
+
+
+@rule("G202", "an attracting loss without a predictor", "error")
+def attraction_needs_predictor(facts: Facts) -> Iterator[Finding]:
+    """A loss that only attracts needs a predictor: a trainable node on the query's side that the key's side has not.
+
+    Without it BYOL falls to 0.2 percent (Grill et al. 2020, arXiv:2006.07733, table 5b) and SimSiam to 0.1 percent
+    (Chen and He 2021, arXiv:2011.10566, table 1a).
+    """
+    if not _attracts_only(facts):
+        return
+    for term in facts.training_terms:
+        for call, query, key in facts.pairs(term):
+            one_sided = facts.gradient[query.id] != facts.gradient[key.id]
+            learner, other = (query, key) if facts.gradient[query.id] else (key, query)
+            if one_sided and not facts.embedders(learner) - facts.embedders(other):
+                hint = "add a head on the side that learns: p: predictor(projector(encoder(x)))"
+                yield (
+                    f"'{term.name}' only attracts, and no predictor tells its sides apart: this collapses",
+                    call.span,
+                    hint,
+                )
+                break
+
+
+def _attracts_only(facts: Facts) -> bool:
+    """Whether no term that trains pushes different samples, or a sample and its target, apart."""
+    terms = facts.training_terms
+    attracts = any(_has(facts, term, {"attracts"}) for term in terms)
+    return attracts and all(_has(facts, term, {"attracts", "regularises"}) for term in terms)
+
+
+def _has(facts: Facts, term: Term, traits: set[str]) -> bool:
+    """Whether a term's objectives all have one of the traits, and are not turned round by a minus."""
+    objectives = [facts.graph.nodes[facts.graph.maker[s.id].node] for s in term.slots if facts.gradient[s.id]]
+    return min(factors(term)) >= 0 and all(traits & o.component.traits for o in objectives)
+
+
+@rule("G203", "positives that are the same picture", "warning")
+def positives_differ(facts: Facts) -> Iterator[Finding]:
+    """The query and the key of a positive pair should come from different views of the image.
+
+    From the same view, with the same weights or slow copies of them, the pair is matched before anything is
+    learnt (Chen et al. 2020, arXiv:2002.05709, section 3: the augmentations define the task).
+    """
+    for term in facts.graph.terms:
+        if max(factors(term)) < 0:  # it pushes the pair apart
+            continue
+        for call, query, key in facts.pairs(term):
+            sides = [_views(facts, query), _views(facts, key)]
+            if sides[0] == sides[1] and len(sides[0]) == 1 and _matched(facts, query, key):
+                yield (
+                    "the query and the key are made from the same view",
+                    call.span,
+                    "take different views: x[0] and x[1], or pairs=cross",
+                )
+                break
+
+
+@rule("G204", "attraction without an end", "error")
+def attraction_is_bounded(facts: Facts) -> Iterator[Finding]:
+    """An objective that only makes the score of positives large needs a score that has a largest value.
+
+    BYOL's regression, 2 - 2 * score (Grill et al. 2020, arXiv:2006.07733, equation 2), is a squared distance for the
+    cosine, between 0 and 4. On dot products or a learned critic it falls for ever as the embeddings grow. Take
+    `critic.cosine`, or put `critic.clip` between; a critic of your own says `traits=("bounded",)`. Where the term has a
+    minus, as in RAFT, the score must not fall without end: `bounded_below`.
+    """
+    for term in facts.training_terms:
+        away = min(factors(term)) < 0
+        trait, moves, effect = ("bounded_below", "fall", "smaller") if away else ("bounded", "grow", "larger")
+        hint = f"critic.cosine is from -1 to 1; a critic of your own that has an end says traits=('{trait}',)"
+        for objective, call, critic in facts.scored_by(term):
+            if "attracts" in objective.component.traits and trait not in critic.component.traits:
+                what = f"the scores of '{critic.name}' ({critic.component.name}) can {moves} without end"
+                yield f"{what}, and '{objective.name}' in '{term.name}' makes them {effect}", call.span, hint
+                break
+
+
+def _matched(facts: Facts, query: Slot, key: Slot) -> bool:
+    """Whether both are embeddings by the same weights. Positions and the whole, or two encoders, are a task; so are
+    rows of another axis than `b`, which are different positions."""
+    one, other = facts.embedders(query), facts.embedders(key)
+    return all(len(s.axes[0]) == 2 and s.axes[0][0] == "b" for s in (query, key)) and (one <= other or other <= one)
+
+
+def _views(facts: Facts, slot: Slot) -> set[int]:
+    """The augmented views that a slot is made of, back to the nodes that make views."""
+    found: set[int] = set()
+    todo = [slot]
+    while todo:
+        current = todo.pop()
+        call = facts.graph.maker.get(current.id)
+        if call is None:
+            continue
+        node = facts.graph.nodes.get(call.node)
+        if node is not None and "view" in node.component.traits:
+            found.add(current.id)
+        else:
+            todo += _aligned_inputs(call, current)
+    return found
+
+
+def _aligned_inputs(call: Call, slot: Slot) -> list[Slot]:
+    """The inputs that a slot depends on; of a fold only those of its own view."""
+    if call.fold == 1:
+        return list(call.inputs())
+    place = [s for s in call.outputs if s.output == slot.output].index(slot)
+    return [a[place] if isinstance(a, tuple) else a for a in call.args.values() if a is not None]

@@ -1,0 +1,87 @@
+"""G1: where the gradient goes, and what is not used."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ...language.expressions import parse_names
+from .facts import Facts, factors
+from .rule import Finding, rule
+
+
+@rule("G101", "a loss term that trains nothing", "error")
+def loss_reaches_a_node(facts: Facts) -> Iterator[Finding]:
+    """Each loss term must depend on a node with trainable weights through a path without stop-gradient.
+
+    Outputs of an EMA target, a queue or a memory bank, of stopgrad() and of the batch carry no gradient. A term that
+    is only watched is let through by `allow: [G101]`, as long as another one trains.
+    """
+    for term in facts.graph.terms:
+        if not facts.trained_by(term):
+            yield (
+                f"no gradient of '{term.name}' reaches a node with weights",
+                term.span,
+                "is a stopgrad() or a target on both sides?",
+            )
+
+
+@rule("G102", "weights that no loss trains", "error")
+def node_is_reached(facts: Facts) -> Iterator[Finding]:
+    """Each node with trainable weights must receive a gradient from some loss term.
+
+    Otherwise it stays as it was initialised, which is rarely meant. A momentum encoder is a `target.ema` node,
+    which has no trainable weights; a fixed random network, from which BYOL started its search (Grill et al. 2020,
+    arXiv:2006.07733, section 3), needs `allow: [G102]`.
+    """
+    if not facts.training_terms:  # G101 has said so, term by term
+        return
+    reached = set().union(*(facts.trained_by(t) for t in facts.training_terms))
+    for name in facts.graph.nodes:
+        if name in facts.trainable - reached and facts.calls_of(name):
+            yield (
+                f"no loss trains '{name}'",
+                facts.graph.nodes[name].span,
+                "its output must reach a loss term without a stopgrad()",
+            )
+
+
+@rule("G103", "a value that nothing uses", "warning")
+def value_is_used(facts: Facts) -> Iterator[Finding]:
+    """Each value of the flow should be used by another line, a loss term, an update, or `evaluate.features`.
+
+    Unused ones are not computed.
+    """
+    used = {*facts.graph.read, facts.graph.spec.evaluate.features}
+    for key in facts.graph.spec.flow:
+        for name, span in parse_names(key, facts.at("flow", key, key=True)):
+            if name not in used:
+                yield f"nothing uses the value '{name}'", span, None
+
+
+@rule("G104", "a node that is never called", "warning")
+def node_is_called(facts: Facts) -> Iterator[Finding]:
+    """Each node should be called in the flow or the loss, or be read by a node that is: a bank by its `target.entry`.
+
+    One that is only written, as a queue by `push`, has a state that nothing reads.
+    """
+    called = {c.node for c in facts.graph.calls if c.section != "update"}
+    called |= {name for node in facts.graph.nodes.values() if node.name in called for name in node.refs()}
+    for name, node in facts.graph.nodes.items():
+        if name not in called:
+            writes = " (it is written, but never read)" if node.component.updates else ""
+            yield f"'{name}' is never called{writes}", node.span, None
+
+
+@rule("G106", "a loss that grows", "warning")
+def loss_falls(facts: Facts) -> Iterator[Finding]:
+    """A loss should have a term with a positive factor: objectives are losses, and smaller is better.
+
+    A minus turns an objective round, so that positives are pushed apart and negatives pulled close. One such term
+    beside positive ones is a method: RAFT (Shi et al. 2020, arXiv:2011.10944) aligns two views and runs away from
+    the mean teacher. All of them negative is a slip of the sign, or an objective of your own that is to be made
+    large: `allow: [G106]`.
+    """
+    terms = facts.training_terms
+    if terms and all(factor <= 0 for t in terms for factor in factors(t)):
+        what = f"'{terms[0].name}' has" if len(terms) == 1 else "all loss terms have"
+        yield f"{what} a negative factor: training makes the loss itself grow", terms[0].span, "leave the minus out"

@@ -1,0 +1,232 @@
+"""G3: queues, memory banks, in-batch negatives and temperatures."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+from torch import nn
+
+from ...graph.calls import Call, Slot
+from ...graph.nodes import Node
+from ...schedule import Schedule
+from .facts import Facts, extremes
+from .rule import Finding, rule
+
+OF_UNIFORM_NOISE = {"objective.nce", "objective.nce_fixed", "objective.nce_learned"}
+
+
+@rule("G301", "a queue filled by an encoder that moves fast", "warning")
+def queue_is_consistent(facts: Facts) -> Iterator[Finding]:
+    """Keys in a queue should come from a slowly moving encoder.
+
+    Keys of many steps are compared with one query; made by the online encoder they are inconsistent, and
+    training fails or suffers (He et al. 2020, arXiv:1911.05722, section 3.2, and in 4.1 the ablation of the
+    momentum: with m = 0 the loss oscillates). Fill it from a `target.ema`. A queue in which `target.nearest` looks
+    for neighbours is no matter: NNCLR fills it from its one encoder (Dwibedi et al. 2021, arXiv:2104.14548).
+    """
+    for node in _queues(facts):
+        for call in facts.calls_of(node.name, "update"):
+            if any(facts.gradient[s.id] or _online(facts, s) for s in call.inputs()):
+                yield (
+                    f"'{node.name}' is filled by the online encoder",
+                    call.span,
+                    "push the keys of a target.ema",
+                )
+
+
+def _queues(facts: Facts) -> list[Node]:
+    """The queues whose keys are negatives of a critic."""
+    scored = {s.id for c in facts.graph.calls if any(o.kind == "scores" for o in c.outputs) for s in c.inputs()}
+    negative = {c.node for c in facts.graph.calls if any(s.id in scored for s in c.outputs)}
+    return [n for n in facts.with_trait("history") if "bank" not in n.component.traits and n.name in negative]
+
+
+def _online(facts: Facts, slot: Slot) -> bool:
+    """Whether a slot was made by trainable weights, behind a stopgrad()."""
+    return any(c.node in facts.trainable for c in facts.graph.before(slot))
+
+
+@rule("G302", "a queue that does not fit the batch", "warning")
+def queue_fits_batch(facts: Facts) -> Iterator[Finding]:
+    """A queue should hold a whole number of batches, and at least one.
+
+    Any size works here (the ring is written exactly at its end), but then keys of one batch leave at different
+    steps, and a queue below the batch drops keys before they are used. MoCo's code (He et al. 2020,
+    arXiv:1911.05722) asserts it. Keys of several views, and of `train.accumulate` batches, count together.
+    """
+    for node in facts.with_trait("history"):
+        size = getattr(node.config, "size", None)
+        written = sum(_rows(facts, c) for c in facts.calls_of(node.name, "update"))
+        keys = written * facts.graph.spec.train.accumulate
+        if size is not None and keys and size % keys:
+            few = "smaller than" if size < keys else "no multiple of"
+            yield (
+                f"'{node.name}' holds {size} keys, {few} the {keys} of a step",
+                facts.at("nodes", node.name, "size"),
+                f"as in size: {-(-size // keys) * keys}",
+            )
+
+
+def _rows(facts: Facts, call: Call) -> int:
+    """The vectors that a call is given by its first argument that has any: samples, views, positions."""
+    for argument in call.args.values():
+        shapes = [facts.shapes.slots[s.id][0] for s in ((argument,) if isinstance(argument, Slot) else argument or ())]
+        if rows := sum(math.prod(shape[:-1]) for shape in shapes if len(shape) > 1):
+            return rows
+    return 0
+
+
+@rule("G303", "a temperature outside of what was published", "warning")
+def temperature_in_range(facts: Facts) -> Iterator[Finding]:
+    """Temperatures on cosines lie between 0.01 and 1 in the literature.
+
+    MoCo and NPID 0.07, MoCo v2 0.2, SimCLR 0.1 to 0.5; SimCLR (Chen et al. 2020, arXiv:2002.05709, table 5) falls
+    from 64.4 percent at 0.1 to 60.7 at 0.5 and 58.0 at 1. A very small one makes every sample its own class, a very
+    large one makes all scores alike.
+    """
+    for node in facts.graph.nodes.values():
+        temperature = getattr(node.config, "temperature", None)
+        if node.component.name != "critic.cosine" or not isinstance(temperature, float | int | Schedule):
+            continue
+        wrong = [t for t in extremes(temperature) if not 0.01 <= t <= 1]
+        if wrong:
+            yield (
+                f"the temperature of '{node.name}' is {wrong[0]:g}",
+                facts.at("nodes", node.name, "temperature"),
+                "0.01 to 1 is usual: 0.07, 0.1, 0.2, 0.5",
+            )
+
+
+@rule("G304", "in-batch negatives in a batch of one", "error")
+def batch_has_negatives(facts: Facts) -> Iterator[Finding]:
+    """In-batch negatives are the batch's other samples; a batch of one has none, and the loss is zero.
+
+    Of N samples in two views SimCLR takes 2(N - 1) (Chen et al. 2020, arXiv:2002.05709, section 2.1).
+    """
+    if facts.shapes.batch == 1:
+        for name in in_batch_nodes(facts):
+            yield (
+                f"'{name}' finds no negatives in a batch of one",
+                facts.at("data", "batch"),
+                "use a larger data.batch, or a queue",
+            )
+
+
+def in_batch_nodes(facts: Facts) -> list[str]:
+    """The nodes whose rows are the batch's samples; those of context.offset are positions, many of an image."""
+    return [n.name for n in facts.with_trait("in_batch") if any(_by_sample(c) for c in facts.calls_of(n.name))]
+
+
+def _by_sample(call: Call) -> bool:
+    return any(len(axes) > 1 and axes[0] == "b" for slot in call.inputs() for axes in slot.axes)
+
+
+@rule("G305", "batch norm that leaks between query and keys", "warning")
+def batch_norm_leaks(facts: Facts) -> Iterator[Finding]:
+    """With a queue, a sample's key is the only one normalised together with its query's batch.
+
+    The model can find the positive by the statistics that they share, and the features suffer: MoCo shuffles the
+    batch across devices (He et al. 2020, arXiv:1911.05722, section 3.3). It holds for each node that makes the keys,
+    heads too. On one device: `norm: {use: split_batch, splits: 8}`, or a norm without batch statistics.
+    """
+    if not _queues(facts):
+        return
+    leaks = {(n, t.name): None for t in facts.with_trait("average") for n in _followed(facts, t) if _leaks(facts, n)}
+    for name, target in leaks:
+        node = facts.graph.nodes[name]
+        yield (
+            f"'{name}' uses batch norm over the whole batch, and '{target}' makes keys with it",
+            facts.at("nodes", name, "norm"),
+            _other_norm(node),
+        )
+
+
+def _followed(facts: Facts, target: Node) -> Iterator[str]:
+    """The nodes of a target's chain; of a target in it, those that it follows."""
+    for name in target.refs():
+        node = facts.graph.nodes[name]
+        if "average" in node.component.traits:
+            yield from _followed(facts, node)
+        else:
+            yield name
+
+
+def _leaks(facts: Facts, name: str) -> bool:
+    return any(
+        isinstance(m, nn.modules.batchnorm._BatchNorm) and getattr(m, "splits", 1) == 1
+        for m in facts.shapes.modules[name].modules()
+    )
+
+
+def _other_norm(node: Node) -> str:
+    if not hasattr(node.config, "norm"):
+        return "a norm without batch statistics has no such leak"
+    others = "none or layer" if node.component.name.startswith("head.") else "group"
+    return f"norm: {others}, or {{use: split_batch, splits: 8}}"
+
+
+@rule("G306", "a bank's index that is not batch.index", "error")
+def bank_is_read_by_sample(facts: Facts) -> Iterator[Finding]:
+    """A memory bank has one entry for each training sample, found by `batch.index`: to read it, as the negatives or
+    by a `target.entry`, and to write it.
+
+    By anything else, such as a class, many samples share an entry and the others are never written; the entry that
+    is masked as a sample's own is another's (Wu et al. 2018, arXiv:1805.01978, section 3: each image is a class).
+    """
+    banks = {n.name for n in facts.with_trait("bank")}
+    for node in facts.graph.nodes.values():
+        for call in facts.calls_of(node.name) if banks & {node.name, *node.refs()} else ():
+            index = call.args.get("index")
+            slots = (index,) if isinstance(index, Slot) else index or ()
+            wrong = [o for o in map(facts.origin, slots) if o != facts.graph.batch.get("index")]
+            if wrong:
+                usage = "store(batch.index, key)" if call.section == "update" else f"{node.name}(batch.index)"
+                yield f"the index of '{node.name}' is {wrong[0].node}, not batch.index", call.span, f"it is {usage}"
+
+
+@rule("G307", "a margin on scores that are no distances", "error")
+def margin_is_of_distances(facts: Facts) -> Iterator[Finding]:
+    """The contrastive loss with a margin squares distances: 1/2 D+^2 + 1/2 max(0, m - D-)^2, with D = -score.
+
+    Hadsell, Chopra and LeCun 2006, Dimensionality reduction by learning an invariant mapping, equation 4. Only
+    `critic.euclidean` gives minus a distance; of a cosine, say, the square is smallest for embeddings at right angles.
+    `objective.triplet` takes any scores.
+    """
+    for term in facts.graph.terms:
+        for objective, call, critic in facts.scored_by(term):
+            if "of_distances" in objective.component.traits and "distance" not in critic.component.traits:
+                gives = f"'{critic.name}' ({critic.component.name}) gives none"
+                yield f"'{objective.name}' is for distances, and {gives}", call.span, "critic.euclidean gives them"
+                break
+
+
+@rule("G308", "NCE with noise that is not uniform", "error")
+def nce_noise_is_uniform(facts: Facts) -> Iterator[Finding]:
+    """NCE compares how likely model and noise are to give an entry, and its objectives know one noise: 1 / N for each
+    of N entries, as instance discrimination has it (Wu et al. 2018, arXiv:1805.01978, equation 6).
+
+    A bank with `weights` draws some entries more often, Pn. Then the scores come to be log P - log(N Pn), not log P
+    (Gutmann and Hyvarinen 2010, Noise-contrastive estimation, AISTATS, section 2.1): of an entry drawn twice as
+    often, log 2 less. Draw uniformly, or take `objective.infonce`, whose scores are for the ratio to whatever is drawn
+    (van den Oord et al. 2018, arXiv:1807.03748, equation 5).
+    """
+    for term in facts.graph.terms:
+        for objective, call, _ in facts.scored_by(term):
+            weighted = [n.name for s in call.inputs() for n in _weighted(facts, s)]
+            if objective.component.name in OF_UNIFORM_NOISE and weighted:
+                what = f"'{objective.name}' is for noise that draws all entries alike"
+                yield f"{what}, and '{weighted[0]}' has weights", call.span, "leave them out, or take objective.infonce"
+                break
+
+
+def _weighted(facts: Facts, slot: Slot) -> Iterator[Node]:
+    """The banks that scores, or negatives, come from and that draw some entries more often than others."""
+    call = facts.graph.maker.get(slot.id)
+    if call is None or slot.kind not in ("scores", "negatives"):
+        return
+    node = facts.graph.nodes[call.node]
+    if slot.kind == "negatives" and getattr(node.config, "weights", None) is not None:
+        yield node
+    for given in call.inputs():
+        yield from _weighted(facts, given)

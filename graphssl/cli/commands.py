@@ -1,0 +1,348 @@
+"""The command line: a thin layer on `graphssl.api`. Nothing slow is imported before a command needs it."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from ..console import say
+from ..errors import GraphError, Problem, RunError, UsageError, suggest
+
+if TYPE_CHECKING:
+    from ..checks.checked import Checked
+
+DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+
+app = typer.Typer(
+    name="graphssl",
+    help="Self-supervised visual representation learning: a method is a graph in a YAML file.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
+
+
+class Changeable(TyperCommand):
+    """A command that takes --set: a change that stands without it is told as that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        given = [ctx.params.get("graph"), *(ctx.params.get("graphs") or ()), *rest]
+        changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]
+        if changes:
+            told = " ".join(f"--set {shlex.quote(change)}" for change in changes)
+            raise UsageError(f"a change of the graph needs --set before it: {told}")
+        if rest:
+            ctx.fail(f"Got unexpected extra argument{'s' * (len(rest) > 1)} ({' '.join(rest)})")
+        return rest
+
+
+@app.command(cls=Changeable)
+def run(
+    graph: Annotated[str | None, typer.Argument(help="A graph file, or a packaged graph by name.")] = None,
+    sets: Sets = None,
+    resume: Annotated[str | None, typer.Option(help="Go on with this run from its last checkpoint.")] = None,
+    device: Device = "auto",
+    name: Annotated[str | None, typer.Option(help="The run's name; default: the graph's with a number.")] = None,
+) -> None:
+    """Validate a graph, train it, evaluate it and track it in MLflow."""
+    if (graph is None) == (resume is None):
+        raise GraphError([Problem("name a graph file to run, or --resume a run: one of the two")])
+    if resume is not None and name is not None:
+        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave --name out")
+    from ..checks import checked as made
+    from ..runs.results import summary
+    from ..runs.session import resumed, started
+    from ..train.device import choose_device
+
+    _collect_garbage()
+    if graph is not None:
+        checked = made.check(graph, sets or [])
+        _warn(checked.warnings)
+        result = started(checked, choose_device(device), name, say)
+    else:
+        result = resumed(resume or "", sets or [], choose_device(device), say)
+    say(summary(result))
+    if result.interrupted:
+        raise typer.Exit(INTERRUPTED)
+
+
+@app.command(cls=Changeable)
+def check(
+    graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
+    sets: Sets = None,
+) -> None:
+    """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
+    from ..checks.checked import check as check_graph
+    from .describe import describe
+
+    problems: list[Problem] = []
+    for graph in graphs:
+        try:
+            checked = check_graph(graph, sets or [])
+        except GraphError as error:
+            problems += error.problems
+            continue
+        _warn(checked.warnings)
+        typer.echo(describe(checked))
+    if problems:
+        raise GraphError(problems)
+
+
+@app.command(cls=Changeable)
+def show(
+    graph: GraphArgument,
+    sets: Sets = None,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Where to write: .svg, .png, .html or .mmd; default NAME.svg."),
+    ] = None,
+    code: Annotated[bool, typer.Option("--code", help="Print the compiled step as Python.")] = False,
+    resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
+) -> None:
+    """Draw a graph, or print its code or its resolved form."""
+    from ..checks.checked import load, validated
+    from ..runs.trained import compile
+
+    checked = validated(load(graph, sets or []))
+    _warn(checked.warnings)
+    if code:
+        typer.echo(compile(checked).code())
+    elif resolved:
+        from ..language.source import dump
+
+        typer.echo(dump(checked.graph.resolved()), nl=False)
+    else:
+        _draw(checked, output or Path(f"{checked.graph.name.replace('/', '-')}.svg"))
+
+
+def _draw(checked: Checked, output: Path) -> None:
+    from ..report import Kind, draw
+
+    kinds: dict[str, Kind] = {".svg": "svg", ".png": "png", ".html": "html", ".mmd": "mermaid"}
+    kind = kinds.get(output.suffix)
+    if kind is None:
+        hint = suggest(output.suffix, kinds, "endings are")
+        raise GraphError([Problem(f"a picture cannot be written as '{output.name}'", hint=hint)])
+    _write(output, draw(checked.graph, checked.shapes, kind))
+
+
+def _write(path: Path, content: bytes) -> None:
+    from ..files import writing
+
+    with writing(path):
+        path.write_bytes(content)
+    typer.echo(f"wrote {path}")
+
+
+@app.command()
+def components(
+    name: Annotated[str | None, typer.Argument(help="A component, such as critic.cosine, or a kind.")] = None,
+    grid: Annotated[bool, typer.Option("--grid", help="Which critics, negatives and objectives go together.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="All of them as a page, docs/components.md.")] = False,
+) -> None:
+    """List the components, or say what one takes, gives and can be configured with."""
+    if (name is not None) + grid + markdown > 1:
+        raise UsageError("a name, --grid and --markdown each ask for something else: one at a time")
+    if grid:
+        from .grid import grid_text
+
+        typer.echo(grid_text())
+        return
+    if markdown:
+        from .catalogue import catalogue
+
+        typer.echo(catalogue(), nl=False)
+        return
+    from .describe import component_text, components_text
+
+    try:
+        typer.echo(component_text(name) if name else components_text())
+    except LookupError as error:
+        raise GraphError([Problem(f"no component is called '{name}'", hint=str(error))]) from None
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(help="my_method for a graph, my_critic.py for a component.")],
+) -> None:
+    """Write a starter graph, or a starter component."""
+    from .starter import starter
+
+    path, text = starter(name)
+    if path.exists():
+        raise UsageError(f"{path} is there already")
+    _write(path, text.encode())
+
+
+@app.command()
+def evaluate(
+    run: RunArgument,
+    k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
+    temperature: Annotated[float | None, typer.Option(min=1e-6, help="Default: the graph's.")] = None,
+    linear: Annotated[
+        bool,
+        typer.Option("--linear", help="Also fit a linear classifier, as where the graph has one."),
+    ] = False,
+    device: Device = "auto",
+) -> None:
+    """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
+    from ..runs.results import evaluated
+
+    _collect_garbage()
+    typer.echo(evaluated(run, k, temperature, device, linear))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the weights.")] = Path("encoder.pt"),
+    node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
+) -> None:
+    """Write a node's weights, under torchvision's names, for plain torch to load."""
+    from ..runs.export import exported
+
+    typer.echo(exported(run, output, node))
+
+
+@app.command()
+def compare(
+    runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
+) -> None:
+    """Say in what runs differ, and how they did."""
+    from ..runs.results import compared
+    from .describe import comparison_text
+
+    typer.echo(comparison_text(compared(runs)))
+
+
+@app.command()
+def explain(
+    code: Annotated[str | None, typer.Argument(help="A rule's code, such as G201; default: all titles.")] = None,
+) -> None:
+    """Explain a rule of the checks, with its source in the literature."""
+    from ..checks.rules.all import RULES
+    from ..checks.rules.all import explain as explain_rule
+
+    if code is None:
+        typer.echo("\n".join(f"{r.code}  {r.severity:8} {r.title}" for r in RULES.values()))
+        return
+    try:
+        typer.echo(explain_rule(code))
+    except LookupError as error:
+        raise GraphError([Problem(f"no rule has the code '{code}'", hint=str(error))]) from None
+
+
+@app.command()
+def schema(
+    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: print it.")] = None,
+) -> None:
+    """The JSON schema of graph files, for completion in editors."""
+    import json
+
+    from .schema import graph_schema
+
+    text = json.dumps(graph_schema(), indent=2)
+    if output is None:
+        typer.echo(text)
+    else:
+        _write(output, text.encode())
+
+
+@app.command()
+def ui(
+    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
+) -> None:
+    """Open MLflow's own user interface on the store in use."""
+    from ..track import serve, ui_command
+
+    command = ui_command(port)
+    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    sys.stdout.flush()
+    serve(command)
+
+
+def _collect_garbage() -> None:
+    """From here on, and without looking at what the imports made, which stays."""
+    gc.freeze()
+    gc.enable()
+
+
+class _Said(logging.Handler):
+    """What is imported for a graph is said on stderr, before it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage(), err=True)
+
+
+def _say_imports() -> None:
+    log = logging.getLogger("graphssl.graph.plugins")
+    log.setLevel(logging.INFO)
+    log.handlers = [_Said()]
+
+
+def _warn(warnings: tuple[Problem, ...]) -> None:
+    for warning in warnings:
+        say(warning.render(), err=True)
+
+
+def main() -> None:
+    """The entry point: every error that a user can cause becomes one message and an exit code."""
+    gc.disable()  # a fifth of the time that torch takes to import
+    atexit.register(gc.freeze)  # as a process ends, Python would look through all of it for garbage: half a second
+    _say_imports()
+    try:
+        app(standalone_mode=True)
+    except GraphError as error:
+        count = sum(p.severity == "error" for p in error.problems)
+        _fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
+    except UsageError as error:
+        _fail(f"graphssl: {error}", WRONG)
+    except RunError as error:
+        _fail(f"graphssl: {error}", FAILED)
+    except KeyboardInterrupt:
+        _fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and not _output_is_taken():
+            _fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
+        if os.environ.get("GRAPHSSL_TRACEBACK"):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        _fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
+    finally:
+        gc.enable()
+
+
+def _output_is_taken() -> bool:
+    """Whether stdout takes a line more; if not, it points nowhere from then on, and the last flush does not fail."""
+    try:
+        typer.echo()
+    except OSError:
+        say("")
+        return False
+    return True
+
+
+def _fail(message: str, code: int) -> None:
+    say(message, err=True)
+    sys.exit(code)

@@ -1,0 +1,68 @@
+"""The JSON schema of graph files, for completion and checks in editors: all sections and all components."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ..component import discover
+from ..graph.nodes import Every
+from ..spec import GraphFile
+
+
+def graph_schema() -> dict[str, Any]:
+    """The schema of a graph file. A file that `extends` another needs none of the sections."""
+    schema = GraphFile.model_json_schema(by_alias=True)
+    definitions = schema.setdefault("$defs", {})
+    nodes: list[Any] = []
+    every = Every.model_json_schema()["properties"]
+    for name, component in sorted(discover().items()):
+        config = component.config.model_json_schema(by_alias=True)
+        prefix = name.replace(".", "_")
+        for key, definition in config.pop("$defs", {}).items():
+            definitions[f"{prefix}_{key}"] = _renamed(definition, prefix)
+        config = _renamed(config, prefix)
+        config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **every}
+        config["description"] = component.summary
+        definitions[prefix] = config
+        nodes.append({"$ref": f"#/$defs/{prefix}", "required": ["use"]})
+    # A node of a file that extends another may leave `use` to its parent.
+    partial = {"type": "object", "not": {"required": ["use"]}}
+    known = {"properties": {"use": {"enum": sorted(discover())}}}
+    own = {"type": "object", "required": ["use"], "not": known}
+    schema["properties"]["nodes"]["additionalProperties"] = {"anyOf": [*nodes, partial, own]}
+    schema["if"] = {"not": {"required": ["components"]}}
+    schema["then"] = {"properties": {"nodes": {"additionalProperties": known}}}
+    for part in (schema, *definitions.values()):
+        _partial(part)
+    text = {"type": "string"}
+    schema["properties"]["extends"] = {
+        "description": "A graph file, or a list of them, to start from; later ones win.",
+        "anyOf": [text, {"type": "array", "items": text}],
+    }
+    schema["anyOf"] = [{"required": ["extends"]}, {"required": ["graph", "nodes", "flow", "loss"]}]
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "graphssl graph", **schema}
+
+
+def _partial(part: dict[str, Any]) -> None:
+    """Makes of a mapping what a file may hold that extends another: without some keys, or with null to take one out."""
+    nothing = {"type": "null"}
+    part.pop("required", None)
+    for name, value in part.get("properties", {}).items():
+        if "oneOf" in value:  # without `use` it may be several of them
+            value["anyOf"] = value.pop("oneOf")
+        if name != "use":
+            described = {word: value[word] for word in ("description", "default") if word in value}
+            part["properties"][name] = {"anyOf": [value, nothing], **described}
+            _partial(value)
+    if isinstance(part.get("additionalProperties"), dict):
+        part["additionalProperties"] = {"anyOf": [part["additionalProperties"], nothing]}
+
+
+def _renamed(part: Any, prefix: str) -> Any:
+    """References to a config's own definitions, renamed to those of the whole schema."""
+    if isinstance(part, dict):
+        return {
+            key: value.replace("#/$defs/", f"#/$defs/{prefix}_") if key == "$ref" else _renamed(value, prefix)
+            for key, value in part.items()
+        }
+    return [_renamed(value, prefix) for value in part] if isinstance(part, list) else part

@@ -1,0 +1,91 @@
+"""Whether a data set is where the graph says that it is, by the names of files; no picture is opened."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+from .. import spec
+from .archives import ARCHIVES
+from .folder import SUFFIXES
+from .shards import addresses
+
+LAYOUTS = {
+    "imagenet": "train/<class>/*.JPEG and val/<class>/*.JPEG",
+    "image_folder": "train/<class>/*.jpg and test/<class>/*.jpg, or <class>/*.jpg",
+}
+
+
+class Absence(NamedTuple):
+    """Why a data set cannot be read: the key of `data:` that is to blame, a message, a hint."""
+
+    key: str
+    message: str
+    hint: str | None
+
+
+def absence(data: spec.Data) -> Absence | None:
+    """Why a data set is not there; None for one that is, is embedded, or will be downloaded."""
+    if data.root is None or data.use == "digits":
+        return None
+    if data.use == "webdataset":
+        return _no_shards(data)
+    root = Path(data.root).expanduser().absolute()
+    if os.path.isfile(root):
+        return Absence("root", f"'{root}' is a file", "root: is the folder that holds the data set")
+    if data.use in ARCHIVES:
+        return None if data.download else _no_archive(data.use, root)
+    return _no_pictures(data, root)
+
+
+def _no_archive(use: str, root: Path) -> Absence | None:
+    holds, size = ARCHIVES[use].holds, ARCHIVES[use].megabytes
+    if (root / holds).exists():
+        return None
+    hint = f"put '{holds}' there, or fetch it with download: true (about {size:,} MB)"
+    if not os.path.isdir(root):
+        return Absence("root", f"there is no folder '{root}'", hint)
+    if root.name == Path(holds).parts[0]:
+        hint = f"root: is the folder that holds it: {root.parent}"
+    return Absence("root", f"'{use}' is not there: no '{holds}' in '{root}'", hint)
+
+
+def _no_pictures(data: spec.Data, root: Path) -> Absence | None:
+    hint = f"root: is a folder with {LAYOUTS[data.use]}"
+    if not os.path.isdir(root):
+        return Absence("root", f"there is no folder '{root}'", hint)
+    train = root / "train"
+    if data.use == "imagenet" and not os.path.isdir(train):
+        return Absence("root", f"'{root}' is not laid out as ImageNet: it has no folder 'train'", hint)
+    if not _holds_a_picture(train if os.path.isdir(train) else root):
+        kinds = ", ".join(SUFFIXES)
+        return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
+    return None
+
+
+def _no_shards(data: spec.Data) -> Absence | None:
+    """At an address that must be asked for its files, only whether it can be asked."""
+    hint = "root: is a folder of .tar files, or their pattern, such as /data/train-{000000..000146}.tar"
+    named = {"root": data.root or "", **({"test": data.test} if data.test is not None else {})}
+    for key, pattern in named.items():
+        if (reason := addresses.unreadable(pattern)) is not None:
+            return Absence(key, reason, None)
+    if any(addresses.is_remote(pattern) and addresses.is_looked_up(pattern) for pattern in named.values()):
+        return None
+    for key, pattern in named.items():
+        here = [shard for shard in addresses.listed(pattern) if not addresses.is_remote(shard)]
+        missing = [shard for shard in here if not os.path.isfile(shard)]
+        more = f", nor {len(missing) - 1:,} more" if len(missing) > 1 else ""
+        if missing:
+            return Absence(key, f"there is no shard '{missing[0]}'{more}", hint.replace("root:", f"{key}:"))
+    try:
+        addresses.split(data.root or "", data.test)
+    except addresses.NoShardsError as error:
+        return Absence(error.key, error.reason, hint.replace("root:", f"{error.key}:"))
+    return None
+
+
+def _holds_a_picture(folder: Path) -> bool:
+    walk = os.walk(folder, followlinks=True)
+    return any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for *_, files in walk for name in files)

@@ -1,0 +1,71 @@
+"""Files that are there whole or not at all, and the cache of what can be made again."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import tempfile
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .errors import RunError
+
+__all__ = ["remove_unused", "replacing", "user_cache", "write_whole", "writing"]
+
+UNUSED = 30 * 24 * 3600  # seconds
+
+
+def user_cache() -> Path:
+    """`graphssl` in the user's own cache folder; among the temporary files for a user without a home."""
+    try:
+        return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "graphssl"
+    except RuntimeError:  # a container's user, say
+        return Path(tempfile.gettempdir(), f"graphssl-{os.getuid()}")
+
+
+def remove_unused(folder: Path) -> None:
+    """Removes the files under a folder that nobody has read or written for 30 days.
+
+    Where a file system does not note reading (noatime), nothing is known of their use, and all stay; so do empty ones:
+    locks, which take no room. What cannot be removed, or another process removes at the same time, is no error.
+    """
+    with contextlib.suppress(OSError):
+        if os.statvfs(folder).f_flag & getattr(os, "ST_NOATIME", 0):
+            return
+    before = time.time() - UNUSED
+    for parent, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                facts = os.lstat(path := os.path.join(parent, name))
+                if facts.st_size and max(facts.st_atime, facts.st_mtime) < before:
+                    os.unlink(path)
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A file beside `path` to write to: it takes the place of `path` at the end, or is gone when that goes wrong."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def writing(name: str | Path) -> Iterator[None]:
+    """Meanwhile what the system refuses is a RunError: that the file of this name cannot be written, and why."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a file so that it is there whole or not at all. Raises RunError where it cannot be written."""
+    with writing(path), replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())

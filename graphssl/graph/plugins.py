@@ -1,0 +1,60 @@
+"""The user's own components: Python files and packages that a graph file lists under `components:`."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from ..errors import Problem
+from ..language.source import Source
+
+log = logging.getLogger(__name__)
+
+
+def load_components(entries: Sequence[str], source: Source, problems: list[Problem]) -> None:
+    """Imports what is listed and nothing else: `./my_critic.py`, from the file that lists it, or `mylab.ssl`.
+
+    Each is imported once in a process, and said before it is: to this module's logger, which the command line shows.
+    """
+    for i, entry in enumerate(entries):
+        at = source.at(("components", i))
+        try:
+            if entry.endswith(".py"):
+                _load_file((Path(at.file).parent / entry).resolve(), entry)
+            elif entry not in sys.modules:
+                log.info("imports %s", entry)
+                importlib.import_module(entry)
+        except _NoSuchFile as error:
+            hint = "the path is relative to the graph file that lists it"
+            problems.append(Problem(f"there is no component file {error}", at, hint))
+        except (Exception, SystemExit) as error:
+            hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
+            reason = f"{type(error).__name__}: {error}"
+            problems.append(Problem(f"'{entry}' does not load: {reason}", at, hint))
+
+
+class _NoSuchFile(Exception):
+    pass
+
+
+def _load_file(path: Path, entry: str) -> None:
+    if not path.is_file():
+        raise _NoSuchFile(f"'{entry}' ({path})")
+    name = f"graphssl_components_{path.stem}_{abs(hash(path)):x}"
+    if name in sys.modules:
+        return
+    spec = importlib.util.spec_from_file_location(name, path)
+    if spec is None or spec.loader is None:
+        raise _NoSuchFile(f"'{entry}'")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[name] = module
+    log.info("imports %s", entry)
+    try:
+        spec.loader.exec_module(module)
+    except BaseException:
+        del sys.modules[name]
+        raise

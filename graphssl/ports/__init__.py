@@ -1,0 +1,34 @@
+"""What a component is written against: the kinds of values, and the ports that take and give them."""
+
+from __future__ import annotations
+
+from .pairs import PIECE, Own, Pairs, lengths, whole
+from .signature import (
+    AXES,
+    FOLDED,
+    GRID,
+    KINDS,
+    Gaussian,
+    In,
+    Negatives,
+    Port,
+    PortError,
+    Scores,
+    Signature,
+    detached,
+    each_tensor,
+    flattened,
+    held,
+    joined,
+    outlasting,
+    parted,
+    signature_of,
+    tensors_of,
+    unflattened,
+)  # fmt: skip
+
+__all__ = [
+    "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port", "PortError",
+    "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths", "outlasting", "parted",
+    "signature_of", "tensors_of", "unflattened", "whole",
+]  # fmt: skip

@@ -1,0 +1,114 @@
+"""The folder of a run: `runs/byol-1` with the resolved graph, the checkpoints and what it is known as in MLflow."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ..errors import RunError, UsageError, suggest
+from ..files import write_whole
+
+RUNS = Path("runs")
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """One run on disk. Its name is the folder's name, and the run's name in MLflow."""
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        return self.path.name
+
+    @property
+    def graph(self) -> Path:
+        """The resolved graph: everything merged, defaults filled in."""
+        return self.path / "graph.yaml"
+
+    @property
+    def checkpoints(self) -> Path:
+        return self.path / "checkpoints"
+
+    @property
+    def spool(self) -> Path:
+        """Metrics that could not be delivered yet."""
+        return self.path / "undelivered.jsonl"
+
+    def facts(self) -> dict[str, Any]:
+        """What was noted of the run: graph file, hash, MLflow run and store, results."""
+        path = self.path / "run.json"
+        try:
+            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return {}
+        except (OSError, ValueError) as error:
+            raise RunError(f"{path} cannot be read: {error}") from error
+        if not isinstance(facts, dict):
+            raise RunError(f"{path} cannot be read: it holds no facts, but {type(facts).__name__}")
+        return facts
+
+    def note(self, **facts: Any) -> None:
+        """Adds to the facts; the file is replaced whole."""
+        write_whole(self.path / "run.json", json.dumps({**self.facts(), **facts}, indent=2) + "\n")
+
+    @contextlib.contextmanager
+    def claimed(self) -> Iterator[None]:
+        """Meanwhile no other process trains this run. Raises RunError where one does."""
+        import fcntl
+
+        with contextlib.ExitStack() as stack:
+            try:
+                file = stack.enter_context((self.path / ".lock").open("wb"))
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by workers, and gone with the process
+            except BlockingIOError:
+                raise RunError(
+                    f"the run '{self.name}' is being trained by another process: wait, or end that"
+                ) from None
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+
+
+
+
+
+
+
+def new_run(name: str | None, graph: str) -> RunFolder:
+    """A new folder under `runs/`: the given name, or the graph's with the next free number."""
+    if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
+        raise UsageError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
+    names = [name] if name is not None else (f"{graph.replace('/', '-')}-{i}" for i in itertools.count(1))
+    try:
+        RUNS.mkdir(exist_ok=True)
+        for free in names:
+            with contextlib.suppress(FileExistsError):
+                return _make(RUNS / free)
+    except OSError as error:
+        raise RunError(f"no run can be kept in {RUNS.resolve()}: {error.strerror or error}") from error
+    raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}")
+
+
+def _make(path: Path) -> RunFolder:
+    path.mkdir()
+    folder = RunFolder(path)
+    folder.checkpoints.mkdir()
+    return folder
+
+
+def find_run(name: str) -> RunFolder:
+    """The run of that name under `runs/`, or the run whose folder is given."""
+    for path in (RUNS / name, Path(name)) if name else ():
+        if (path / "graph.yaml").is_file():
+            return RunFolder(path if path.name.strip(".") else path.resolve())
+    known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
+    none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
+    raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are') or none}")

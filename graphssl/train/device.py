@@ -1,0 +1,21 @@
+"""Where a run computes."""
+
+from __future__ import annotations
+
+import torch
+
+from ..errors import UsageError
+
+
+def choose_device(name: str) -> torch.device:
+    """`auto` is a GPU where there is one."""
+    if name == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    if name.startswith("cuda") and not torch.cuda.is_available():
+        raise UsageError("there is no CUDA device here; leave --device out, or say --device cpu")
+    try:
+        device = torch.device(name)
+        torch.empty(0, device=device).tolist()  # fails where there is no such device, and on meta
+    except (RuntimeError, AssertionError, NotImplementedError):
+        raise UsageError(f"'{name}' is no device here: auto, cpu, cuda or cuda:1, say") from None
+    return device

@@ -1,0 +1,58 @@
+"""What the checks say about a graph."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from conftest import MOCO, Write
+
+from graphssl.api import check
+from graphssl.checks.checked import load
+from graphssl.checks.rules.all import check as check_rules
+from graphssl.checks.shapes import infer
+from graphssl.component import DataFacts
+from graphssl.errors import GraphError, Problem
+
+Changes = Sequence[tuple[str, str]]
+
+QUICK_MOCO = MOCO.replace("norm: {use: split_batch, splits: 4}", "norm: {use: group, groups: 4}")  # quicker to infer
+SIMSIAM: Changes = [
+    ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
+    ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),
+    ("update:\n  target: follow()\n", ""),
+]  # BYOL without its target
+BANK: Changes = [
+    ("  queue:     {use: negatives.queue, size: 48}", "  bank:      {use: negatives.memory_bank, sample: 8}"),
+    ("queue()", "bank(batch.index)"),
+    ("queue: push(k)", "bank: store(batch.index, k)"),
+]  # MoCo with a memory bank
+
+
+def findings(write: Write, text: str, changes: Changes = (), sets: Sequence[str] = ()) -> list[Problem]:
+    """Every problem that `check` has with a graph, errors or, where there are none, warnings."""
+    try:
+        return list(check(write(text, *changes), sets).warnings)
+    except GraphError as error:
+        return list(error.problems)
+
+
+def findings_without_count(write: Write, text: str, changes: Changes = ()) -> list[Problem]:
+    """The same of a data set whose samples nobody has counted."""
+    graph = load(write(text, *changes))
+    return check_rules(graph, infer(graph, DataFacts(samples=None), graph.spec.data.batch))
+
+
+def found(
+    write: Write, code: str, text: str, changes: Changes = (), sets: Sequence[str] = ()
+) -> list[tuple[str, str, str]]:
+    """The findings of one rule: what the caret marks, the message, the hint. All other problems must be rules' too."""
+    problems = findings(write, text, changes, sets)
+    assert all(p.code for p in problems), problems  # a graph that is wrong in itself would pass every rule
+    return [(marked(p), p.message, p.hint or "") for p in problems if p.code == code]
+
+
+def marked(problem: Problem) -> str:
+    """The text at the problem's place."""
+    span = problem.span
+    assert span is not None
+    return span.text[span.column - 1 : span.column - 1 + span.length]

@@ -1,0 +1,60 @@
+"""`graphssl new`: what it writes is right as it stands, whatever it is called."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from graphssl.checks.checked import check
+from graphssl.cli.starter import starter
+from graphssl.component import REGISTRY
+from graphssl.errors import UsageError
+from graphssl.graph.plugins import _load_file
+from graphssl.testing import check_component
+
+# The last of these are words of Python, or names that the file imports.
+NAMES = ["my_first_critic", "Critic2", "_", "none", "true", "f", "scores", "tensor", "class"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_started_component_passes_the_tests_for_components(tmp_path: Path, name: str) -> None:
+    path, text = starter(str(tmp_path / f"{name}.py"))
+    assert path == tmp_path / f"{name}.py"
+    path.write_text(text, encoding="utf-8")
+    try:
+        _load_file(path, path.name)
+        check_component(REGISTRY[f"critic.{name}"].cls)
+    finally:
+        REGISTRY.pop(f"critic.{name}", None)
+
+
+def test_a_started_component_says_how_to_use_it(tmp_path: Path) -> None:
+    _, text = starter("sub/my_critic.py")
+    assert text.startswith(
+        '"""A component of one\'s own. In a graph file: `components: [./my_critic.py]`, then `use: critic.'
+    )
+    assert "class MyCritic(nn.Module):" in text
+
+
+@pytest.mark.parametrize("name", ["my_method", "my_method.yaml", "my_method.yml", "null", "true"])
+def test_a_started_graph_is_valid_without_a_warning(tmp_path: Path, name: str) -> None:
+    path, text = starter(str(tmp_path / name))
+    assert path.name == (name if "." in name else f"{name}.yaml")
+    path.write_text(text, encoding="utf-8")
+    checked = check(path)
+    assert checked.graph.name == path.stem
+    assert checked.warnings == ()
+    assert f"# graphssl run {path}" in text
+
+
+@pytest.mark.parametrize("name", ["größe", "no-name", "my method", "2fast", "", "no-name.py", "sub/no-name.yaml"])
+def test_names_that_neither_can_have(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a graph or a component here: letters, digits and _ can"):
+        starter(name)
+
+
+@pytest.mark.parametrize("name", ["my.txt", "my.critic.PY", "graph.json"])
+def test_endings_that_neither_has(name: str) -> None:
+    with pytest.raises(UsageError, match=r"neither a graph \(my_method\.yaml\) nor a component \(my_critic\.py\)"):
+        starter(name)

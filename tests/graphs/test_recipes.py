@@ -1,0 +1,144 @@
+"""The recipes for real data sets: every method has them, all are valid, and nothing is left of the embedded digits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from graphssl.checks.checked import Checked, check
+from graphssl.language.source import Source, load, packaged
+
+DATA_SETS = ("cifar10", "imagenet")
+NO_IMAGES = {"nce_toy"}  # it has no recipe for images, and nor have the studies in folders of their own
+RECIPES = [name for name in packaged() if name.startswith(tuple(f"{data}/" for data in DATA_SETS))]
+METHODS = [name for name in packaged() if "/" not in name and name not in NO_IMAGES]
+
+# What makes a network or a state as large as it is, and views what they are: set for digits in the method's file.
+SIZES = {
+    "count", "depth", "dim", "groups", "heads", "hidden", "out", "patch", "sample", "size", "stride", "units", "width",
+}  # fmt: skip
+VIEWS = {"blur", "crop", "flip", "solarize", "strength"}
+SECTIONS = (("data",), ("train", "epochs"), ("train", "optimizer"), ("train", "schedule"), ("evaluate", "knn"))
+
+
+@cache
+def checked(name: str) -> Checked:
+    """The graph, which need not have its data set here."""
+    return check(name)
+
+
+@cache
+def source(name: str) -> Source:
+    return load(name)
+
+
+def marked(names: list[str]) -> list[Any]:
+    """Networks for pictures of 224 px take long to go through, also without numbers."""
+    return [pytest.param(n, marks=pytest.mark.slow) if n.startswith("imagenet/") else n for n in names]
+
+
+def leaves(value: Any, path: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from leaves(inner, (*path, key))
+    else:
+        yield path, value
+
+
+def from_the_method(name: str, path: tuple[str, ...]) -> bool:
+    """Whether a value of a recipe is none of its own file's."""
+    return Path(source(name).at(path).file) != source(name).files[-1]
+
+
+def test_every_method_for_images_has_a_recipe_for_each_data_set() -> None:
+    assert len(METHODS) == 27
+    assert sorted(RECIPES) == sorted(f"{data}/{method}" for data in DATA_SETS for method in METHODS)
+    studies = [n for n in packaged() if n not in (*RECIPES, *METHODS, *NO_IMAGES)]
+    assert {n.split("/")[0] for n in studies} == {"bounds", "mechanisms"}
+    assert len(packaged()) == 3 * 27 + 1 + len(studies) == 91
+
+
+@pytest.mark.parametrize("name", marked(RECIPES))
+def test_every_recipe_is_valid_without_a_warning(name: str) -> None:
+    """The others: test_cli."""
+    assert [warning.render() for warning in checked(name).warnings] == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_extends_its_method_and_keeps_its_name(name: str) -> None:
+    data, method = name.split("/")
+    text = source(name).files[-1].read_text()
+    assert f"\n# graphssl run {name}\n" in text
+    assert f"\nextends: ../{method}.yaml\n" in text
+    assert source(name).data["graph"] == name
+    assert source(name).data["data"]["use"] == data
+
+
+# Deep InfoMax's global critic, an MLP on both sides, loses on digits; the recipes have the paper's (docs/methods.md).
+OTHERS = {"dim": {"global_critic"}, "dim_global": {"critic", "objective"}}
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_is_its_method(name: str) -> None:
+    """Critic, negatives, targets and objective are the method's, and the loss has its terms; SwAV's adds a queue."""
+    kinds = ("critic", "negatives", "objective", "prior", "target")
+    recipe, method = source(name).data, source(name.split("/")[1]).data
+    shared = (recipe["nodes"].keys() & method["nodes"].keys()) - OTHERS.get(name.split("/")[1], set())
+    uses = {n: (recipe["nodes"][n]["use"], method["nodes"][n]["use"]) for n in shared}
+    assert all(ours == theirs for ours, theirs in uses.values() if theirs.split(".")[0] in kinds)
+    assert method["nodes"].keys() - recipe["nodes"].keys() <= {"proximal"}
+    assert method["loss"].keys() - recipe["loss"].keys() <= {"proximal"}
+    written = recipe.get("update", {}).keys() - {"queue_0", "queue_1"}
+    assert {node: recipe["update"][node] for node in written} == method.get("update", {})
+
+
+@pytest.mark.parametrize("name", ["npid_full", *marked([f"{data}/npid_full" for data in DATA_SETS])])
+def test_the_exact_softmax_is_over_all_entries(name: str) -> None:
+    shapes = checked(name).shapes
+    (slot,) = checked(name).graph.values["s"].slots
+    _, (_, entries) = shapes.slots[slot.id]
+    assert entries == shapes.data.samples > 1000
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_says_its_own_data_training_and_judge(name: str) -> None:
+    data = source(name).data
+    for path in SECTIONS:
+        section = data
+        for key in path:
+            section = section[key]
+        assert [p for p, _ in leaves(section, path) if from_the_method(name, p)] == []
+    train = data["train"]
+    assert all(epoch < train["epochs"] for epoch in train["schedule"].get("at", []))
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_has_sizes_of_its_own(name: str) -> None:
+    nodes = source(name).data["nodes"]
+    kept = [p for p, _ in leaves(nodes, ("nodes",)) if p[-1] in SIZES and from_the_method(name, p)]
+    assert kept == []
+
+
+@pytest.mark.parametrize("name", RECIPES)
+def test_a_recipe_keeps_no_view_of_the_digits(name: str) -> None:
+    """Digits are cropped mildly, `crop: [0.6, 1]`, and not mirrored: a recipe states each such key or removes it."""
+    nodes = source(name).data["nodes"]
+    views = [n for n, node in nodes.items() if node["use"].startswith("augment.")]
+    assert views
+    for view in views:
+        assert [k for k in nodes[view] if k in VIEWS and from_the_method(name, ("nodes", view, k))] == []
+
+
+@pytest.mark.parametrize("name", marked(RECIPES))
+def test_the_views_of_a_recipe_are_mirrored_and_cropped(name: str) -> None:
+    """With the components' defaults filled in. The code of instance discrimination does not mirror CIFAR-10's images."""
+    nodes = checked(name).graph.resolved()["nodes"].values()
+    cropped = [node for node in nodes if "crop" in node and "flip" in node]
+    unmirrored = name in ("cifar10/npid", "cifar10/npid_full")
+    assert all(node["crop"] != [0.6, 1.0] for node in cropped)
+    assert all(node["flip"] == (0 if unmirrored else 0.5) for node in cropped)
+    assert bool(cropped) != ("/dim" in name)  # Deep InfoMax takes the image as it is

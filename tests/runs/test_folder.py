@@ -1,0 +1,147 @@
+"""Folders of runs: their names, how they are found, and facts that are there whole or not at all."""
+
+from __future__ import annotations
+
+import os
+import stat
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from graphssl.errors import RunError, UsageError
+from graphssl.runs.folder import RunFolder, find_run, new_run
+from graphssl.files import write_whole
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def made(name: str) -> RunFolder:
+    folder = new_run(name, "graph")
+    folder.graph.write_text("graph: graph\n")
+    return folder
+
+
+def test_a_new_run_has_a_folder_for_its_checkpoints() -> None:
+    folder = new_run("mine", "byol")
+    assert folder.path == Path("runs/mine")
+    assert folder.checkpoints.is_dir()
+    assert (folder.name, folder.facts()) == ("mine", {})
+
+
+def test_runs_number_themselves_around_those_that_are_there() -> None:
+    (Path("runs") / "cifar10-byol-2").mkdir(parents=True)
+    assert [new_run(None, "cifar10/byol").name for _ in range(3)] == [f"cifar10-byol-{i}" for i in (1, 3, 4)]
+
+
+@pytest.mark.parametrize("name", ["", "  ", "a/b", ".hidden", "..", "/abs"])
+def test_names_that_are_no_folder_are_refused(name: str) -> None:
+    with pytest.raises(UsageError, match="cannot name a run"):
+        new_run(name, "byol")
+
+
+def test_a_name_that_is_taken_is_refused() -> None:
+    made("one")
+    with pytest.raises(UsageError, match="a run called 'one' already: choose another name, or --resume one"):
+        new_run("one", "byol")
+
+
+def test_where_no_folder_can_be_made(here: Path) -> None:
+    (here / "runs").touch()
+    with pytest.raises(RunError, match=r"no run can be kept in .*/runs: "):
+        new_run("one", "byol")
+
+
+def test_a_run_is_found_by_name_and_by_folder(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = made("one")
+    for name in ("one", "runs/one", str(here / "runs/one"), "./runs/one/"):
+        assert find_run(name).path.resolve() == folder.path.resolve()
+        assert find_run(name).name == "one"
+    monkeypatch.chdir(folder.path)
+    assert find_run(".").name == "one"
+    monkeypatch.chdir("checkpoints")
+    assert find_run("..").name == "one"
+
+
+def test_a_run_comes_before_a_folder_of_its_name(here: Path) -> None:
+    made("one")
+    (here / "one").mkdir()
+    (here / "one/graph.yaml").touch()
+    assert find_run("one").path == Path("runs/one")
+
+
+def test_a_run_that_is_not_there(here: Path) -> None:
+    with pytest.raises(UsageError, match="no run called 'one': there are no runs under runs/ here"):
+        find_run("one")
+    (here / "graph.yaml").touch()
+    with pytest.raises(UsageError, match="no run called ''"):
+        find_run("")
+    made("byol-1")
+    with pytest.raises(UsageError, match="no run called 'x': runs are byol-1"):
+        find_run("x")
+    with pytest.raises(UsageError, match="did you mean 'byol-1'"):
+        find_run("boyl-1")
+    for i in range(2, 31):
+        made(f"byol-{i}")
+    with pytest.raises(UsageError, match="no run called 'x': there are 30 under runs/"):
+        find_run("x")
+
+
+def test_a_run_is_trained_by_one_process_at_a_time() -> None:
+    folder = made("one")
+    claim = "from graphssl.runs.folder import find_run\nwith find_run('one').claimed():\n    print('mine', flush=True)\n    input()"
+    with subprocess.Popen(
+        [sys.executable, "-c", claim], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == "mine\n"
+        with pytest.raises(RunError, match="the run 'one' is being trained by another process"), folder.claimed():
+            pass
+        other.kill()
+    for _ in range(2):  # a process that was killed leaves nothing behind, nor does one that goes on to another run
+        with folder.claimed():
+            pass
+
+
+def test_facts_add_up() -> None:
+    folder = made("one")
+    folder.note(status="running", hash="abc")
+    folder.note(status="finished", knn={"1": 0.5})
+    assert folder.facts() == {"status": "finished", "hash": "abc", "knn": {"1": 0.5}}
+
+
+@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00\xff"])
+def test_facts_that_are_damaged(text: str) -> None:
+    folder = made("one")
+    (folder.path / "run.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(RunError, match=r"runs/one/run\.json cannot be read"):
+        folder.facts()
+
+
+def test_a_file_is_written_whole(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = here / "a.txt"
+    write_whole(path, "größe\n")
+    assert path.read_text(encoding="utf-8") == "größe\n"
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"a\.txt cannot be written: No space left on device"):
+        write_whole(path, "other")
+    assert path.read_text(encoding="utf-8") == "größe\n"
+    assert [p.name for p in here.iterdir()] == ["a.txt"]
+
+
+def test_others_may_read_what_the_user_lets_them(here: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_whole(here / "a.txt", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((here / "a.txt").stat().st_mode) == 0o644

@@ -1,0 +1,451 @@
+"""Whole runs through the command line: trained, evaluated, tracked; interrupted, killed and resumed."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import BYOL, MOCO, SIMCLR, Write
+from PIL import Image
+
+import graphssl
+from graphssl.data.folder import listing
+from graphssl.errors import RunError
+from graphssl.runs.folder import RunFolder
+from graphssl.train.checkpoint import Checkpoints, load, save
+from graphssl.train.progress import Progress
+from graphssl.console import say
+
+SHORT = (("epochs: 2", "steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
+QUICK = (("epochs: 2", "steps: 1"), ("knn: {k: 5, every: 1}", "knn: null"))
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """One MLflow store for all runs of this file: to create one takes seconds."""
+    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
+
+
+@pytest.fixture
+def here(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    return tmp_path
+
+
+def weights(folder: Path) -> dict[str, torch.Tensor]:
+    payload = Checkpoints(folder / "checkpoints").latest()
+    assert payload is not None
+    return {**payload["model"], "step": torch.tensor(payload["step"])}
+
+
+def assert_same(a: Path, b: Path) -> None:
+    one, two = weights(a), weights(b)
+    assert one.keys() == two.keys()
+    different = [k for k in one if not torch.equal(one[k], two[k])]
+    assert not different
+
+
+def command(*arguments: str) -> list[str]:
+    return [sys.executable, "-m", "graphssl", *arguments]
+
+
+def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
+    said: list[str] = []
+    result = graphssl.run(write(BYOL, *SHORT), name="first", device="cpu", report=said.append)
+    assert result.outcome.step == 24
+    assert set(result.outcome.knn) == {0, 1}
+    facts = json.loads((here / "runs/first/run.json").read_text())
+    assert facts["status"] == "finished"
+    assert facts["mlflow"] == result.run_id
+    for name in ("graph.yaml", "graph.svg", "graph.png", "views.png"):
+        assert (here / "runs/first" / name).stat().st_size > 100
+    assert any("1500 images" in line for line in said)
+
+    from graphssl.track import find_run
+
+    run = find_run(str(result.run_id))
+    assert run.name == "first"
+    assert run.params["nodes.target.use"] == "target.ema"
+    assert run.params["train.optimizer.lr"] == "0.001"
+    assert run.tags["graphssl.graph_hash"] == facts["hash"]
+    assert run.metrics["knn"] == pytest.approx(result.outcome.knn[1])
+    assert run.status == "FINISHED"
+
+
+@pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
+def test_interrupted_and_resumed_is_bit_identical(
+    here: Path, write: Write, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(text, *SHORT)
+    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
+    from graphssl.train.step import Step
+
+    plain = Step.__call__
+
+    def interrupt(self: Step, step: int, batches: object) -> object:
+        if step == 13:
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, step, batches)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Step, "__call__", interrupt)
+    result = graphssl.run(path, name="parts", device="cpu", report=lambda line: None)
+    assert result.interrupted
+    assert result.outcome.step == 14
+    monkeypatch.setattr(Step, "__call__", plain)
+    resumed = graphssl.run(resume="parts", device="cpu", report=lambda line: None)
+    assert not resumed.interrupted
+    assert resumed.run_id == result.run_id
+    assert_same(here / "runs/whole", here / "runs/parts")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("after", [3, 8, 17])
+def test_killed_at_any_step_and_resumed_is_bit_identical(here: Path, write: Write, after: int) -> None:
+    path = write(MOCO, *SHORT)
+    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
+    script = (
+        "import os, signal, sys\n"
+        "from graphssl.train.step import Step\n"
+        "plain = Step.__call__\n"
+        "def call(self, step, batches):\n"
+        f"    if step == {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "    return plain(self, step, batches)\n"
+        "Step.__call__ = call\n"
+        "from graphssl.cli import main\n"
+        f"sys.argv = ['graphssl', 'run', {str(path)!r}, '--name', 'parts', '--device', 'cpu']\n"
+        "main()\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=False, timeout=120)
+    assert done.returncode == -signal.SIGKILL
+    done = subprocess.run(
+        command("run", "--resume", "parts", "--device", "cpu"), cwd=here, capture_output=True, text=True, check=False, timeout=120
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert_same(here / "runs/whole", here / "runs/parts")
+
+
+@pytest.mark.slow
+def test_ctrl_c_writes_a_checkpoint_and_exits_with_130(here: Path, write: Write) -> None:
+    path = write(SIMCLR, ("epochs: 2", "epochs: 2000"))
+    with subprocess.Popen(
+        command("run", str(path), "--name", "long", "--device", "cpu"), cwd=here,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+    ) as process:  # fmt: skip
+        deadline = time.time() + 90
+        while not list((here / "runs").glob("long/checkpoints/step-*")) and time.time() < deadline:
+            time.sleep(0.2)
+        process.send_signal(signal.SIGINT)
+        try:
+            output, _ = process.communicate(timeout=90)
+        finally:
+            process.kill()
+    assert process.returncode == 130, output
+    assert "graphssl run --resume long" in output
+    assert "Traceback" not in output
+    assert json.loads((here / "runs/long/run.json").read_text())["status"] == "killed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("read", [0, 1], ids=["nothing is read", "a line is read"])
+def test_a_reader_that_goes_away_does_not_stop_a_run(here: Path, write: Write, read: int) -> None:
+    """`graphssl run GRAPH 2>&1 | head -1`: warnings may fill that line, before there is a run."""
+    path = write(MOCO, *QUICK, ("norm: {use: split_batch, splits: 4}", "norm: batch"))  # warned of: G305
+    with subprocess.Popen(
+        command("run", str(path), "--name", "unread", "--device", "cpu"), cwd=here,
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+    ) as process:  # fmt: skip
+        assert process.stdout is not None
+        for _ in range(read):
+            assert b"warning" in process.stdout.readline()
+        process.stdout.close()
+        assert process.wait(timeout=120) == 0
+    assert json.loads((here / "runs/unread/run.json").read_text())["status"] == "finished"
+
+
+def test_a_run_without_any_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """`graphssl run GRAPH >&-`: Python has no stdout then."""
+    monkeypatch.setattr(sys, "stdout", None)
+    say("a line")
+    with Progress(1, 1) as progress:
+        progress.message("another")
+        progress.update(1, 1.0, 0.1, 10.0)
+
+
+def test_a_run_that_cannot_begin_leaves_no_folder(here: Path, write: Write) -> None:
+    path = write(
+        SIMCLR, *QUICK, ("{steps", "{accumulate: 100, steps"), ("data: {", "allow: [G402]\ndata: {last: keep, ")
+    )
+    with pytest.raises(RunError, match=r"an epoch has 94 batches, fewer than train\.accumulate: 100"):
+        graphssl.run(path, name="short", device="cpu", report=lambda _: None)
+    assert not (here / "runs/short").exists()
+
+
+@pytest.mark.slow
+def test_an_error_that_nobody_reads_keeps_its_exit_code(here: Path) -> None:
+    with subprocess.Popen(
+        command("run", "no_such_graph"), cwd=here, stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    ) as process:
+        assert process.stdout is not None
+        process.stdout.close()
+        assert process.wait(timeout=60) == 2
+
+
+def test_a_run_says_why_its_steps_are_not_compiled(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from graphssl.train.step import Step
+
+    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
+    build = Step.__init__
+
+    def breaking(self: Step, *args: object, **kwargs: object) -> None:
+        build(self, *args, **kwargs)  # type: ignore[arg-type]
+        self.program.node("projector").register_forward_hook(lambda *_: torch._dynamo.graph_break())
+
+    monkeypatch.setattr(Step, "__init__", breaking)
+    graphssl.run(write(SIMCLR, ("epochs: 2", "steps: 3"), QUICK[1]), name="plain", device="cpu", report=lambda _: None)
+    (line,) = (s for s in capsys.readouterr().out.split("\n") if "not compiled" in s)
+    assert line.startswith("steps are not compiled: ")
+    assert "graph_break" in line
+
+
+def test_memory_that_is_full_says_what_helps(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    from graphssl.train.step import Step
+
+    def full(*_: object) -> None:
+        raise torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB.\nmore")
+
+    monkeypatch.setattr(Step, "__call__", full)
+    expected = (
+        r"^a step with a batch of 16 does not fit the memory of cpu \(CUDA out of memory. Tried .* 2 GiB\). A sma"
+    )
+    with pytest.raises(RunError, match=expected):
+        graphssl.run(write(SIMCLR, *QUICK), name="full", device="cpu", report=lambda _: None)
+    assert json.loads((here / "runs/full/run.json").read_text())["status"] == "failed"
+
+
+def test_a_loss_that_is_not_finite_stops_the_run(here: Path, write: Write) -> None:
+    path = write(SIMCLR, *SHORT, ("lr: 0.05", "lr: 1e30"))
+    with pytest.raises(RunError) as caught:
+        graphssl.run(path, name="wild", device="cpu", report=lambda line: None)
+    message = str(caught.value)
+    assert "not finite at step" in message
+    assert "ntxent = " in message
+    assert "checkpoint" in message
+    assert json.loads((here / "runs/wild/run.json").read_text())["status"] == "failed"
+
+
+def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
+    folder = RunFolder(here / "runs/one")
+    folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
+    with pytest.raises(RunError, match="made by another graph"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+def test_resume_of_a_finished_run_says_so(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
+    before = weights(here / "runs/one")
+    said: list[str] = []
+    result = graphssl.run(resume="one", device="cpu", report=said.append)
+    assert any("has finished" in line for line in said), said
+    assert result.outcome.step == 1
+    after = weights(here / "runs/one")
+    assert all(torch.equal(before[k], after[k]) for k in before)
+
+
+def test_unknown_run_gets_a_suggestion(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *QUICK), name="first", device="cpu", report=lambda line: None)
+    with pytest.raises(RunError, match="did you mean 'first'"):
+        graphssl.run(resume="frist", device="cpu")
+
+
+def test_embed_gives_features_of_the_trained_encoder(here: Path, write: Write) -> None:
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
+    images = torch.randint(0, 256, (21, 3, 32, 32), dtype=torch.uint8)
+    features = graphssl.embed("one", images, device="cpu")
+    assert features.shape == (21, 64)
+    torch.testing.assert_close(features[:4], graphssl.embed("one", images[:4], device="cpu"), rtol=1e-4, atol=1e-5)
+
+
+def test_accumulation_joins_the_keys_in_order(here: Path, write: Write) -> None:
+    path = write(MOCO, *SHORT, ("{steps: 24", "{accumulate: 3, steps: 24"))
+    result = graphssl.run(path, name="one", device="cpu", report=lambda line: None)
+    assert result.outcome.step == 24
+    assert int(weights(here / "runs/one")["queue.head"]) == 24 * 48 % 48
+
+
+def test_names_number_themselves(here: Path, write: Write) -> None:
+    path = write(SIMCLR, ("epochs: 2", "steps: 1"))
+    names = [graphssl.run(path, device="cpu", report=lambda line: None).folder.name for _ in range(2)]
+    assert names == ["simclr-1", "simclr-2"]
+    with pytest.raises(RunError, match="already"):
+        graphssl.run(path, name="simclr-1", device="cpu", report=lambda line: None)
+
+
+def test_an_interruption_at_the_end_of_an_epoch_writes_a_checkpoint(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from graphssl.train.step import Step
+
+    plain = Step.__call__
+
+    def interrupt(self: Step, step: int, batches: object) -> object:
+        if step == 92:  # the last of the first epoch
+            os.kill(os.getpid(), signal.SIGTERM)
+        return plain(self, step, batches)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(Step, "__call__", interrupt)
+    path = write(SIMCLR, ("epochs: 2", "epochs: 2, checkpoint: {epochs: 100}"))
+    result = graphssl.run(path, name="end", device="cpu", report=lambda line: None)
+    assert result.interrupted
+    assert int(weights(here / "runs/end")["step"]) == 93
+
+
+def test_what_is_turned_off_stays_off_when_resumed(here: Path, write: Write) -> None:
+    path = write(SIMCLR, *SHORT, ("knn: {k: 5, every: 1}", "knn: null, monitor: null"))
+    result = graphssl.run(path, name="off", device="cpu", report=lambda line: None)
+    assert not result.outcome.knn
+    said: list[str] = []
+    graphssl.run(resume="off", device="cpu", report=said.append)
+    assert any("has finished" in line for line in said)
+
+
+def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:
+    graph = graphssl.load(write(SIMCLR), ["evaluate.knn=null", "train.checkpoint={epochs: null, steps: 5}"])
+    assert graph.spec.evaluate.knn is None
+    assert graphssl.load(write(SIMCLR), ["train.optimizer=null"]).spec.train.optimizer.use == "adamw"
+
+
+def test_resume_refuses_other_data(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
+    kept = Checkpoints(here / "runs/one/checkpoints")
+    payload, path = kept.latest(), kept.latest_path()
+    assert payload is not None
+    assert path is not None
+    save(path, {**payload, "samples": 1400})
+    with pytest.raises(
+        RunError, match=r"the data set has changed since .* 'one' .*: 1,500 training samples now, 1,400 th"
+    ):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+@pytest.fixture
+def pictures(here: Path, write: Write) -> Path:
+    """A graph on a folder of 20 small pictures without labels, two steps long, a checkpoint at each."""
+    (here / "pictures").mkdir()
+    for i in range(20):
+        Image.new("RGB", (16, 16), (10 * i, 0, 0)).save(here / f"pictures/{i:02d}.png")
+    return write(
+        SIMCLR,
+        ("{use: digits, batch: 16}", "{use: image_folder, root: pictures, size: 16, batch: 8}"),
+        ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}"),
+    )
+
+
+def forget_the_last(run: Path, **changes: object) -> None:
+    """As if the run had been killed after its first step."""
+    kept = Checkpoints(run / "checkpoints")
+    first, last = kept.paths()
+    last.unlink()
+    payload = {**load(first), **changes}
+    save(first, {k: v for k, v in payload.items() if v != "gone"})
+
+
+def test_resume_refuses_other_files_of_the_same_number(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    one = next(p for p in sorted((here / "pictures").iterdir()) if p.name not in held_out_names(here / "pictures"))
+    one.rename(here / "pictures/another.png")
+    with pytest.raises(RunError, match=r"data set has changed .*as many training pictures, but of other names"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+
+
+def held_out_names(folder: Path) -> set[str]:
+    return {Path(name).name for name in listing(folder)[1].paths}
+
+
+def test_a_checkpoint_that_knows_no_files_goes_on(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    assert isinstance(Checkpoints(here / "runs/one/checkpoints").latest()["files"], str)
+    forget_the_last(here / "runs/one", files="gone")
+    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 2
+
+
+@pytest.mark.parametrize("resident", ["memory", "workers"])
+@pytest.mark.parametrize("bad", [1, 2])
+def test_pictures_that_were_skipped_are_counted_once(here: Path, pictures: Path, resident: str, bad: int) -> None:
+    for name in sorted({p.name for p in (here / "pictures").iterdir()} - held_out_names(here / "pictures"))[:bad]:
+        (here / "pictures" / name).write_bytes(b"")
+    sets = [f"data.resident={resident}", "data.workers=0", "data.on_bad_image=skip", "train.steps=8"]
+    result = graphssl.run(pictures, sets, name="one", device="cpu", report=lambda line: None)
+    (warning,) = result.warnings
+    words = {1: "1 image could not be read and was skipped: ", 2: "2 images could not be read and were skipped: "}
+    assert warning.startswith(words[bad] + "pictures/")
+    assert warning.count("the file is empty") == bad
+
+
+def test_a_run_with_a_component_of_ones_own_goes_on_from_any_folder(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (here / "code").mkdir()
+    (here / "code/mine.py").write_text("")
+    short = ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}")
+    path = write(SIMCLR, short, ("graph: simclr", "components: [./code/mine.py]\ngraph: simclr"))
+    graphssl.run(path, name="one", device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    (here / "elsewhere").mkdir()
+    monkeypatch.chdir(here / "elsewhere")
+    assert graphssl.run(resume="../runs/one", device="cpu", report=lambda line: None).outcome.step == 2
+
+
+def test_a_run_that_was_never_checkpointed_starts_again_with_what_is_set(here: Path, pictures: Path) -> None:
+    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    for path in Checkpoints(here / "runs/one/checkpoints").paths():
+        path.unlink()
+    graphssl.run(resume="one", sets=["train.steps=3"], device="cpu", report=lambda line: None)
+    forget_the_last(here / "runs/one")
+    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 3
+
+
+def test_what_is_noted_while_running_and_after_a_failure(
+    here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[dict[str, object]] = []
+
+    def fail(self: Checkpoints, step: int, payload: object) -> None:
+        seen.append(RunFolder(here / "runs/one").facts())
+        raise RunError("no room")
+
+    monkeypatch.setattr(Checkpoints, "write", fail)
+    with pytest.raises(RunError, match="no room"):
+        graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
+    facts = RunFolder(here / "runs/one").facts()
+    assert seen[0]["status"] == "running"
+    assert (facts["status"], facts["step"]) == ("failed", 1)
+
+
+def test_the_introduction_says_what_ends_the_training(here: Path, pictures: Path) -> None:
+    said: list[str] = []
+    graphssl.run(pictures, name="one", device="cpu", report=said.append)
+    assert "2 steps an epoch, 2 steps (train.steps; train.epochs is not used); cpu, fp32" in said[1]
+    assert "evaluation is left out: the data set has no labels; pictures in a folder for each class have them" in said
+    graphssl.run(pictures, ["train.steps=null", "train.epochs=1"], device="cpu", report=said.append)
+    assert any("2 steps an epoch, 2 steps; cpu, fp32" in line for line in said)
+
+
+def test_a_set_without_held_out_pictures_is_not_evaluated(here: Path, write: Write, pictures: Path) -> None:
+    for name in ("ant", "bee"):
+        (here / "pictures" / name).mkdir()
+        Image.new("RGB", (16, 16)).save(here / f"pictures/{name}/0.png")
+    said: list[str] = []
+    graphssl.run(pictures, ["data.batch=2", "train.steps=1"], name="one", device="cpu", report=said.append)
+    assert "evaluation is left out: the data set has no held-out pictures" in said
