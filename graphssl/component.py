@@ -243,7 +243,7 @@ def find(name: str) -> Component:
     """The component of that name; raises LookupError with a suggestion."""
     components = discover()
     if name not in components:
-        raise LookupError(suggest(name, components) or "`graphssl components` lists them")
+        raise LookupError(suggest(name, components).text or "`graphssl components` lists them")
     return components[name]
 
 

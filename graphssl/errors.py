@@ -1,16 +1,21 @@
 """Problems a user can cause, and how they are shown: file:line:column, the line, a caret, a hint.
 
-A `Problem` is data. Functions that find problems append them to a list and go on, so that one run reports
-everything; `GraphError` carries the list to the command line, which prints it and exits with 2.
+A `Problem` is data. Functions that look for mistakes are handed a `Problems`, note what they find in it and go on, so
+that one run reports everything; `GraphError` carries it to the command line, which prints it and exits with 2.
+No code reads a message's words: what has to be known of a problem or a suggestion are its fields.
 """
 
 from __future__ import annotations
 
 import difflib
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Literal
+
+Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
+Severity = Literal["error", "warning"]
 
 
 @dataclass(frozen=True)
@@ -30,13 +35,18 @@ class Span:
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing that is wrong: the message, where, a hint, and for lints the code of the rule."""
+    """One thing that is wrong: the message, where, a hint, and for lints the code of the rule.
+
+    about: the name that it is about, of a node, a value or a key. Two problems that read alike are one.
+    """
 
     message: str
     span: Span | None = None
     hint: str | None = None
     code: str | None = None
-    severity: Literal["error", "warning"] = "error"
+    severity: Severity = "error"
+    kind: Kind = field(default="value", compare=False)
+    about: str | None = field(default=None, compare=False)
 
     def render(self) -> str:
         """The problem as text, the offending line with a caret below it.
@@ -103,13 +113,86 @@ def in_file_order(problems: Iterable[Problem]) -> list[Problem]:
     return sorted(unique, key=lambda p: (p.span.file, p.span.line, p.span.column) if p.span else ("", 0, 0))
 
 
-def suggest(name: str, choices: Iterable[str], otherwise: str = "choices are") -> str | None:
+@dataclass(frozen=True)
+class Suggestion:
+    """What could stand in place of a name. near: the one name that it is nearly; text: for a hint, None for none."""
+
+    text: str | None = None
+    near: str | None = None
+
+    def __bool__(self) -> bool:
+        return self.text is not None
+
+    def __str__(self) -> str:
+        return self.text or ""
+
+
+def suggest(name: str, choices: Iterable[str], otherwise: str = "choices are") -> Suggestion:
     """`did you mean 'k'?` when a name is nearly right, else the list of choices when it is short."""
     options = list(choices)
     folded = {option.lower(): option for option in reversed(options)}
     close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
     if close:
-        return f"did you mean '{folded[close[0]]}'?"
+        near = folded[close[0]]
+        return Suggestion(f"did you mean '{near}'?", near)
     if 0 < len(options) <= 24:
-        return f"{otherwise} {', '.join(options)}"
-    return None
+        return Suggestion(f"{otherwise} {', '.join(options)}")
+    return Suggestion()
+
+
+class Problems:
+    """What is wrong so far. It is handed down to whoever looks for mistakes.
+
+    code, severity: of the rule that notes here; see `of`.
+    """
+
+    def __init__(self, code: str | None = None, severity: Severity = "error") -> None:
+        self._found: list[Problem] = []
+        self._code, self._severity = code, severity
+
+    def __iter__(self) -> Iterator[Problem]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def add(
+        self, message: str, span: Span | None = None, hint: str | Suggestion | None = None,
+        *, kind: Kind = "value", about: str | None = None,
+    ) -> None:  # fmt: skip
+        """Notes a problem."""
+        text = hint.text if isinstance(hint, Suggestion) else hint
+        self._found.append(Problem(message, span, text, self._code, self._severity, kind, about))
+
+    def unknown_name(
+        self, what: str, name: str, span: Span | None, choices: Iterable[str], hint: str | None = None, plural: str = ""
+    ) -> None:
+        """Notes a name that nobody knows: `no value is called 'kk'`, with what it may have been meant to be."""
+        near = suggest(name, choices, f"{plural or f'{what}s'} are")
+        self.add(f"no {what} is called '{name}'", span, hint or near, kind="unknown", about=name)
+
+    def merge(self, others: Iterable[Problem]) -> None:
+        """Notes what others have found."""
+        self._found.extend(others)
+
+    def of(self, code: str, severity: Severity) -> Problems:
+        """A collector of its own for a rule, whose problems carry its code."""
+        return Problems(code, severity)
+
+    @property
+    def errors(self) -> bool:
+        """Whether one of them stops a run."""
+        return any(p.severity == "error" for p in self._found)
+
+    @contextmanager
+    def gathering(self) -> Iterator[None]:
+        """Meanwhile a GraphError is no end: its problems are noted."""
+        try:
+            yield
+        except GraphError as error:
+            self.merge(error.problems)
+
+    def stop(self) -> None:
+        """Raises GraphError where there is an error."""
+        if self.errors:
+            raise GraphError(self._found)

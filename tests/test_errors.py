@@ -7,7 +7,7 @@ import doctest
 import pytest
 
 from graphssl import errors
-from graphssl.errors import GraphError, Problem, RunError, Span, UsageError, in_file_order, suggest
+from graphssl.errors import GraphError, Problem, Problems, RunError, Span, UsageError, in_file_order, suggest
 
 
 def marked(span: Span) -> str:
@@ -160,11 +160,65 @@ def test_a_wrong_argument_is_told_like_a_run_that_failed() -> None:
     ],
 )
 def test_names_that_are_nearly_right(name: str, choices: list[str], hint: str | None) -> None:
-    assert suggest(name, choices) == hint
+    assert suggest(name, choices).text == hint
 
 
 def test_a_short_list_is_told_in_its_order() -> None:
-    assert suggest("?", ["b", "a", "c"], "nodes are") == "nodes are b, a, c"
-    assert suggest("?", iter(["b", "a"])) == "choices are b, a"
-    assert suggest("?", {"x": 1, "y": 2}) == "choices are x, y"
-    assert suggest("?", [str(i) for i in range(24)]) == "choices are " + ", ".join(str(i) for i in range(24))
+    assert suggest("?", ["b", "a", "c"], "nodes are").text == "nodes are b, a, c"
+    assert suggest("?", iter(["b", "a"])).text == "choices are b, a"
+    assert suggest("?", {"x": 1, "y": 2}).text == "choices are x, y"
+    assert suggest("?", [str(i) for i in range(24)]).text == "choices are " + ", ".join(str(i) for i in range(24))
+
+
+def test_what_a_suggestion_is_near_to_can_be_asked() -> None:
+    assert suggest("kk", ["k", "q"]).near == "k"
+    listed = suggest("zzz", ["a", "did you mean 'b'?"])
+    assert (listed.near, str(listed)) == (None, "choices are a, did you mean 'b'?")
+    assert (bool(suggest("zzz", [])), str(suggest("zzz", []))) == (False, "")
+
+
+# -- the collector ------------------------------------------------------------------------------------------------
+
+
+def test_problems_are_collected_and_stop_where_one_is_an_error() -> None:
+    problems = Problems()
+    problems.stop()
+    problems.add("too large", Span("a.yaml", 2), about="queue")
+    with problems.gathering():
+        raise GraphError([Problem("too small", Span("a.yaml", 1))])
+    assert [(p.message, p.kind, p.about) for p in problems] == [
+        ("too large", "value", "queue"),
+        ("too small", "value", None),
+    ]
+    with pytest.raises(GraphError) as caught:
+        problems.stop()
+    assert [p.message for p in caught.value.problems] == ["too small", "too large"]
+
+
+def test_a_rule_has_a_collector_of_its_own() -> None:
+    problems = Problems()
+    own = problems.of("G301", "warning")
+    own.add("odd", Span("a.yaml", 1))
+    problems.merge(own)
+    assert [(p.code, p.severity) for p in problems] == [("G301", "warning")]
+    assert not problems.errors
+    problems.stop()  # a warning stops nothing
+    problems.add("wrong")
+    assert problems.errors
+
+
+def test_an_unknown_name_is_a_kind_with_its_name() -> None:
+    problems = Problems()
+    problems.unknown_name("value", "kk", Span("a.yaml", 1), ["k", "q"])
+    problems.unknown_name("key", "zzz", None, ["a", "b"], plural="keys")
+    problems.unknown_name("node", "zzz", None, ["a"], "it was taken out")
+    assert [(p.message, p.hint, p.kind, p.about) for p in problems] == [
+        ("no value is called 'kk'", "did you mean 'k'?", "unknown", "kk"),
+        ("no key is called 'zzz'", "keys are a, b", "unknown", "zzz"),
+        ("no node is called 'zzz'", "it was taken out", "unknown", "zzz"),
+    ]
+
+
+def test_problems_that_read_alike_are_one() -> None:
+    one, other = Problem("wrong", about="a"), Problem("wrong", about="b", kind="missing")
+    assert in_file_order([one, other]) == [one]

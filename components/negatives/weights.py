@@ -35,7 +35,7 @@ def _text(name: str) -> str:
         return path.read_text(encoding="utf-8")
     except FileNotFoundError:
         near = suggest(path.name, os.listdir(path.parent) if path.parent.is_dir() else ())
-        hint = f"; {near}" if near and near.startswith("did") else ""
+        hint = f"; {near}" if near.near else ""
         where = "" if path.is_absolute() else f" in {Path.cwd()}"
         raise ValueError(f"there is no file {name}{where}{hint}") from None
     except (OSError, UnicodeDecodeError) as error:

@@ -142,7 +142,7 @@ def _draw(checked: Checked, output: Path) -> None:
     kinds: dict[str, Kind] = {".svg": "svg", ".png": "png", ".html": "html", ".mmd": "mermaid"}
     kind = kinds.get(output.suffix)
     if kind is None:
-        hint = suggest(output.suffix, kinds, "endings are")
+        hint = suggest(output.suffix, kinds, "endings are").text
         raise GraphError([Problem(f"a picture cannot be written as '{output.name}'", hint=hint)])
     _write(output, draw(checked.graph, checked.shapes, kind))
 

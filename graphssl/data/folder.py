@@ -201,7 +201,7 @@ def _files(folder: Path, names: Names, classes: list[str]) -> Files:
     if strange := [name for name in names if name not in classes]:
         raise RunError(
             f"'{folder / strange[0]}' is a class that has no training pictures: the held-out split may only "
-            f"hold the training split's classes; {suggest(strange[0], classes) or ''}"
+            f"hold the training split's classes; {suggest(strange[0], classes).text or ''}"
         )
     paths = [os.path.join(folder, name, file) for name, files in names.items() for file in files]
     number = {"": UNLABELLED, **{name: label for label, name in enumerate(classes) if name}}

@@ -358,7 +358,7 @@ def _update_problem(node: Node, call: e.Expr, at_key: Span, at: Span) -> Problem
     if not isinstance(call, e.Call):
         return Problem("an update is one call of the node's update method", at, f"{name}: {usage}")
     if call.node not in updates:
-        hint = suggest(call.node, updates) if len(updates) > 1 else f"it is {name}: {usage}"
+        hint = suggest(call.node, updates).text if len(updates) > 1 else f"it is {name}: {usage}"
         return Problem(f"'{name}' ({node.component.name}) has no update '{call.node}'", call.name_span, hint)
     return None
 

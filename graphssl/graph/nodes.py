@@ -97,13 +97,13 @@ def _read(
     if not isinstance(use, str):
         entries = source.data["nodes"].items()
         others = [n for n, other in entries if n != name and isinstance(other, dict) and "use" in other]
-        hint = suggest(name, others) or ""
+        hint = suggest(name, others).text or ""
         if "use" in entry or not hint.startswith("did you mean"):
             hint = f"as in {name}: {{use: encoder.resnet}}; `graphssl components` lists them"
         problems.append(Problem(f"the node '{name}' does not say which component to use", source.at(path, True), hint))
         return None
     if use not in REGISTRY:
-        hint = suggest(use, REGISTRY) or _same_kind(use) or "`graphssl components` lists them"
+        hint = suggest(use, REGISTRY).text or _same_kind(use) or "`graphssl components` lists them"
         if not incomplete:
             problems.append(Problem(f"no component is called '{use}'", source.at((*path, "use")), hint))
         return None
@@ -113,7 +113,7 @@ def _read(
     every, more = validate(Every, {k: v for k, v in entry.items() if k in EVERY})
     for at, message, advice in (*wrong, *more):
         key = message.startswith("no key")
-        meant = suggest(str(at[-1]), EVERY) if key and len(at) == 1 else None
+        meant = suggest(str(at[-1]), EVERY).text if key and len(at) == 1 else None
         advice = meant if meant and meant.startswith("did you mean") else advice
         problems.append(Problem(f"{use}: {message}", source.at((*path, *at), key), advice))
     return (component, config, every) if config is not None and every is not None else None
@@ -148,7 +148,7 @@ def _by_reference(drafts: Mapping[str, Draft | None], source: Source, problems: 
                 at = source.at(("nodes", name, field, i)) or source.at(("nodes", name, field))
                 if other not in drafts:
                     hint = source.removal(("nodes", other))
-                    hint = hint or suggest(other, [n for n in drafts if n != name], "nodes are")
+                    hint = hint or suggest(other, [n for n in drafts if n != name], "nodes are").text
                     problems.append(Problem(f"no node is called '{other}'", at, hint))
                 graph.add_edge(other, name)
     for group in list(nx.strongly_connected_components(graph)):

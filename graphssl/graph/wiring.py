@@ -99,7 +99,7 @@ class Wiring:
         if value.parts is None:
             return self._problem(f"this is one value: it has no part '{expression.name}'", expression.span)
         if expression.name not in value.parts:
-            hint = suggest(expression.name, value.parts, "its parts are")
+            hint = suggest(expression.name, value.parts, "its parts are").text
             return self._problem(f"no part is called '{expression.name}'", expression.span, hint)
         return value.parts[expression.name]
 
@@ -202,7 +202,7 @@ class Wiring:
         self, what: str, name: str, span: Span, names: Iterable[str], hint: str | None = None, plural: str = ""
     ) -> None:
         """Notes a name that is nobody's: once, if it is like no other, and not where it may stand for one refused."""
-        near = suggest(name, [n for n in names if n not in self.refused], f"{plural or f'{what}s'} are")
+        near = suggest(name, [n for n in names if n not in self.refused], f"{plural or f'{what}s'} are").text
         message = f"no {what} is called '{name}'"
         told = self.refused or any(p.message.endswith(f" is called '{name}'") for p in self.tape.problems)
         if hint or not told or (near or "").startswith("did you mean"):
@@ -244,7 +244,7 @@ class Wiring:
             self._problem(f"{title} takes {_count(len(names), 'value')}, this is one more", extra.span, usage)
         for key, argument in call.keywords.items():
             if key not in names:
-                hint = suggest(key, [*names, *e.OPTIONS], "its ports are") or usage
+                hint = suggest(key, [*names, *e.OPTIONS], "its ports are").text or usage
                 if not hint.startswith("did you mean"):
                     hint = usage
                 self._problem(f"{title} has no port '{key}'", argument.span, hint)

@@ -189,7 +189,9 @@ class _Reader:
 
     def _field(self, tree: ast.Attribute) -> Batch | None:
         if tree.attr not in FIELDS:
-            return self._problem(f"a batch has no field '{tree.attr}'", tree, suggest(tree.attr, FIELDS, "fields are"))
+            return self._problem(
+                f"a batch has no field '{tree.attr}'", tree, suggest(tree.attr, FIELDS, "fields are").text
+            )
         return Batch(tree.attr, self._span(tree))
 
     def _index(self, tree: ast.Subscript) -> Index | None:
@@ -236,7 +238,7 @@ class _Reader:
     def _option(self, name: str, tree: ast.expr) -> str:
         choice = tree.id if isinstance(tree, ast.Name) else ast.unparse(tree)
         if choice not in OPTIONS[name]:
-            hint = suggest(choice, OPTIONS[name], f"{name}= is one of")
+            hint = suggest(choice, OPTIONS[name], f"{name}= is one of").text
             self._problem(f"'{choice}' is no choice for {name}=", tree, hint)
         return choice
 

@@ -147,5 +147,5 @@ def unknown_codes(source: Source) -> Iterator[Problem]:
     codes = source.data.get("allow")
     for i, code in enumerate(codes if isinstance(codes, list) else ()):
         if isinstance(code, str) and code not in CODES:
-            hint = suggest(code, CODES, "codes are") or "`graphssl explain` lists them"
+            hint = suggest(code, CODES, "codes are").text or "`graphssl explain` lists them"
             yield Problem(f"no rule has the code '{code}'", source.at(("allow", i)), hint)

@@ -130,12 +130,12 @@ def _near(path: Path, names: Iterable[str]) -> str:
     """A hint: a file of nearly that name, or the packaged graphs."""
     beside = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
     known = list(names)
-    close = suggest(str(path), beside) or ""
+    close = suggest(str(path), beside).text or ""
     if close.startswith("did you mean"):
         return close
     if path.stem in known:
         return f"did you mean the packaged graph '{path.stem}'?"
-    return suggest(str(path), known, "packaged graphs are") or ""
+    return suggest(str(path), known, "packaged graphs are").text or ""
 
 
 def _read(path: Path, parents: tuple[Path, ...], problems: list[Problem]) -> Source:

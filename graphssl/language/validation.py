@@ -114,7 +114,7 @@ def _about_keys(found: Sequence[_Error]) -> list[Wrong]:
     for error in unknown:
         here, name = error.path[:-1], str(error.loc[-1])
         keys = keys_at(error.model, error.data, error.loc[:-1])
-        hint = suggest(name, keys, "keys are") if keys else "it has no keys"
+        hint = suggest(name, keys, "keys are").text if keys else "it has no keys"
         lacking = missing.get(here, [])
         meant = [m for m in lacking if hint == f"did you mean '{m}'?"]
         if meant:
@@ -166,12 +166,12 @@ def _about(path: Path, error: _Error) -> Wrong:
     if error.kind == "union_tag_invalid":
         tag = str(error.context["discriminator"]).strip("'")
         value = error.context["tag"]
-        hint = suggest(str(value), _choices(error.context["expected_tags"]), "choices are")
+        hint = suggest(str(value), _choices(error.context["expected_tags"]), "choices are").text
         return (*path, tag), f"'{value}' is none of the choices", hint
     if error.kind == "literal_error":
         message = f"'{error.name}' is {_shown(error.value)}, which is none of the choices"
         choices = _choices(error.context["expected"])
-        near = suggest(error.value, choices) if isinstance(error.value, str) else _listed(choices)
+        near = suggest(error.value, choices).text if isinstance(error.value, str) else _listed(choices)
         return path, message, _hint(error) or near
     names = named(error.options)
     if error.is_of_another_type and names and not isinstance(error.value, str) and error.value is not None:
@@ -186,7 +186,7 @@ def _about_types(path: Path, errors: Sequence[_Error]) -> Wrong:
     first = errors[0]
     literal = next((e for e in errors if e.kind == "literal_error"), None)
     if literal is not None and isinstance(first.value, str):
-        close = suggest(first.value, _choices(literal.context["expected"])) or ""
+        close = suggest(first.value, _choices(literal.context["expected"])).text or ""
         if close.startswith("did you mean"):
             return path, f"'{first.name}' is {_shown(first.value)}, which is none of the choices", close
     kinds = list(dict.fromkeys(e.expected for e in errors))
@@ -242,7 +242,7 @@ def _nothing_to_remove(error: _Error) -> str:
     for step in error.path[:-1]:
         around = around[step]
     others = [key for key, value in around.items() if value is not None] if isinstance(around, dict) else []
-    close = suggest(error.name, others) or ""
+    close = suggest(error.name, others).text or ""
     return f"{NOTHING}; {close}" if close.startswith("did you mean") else f"{NOTHING}, and here there is nothing"
 
 

@@ -111,4 +111,4 @@ def find_run(name: str) -> RunFolder:
             return RunFolder(path if path.name.strip(".") else path.resolve())
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
     none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
-    raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are') or none}")
+    raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are').text or none}")

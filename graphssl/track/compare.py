@@ -125,7 +125,7 @@ def _find(store: Any, name: str) -> FoundRun:
         run = next((r for r in runs if r.info.run_name == name), None)
     if run is None:
         known = list(dict.fromkeys(r.info.run_name for r in runs if r.info.run_name))
-        hint = suggest(name, known, "runs are") or ("there are many" if known else "the store has no runs yet")
+        hint = suggest(name, known, "runs are").text or ("there are many" if known else "the store has no runs yet")
         raise UsageError(f"MLflow has no run called '{name}': {hint}")
     return _found(run)
 

@@ -34,7 +34,7 @@ def explain(code: str) -> str:
     """A rule in full. Raises LookupError with a suggestion for a code that does not exist."""
     entry = RULES.get(code.upper())
     if entry is None:
-        raise LookupError(suggest(code.upper(), RULES, "codes are") or "")
+        raise LookupError(suggest(code.upper(), RULES, "codes are").text or "")
     grave = "an error" if entry.severity == "error" else "a warning"
     off = f"It is {grave}; a graph file turns it off with allow: [{entry.code}]."
     return f"{entry.code}: {entry.title}\n\n{entry.explanation}\n\n{off}"

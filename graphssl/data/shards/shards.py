@@ -175,7 +175,7 @@ def _label(text: str, url: str, classes: Sequence[str]) -> int:
         return max(int(text), UNLABELLED)
     raise RunError(
         f"the class '{text}' of the shard '{url}' has no training pictures: the held-out split may only hold the "
-        f"training split's classes; {suggest(text, classes) or ''}"
+        f"training split's classes; {suggest(text, classes).text or ''}"
     )
 
 
