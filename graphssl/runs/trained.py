@@ -1,0 +1,49 @@
+"""Nodes with weights: fresh ones, and those of a run's last checkpoint."""
+
+from __future__ import annotations
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+import torch
+from torch import nn
+from ..component import DataFacts
+from ..data import facts as data_facts
+from ..data.presence import absence
+from ..errors import GraphError, Problem, RunError, UsageError
+from ..graph import graph as graphs
+from ..graph.graph import Graph
+from ..language.source import is_packaged
+from ..language.source import load as load_source
+from ..program.program import Program, compile_graph
+from .folder import RunFolder
+from ..train.checkpoint import Checkpoints
+from ..checks.features import image_size
+from ..checks.rules.all import check as check_rules
+from ..checks.shapes import Shapes, infer
+from ..checks.checked import Checked, validated
+
+
+def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "cpu") -> Program:
+    """The step's program with freshly initialised weights on a device."""
+    checked = graph if isinstance(graph, Checked) else validated(graph)
+    return compile_graph(checked.graph, checked.shapes, torch.device(device), checked.graph.spec.train.seed)
+
+
+def trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:
+    """A run's graph and what gives its features, a node or a value, with the weights of the last checkpoint."""
+    checked = validated(folder.graph)
+    name = name or checked.features
+    if name is None:
+        raise UsageError(f"the graph of '{folder.name}' has nothing that gives features of images")
+    known = [*checked.graph.nodes, *checked.graph.values]
+    if name not in known:
+        raise UsageError(f"the graph of '{folder.name}' has no node and no value '{name}'; it has {', '.join(known)}")
+    payload = Checkpoints(folder.checkpoints).latest()
+    if payload is None:
+        raise RunError(f"the run '{folder.name}' has no checkpoint yet")
+    program = compile(checked, device)
+    try:
+        program.forward.load_state_dict(payload["model"])
+    except RuntimeError as error:
+        raise RunError(f"the checkpoint of '{folder.name}' does not fit its graph any more: {error}") from error
+    return checked, program.features(name)
