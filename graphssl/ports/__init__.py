@@ -8,6 +8,7 @@ from .signature import (
     FOLDED,
     GRID,
     KINDS,
+    Axes,
     Gaussian,
     In,
     Negatives,
@@ -28,9 +29,9 @@ from .signature import (
 )  # fmt: skip
 
 __all__ = [
-    "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port", "PortError",
-    "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths", "outlasting", "parted",
-    "signature_of", "tensors_of", "unflattened", "whole",
+    "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port",
+    "PortError", "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths",
+    "outlasting", "parted", "signature_of", "tensors_of", "unflattened", "whole",
 ]  # fmt: skip
 
 for _function in (detached, flattened, held, joined, outlasting, parted, unflattened):

@@ -125,6 +125,9 @@ AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 AXES: dict[str, int] = {"tensor": 1, "negatives": 1, "scores": 2, "gaussian": 1, "family": 1}
 
 
+Axes = tuple[str, ...]  # of a tensor, in order: letters, numbers, `...`
+
+
 @dataclass(frozen=True)
 class Port:
     """One input or output. `kind` is tensor, negatives, scores or gaussian; `axes` one entry for each tensor
@@ -132,7 +135,7 @@ class Port:
 
     name: str
     kind: str
-    axes: tuple[tuple[str, ...], ...]
+    axes: tuple[Axes, ...]
     optional: bool = False
     family: bool = False
 
