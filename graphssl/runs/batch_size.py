@@ -7,12 +7,12 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ..checks.checked import Checked, validated
-from ..program.program import compile_graph
-from ..program.cost import predict
+from ..checks.shapes import infer
 from ..data import Batch
 from ..data.place import free_device_memory, free_memory
 from ..errors import GraphError, RunError
-from ..checks.shapes import infer
+from ..program.cost import predict
+from ..program.program import compile_graph
 from ..train.precision import Precision, resolve
 from ..train.step import Step
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from .trained import trained
 from ..errors import UsageError
-from .folder import find_run
 from ..train.checkpoint import save
+from .folder import find_run
+from .trained import trained
 
 __all__ = ["exported", "twin"]
 

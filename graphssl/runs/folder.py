@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -74,12 +73,6 @@ class RunFolder:
             except OSError:  # a file system without locks
                 pass
             yield
-
-
-
-
-
-
 
 
 def new_run(name: str | None, graph: str) -> RunFolder:

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from ..train.device import choose_device
-from .trained import trained
 from ..data import Datasets, open_data
 from ..errors import RunError, UsageError
 from ..evaluate import Judge
-from .folder import RunFolder, find_run
 from ..spec import Knn, Linear
 from ..track import Comparison, compare
+from ..train.device import choose_device
 from ..train.loop import Outcome
+from .folder import RunFolder, find_run
+from .trained import trained
 
 __all__ = ["Result", "compared", "evaluated", "no_judgement", "summary"]
 

@@ -11,17 +11,14 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from .batch_size import fitted
 from ..checks.checked import Checked, check, load
-from ..program.program import Program, compile_graph
 from ..data import Datasets, open_data
 from ..errors import RunError
 from ..evaluate import Judge
-from ..report import Kind, draw, views_grid
-from .results import Result, no_judgement
-from .folder import RunFolder, find_run, new_run
 from ..files import write_whole
 from ..language.source import dump
+from ..program.program import Program, compile_graph
+from ..report import Kind, draw, views_grid
 from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints
 from ..train.loop import Loop, Outcome
@@ -29,6 +26,9 @@ from ..train.precision import Precision, resolve
 from ..train.progress import Progress
 from ..train.signals import Interrupt
 from ..train.step import Step
+from .batch_size import fitted
+from .folder import RunFolder, find_run, new_run
+from .results import Result, no_judgement
 
 Report = Callable[[str], None]
 

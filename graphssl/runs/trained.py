@@ -1,26 +1,18 @@
 """Nodes with weights: fresh ones, and those of a run's last checkpoint."""
 
 from __future__ import annotations
-from collections.abc import Sequence
-from dataclasses import dataclass
+
 from pathlib import Path
+
 import torch
 from torch import nn
-from ..component import DataFacts
-from ..data import facts as data_facts
-from ..data.presence import absence
-from ..errors import GraphError, Problem, RunError, UsageError
-from ..graph import graph as graphs
-from ..graph.graph import Graph
-from ..language.source import is_packaged
-from ..language.source import load as load_source
-from ..program.program import Program, compile_graph
-from .folder import RunFolder
-from ..train.checkpoint import Checkpoints
-from ..checks.features import image_size
-from ..checks.rules.all import check as check_rules
-from ..checks.shapes import Shapes, infer
+
 from ..checks.checked import Checked, validated
+from ..errors import RunError, UsageError
+from ..graph.graph import Graph
+from ..program.program import Program, compile_graph
+from ..train.checkpoint import Checkpoints
+from .folder import RunFolder
 
 
 def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "cpu") -> Program:

@@ -8,13 +8,13 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
 
+from graphssl.checks.checked import Checked, check, load, validated
+from graphssl.checks.shapes import infer
+from graphssl.component import DataFacts
+from graphssl.errors import RunError
+from graphssl.program.cost import predict
 from graphssl.runs import batch_size
 from graphssl.runs.batch_size import fitted
-from graphssl.checks.checked import Checked, check, load, validated
-from graphssl.component import DataFacts
-from graphssl.program.cost import predict
-from graphssl.errors import RunError
-from graphssl.checks.shapes import infer
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from graphssl.errors import RunError, UsageError
-from graphssl.runs.folder import RunFolder, find_run, new_run
 from graphssl.files import write_whole
+from graphssl.runs.folder import RunFolder, find_run, new_run
 
 
 @pytest.fixture(autouse=True)

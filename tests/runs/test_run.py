@@ -16,12 +16,12 @@ from conftest import BYOL, MOCO, SIMCLR, Write
 from PIL import Image
 
 import graphssl
+from graphssl.console import say
 from graphssl.data.folder import listing
 from graphssl.errors import RunError
 from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints, load, save
 from graphssl.train.progress import Progress
-from graphssl.console import say
 
 SHORT = (("epochs: 2", "steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
 QUICK = (("epochs: 2", "steps: 1"), ("knn: {k: 5, every: 1}", "knn: null"))

@@ -11,8 +11,8 @@ from conftest import SIMCLR, Write
 
 from graphssl.checks.checked import check
 from graphssl.errors import UsageError
-from graphssl.runs.results import Result, compared, summary
 from graphssl.runs.folder import RunFolder
+from graphssl.runs.results import Result, compared, summary
 from graphssl.runs.session import _change, _portable
 from graphssl.train.loop import Outcome
 
