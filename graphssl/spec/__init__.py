@@ -1,30 +1,16 @@
-"""What each section of a graph file may hold."""
+"""What each section of a graph file may hold. This room needs no torch."""
 
 from __future__ import annotations
 
-from .file import (
-    AUTO,
-    DATA_SETS,
-    USERS,
-    AdamW,
-    Checkpoints,
-    Data,
-    Evaluate,
-    GraphFile,
-    Knn,
-    Lars,
-    LearningRate,
-    Linear,
-    Monitor,
-    Optimizer,
-    PerNode,
-    Section,
-    Sgd,
-    TermSpec,
-    Train,
-)  # fmt: skip
+from .data import AUTO, Data
+from .datasets import DATA_SETS, USERS
+from .evaluate import Evaluate, Knn, Linear, Monitor
+from .file import GraphFile, TermSpec
+from .optimizers import AdamW, Lars, Optimizer, Sgd
+from .section import Section
+from .train import CheckpointPlan, LearningRate, PerNode, Train
 
 __all__ = [
-    "AUTO", "DATA_SETS", "USERS", "AdamW", "Checkpoints", "Data", "Evaluate", "GraphFile", "Knn", "Lars",
+    "AUTO", "DATA_SETS", "USERS", "AdamW", "CheckpointPlan", "Data", "Evaluate", "GraphFile", "Knn", "Lars",
     "LearningRate", "Linear", "Monitor", "Optimizer", "PerNode", "Section", "Sgd", "TermSpec", "Train",
 ]  # fmt: skip

@@ -1,0 +1,83 @@
+"""The section `data:`: which pictures, at which size, how many at a time, and where they are kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    BeforeValidator,
+    Field,
+    NonNegativeInt,
+    PositiveInt,
+    ValidationInfo,
+    WithJsonSchema,
+    field_validator,
+    model_validator,
+)
+
+from .datasets import PICTURES, USERS, DataSet
+from .section import Section
+
+AUTO, ASSUMED = "auto", 256
+BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
+
+
+def _batch(value: Any) -> Any:
+    """`auto` as the number that stands for it; other words are told what would be right."""
+    if isinstance(value, str) and value != AUTO and not value.isdigit():
+        raise ValueError(f"'batch' is '{value}'; it should be a whole number, or {AUTO}")
+    return ASSUMED if value == AUTO else value
+
+
+class Data(Section):
+    """`data:` — on what. Images reach the graph as `batch.image`, uint8 RGB, `b 3 h w`, all of one size.
+
+    use: the data set. `digits` (scikit-learn's) is embedded; the others need `root`: the folder that holds the set, for
+    `webdataset` also the shards by a pattern (`/data/train-{000000..000146}.tar`) or an address (`s3://...`).
+    test, samples, window: of `webdataset` alone: the held-out shards, as `root`; the number of training samples, for
+    what has to know it before the set is read; how many shards are mixed at a time.
+    batch: samples in one forward pass (over all processes). `auto` is the most that fits: a run finds out, and for
+    whatever looks at the graph before it is 256.
+    size: height and width in pixels at which images are kept; default: the data set's own.
+    resident: keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` decides by size.
+    workers, decode, on_bad_image: of pictures in files. decode: where JPEGs that come through workers are decoded;
+    `auto` is the device where it has an engine for them.
+    last: `drop` the last batch of an epoch when it is short, or `keep` it.
+    """
+
+    use: DataSet = "digits"
+    batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = 256
+    root: str | None = None
+    test: str | None = None
+    samples: PositiveInt | None = None
+    window: Annotated[int, Field(ge=1, le=1_000_000)] = 16
+    download: bool = False
+    size: Annotated[int, Field(ge=4, le=4096)] | None = None
+    resident: Literal["auto", "memory", "device", "workers"] = "auto"
+    workers: NonNegativeInt | None = None
+    decode: Literal["auto", "cpu", "device"] = "auto"
+    on_bad_image: Literal["stop", "skip"] = "stop"
+    last: Literal["drop", "keep"] = "drop"
+
+    @model_validator(mode="after")
+    def _root(self) -> Data:
+        if self.use != "digits" and self.root is None:
+            raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
+        return self
+
+    @field_validator(*USERS)
+    @classmethod
+    def _of_its_set(cls, value: object, info: ValidationInfo) -> object:
+        use, key = info.data.get("use", "webdataset"), info.field_name or ""
+        whose, users = USERS[key]
+        if use not in users and value != cls.model_fields[key].default:
+            raise ValueError(f"'{key}' is for {whose}, and the data set is '{use}'")
+        return value
+
+    @field_validator("resident")
+    @classmethod
+    def _of_pictures(cls, value: str, info: ValidationInfo) -> str:
+        use = info.data.get("use", "webdataset")
+        if value == "workers" and use not in PICTURES:
+            raise ValueError(f"'resident: workers' is for pictures in files, and the data set is '{use}'")
+        return value
