@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from graphssl.api import check
 from graphssl.cli.catalogue import catalogue
-from graphssl.component import discover
+from graphssl.component import REGISTRY, discover
 from graphssl.language import yaml
 from graphssl.language.source import packaged
 from graphssl.language.validation import validate
 from graphssl.spec import Data
+from graphssl.testing import check_component
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -96,3 +98,30 @@ flow:
   wide: pool(h.layer3)
 """)
     assert check(tmp_path / "g.yaml").graph.values["h"].parts is not None
+
+
+# -- components/README.md ------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def soft(tmp_path: Path) -> Iterator[Path]:
+    """The page's example as a user's own file; nothing of it stays."""
+    (code,) = re.findall(r"```python\n(.*?)```", (ROOT / "components" / "README.md").read_text(), re.DOTALL)
+    path = tmp_path / "soft.py"
+    path.write_text(code)
+    yield path
+    REGISTRY.pop("critic.soft", None)
+
+
+def test_the_component_of_the_page_stands_in_a_graph_and_keeps_the_contract(soft: Path) -> None:
+    graph = soft.with_name("soft.yaml")
+    graph.write_text("extends: byol\ngraph: soft\ncomponents: [./soft.py]\nnodes: {critic: {use: critic.soft}}\n")
+    component = check(graph).graph.nodes["critic"].component
+    assert component.name == "critic.soft"
+    check_component(component.cls, {"temperature": 0.5})
+
+
+def test_the_page_has_every_kind_of_component() -> None:
+    page = (ROOT / "components" / "README.md").read_text()
+    folders = {p.parent.name for p in (ROOT / "components").glob("*/__init__.py")}
+    assert set(re.findall(r"^\| `(\w+)/` \|", page, re.MULTILINE)) == folders
