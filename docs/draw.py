@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphssl.checks.checked import load, validated
+from graphssl.checks.checked import validated
+from graphssl.graph.read import load
 from graphssl.language.source import packaged
 from graphssl.report import draw
 

@@ -8,11 +8,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .checks.checked import Checked, check, load
+from .checks.checked import Checked, check
 from .checks.features import feature_problem
 from .data import Batch
 from .errors import UsageError
 from .evaluate import embed as embed_batches
+from .graph.read import load
 from .runs.folder import find_run
 from .runs.results import Result
 from .runs.session import resumed, started

@@ -10,15 +10,14 @@ from ..component import DataFacts
 from ..data import facts as data_facts
 from ..data.presence import absence
 from ..errors import GraphError, Problem
-from ..graph import graph as graphs
 from ..graph.graph import Graph
+from ..graph.read import load
 from ..language.source import is_packaged
-from ..language.source import load as load_source
 from .features import image_size
 from .rules.all import check as check_rules
 from .shapes import Shapes, infer
 
-__all__ = ["Checked", "check", "load", "validated"]
+__all__ = ["Checked", "check", "validated"]
 
 
 @dataclass(frozen=True)
@@ -43,14 +42,6 @@ class Checked:
     def image_size(self, name: str) -> tuple[int, int] | None:
         """Height and width of the plain images from which a node or a value gives features, None where it cannot."""
         return image_size(self.graph, self.shapes, name)
-
-
-def load(path: str | Path, sets: Sequence[str] = ()) -> Graph:
-    """Reads a graph file (or a packaged graph by name) and wires it.
-
-    sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
-    """
-    return graphs.read(load_source(path, sets))
 
 
 def check(graph: Graph | str | Path, sets: Sequence[str] = ()) -> Checked:

@@ -14,12 +14,12 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..component import DataFacts, Sizes, Unbound, build
+from ..component import DataFacts, Sizes, Unbound
 from ..errors import GraphError, Problem
+from ..graph.build import build_node
 from ..graph.calls import Argument, Call, Slot
 from ..graph.graph import Graph
 from ..graph.nodes import Node
-from ..graph.recompute import recomputed
 from ..ports import Signature, flattened, joined, parted, tensors_of, unflattened
 from .counter import Counter
 from .failure import Failure, Input, Shape, first_line, inputs_of, match
@@ -134,7 +134,7 @@ class _Inference:
         sizes = Sizes({k: size for k, (size, _) in self.letters[node.name].items()}, self.data)
         try:
             with torch.device("meta"):
-                self.modules[node.name] = built(node, sizes, self.modules)
+                self.modules[node.name] = build_node(node, sizes, self.modules)
         except Unbound as letter:
             self.waiting[node.name] = str(letter)
         except Exception as error:
@@ -291,18 +291,4 @@ def _likeness(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any
     return call.node, call.method, tuple(kwargs), tuple((a.shape, a.stride(), a.dtype) for a in given)
 
 
-def built(node: Node, sizes: Sizes, modules: Mapping[str, nn.Module]) -> nn.Module:
-    """A node's module; `modules` are those of the nodes that its config names. Raises `Unbound`."""
-    module = build(node.component, node.config, sizes, sources(node, modules))
-    return recomputed(module) if node.every.recompute else module
-
-
-def sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:
-    """The modules that a node's config names, by field, for `component.build`."""
-    return {
-        name: modules[value] if isinstance(value := getattr(node.config, name), str) else [modules[v] for v in value]
-        for name in node.component.refs
-    }
-
-
-__all__ = ["Shape", "Shapes", "built", "infer", "match", "sources"]
+__all__ = ["Shape", "Shapes", "infer", "match"]

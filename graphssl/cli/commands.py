@@ -121,7 +121,8 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
-    from ..checks.checked import load, validated
+    from ..checks.checked import validated
+    from ..graph.read import load
     from ..runs.trained import compile
 
     checked = validated(load(graph, sets or []))

@@ -11,7 +11,7 @@ from typing import Any
 from ..checks.checked import Checked, check
 from ..component import Component, discover
 from ..errors import GraphError
-from ..graph import graph as graphs
+from ..graph.read import read
 from ..language.source import Source
 
 __all__ = ["Cell", "cells", "checked_column", "critics", "grid_text", "negatives", "objectives", "refusals"]
@@ -110,7 +110,7 @@ def checked_column(critic: str, source: str, chosen: Sequence[str]) -> Checked:
 
     It has BYOL's asymmetry, so that objectives with and without negatives have a place in it.
     """
-    return check(graphs.read(Source(_graph(critic, source, chosen), files=(Path("grid"),))))
+    return check(read(Source(_graph(critic, source, chosen), files=(Path("grid"),))))
 
 
 def _short(objective: str) -> str:

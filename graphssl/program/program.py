@@ -17,9 +17,10 @@ import networkx as nx
 import torch
 from torch import Tensor, fx, nn
 
-from ..checks.shapes import Shapes, built
+from ..checks.shapes import Shapes
 from ..component import schedules_of
 from ..errors import RunError
+from ..graph.build import build_node
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..schedule import Schedule
@@ -155,7 +156,7 @@ def build_nodes(graph: Graph, shapes: Shapes, seed: int) -> dict[str, nn.Module]
         node = graph.nodes[name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name))
-            nodes[name] = built(node, shapes.sizes[name], nodes)
+            nodes[name] = build_node(node, shapes.sizes[name], nodes)
     return {name: nodes[name] for name in graph.nodes}
 
 

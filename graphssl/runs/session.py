@@ -11,11 +11,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ..checks.checked import Checked, check, load
+from ..checks.checked import Checked, check
 from ..data import Datasets, open_data
 from ..errors import RunError
 from ..evaluate import Judge
 from ..files import write_whole
+from ..graph.read import load
 from ..language.source import dump
 from ..program.program import Program, compile_graph
 from ..report import Kind, draw, views_grid

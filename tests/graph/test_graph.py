@@ -8,14 +8,13 @@ import networkx as nx
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
 
-from graphssl.graph import graph as graphs
 from graphssl.graph.calls import Slot
 from graphssl.graph.graph import Graph
-from graphssl.language.source import load
+from graphssl.graph.read import load
 
 
 def read(write: Write, text: str, *changes: tuple[str, str]) -> Graph:
-    return graphs.read(load(write(text, *changes)))
+    return load(write(text, *changes))
 
 
 def calls(graph: Graph, node: str) -> list[dict[str, str | tuple[str, ...] | None]]:
@@ -144,7 +143,7 @@ def test_resolved_graph_has_defaults_and_reads_back(write: Write) -> None:
     resolved = graph.resolved()
     assert resolved["nodes"]["target"]["buffers"] == "own"
     assert resolved["train"]["schedule"]["shape"] == "cosine"
-    again = graphs.read(load(write(dump(resolved), name="again.yaml")))
+    again = load(write(dump(resolved), name="again.yaml"))
     assert again.resolved() == resolved
     assert again.hash() == graph.hash()
 
@@ -195,7 +194,7 @@ BROKEN = [
 @pytest.mark.parametrize(("change", "message", "hint"), [b[1:] for b in BROKEN], ids=[b[0] for b in BROKEN])
 def test_what_is_wrong_is_said(write: Write, change: tuple[str, str], message: str, hint: str) -> None:
     path = write(MOCO, change)
-    found = problems_of(lambda: graphs.read(load(path)))
+    found = problems_of(lambda: load(path))
     matching = [p for p in found if message in p and hint in p]
     assert matching, "\n".join(found)
     assert all(str(path) in p.split(":")[0] for p in found)
@@ -285,7 +284,7 @@ def test_a_name_that_is_nearly_right_is_told_wherever_it_stands(write: Write) ->
 
 def variant(write: Write, text: str, *sets: str) -> list[str]:
     write(BYOL, name="base.yaml")
-    return problems_of(lambda: graphs.read(load(write(f"extends: base.yaml\n{text}"), sets)))
+    return problems_of(lambda: load(write(f"extends: base.yaml\n{text}"), sets))
 
 
 def test_lines_left_over_from_a_removed_node_say_where_it_was_removed(write: Write, tmp_path: Path) -> None:

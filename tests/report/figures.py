@@ -10,9 +10,8 @@ from conftest import BYOL, MOCO, SIMCLR
 
 from graphssl.checks.shapes import Shapes, infer
 from graphssl.component import DataFacts
-from graphssl.graph import graph as graphs
 from graphssl.graph.graph import Graph
-from graphssl.language.source import load
+from graphssl.graph.read import load
 from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
 from graphssl.report.figure.read import read_figure
 from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
@@ -97,7 +96,7 @@ def read(folder: File, text: str, *changes: Change) -> tuple[Graph, Shapes]:
         text = text.replace(old, new)
     path = folder / "graph.yaml"
     path.write_text(text)
-    graph = graphs.read(load(path))
+    graph = load(path)
     return graph, infer(graph, DIGITS, graph.spec.data.batch)
 
 

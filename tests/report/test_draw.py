@@ -15,10 +15,9 @@ from PIL import Image
 
 from graphssl.checks.shapes import Shapes, infer
 from graphssl.component import DataFacts
-from graphssl.graph import graph as graphs
 from graphssl.graph.calls import Slot, Value
 from graphssl.graph.graph import Graph
-from graphssl.language.source import load
+from graphssl.graph.read import load
 from graphssl.report import draw
 from graphssl.report.draw import Kind
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
@@ -67,7 +66,7 @@ each_graph = pytest.mark.parametrize("name", VARIANTS)
 
 
 def read(write: Write, text: str, *changes: Change) -> tuple[Graph, Shapes]:
-    graph = graphs.read(load(write(text, *changes)))
+    graph = load(write(text, *changes))
     return graph, infer(graph, DIGITS, graph.spec.data.batch)
 
 

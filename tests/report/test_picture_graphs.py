@@ -271,9 +271,9 @@ def test_the_same_bytes_in_another_process(tmp_path: File) -> None:
     expected = [hashlib.md5(draw(graph, shapes, k)).hexdigest() for k in ("svg", "png", "html", "mermaid")]  # type: ignore[arg-type]
     code = (
         "import hashlib, sys\n"
-        "from graphssl.graph import graph as graphs\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
-        "from graphssl.checks.shapes import infer\nfrom graphssl.language.source import load\n"
-        "g = graphs.read(load(sys.argv[1]))\n"
+        "from graphssl.graph.read import load\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
+        "from graphssl.checks.shapes import infer\n"
+        "g = load(sys.argv[1])\n"
         "s = infer(g, DataFacts(samples=1500, classes=10), g.spec.data.batch)\n"
         "for k in ('svg', 'png', 'html', 'mermaid'):\n    print(hashlib.md5(draw(g, s, k)).hexdigest())\n"
     )

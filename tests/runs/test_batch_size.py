@@ -8,10 +8,11 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
 
-from graphssl.checks.checked import Checked, check, load, validated
+from graphssl.checks.checked import Checked, check, validated
 from graphssl.checks.shapes import infer
 from graphssl.component import DataFacts
 from graphssl.errors import RunError
+from graphssl.graph.read import load
 from graphssl.program.cost import predict
 from graphssl.runs import batch_size
 from graphssl.runs.batch_size import fitted
