@@ -2,31 +2,11 @@
 
 from __future__ import annotations
 
-from .pairs import PIECE, Own, Pairs, lengths, whole
-from .signature import (
-    AXES,
-    FOLDED,
-    GRID,
-    KINDS,
-    Axes,
-    Gaussian,
-    In,
-    Negatives,
-    Port,
-    PortError,
-    Scores,
-    Signature,
-    detached,
-    each_tensor,
-    flattened,
-    held,
-    joined,
-    outlasting,
-    parted,
-    signature_of,
-    tensors_of,
-    unflattened,
-)  # fmt: skip
+from .kinds import AXES, KINDS, Gaussian, In, Negatives, Scores
+from .pairs import Own, Pairs, whole
+from .pieces import PIECE, lengths
+from .signature import FOLDED, GRID, Axes, Port, PortError, Signature, signature_of
+from .values import detached, each_tensor, flattened, held, joined, outlasting, parted, tensors_of, unflattened
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port",

@@ -12,120 +12,16 @@ import inspect
 import re
 import types
 import typing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, Any, NamedTuple, Union, get_args, get_origin
+from typing import Annotated, Any, Union, get_args, get_origin
 
-import torch
-from torch import Tensor
-
-from .pairs import Own, Pairs, whole
-
-
-class _Negatives(NamedTuple):
-    entries: Tensor
-    pick: Tensor | None = None
-    mask: Tensor | Own | None = None
-    same: Tensor | None = None
-
-
-class Negatives(_Negatives):
-    """Entries that stand for other samples.
-
-    entries: `n d`, shared by the batch.
-    pick: `b m` or None; the entries drawn for each sample, as indices into `entries`. None takes all of them.
-    mask: `b n` (`b m` with `pick`) or None; True where an entry is not a negative, such as the sample's own.
-    same: as `mask`; True where an entry is a further positive, of a sample of the same class.
-
-    A mask may be given as `Own`; read by its name it is a tensor all the same.
-    """
-
-    __slots__ = ()
-
-    @property
-    def mask(self) -> Tensor | None:
-        return whole(self[2])
-
-    def scores(self, positive: Tensor, negative: Tensor | Pairs) -> Scores:
-        """Scores of the entries, of whose pairs they say what the negatives say."""
-        return Scores(positive, negative, self[2], self.same)
-
-    @classmethod
-    def __class_getitem__(cls, axes: str) -> Any:
-        return Annotated[cls, axes]
-
-
-class _Scores(NamedTuple):
-    positive: Tensor
-    negative: Tensor | Pairs | None = None
-    mask: Tensor | Own | None = None
-    same: Tensor | None = None
-
-
-class Scores(_Scores):
-    """A critic's scores: positive pairs `b`, negative pairs `b n` or None.
-
-    positive may be `b ...`: several positives of one query, such as the positions of a map, share its negatives.
-    mask: `b n` or None; True where a pair is not a negative; an objective leaves those out.
-    same: `b n` or None; True where a pair is a further positive. Only objectives that know of it use those pairs.
-
-    Negatives may be given as `Pairs` and a mask as `Own`, so that large ones take no room; read by their names they
-    are tensors all the same. An objective that needs no more than `pairs.log_sum_exp` or `pairs.total` spares
-    the memory.
-    """
-
-    __slots__ = ()
-
-    @property
-    def negative(self) -> Tensor | None:
-        return whole(self[1])
-
-    @property
-    def mask(self) -> Tensor | None:
-        return whole(self[2])
-
-    @property
-    def pairs(self) -> Pairs | None:
-        """The negatives, where they are not computed yet."""
-        return self[1] if isinstance(self[1], Pairs) else None
-
-    @property
-    def own(self) -> Own | None:
-        """The mask, where it is one entry of each sample."""
-        return self[2] if isinstance(self[2], Own) else None
-
-    @classmethod
-    def __class_getitem__(cls, axes: str | tuple[str, ...]) -> Any:
-        return Annotated[(cls, *([axes] if isinstance(axes, str) else axes))]
-
-
-class Gaussian(NamedTuple):
-    """A diagonal normal distribution: mean and log variance, both `b d`."""
-
-    mean: Tensor
-    log_variance: Tensor
-
-    @classmethod
-    def __class_getitem__(cls, axes: str) -> Any:
-        return Annotated[cls, axes]
-
-
-class In:
-    """`In["b d"]`: a tensor with these axes; short for `Annotated[Tensor, "b d"]`."""
-
-    def __class_getitem__(cls, axes: str) -> Any:
-        return Annotated[Tensor, axes]
-
-
-GRID = frozenset("rk")  # axes of positions, which a call folds into its batch where a port does not know them
-FOLDED = ("tensor", "gaussian")  # kinds with such axes
-
-KINDS: dict[type, str] = {Tensor: "tensor", Negatives: "negatives", Scores: "scores", Gaussian: "gaussian"}
-AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
-AXES: dict[str, int] = {"tensor": 1, "negatives": 1, "scores": 2, "gaussian": 1, "family": 1}
-
+from .kinds import AXES, KINDS
 
 Axes = tuple[str, ...]  # of a tensor, in order: letters, numbers, `...`
+GRID = frozenset("rk")  # axes of positions, which a call folds into its batch where a port does not know them
+FOLDED = ("tensor", "gaussian")  # kinds with such axes
+AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 
 
 @dataclass(frozen=True)
@@ -224,71 +120,3 @@ def _port(method: Callable[..., Any], name: str, hint: Any, optional: bool) -> P
                 "axes are words, numbers and at most one '...', with blanks between them"
             )
     return Port(name, kind, axes, optional, family)
-
-
-def tensors_of(value: Any) -> list[Tensor]:
-    """The tensors with axes of a value, one for each entry of its port's `axes`."""
-    if isinstance(value, Tensor):
-        return [value]
-    if isinstance(value, Negatives):
-        return [value.entries]
-    if isinstance(value, Scores):
-        return [t for t in (value.positive, value.negative) if t is not None]
-    if isinstance(value, Gaussian):
-        return [value.mean]
-    raise AssertionError(f"not a value of the flow: {type(value)}")
-
-
-def each_tensor(function: Callable[[Tensor], Tensor], value: Any) -> Any:
-    """The value with the function done to each of its tensors."""
-    if isinstance(value, Tensor):
-        return function(value)
-    if isinstance(value, tuple):
-        return type(value)(*(each_tensor(function, member) for member in value))
-    return value
-
-
-def detached(value: Any) -> Any:
-    """The value without its gradient."""
-    return each_tensor(Tensor.detach, value)
-
-
-def held(value: Any) -> Any:
-    """The value with all of its tensors computed, so that it outlives what they are computed from."""
-    if isinstance(value, Negatives | Scores):
-        return type(value)(*(whole(member) for member in value))  # type: ignore[arg-type]  # None stays None
-    return value
-
-
-def outlasting(scores: Scores) -> Scores:
-    """The scores as they may wait for the optimizer's step: computed where it may change the entries."""
-    return held(scores) if scores.pairs is not None and scores.pairs.entries.requires_grad else scores
-
-
-def joined(values: Sequence[Any]) -> Any:
-    """Values of several batches as one, along the batch."""
-    first = values[0]
-    if isinstance(first, Tensor):
-        return torch.cat(list(values))
-    members = zip(*map(held, values), strict=True)
-    return type(first)(*(None if parts[0] is None else torch.cat(parts) for parts in members))
-
-
-def parted(value: Any, count: int) -> list[Any]:
-    """A value of several batches, each by itself: the reverse of `joined`."""
-    if isinstance(value, Tensor):
-        return list(value.chunk(count))
-    parts = [[None] * count if v is None else v.chunk(count) for v in value]
-    return [type(value)(*members) for members in zip(*parts, strict=True)]
-
-
-def flattened(value: Any, grid: int) -> Any:
-    """A value with so many axes of positions folded into its batch."""
-    return each_tensor(lambda tensor: tensor.flatten(0, grid), value)
-
-
-def unflattened(value: Any, sizes: tuple[int, ...]) -> Any:
-    """The reverse of `flattened`, of one value or of several views; sizes: of the batch (or -1) and the positions."""
-    if type(value) is tuple:
-        return tuple(unflattened(view, sizes) for view in value)
-    return each_tensor(lambda tensor: tensor.unflatten(0, sizes), value)

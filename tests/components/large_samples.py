@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from graphssl.component import DataFacts, Sizes, build
 from graphssl.components.critic import picked
 from graphssl.components.negatives import MemoryBank
-from graphssl.ports import pairs
+from graphssl.ports import pieces
 
 D = 6
 BY_PIECES: dict[str, dict[str, Any]] = {
@@ -49,7 +49,7 @@ def bank(samples: int, d: int = D, **config: Any) -> MemoryBank:
 
 def small(monkeypatch: pytest.MonkeyPatch, size: int = 240) -> None:
     """Pieces of so few bytes that scores of the tests are large."""
-    monkeypatch.setattr(pairs, "PIECE", size)
+    monkeypatch.setattr(pieces, "PIECE", size)
     monkeypatch.setattr(picked, "PIECE", size)
 
 

@@ -21,7 +21,7 @@ from graphssl.component import build
 from graphssl.components.critic import Bilinear, Clip, Cosine, Dot, Euclidean, Separable, picked
 from graphssl.components.negatives import InBatch
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Own, detached, pairs
+from graphssl.ports import Negatives, Own, detached, pieces
 from graphssl.program.program import Program, compile_graph
 
 AT_ONCE = ("supcon", "triplet", "f_divergence")
@@ -240,7 +240,7 @@ def test_negatives_of_other_samples_are_refused_however_many(b: int, monkeypatch
 def test_picked_scores_are_those_of_the_formula(
     n: int, cls: Critic, size: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:  # fmt: skip
-    for module in (pairs, picked):
+    for module in (pieces, picked):
         monkeypatch.setattr(module, "PIECE", size)
     monkeypatch.setattr(picked, "LEAST", 2)
     query, key, entries = values(n=n, entries_learn=False)

@@ -17,7 +17,7 @@ from graphssl.component import Sizes, build
 from graphssl.components.critic import Clip, Cosine, Dot, picked
 from graphssl.components.negatives import Queue
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Pairs, detached, pairs
+from graphssl.ports import Negatives, Pairs, detached, pieces
 
 
 def test_the_measure_sees_a_copy_and_what_is_kept() -> None:
@@ -71,7 +71,7 @@ def test_looking_for_the_nearest_of_a_million_entries_holds_neither(monkeypatch:
 def test_by_default_scores_of_more_than_16_mebibytes_are_left_uncomputed() -> None:
     store, scorer = bank(N, d=8, sample=None), critic(Cosine, torch.float32, d=8)
     query = torch.randn(B, 8)
-    assert pairs.PIECE == picked.PIECE == 16 * 2**20 < B * N * 4
+    assert pieces.PIECE == picked.PIECE == 16 * 2**20 < B * N * 4
     assert isinstance(scorer(query, query, store(torch.arange(B))).pairs, Pairs)
     assert scorer(query[:4], query[:4], store(torch.arange(4))).pairs is None
 
@@ -167,7 +167,7 @@ def test_on_a_gpu_a_step_over_a_million_entries_holds_a_piece() -> None:
     torch.cuda.reset_peak_memory_stats()
     before = torch.cuda.memory_allocated()
     loss_of(scorer(query, query.detach(), store(index))).backward()
-    assert torch.cuda.max_memory_allocated() - before < 16 * pairs.PIECE < 256 * N * 4 // 3
+    assert torch.cuda.max_memory_allocated() - before < 16 * pieces.PIECE < 256 * N * 4 // 3
     assert query.grad is not None
     exact = query.detach().double().requires_grad_()
     unit = nn.functional.normalize(exact, dim=1)

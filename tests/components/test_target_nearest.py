@@ -9,7 +9,7 @@ from torch import Tensor
 from graphssl.component import Sizes, build
 from graphssl.components.negatives import InBatch, Queue
 from graphssl.components.target import Nearest
-from graphssl.ports import Negatives, Own, pairs
+from graphssl.ports import Negatives, Own, pieces
 
 
 def values(b: int = 5, n: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -100,7 +100,7 @@ def test_half_precision_keys_among_float32_entries(dtype: torch.dtype) -> None:
 @pytest.mark.parametrize("large", [False, True])
 def test_a_support_for_other_samples_is_refused(rows: int, large: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if large:
-        monkeypatch.setattr(pairs, "PIECE", 1)
+        monkeypatch.setattr(pieces, "PIECE", 1)
     key, entries = values()
     for mask in (torch.zeros(rows, 9, dtype=torch.bool), Own(torch.arange(rows), 9)):
         with pytest.raises(ValueError, match=f"made for {rows} samples, and there are 5 queries"):

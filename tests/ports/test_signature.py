@@ -6,22 +6,9 @@ from collections.abc import Callable
 from typing import Annotated, Any, NamedTuple, Optional, Union
 
 import pytest
-import torch
 from torch import Tensor, nn
 
-from graphssl.ports import (
-    AXES,
-    KINDS,
-    Gaussian,
-    In,
-    Negatives,
-    Port,
-    PortError,
-    Scores,
-    Signature,
-    signature_of,
-    tensors_of,
-)
+from graphssl.ports import AXES, KINDS, Gaussian, In, Negatives, Port, PortError, Scores, Signature, signature_of
 
 
 class Parts(NamedTuple):
@@ -264,22 +251,3 @@ def test_annotations_that_are_no_ports(annotation: Any, message: str) -> None:
 def test_a_name_that_is_not_known_is_not_swallowed() -> None:
     with pytest.raises(NameError, match="Nowhere"):
         port("Nowhere")
-
-
-# -- values ------------------------------------------------------------------------------------------------------
-
-
-def test_the_tensors_of_each_kind_are_those_with_axes() -> None:
-    a, b = torch.zeros(2), torch.ones(2, 3)
-    mask = torch.zeros(2, 3, dtype=torch.bool)
-    assert [id(t) for t in tensors_of(a)] == [id(a)]
-    assert [id(t) for t in tensors_of(Negatives(b, mask=mask))] == [id(b)]
-    assert [id(t) for t in tensors_of(Scores(a, b, mask))] == [id(a), id(b)]
-    assert [id(t) for t in tensors_of(Scores(a))] == [id(a)]
-    assert [id(t) for t in tensors_of(Gaussian(b, a))] == [id(b)]
-
-
-@pytest.mark.parametrize("value", [None, 1.0, (torch.zeros(1),), [torch.zeros(1)]])
-def test_other_values_do_not_flow(value: Any) -> None:
-    with pytest.raises(AssertionError, match="not a value of the flow"):
-        tensors_of(value)

@@ -21,7 +21,7 @@ from graphssl.components.augment import base
 from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.ports import pairs
+from graphssl.ports import pairs, pieces
 from graphssl.program.program import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import NonFiniteError, Step, _revocable
@@ -339,7 +339,7 @@ def test_compiled_updates_take_scores_that_are_not_computed(monkeypatch: pytest.
     step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
     commit: Any = torch.compile(step._functions["commit"], fullgraph=True, dynamic=False, backend="eager")
     step._functions["commit"] = commit
-    monkeypatch.setattr(pairs, "PIECE", 2**12)
+    monkeypatch.setattr(pieces, "PIECE", 2**12)
     monkeypatch.setattr(pairs.Pairs, "whole", lambda _: pytest.fail("all pairs are computed"))
     for number in range(2):
         step(number, [batch(seed=number)])
