@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from graphssl.api import check
-from graphssl.cli.catalogue import catalogue
+from graphssl.cli.components import components_page
 from graphssl.component import REGISTRY, discover
 from graphssl.language import yaml
 from graphssl.language.source import packaged
@@ -24,11 +24,13 @@ METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 
 
 def test_the_page_of_components_is_current() -> None:
-    assert (DOCS / "components.md").read_text() == catalogue(), "graphssl components --markdown > docs/components.md"
+    assert (DOCS / "components.md").read_text() == components_page(), (
+        "graphssl components --markdown > docs/components.md"
+    )
 
 
 def test_the_page_has_every_component_and_its_config() -> None:
-    page = catalogue()
+    page = components_page()
     ours = [c for c in discover().values() if c.cls.__module__.startswith("graphssl.components")]
     assert len(ours) > 60
     for entry in ours:
@@ -41,7 +43,7 @@ def test_the_page_has_every_component_and_its_config() -> None:
 
 
 def test_links_of_the_contents_lead_somewhere() -> None:
-    page = catalogue()
+    page = components_page()
     anchors = {re.sub(r"[^\w-]", "", h.lower()) for h in re.findall(r"^### (.+)$", page, re.MULTILINE)}
     assert set(re.findall(r"\]\(#([^)]+)\)", page)) == anchors
 

@@ -1,7 +1,7 @@
-"""The command line. Nothing slow is imported before a command needs it."""
+"""The command line: the commands, and what they print. Nothing slow is imported before a command needs it."""
 
 from __future__ import annotations
 
-from .commands import app, main
+from .entry import main
 
-__all__ = ["app", "main"]
+__all__ = ["main"]

@@ -1,10 +1,8 @@
-"""The command line: a thin layer on `graphssl.api`. Nothing slow is imported before a command needs it."""
+"""The commands and their options, a function each."""
 
 from __future__ import annotations
 
-import atexit
 import gc
-import logging
 import os
 import re
 import shlex
@@ -16,12 +14,12 @@ import typer
 from typer.core import TyperCommand
 
 from ..console import say
-from ..errors import GraphError, Problem, RunError, UsageError, suggest
+from ..errors import GraphError, Problem, UsageError, suggest
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
 
-DONE, FAILED, WRONG, INTERRUPTED = 0, 1, 2, 130
+INTERRUPTED = 130  # the exit code of a run that was asked to stop
 
 app = typer.Typer(
     name="graphssl",
@@ -171,11 +169,11 @@ def components(
         typer.echo(grid_text())
         return
     if markdown:
-        from .catalogue import catalogue
+        from .components import components_page
 
-        typer.echo(catalogue(), nl=False)
+        typer.echo(components_page(), nl=False)
         return
-    from .describe import component_text, components_text
+    from .components import component_text, components_text
 
     try:
         typer.echo(component_text(name) if name else components_text())
@@ -232,7 +230,7 @@ def compare(
 ) -> None:
     """Say in what runs differ, and how they did."""
     from ..runs.results import compared
-    from .describe import comparison_text
+    from .comparison import comparison_text
 
     typer.echo(comparison_text(compared(runs)))
 
@@ -289,61 +287,6 @@ def _collect_garbage() -> None:
     gc.enable()
 
 
-class _Said(logging.Handler):
-    """What is imported for a graph is said on stderr, before it is."""
-
-    def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage(), err=True)
-
-
-def _say_imports() -> None:
-    log = logging.getLogger("graphssl.graph.plugins")
-    log.setLevel(logging.INFO)
-    log.handlers = [_Said()]
-
-
 def _warn(warnings: tuple[Problem, ...]) -> None:
     for warning in warnings:
         say(warning.render(), err=True)
-
-
-def main() -> None:
-    """The entry point: every error that a user can cause becomes one message and an exit code."""
-    gc.disable()  # a fifth of the time that torch takes to import
-    atexit.register(gc.freeze)  # as a process ends, Python would look through all of it for garbage: half a second
-    _say_imports()
-    try:
-        app(standalone_mode=True)
-    except GraphError as error:
-        count = sum(p.severity == "error" for p in error.problems)
-        _fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
-    except UsageError as error:
-        _fail(f"graphssl: {error}", WRONG)
-    except RunError as error:
-        _fail(f"graphssl: {error}", FAILED)
-    except KeyboardInterrupt:
-        _fail("interrupted", INTERRUPTED)
-    except Exception as error:
-        if isinstance(error, OSError) and error.filename is None and not _output_is_taken():
-            _fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
-        if os.environ.get("GRAPHSSL_TRACEBACK"):
-            raise
-        reason = f"{type(error).__name__}: {error}"
-        _fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
-    finally:
-        gc.enable()
-
-
-def _output_is_taken() -> bool:
-    """Whether stdout takes a line more; if not, it points nowhere from then on, and the last flush does not fail."""
-    try:
-        typer.echo()
-    except OSError:
-        say("")
-        return False
-    return True
-
-
-def _fail(message: str, code: int) -> None:
-    say(message, err=True)
-    sys.exit(code)

@@ -14,7 +14,8 @@ import torch
 from conftest import BYOL, MOCO, SIMCLR
 from PIL import Image
 
-from graphssl.cli import app, main
+from graphssl.cli import main
+from graphssl.cli.commands import app
 from graphssl.language.source import load, packaged
 
 SHORT = ("epochs: 2", "steps: 4, log_every: 2")

@@ -1,0 +1,75 @@
+"""The entry point: a command is run, and every error that a user can cause becomes one message and an exit code."""
+
+from __future__ import annotations
+
+import atexit
+import gc
+import logging
+import os
+import sys
+
+import typer
+
+from ..console import say
+from ..errors import GraphError, RunError, UsageError
+from .commands import INTERRUPTED, app
+
+__all__ = ["main"]
+
+FAILED, WRONG = 1, 2  # exit codes: of what could not be done, of a wrong graph or argument
+
+
+def main() -> None:
+    """Runs the command that is in `sys.argv`, and ends the process with its exit code."""
+    gc.disable()  # a fifth of the time that torch takes to import
+    atexit.register(gc.freeze)  # as a process ends, Python would look through all of it for garbage: half a second
+    say_what_is_logged()
+    try:
+        app(standalone_mode=True)
+    except GraphError as error:
+        count = sum(p.severity == "error" for p in error.problems)
+        fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
+    except UsageError as error:
+        fail(f"graphssl: {error}", WRONG)
+    except RunError as error:
+        fail(f"graphssl: {error}", FAILED)
+    except KeyboardInterrupt:
+        fail("interrupted", INTERRUPTED)
+    except Exception as error:
+        if isinstance(error, OSError) and error.filename is None and not output_is_taken():
+            fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
+        if os.environ.get("GRAPHSSL_TRACEBACK"):
+            raise
+        reason = f"{type(error).__name__}: {error}"
+        fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
+    finally:
+        gc.enable()
+
+
+class Said(logging.Handler):
+    """Says on stderr what is logged, such as what is imported for a graph, before it is."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        say(record.getMessage(), err=True)
+
+
+def say_what_is_logged() -> None:
+    """From here on what any room logs is said."""
+    log = logging.getLogger(__name__.partition(".")[0])
+    log.setLevel(logging.INFO)
+    log.handlers = [Said()]
+
+
+def output_is_taken() -> bool:
+    """Whether stdout takes a line more; if not, it points nowhere from then on, and the last flush does not fail."""
+    try:
+        typer.echo()
+    except OSError:
+        say("")
+        return False
+    return True
+
+
+def fail(message: str, code: int) -> None:
+    say(message, err=True)
+    sys.exit(code)

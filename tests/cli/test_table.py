@@ -1,0 +1,9 @@
+"""Rows of words in columns."""
+
+from __future__ import annotations
+
+from graphssl.cli.table import table
+
+
+def test_columns_are_as_wide_as_their_longest_cell_and_lines_end_where_their_words_do() -> None:
+    assert table([["a", "b", "c"], ["long", "", ""], ["", "longer", "x"]]) == "a     b       c\nlong\n      longer  x"
