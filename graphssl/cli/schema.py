@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..component import discover
-from ..graph.nodes import Every
+from ..graph.nodes import CommonKeys
 from ..spec import GraphFile
 
 
@@ -14,14 +14,14 @@ def graph_schema() -> dict[str, Any]:
     schema = GraphFile.model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
     nodes: list[Any] = []
-    every = Every.model_json_schema()["properties"]
+    common = CommonKeys.model_json_schema()["properties"]
     for name, component in sorted(discover().items()):
         config = component.config.model_json_schema(by_alias=True)
         prefix = name.replace(".", "_")
         for key, definition in config.pop("$defs", {}).items():
             definitions[f"{prefix}_{key}"] = _renamed(definition, prefix)
         config = _renamed(config, prefix)
-        config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **every}
+        config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **common}
         config["description"] = component.summary
         definitions[prefix] = config
         nodes.append({"$ref": f"#/$defs/{prefix}", "required": ["use"]})

@@ -15,7 +15,7 @@ from .recompute import recomputed
 def build_node(node: Node, sizes: Sizes, modules: Mapping[str, nn.Module]) -> nn.Module:
     """A node's module; `modules` are those of the nodes that its config names. Raises `Unbound`."""
     module = build(node.component, node.config, sizes, _sources(node, modules))
-    return recomputed(module) if node.every.recompute else module
+    return recomputed(module) if node.common_keys.recompute else module
 
 
 def _sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, Span
-from ..ports import FOLDED, Port
+from ..ports import FOLDED, Axes, Port
 
 Tag = tuple[object, ...]
-Axes = tuple[tuple[str, ...], ...]
+PortAxes = tuple[Axes, ...]  # of a port or what it is given, an entry for each tensor of the kind
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Slot:
     id: int
     name: str
     kind: str
-    axes: Axes
+    axes: PortAxes
     node: str
     output: str
     view: int | None
@@ -115,18 +115,24 @@ class Value:
         return f"{len(self)} views ({what})" if self.family else what
 
 
-class Tape:
+class CallList:
     """The calls made so far, in order, and the problems met on the way."""
 
     def __init__(self, problems: list[Problem]) -> None:
         self.problems = problems
-        self.calls: list[Call] = []
+        self._calls: list[Call] = []
         self.section, self.line = "flow", ""
         self._slots = 0
         self._names: set[str] = set()
 
+    def __iter__(self) -> Iterator[Call]:
+        return iter(self._calls)
+
+    def __len__(self) -> int:
+        return len(self._calls)
+
     def slot(
-        self, name: str, kind: str, axes: Axes, node: str, output: str = "", view: int | None = None,
+        self, name: str, kind: str, axes: PortAxes, node: str, output: str = "", view: int | None = None,
         span: Span | None = None,
     ) -> Slot:  # fmt: skip
         """A new slot; its name is made unique."""
@@ -143,5 +149,5 @@ class Tape:
         fold: int = 1, draws: bool = False, grid: int = 0,
     ) -> None:  # fmt: skip
         """Appends a call to the section and line that are being read."""
-        call = Call(len(self.calls), node, method, args, outputs, span, self.section, self.line, fold, draws, grid)
-        self.calls.append(call)
+        call = Call(len(self), node, method, args, outputs, span, self.section, self.line, fold, draws, grid)
+        self._calls.append(call)

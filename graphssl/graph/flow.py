@@ -29,7 +29,7 @@ def read_flow(sections: Sections, source: Source, wiring: Wiring) -> None:
     for line in lines:
         for name, span in line.names:
             if reason := _refusal(name, line, owner, wiring):
-                wiring.tape.problems.append(Problem(reason, span))
+                wiring.calls.problems.append(Problem(reason, span))
                 wiring.refused.add(name)
             owner.setdefault(name, line)
     broken = [name.strip() for key in sections.values for name in key.split(",")]
@@ -61,7 +61,7 @@ def _flow_line(key: str, text: str, source: Source, wiring: Wiring) -> Line | No
         names = e.parse_names(key, at)
         expression = e.parse(text, source.at(("flow", key)))
     except GraphError as error:
-        wiring.tape.problems.extend(error.problems)
+        wiring.calls.problems.extend(error.problems)
     return Line(key, tuple(names), expression) if names else None
 
 
@@ -80,7 +80,7 @@ def _in_order(lines: list[Line], owner: Mapping[str, Line], wiring: Wiring) -> l
             keys = [lines[i].key for i in ring]
             message = f"a value cannot depend on itself: {' -> '.join([*keys, keys[0]])}"
             hint = "what a step carries over to the next is a state: a target, a queue or a bank, written in update:"
-            wiring.tape.problems.append(Problem(message, lines[ring[0]].names[0][1], hint))
+            wiring.calls.problems.append(Problem(message, lines[ring[0]].names[0][1], hint))
             graph.remove_nodes_from(group)
     return [lines[i] for i in nx.lexicographical_topological_sort(graph)]
 
@@ -109,7 +109,7 @@ def _assign(line: Line, value: Value | None, wiring: Wiring) -> None:
         count = f"one {what}" if len(pieces) == 1 else f"{len(pieces)} {what}s"
         message = f"{len(line.names)} names for {count}"
         hint = f"it gives {value.describe()}" if value.parts is not None else None
-        wiring.tape.problems.append(Problem(message, line.names[0][1], hint))
+        wiring.calls.problems.append(Problem(message, line.names[0][1], hint))
         wiring.refused |= {name for name, _ in line.names}
         return
     for (name, _), piece in zip(line.names, pieces, strict=True):

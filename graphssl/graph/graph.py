@@ -42,7 +42,7 @@ class Graph:
     calls: tuple[Call, ...]
     terms: tuple[Term, ...]
     batch: Mapping[str, Slot]
-    read: frozenset[str]
+    used: frozenset[str]
 
     @property
     def name(self) -> str:
@@ -66,7 +66,7 @@ class Graph:
             name: {
                 "use": node.component.name,
                 **node.config.model_dump(mode="json", by_alias=True),
-                **node.every.model_dump(mode="json", exclude_defaults=True),
+                **node.common_keys.model_dump(mode="json", exclude_defaults=True),
             }
             for name, node in self.nodes.items()
         }

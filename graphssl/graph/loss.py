@@ -16,9 +16,9 @@ from .wiring import Wiring
 
 
 def read_loss(spec: GraphFile, source: Source, wiring: Wiring) -> list[Term]:
-    if not spec.loss and not wiring.tape.problems:
+    if not spec.loss and not wiring.calls.problems:
         at = source.at(("loss",), key=True)
-        wiring.tape.problems.append(Problem("there is no loss term", at, f"as in {EXAMPLES['loss']}"))
+        wiring.calls.problems.append(Problem("there is no loss term", at, f"as in {EXAMPLES['loss']}"))
     terms = (_read_term(name, entry, source, wiring) for name, entry in spec.loss.items())
     return [term for term in terms if term is not None]
 
@@ -26,17 +26,17 @@ def read_loss(spec: GraphFile, source: Source, wiring: Wiring) -> list[Term]:
 def _read_term(name: str, entry: str | TermSpec, source: Source, wiring: Wiring) -> Term | None:
     path: Path = ("loss", name)
     if reason := name_problem(name, "loss term"):
-        wiring.tape.problems.append(Problem(reason, source.at(path, key=True)))
+        wiring.calls.problems.append(Problem(reason, source.at(path, key=True)))
         return None
     text, weight = (entry.value, entry.weight) if isinstance(entry, TermSpec) else (entry, 1.0)
     if _is_off(weight):
         message = f"a weight of 0 takes '{name}' out of the loss"
-        wiring.tape.problems.append(Problem(message, source.at((*path, "weight")), e.TAKE_OUT))
+        wiring.calls.problems.append(Problem(message, source.at((*path, "weight")), e.TAKE_OUT))
     at = source.at((*path, "value") if isinstance(entry, TermSpec) else path)
     try:
         factor, expression = e.parse_term(text, at)
     except GraphError as error:
-        wiring.tape.problems.extend(error.problems)
+        wiring.calls.problems.extend(error.problems)
         return None
     value = wiring.line("loss", name, expression)
     if value is None or not _is_number(value, at, wiring):
@@ -56,6 +56,6 @@ def _is_number(value: Value, at: Span, wiring: Wiring) -> bool:
     if wrong or not value.slots:
         got = f"{wrong[0].kind} from {wrong[0]}" if wrong else "nothing"
         message = f"a loss term is one number, but this is {got}"
-        wiring.tape.problems.append(Problem(message, at, "an objective gives one: objective(critic(query, key))"))
+        wiring.calls.problems.append(Problem(message, at, "an objective gives one: objective(critic(query, key))"))
         return False
     return True

@@ -22,7 +22,7 @@ RESERVED = {"batch", "stopgrad", "views", "self"}
 TAKEN = frozenset(dir(fx.GraphModule(nn.Module(), fx.Graph())))  # nodes become attributes of such a module
 
 
-class Every(NodeConfig):
+class CommonKeys(NodeConfig):
     """The keys of every node, whatever its component."""
 
     recompute: bool = Field(
@@ -30,8 +30,8 @@ class Every(NodeConfig):
     )
 
 
-EVERY = tuple(Every.model_fields)
-Draft = tuple[Component, NodeConfig, Every]
+COMMON_KEYS = tuple(CommonKeys.model_fields)
+Draft = tuple[Component, NodeConfig, CommonKeys]
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Node:
     forward: Signature
     span: Span | None
     use_span: Span | None
-    every: Every
+    common_keys: CommonKeys
 
     def refs(self) -> list[str]:
         """The nodes that the config names."""
@@ -109,14 +109,14 @@ def _read(
         return None
     component = REGISTRY[use]
     entry = {**dict.fromkeys(_nulls(name, component, source)), **entry}
-    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *EVERY)})
-    every, more = validate(Every, {k: v for k, v in entry.items() if k in EVERY})
+    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *COMMON_KEYS)})
+    common, more = validate(CommonKeys, {k: v for k, v in entry.items() if k in COMMON_KEYS})
     for at, message, advice in (*wrong, *more):
         key = message.startswith("no key")
-        meant = suggest(str(at[-1]), EVERY).text if key and len(at) == 1 else None
+        meant = suggest(str(at[-1]), COMMON_KEYS).text if key and len(at) == 1 else None
         advice = meant if meant and meant.startswith("did you mean") else advice
         problems.append(Problem(f"{use}: {message}", source.at((*path, *at), key), advice))
-    return (component, config, every) if config is not None and every is not None else None
+    return (component, config, common) if config is not None and common is not None else None
 
 
 def _nulls(name: str, component: Component, source: Source) -> Iterator[str]:
@@ -170,7 +170,7 @@ def _node(
     name: str,
     component: Component,
     config: NodeConfig,
-    every: Every,
+    common: CommonKeys,
     nodes: Mapping[str, Node | None],
     source: Source,
     problems: list[Problem],
@@ -189,4 +189,4 @@ def _node(
         at = source.at((*path, *component.refs[:1]))
         problems.append(Problem(f"'{name}' ({component.name}): {error}", at))
         return None
-    return Node(name, component, config, ports, source.at(path, True), source.at((*path, "use")), every)
+    return Node(name, component, config, ports, source.at(path, True), source.at((*path, "use")), common)

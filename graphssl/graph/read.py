@@ -10,7 +10,7 @@ from ..language.sections import read_sections
 from ..language.source import Source
 from ..language.source import load as load_source
 from ..spec import GraphFile
-from .calls import Tape
+from .calls import CallList
 from .flow import read_flow
 from .graph import Graph
 from .loss import read_loss
@@ -32,8 +32,8 @@ def read(source: Source) -> Graph:
     nodes = read_nodes(spec.nodes, source, problems, broken=sections.nodes, incomplete=incomplete)
     if {"nodes", "flow"} & sections.lacking:  # every name would be unknown
         raise GraphError(problems)
-    tape = Tape(problems)
-    wiring = Wiring(nodes, tape, source, refused={name for name in spec.nodes if name_problem(name, "node")})
+    calls = CallList(problems)
+    wiring = Wiring(nodes, calls, source, refused={name for name in spec.nodes if name_problem(name, "node")})
     read_flow(sections, source, wiring)
     terms = read_loss(spec, source, wiring)
     read_updates(spec, source, wiring)
@@ -44,7 +44,7 @@ def read(source: Source) -> Graph:
         raise GraphError(problems)
     values = {k: v for k, v in wiring.values.items() if v is not None}
     known = {k: n for k, n in nodes.items() if n is not None}
-    return Graph(spec, source, known, values, tuple(tape.calls), tuple(terms), wiring.batch, frozenset(wiring.read))
+    return Graph(spec, source, known, values, tuple(calls), tuple(terms), wiring.batch, frozenset(wiring.used))
 
 
 def _check_names(spec: GraphFile, source: Source, wiring: Wiring) -> None:

@@ -16,7 +16,7 @@ def read_updates(spec: GraphFile, source: Source, wiring: Wiring) -> None:
         try:
             call = e.parse(text, at)
         except GraphError as error:
-            wiring.tape.problems.extend(error.problems)
+            wiring.calls.problems.extend(error.problems)
             continue
         if name not in wiring.nodes:
             _leftover_update(name, at_key, wiring)
@@ -24,7 +24,7 @@ def read_updates(spec: GraphFile, source: Source, wiring: Wiring) -> None:
         node = wiring.nodes[name]
         problem = _update_problem(node, call, at_key, at) if node is not None else None
         if problem:
-            wiring.tape.problems.append(problem)
+            wiring.calls.problems.append(problem)
         elif node is not None and isinstance(call, e.Call):
             wiring.update(node, call)
 
@@ -59,4 +59,4 @@ def note_missing_updates(source: Source, wiring: Wiring) -> None:
             usage = [f"{k}({', '.join(p.name for p in s.inputs)})" for k, s in node.component.updates.items()]
             message = f"the state of '{name}' ({node.component.name}) is never written"
             hint = f"in update: write {name}: {' or '.join(usage)}"
-            wiring.tape.problems.append(Problem(message, node.span, hint))
+            wiring.calls.problems.append(Problem(message, node.span, hint))

@@ -8,10 +8,8 @@ from dataclasses import dataclass
 
 from ..errors import Problem, Span
 from ..language import expressions as e
-from ..ports import FOLDED, GRID, Port, Signature
-from .calls import Argument, Slot, Tag, Tape, Value
-
-Axes = tuple[str, ...]
+from ..ports import FOLDED, GRID, Axes, Port, Signature
+from .calls import Argument, CallList, Slot, Tag, Value
 
 
 def positions(port: Axes, given: Axes) -> Axes:
@@ -37,7 +35,7 @@ class Expansion:
     lengths: the number of views in each family that the component gives, by output.
     """
 
-    tape: Tape
+    calls: CallList
     node: str
     method: str
     ports: Signature
@@ -53,7 +51,7 @@ class Expansion:
         self.grid: Axes = ()
 
     def make(self, name: str) -> Value | None:
-        """Adds the calls to the tape; results are named after `name`. None when something is wrong."""
+        """Adds the calls to the list; results are named after `name`. None when something is wrong."""
         if not self._on_a_grid():
             return None
         if self.views == "fold":
@@ -130,7 +128,7 @@ class Expansion:
 
     def _emit(self, name: str, args: Mapping[str, Argument]) -> dict[str, Value]:
         """One call; its outputs by name. The views of family outputs are numbered on over all outputs."""
-        here = len(self.tape.calls)
+        here = len(self.calls)
         number = itertools.count()
         outputs = {}
         for port in self.ports.outputs:
@@ -193,15 +191,15 @@ class Expansion:
         axes = port.axes
         if self.grid and port.kind in FOLDED and axes[0][:1] == ("b",):
             axes = (("b", *self.grid, *axes[0][1:]),)
-        return self.tape.slot(name, port.kind, axes, self.node, port.name, view, self.call.span)
+        return self.calls.slot(name, port.kind, axes, self.node, port.name, view, self.call.span)
 
     def _add(self, args: Mapping[str, Argument], outputs: Mapping[str, Value], fold: int) -> None:
         slots = tuple(s for value in outputs.values() for s in value.slots)
-        self.tape.add(self.node, self.method, args, slots, self.call.span, fold, self.ports.draws, len(self.grid))
+        self.calls.add(self.node, self.method, args, slots, self.call.span, fold, self.ports.draws, len(self.grid))
 
     def _option(self, name: str) -> str:
         return self.call.options[name][0] if name in self.call.options else ""
 
     def _problem(self, message: str, option: str = "", hint: str | None = None) -> None:
         span: Span = self.call.options[option][1] if option in self.call.options else self.call.span
-        self.tape.problems.append(Problem(message, span, hint))
+        self.calls.problems.append(Problem(message, span, hint))

@@ -13,7 +13,7 @@ from ..errors import Problem, Span, suggest
 from ..language import expressions as e
 from ..language.source import Source
 from ..ports import Port, Signature
-from .calls import Slot, Tape, Value
+from .calls import CallList, Slot, Value
 from .nodes import Node
 from .views import Expansion
 
@@ -30,18 +30,18 @@ KIND_HINTS = {
 
 @dataclass
 class Wiring:
-    """Reads lines onto a tape. `values` are the names of the flow so far, None for one in error.
+    """Reads lines into a list of calls. `values` are the names of the flow so far, None for one in error.
 
     refused: names that nodes or values were given and may not have; a name that nobody knows may stand for one.
     misplaced: nodes whose update is called outside of `update:`.
     """
 
     nodes: Mapping[str, Node | None]
-    tape: Tape
+    calls: CallList
     source: Source = field(default_factory=Source)
     values: dict[str, Value | None] = field(default_factory=dict)
     batch: dict[str, Slot] = field(default_factory=dict)
-    read: set[str] = field(default_factory=set)
+    used: set[str] = field(default_factory=set)
     called: set[str] = field(default_factory=set)
     refused: set[str] = field(default_factory=set)
     misplaced: set[str] = field(default_factory=set)
@@ -49,12 +49,12 @@ class Wiring:
 
     def line(self, section: str, name: str, expression: e.Expr) -> Value | None:
         """The value of one line of `flow:` or `loss:`, which the line calls `name`."""
-        self.tape.section, self.tape.line = section, name
+        self.calls.section, self.calls.line = section, name
         return self._value(expression, name)
 
     def update(self, node: Node, call: e.Call) -> None:
         """One line of `update:`: a call of an update method of a stateful node."""
-        self.tape.section, self.tape.line = "update", node.name
+        self.calls.section, self.calls.line = "update", node.name
         self._invoke(node, call.node, node.component.updates[call.node], call, node.name)
 
     # -- expressions ---------------------------------------------------------------------------------------
@@ -78,7 +78,7 @@ class Wiring:
     def _name(self, expression: e.Name) -> Value | None:
         name = expression.id
         if name in self.values:
-            self.read.add(name)
+            self.used.add(name)
             return self.values[name]
         if name in self.nodes:
             return self._problem(f"'{name}' is a node, not a value", expression.span, f"call it: {name}(...)")
@@ -88,7 +88,7 @@ class Wiring:
     def _batch_field(self, expression: e.Batch) -> Slot:
         name = expression.field
         if name not in self.batch:
-            slot = self.tape.slot(name, "tensor", (BATCH_AXES[name],), f"batch.{name}", name, span=expression.span)
+            slot = self.calls.slot(name, "tensor", (BATCH_AXES[name],), f"batch.{name}", name, span=expression.span)
             self.batch[name] = slot
         return self.batch[name]
 
@@ -154,8 +154,8 @@ class Wiring:
         slots = []
         for i, slot in enumerate(value.slots):
             label = (f"{name}_{i}" if value.family else name) if name else f"{slot.name}_detached"
-            out = self.tape.slot(label, slot.kind, slot.axes, "stopgrad", span=call.span)
-            self.tape.add("stopgrad", "forward", {"value": slot}, (out,), call.span)
+            out = self.calls.slot(label, slot.kind, slot.axes, "stopgrad", span=call.span)
+            self.calls.add("stopgrad", "forward", {"value": slot}, (out,), call.span)
             slots.append(out)
         return Value(tuple(slots), value.tags)
 
@@ -204,7 +204,7 @@ class Wiring:
         """Notes a name that is nobody's: once, if it is like no other, and not where it may stand for one refused."""
         near = suggest(name, [n for n in names if n not in self.refused], f"{plural or f'{what}s'} are").text
         message = f"no {what} is called '{name}'"
-        told = self.refused or any(p.message.endswith(f" is called '{name}'") for p in self.tape.problems)
+        told = self.refused or any(p.message.endswith(f" is called '{name}'") for p in self.calls.problems)
         if hint or not told or (near or "").startswith("did you mean"):
             self._problem(message, span, hint or near)
 
@@ -222,7 +222,7 @@ class Wiring:
         if key in self._known and not ports.draws:
             return self._known[key]
         lengths = node.component.views(node.config) if method == "forward" else {}
-        value = Expansion(self.tape, node.name, method, ports, lengths, call, arguments).make(name)
+        value = Expansion(self.calls, node.name, method, ports, lengths, call, arguments).make(name)
         if value is not None:
             self._known[key] = value
         return value
@@ -236,7 +236,7 @@ class Wiring:
 
     def _match(self, title: str, ports: Signature, call: e.Call) -> tuple[dict[str, e.Expr], bool]:
         """Expressions by port; false when one is missing, unknown, given twice or too many."""
-        before = len(self.tape.problems)
+        before = len(self.calls.problems)
         names = [p.name for p in ports.inputs]
         usage = f"it is {title}({', '.join(p.name + (' = ...' if p.optional else '') for p in ports.inputs)})"
         given = dict(zip(names, call.args, strict=False))
@@ -255,7 +255,7 @@ class Wiring:
         missing = [f"'{p.name}': {p}" for p in ports.inputs if p.name not in given and not p.optional]
         if missing:
             self._problem(f"{title} needs {' and '.join(missing)}", call.span, usage)
-        return given, len(self.tape.problems) == before
+        return given, len(self.calls.problems) == before
 
     def _argument(self, title: str, port: Port, expression: e.Expr) -> Value | None:
         value = self._whole(expression)
@@ -269,7 +269,7 @@ class Wiring:
 
     def _problem(self, message: str, span: Span, hint: str | None = None) -> None:
         """Notes a problem; `return self._problem(...)` is how a search ends in None."""
-        self.tape.problems.append(Problem(message, span, hint))
+        self.calls.problems.append(Problem(message, span, hint))
 
 
 def _has_batch(port: Port) -> bool:

@@ -51,7 +51,7 @@ def value_is_used(facts: Facts) -> Iterator[Finding]:
 
     Unused ones are not computed.
     """
-    used = {*facts.graph.read, facts.graph.spec.evaluate.features}
+    used = {*facts.graph.used, facts.graph.spec.evaluate.features}
     for key in facts.graph.spec.flow:
         for name, span in parse_names(key, facts.at("flow", key, key=True)):
             if name not in used:

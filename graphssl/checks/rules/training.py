@@ -187,7 +187,7 @@ def recompute_has_effect(facts: Facts) -> Iterator[Finding]:
     """
     known = [name for name in facts.graph.nodes if name in facts.trainable]
     for name, node in facts.graph.nodes.items():
-        if node.every.recompute and name not in known:
+        if node.common_keys.recompute and name not in known:
             at = facts.at("nodes", name, "recompute", key=True)
             hint = f"nodes with weights are {', '.join(known)}"
             yield f"'{name}' has no weights to train: recompute has no effect on it", at, hint
