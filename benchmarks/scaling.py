@@ -28,8 +28,8 @@ from methods import GRAPHS as METHODS
 
 from graphssl.api import load
 from graphssl.checks.checked import validated
+from graphssl.checks.inference import infer
 from graphssl.checks.rules.all import check as check_rules
-from graphssl.checks.shapes import infer
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.data.known import facts

@@ -14,8 +14,9 @@ from ..graph.graph import Graph
 from ..graph.read import load
 from ..language.source import is_packaged
 from .features import image_size
+from .inference import infer
 from .rules.all import check as check_rules
-from .shapes import Shapes, infer
+from .shapes import Shapes
 
 __all__ = ["Checked", "check", "validated"]
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 import torch
 
 from ..checks.checked import Checked, validated
-from ..checks.shapes import infer
+from ..checks.inference import infer
 from ..data import Batch
 from ..data.place import free_device_memory, free_memory
 from ..errors import GraphError, RunError

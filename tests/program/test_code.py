@@ -15,7 +15,8 @@ from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
 
 from graphssl.api import load
-from graphssl.checks.shapes import Shapes, infer
+from graphssl.checks.inference import infer
+from graphssl.checks.shapes import Shapes
 from graphssl.component import REGISTRY, DataFacts, NodeConfig, Sizes, component
 from graphssl.graph.graph import Graph
 from graphssl.program.program import Program, build_nodes, compile_graph, seed_of

@@ -8,7 +8,8 @@ from pathlib import Path as File
 
 from conftest import BYOL, MOCO, SIMCLR
 
-from graphssl.checks.shapes import Shapes, infer
+from graphssl.checks.inference import infer
+from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.graph.graph import Graph
 from graphssl.graph.read import load

@@ -13,7 +13,8 @@ import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write
 from PIL import Image
 
-from graphssl.checks.shapes import Shapes, infer
+from graphssl.checks.inference import infer
+from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.graph.calls import Slot, Value
 from graphssl.graph.graph import Graph

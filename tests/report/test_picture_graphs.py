@@ -272,7 +272,7 @@ def test_the_same_bytes_in_another_process(tmp_path: File) -> None:
     code = (
         "import hashlib, sys\n"
         "from graphssl.graph.read import load\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
-        "from graphssl.checks.shapes import infer\n"
+        "from graphssl.checks.inference import infer\n"
         "g = load(sys.argv[1])\n"
         "s = infer(g, DataFacts(samples=1500, classes=10), g.spec.data.batch)\n"
         "for k in ('svg', 'png', 'html', 'mermaid'):\n    print(hashlib.md5(draw(g, s, k)).hexdigest())\n"

@@ -9,7 +9,7 @@ import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
 
 from graphssl.checks.checked import Checked, check, validated
-from graphssl.checks.shapes import infer
+from graphssl.checks.inference import infer
 from graphssl.component import DataFacts
 from graphssl.errors import RunError
 from graphssl.graph.read import load

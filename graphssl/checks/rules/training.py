@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from ...errors import GraphError
 from ...schedule import Schedule
-from ..shapes import Shapes, infer
+from ..inference import infer
+from ..shapes import Shapes
 from .facts import Facts, extremes
 from .negatives import in_batch_nodes
 from .rule import Finding, rule

@@ -7,7 +7,8 @@ from typing import Any
 
 from torch import nn
 
-from ...checks.shapes import Shape, Shapes
+from ...checks.axes import Shape
+from ...checks.shapes import Shapes
 from ...component import NodeConfig
 from ...graph.calls import Slot
 from ...graph.nodes import Node

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from conftest import MOCO, Write
 
 from graphssl.api import check
+from graphssl.checks.inference import infer
 from graphssl.checks.rules.all import check as check_rules
-from graphssl.checks.shapes import infer
 from graphssl.component import DataFacts
 from graphssl.errors import GraphError, Problem
 from graphssl.graph.read import load

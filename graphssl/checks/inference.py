@@ -1,0 +1,155 @@
+"""Shape inference: nodes are built on the meta device and called with meta tensors of the real batch size.
+
+A node is built as soon as the letters that it asks for are known from the wires; a call runs as soon as its node
+is built and its arguments are known. Nothing is computed and no memory is used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..component import DataFacts
+from ..errors import Problems
+from ..graph.calls import Call
+from ..graph.graph import Graph
+from ..ports import tensors_of
+from .axes import Input, match
+from .building import Building
+from .counter import Counter
+from .failure import Failure
+from .shapes import Shapes
+from .values import Values
+
+__all__ = ["find_shapes", "infer"]
+
+
+def infer(graph: Graph, data: DataFacts, batch: int) -> Shapes:
+    """Runs the graph on meta tensors; raises GraphError with what does not fit."""
+    found = Problems()
+    shapes = find_shapes(graph, data, batch, found)
+    found.stop()
+    assert shapes is not None
+    return shapes
+
+
+def find_shapes(graph: Graph, data: DataFacts, batch: int, found: Problems) -> Shapes | None:
+    """As `infer`, but notes what does not fit; None where something does not."""
+    inference = _Inference(graph, data, batch)
+    inference.run()
+    found.merge(inference.found)
+    return None if inference.found else inference.shapes()
+
+
+class _Inference:
+    """The values that are known so far, and the nodes that are built so far."""
+
+    def __init__(self, graph: Graph, data: DataFacts, batch: int) -> None:
+        self.graph, self.data, self.batch = graph, data, batch
+        self.found = Problems()
+        self.nodes = Building(graph.nodes, data, self.found)
+        self.values = Values(graph, data, batch)
+        self.given: dict[int, Any] = {}  # by forward calls
+        self.flops: dict[str, int] = {}
+        self._counter = Counter()
+        self._results: dict[Any, tuple[Any, int]] = {}  # of calls, with their multiply-adds times two
+
+    def shapes(self) -> Shapes:
+        slots = {k: tuple(tuple(t.shape) for t in tensors_of(v)) for k, v in self.values.known.items()}
+        sizes = {name: self.nodes.sizes(name) for name in self.graph.nodes}
+        signatures = {name: node.forward for name, node in self.graph.nodes.items()}
+        return Shapes(self.batch, self.data, slots, self.given, sizes, self.nodes.modules, signatures, self.flops)
+
+    def run(self) -> None:
+        """Runs each call as soon as it can be; notes what does not fit."""
+        pending = list(self.graph.calls)
+        progress = True
+        while progress:
+            progress = self.nodes.build(self.graph.nodes)
+            waiting = []
+            for call in pending:
+                if not self.values.ready(call):
+                    waiting.append(call)
+                    continue
+                if self._bind(call):
+                    progress = True
+                    self.nodes.build([call.node])
+                if call.node == "stopgrad" or self.nodes.has(call.node):
+                    self._run(call)
+                    progress = True
+                elif call.node not in self.nodes.failed:
+                    waiting.append(call)
+            pending = waiting
+        self.nodes.note_unbound(pending, self.values.known)
+
+    def _bind(self, call: Call) -> bool:
+        """Learns a node's letters from the arguments of a call; notes what does not fit, and fails the node."""
+        if call.node == "stopgrad" or call.node in self.nodes.failed:
+            return False
+        here: dict[str, tuple[int, str]] = {}
+        wrong = Problems()
+        for given in self.values.inputs(call):
+            _unify(call, given, here, wrong)
+            if wrong:
+                self.nodes.fail(call.node, wrong)
+                return False
+        return self.nodes.learn(call.node, here)
+
+    def _run(self, call: Call) -> None:
+        if call.node == "stopgrad":
+            self.values.copy(call)
+            return
+        args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
+        key = _likeness(call, args, kwargs)
+        if key not in self._results:
+            before = self._counter.flops
+            try:
+                with torch.no_grad(), self._counter:
+                    result = getattr(self.nodes.modules[call.node], call.method)(*args, **kwargs)
+            except Exception as error:
+                self._note_failure(call, error, args, kwargs)
+                return
+            self._results[key] = result, self._counter.flops - before
+        if call.method == "forward":
+            result, flops = self._results[key]
+            self.flops[call.node] = self.flops.get(call.node, 0) + flops
+            self.given[call.id] = result
+            wrong = Problems()
+            self.values.store(call, result, wrong)
+            if wrong:
+                self.nodes.fail(call.node, wrong)
+
+    def _note_failure(self, call: Call, error: Exception, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+        wrong = Problems()
+        given = tuple(self.values.inputs(call))
+        Failure(call, error, (args, kwargs), given, self.graph, self.nodes.modules, self.nodes.letters).note(wrong)
+        self.nodes.fail(call.node, wrong)
+
+
+def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]], found: Problems) -> None:
+    """Adds the sizes of an input's letters to those of the call so far; notes the first that does not fit."""
+    title = ".".join([call.node, *([] if call.method == "forward" else [call.method]), given.port.name])
+    matched = match(given.axes, given.shape)
+    gets = f"but gets {list(given.shape)} from {given.giver}"
+    if matched is None:
+        found.add(f"{title} takes [{' '.join(given.axes)}], {gets}", call.span)
+        return
+    for letter, size in matched:
+        if letter.isdigit():
+            if int(letter) != size:
+                found.add(f"{title} takes {letter} there, {gets}", call.span)
+                return
+        elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
+            found.add(f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}", call.span)
+            return
+
+
+def _likeness(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:
+    """Equal for calls that differ in nothing but their data, such as of an encoder with each of many views."""
+    given = (*args, *kwargs.values())
+    if call.draws or not all(isinstance(a, Tensor) for a in given):
+        return call.id
+    return call.node, call.method, tuple(kwargs), tuple((a.shape, a.stride(), a.dtype) for a in given)

@@ -1,0 +1,96 @@
+"""Values on the meta device, by slot: what a call is given of them, and where what it gives goes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Any
+
+import torch
+from torch import nn
+
+from ..component import DataFacts
+from ..errors import Problems
+from ..graph.calls import Argument, Call, Slot
+from ..graph.graph import Graph
+from ..ports import Signature, flattened, joined, parted, tensors_of, unflattened
+from .axes import Input, Shape, inputs_of, match
+
+__all__ = ["Values"]
+
+
+class Values:
+    """The values of a graph that are known so far: at first those of the batch. known: by the slot's id."""
+
+    def __init__(self, graph: Graph, data: DataFacts, batch: int) -> None:
+        self.known: dict[int, Any] = {}
+        self._graph, self._batch = graph, batch
+        shapes = {"image": ((batch, data.channels, data.height, data.width), torch.uint8)}
+        for name, slot in graph.batch.items():
+            shape, kind = shapes.get(name, ((batch,), torch.int64))
+            self.known[slot.id] = torch.empty(shape, dtype=kind, device="meta")
+
+    def ready(self, call: Call) -> bool:
+        """Whether all arguments of a call are known."""
+        return all(slot.id in self.known for slot in call.inputs())
+
+    def inputs(self, call: Call) -> Iterator[Input]:
+        """The tensors of a call whose arguments are known."""
+        return inputs_of(call, self._signature(call), self.known)
+
+    def arguments(self, call: Call, module: nn.Module) -> tuple[list[Any], dict[str, Any]]:
+        """What a call whose arguments are known gives its method, by position and by name."""
+        args, kwargs = call.arguments(self._signature(call).inputs, lambda argument: self._value(call, argument))
+        if call.draws:
+            rows = self._batch * call.fold * math.prod(self._grid(call))
+            kwargs["draws"] = module.draw(rows, None, torch.device("meta"))  # type: ignore[operator]
+        return args, kwargs
+
+    def copy(self, call: Call) -> None:
+        """Runs stopgrad()."""
+        (slot,) = call.inputs()
+        self.known[call.outputs[0].id] = self.known[slot.id]
+
+    def store(self, call: Call, result: Any, found: Problems) -> None:
+        """Gives the results of a forward call to its slots; notes those of other axes than the component says."""
+        ports = self._signature(call).outputs
+        parts = [result] if len(ports) == 1 and not ports[0].name else list(result)
+        slots = iter(call.outputs)
+        for part, port in zip(parts, ports, strict=True):
+            if call.folds(port):
+                part = unflattened(part, (-1, *self._grid(call)))
+            members = part if port.family else (part,)
+            for member in parted(part, call.fold) if call.fold > 1 else members:
+                slot = next(slots)
+                self.known[slot.id] = member
+                _check_axes(call, slot, member, found)
+
+    def _signature(self, call: Call) -> Signature:
+        node = self._graph.nodes[call.node]
+        return node.forward if call.method == "forward" else node.component.updates[call.method]
+
+    def _value(self, call: Call, argument: Argument) -> Any:
+        if argument is None:
+            return None
+        if isinstance(argument, Slot):
+            return _flat(call, argument, self.known[argument.id])
+        if call.fold > 1:
+            return _flat(call, argument[0], joined([self.known[s.id] for s in argument]))
+        return tuple(_flat(call, slot, self.known[slot.id]) for slot in argument)
+
+    def _grid(self, call: Call) -> Shape:
+        """The sizes of the positions that are folded into the batch."""
+        slot = next((s for s in call.inputs() if call.folds(s)), None)
+        return tuple(tensors_of(self.known[slot.id])[0].shape[1 : 1 + call.grid]) if slot else ()
+
+
+def _flat(call: Call, slot: Slot, value: Any) -> Any:
+    """A value with its positions folded into the batch, where the call does so."""
+    return flattened(value, call.grid) if call.folds(slot) else value
+
+
+def _check_axes(call: Call, slot: Slot, value: Any, found: Problems) -> None:
+    for axes, tensor in zip(slot.axes, tensors_of(value), strict=False):
+        if match(axes, tuple(tensor.shape)) is None:
+            message = f"{call.node} gives {list(tensor.shape)}, but says [{' '.join(axes)}]"
+            found.add(message, call.span, "its component's annotations are wrong")

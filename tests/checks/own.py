@@ -1,0 +1,28 @@
+"""A component of a user's own, and the changes that put it into a graph."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+OWN = """
+from typing import Annotated
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+
+@component("augment.{name}")
+class Grey(nn.Module):
+    class Config(NodeConfig):
+        pass
+    def __init__(self, config, sizes):
+        super().__init__()
+        {init}
+    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b 1 h w"]:
+        return image.mean(1, keepdim=True)
+"""
+
+
+def grey(folder: Path, name: str, init: str = "") -> list[tuple[str, str]]:
+    """Changes to MOCO: a node `grey` of a component of the user's own, which makes one channel of three."""
+    (folder / "own.py").write_text(OWN.format(name=name, init=init))
+    node = f"  grey: {{use: augment.{name}}}\n  queue:     {{use"
+    return [("graph: moco", "components: [./own.py]\ngraph: moco"), ("  queue:     {use", node)]

@@ -1,0 +1,93 @@
+"""Shape inference: sizes found without being said, both sources named where they clash, nothing computed."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
+
+from graphssl.api import check
+from graphssl.checks.checked import validated
+from graphssl.components.encoder import ResNet
+
+
+def test_sizes_follow_from_the_wires(write: Write) -> None:
+    shapes = check(write(MOCO)).shapes
+    assert shapes.sizes["projector"]["d"] == shapes.slots[check(write(MOCO)).graph.values["q"].slots[0].id][0][1] * 8
+    assert shapes.sizes["queue"]["d"] == 8
+    assert shapes.image_size("encoder") == (32, 32)
+    assert shapes.image_size("projector") is None
+
+
+def test_everything_stays_on_the_meta_device(write: Write) -> None:
+    for text in (BYOL, SIMCLR, MOCO):
+        for name, module in check(write(text)).shapes.modules.items():
+            for tensor in (*module.parameters(), *module.buffers()):
+                assert tensor.device.type == "meta", name
+
+
+def test_inferred_shapes_are_the_real_ones(write: Write) -> None:
+    from graphssl.program.program import compile_graph
+
+    checked = check(write(MOCO))
+    p = compile_graph(checked.graph, checked.shapes, torch.device("cpu"))
+    image = torch.zeros(16, 3, 32, 32, dtype=torch.uint8)
+    out = p.forward(image, *p.draw(16, torch.Generator(), torch.device("cpu")))
+    inferred = {s.name: checked.shapes.slots[s.id] for c in checked.graph.calls for s in c.outputs}
+    (query, key) = out["watch"]["s"]
+    assert inferred["q"] == (tuple(query.shape),)
+    assert inferred["k"] == (tuple(key.shape),)
+    assert inferred["s"] == ((16,), (16, 48))
+
+
+def test_a_clash_names_both_sources(write: Write) -> None:
+    change = ("  target:    {use: target.ema, of: [encoder, projector]", "  narrow:    {use: head.mlp, hidden: 8, out: 4}\n  target:    {use: target.ema, of: [encoder, narrow]")  # fmt: skip
+    found = problems_of(check, write(MOCO, change, ("q: projector", "w: narrow(encoder(x[0]))\n  q: projector")))
+    assert len(found) == 1, found
+    assert "critic.key has d=4 (target, line" in found[0]
+    assert "critic.query has d=8 (projector, line" in found[0]
+
+
+def test_a_queue_written_with_other_keys_than_it_is_read_with(write: Write) -> None:
+    found = problems_of(check, write(MOCO, ("queue: push(k)", "queue: push(w)"), ("  k: target", "  w: wide(encoder(x[0]))\n  k: target"), ("  queue:     {use", "  wide: {use: head.mlp, hidden: 8, out: 32}\n  queue:     {use")))  # fmt: skip
+    assert len(found) == 1, found
+    assert "32" in found[0]
+    assert "d=8" in found[0]
+
+
+def test_wrong_number_of_axes(write: Write) -> None:
+    found = problems_of(check, write(MOCO, ("q: projector(encoder(x[0]))", "q: projector(x[0])")))
+    assert "projector.x takes [b d], but gets [16, 3, 32, 32] from augment, line" in found[0]
+
+
+def test_one_node_for_two_widths(write: Write) -> None:
+    found = problems_of(check, write(MOCO, ("q: projector(encoder(x[0]))", "q: projector(projector(encoder(x[0])))")))
+    assert "projector.x has d=8" in found[0]
+    assert "one set of weights" in found[0]
+
+
+def test_an_update_names_its_method(write: Write) -> None:
+    (found,) = problems_of(check, write(MOCO, ("queue: push(k)", "queue: push(batch.image)")))
+    assert "queue.push.key takes [b d], but gets [16, 3, 32, 32] from batch.image" in found
+
+
+def test_flops_are_counted_per_node(write: Write) -> None:
+    shapes = check(write(BYOL)).shapes
+    assert shapes.flops["encoder"] == shapes.flops["target"] - 2 * shapes.flops["projector"] // 2
+    assert shapes.flops["encoder"] > 100 * shapes.flops["projector"]
+
+
+def test_calls_that_differ_only_in_their_data_are_run_once(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Passes through a large encoder are most of what `check` does; views of one size need one."""
+    multicrop = "{use: augment.multicrop, wide: 2, small: 3, small_size: 16}"
+    changes = [
+        ("{use: augment.byol, flip: 0, blur: 0, solarize: 0}", multicrop),
+        ("  x: augment(batch.image)", "  wide, small: augment(batch.image)\n  x: views(wide, small)"),
+        ("z: target(x)", "z: target(wide)"),
+    ]
+    sizes, maps = [], ResNet.maps
+    monkeypatch.setattr(ResNet, "maps", lambda self, image: (sizes.append(image.shape[-1]), maps(self, image))[1])
+    shapes = validated(write(BYOL, *changes)).shapes
+    assert sizes == [32, 16, 32], "the encoder with either size, and the target"
+    encoder = shapes.flops["target"] - 2 * shapes.flops["projector"] // 5  # of the wide views
+    assert encoder < shapes.flops["encoder"] < 5 / 2 * encoder, "all five are counted"
