@@ -10,11 +10,10 @@ from typing import Any
 import torch
 
 from ..graph.calls import Call, Slot
-from ..ports import Port, Signature, tensors_of
+from ..ports import Axes, Port, Signature, tensors_of
 
-__all__ = ["Axes", "Input", "Letters", "Shape", "differing", "inputs_of", "match"]
+__all__ = ["Input", "Letters", "Shape", "differing", "inputs_of", "match"]
 
-Axes = tuple[str, ...]
 Shape = tuple[int, ...]
 Letters = Mapping[str, tuple[int, str]]  # by letter its size, and the words that say where it comes from
 
