@@ -16,8 +16,8 @@ from .evaluate import embed as embed_batches
 from .graph.read import load
 from .runs.folder import find_run
 from .runs.results import Result
-from .runs.session import resumed, started
-from .runs.trained import compile, trained
+from .runs.session import resume_run, start_run
+from .runs.trained import compile, load_trained
 from .train.device import choose_device
 
 __all__ = ["Checked", "check", "compile", "embed", "load", "run"]
@@ -43,12 +43,12 @@ def run(
     if resume is not None:
         if name is not None:
             raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
-        return resumed(resume, sets, choose_device(device), report)
+        return resume_run(resume, sets, choose_device(device), report)
     assert graph is not None
     checked = check(graph, sets)
     for warning in checked.warnings:
         report(warning.render())
-    return started(checked, choose_device(device), name, report)
+    return start_run(checked, choose_device(device), name, report)
 
 
 def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto") -> Tensor:
@@ -60,7 +60,7 @@ def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto
     """
     _check_images(images)
     where = choose_device(device)
-    checked, module = trained(find_run(run), node, where)
+    checked, module = load_trained(find_run(run), node, where)
     name = node or checked.features or ""
     if reason := _no_features(checked, name):
         raise UsageError(f"{reason}: there are no features to take from it")

@@ -70,16 +70,16 @@ def run(
         raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave --name out")
     from ..checks import checked as made
     from ..runs.results import summary
-    from ..runs.session import resumed, started
+    from ..runs.session import resume_run, start_run
     from ..train.device import choose_device
 
     _collect_garbage()
     if graph is not None:
         checked = made.check(graph, sets or [])
         _warn(checked.warnings)
-        result = started(checked, choose_device(device), name, say)
+        result = start_run(checked, choose_device(device), name, say)
     else:
-        result = resumed(resume or "", sets or [], choose_device(device), say)
+        result = resume_run(resume or "", sets or [], choose_device(device), say)
     say(summary(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
@@ -206,10 +206,10 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
-    from ..runs.results import evaluated
+    from ..runs.evaluate import evaluate_run
 
     _collect_garbage()
-    typer.echo(evaluated(run, k, temperature, device, linear))
+    typer.echo(evaluate_run(run, k, temperature, device, linear))
 
 
 @app.command()
@@ -219,9 +219,9 @@ def export(
     node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
 ) -> None:
     """Write a node's weights, under torchvision's names, for plain torch to load."""
-    from ..runs.export import exported
+    from ..runs.export import export_weights
 
-    typer.echo(exported(run, output, node))
+    typer.echo(export_weights(run, output, node))
 
 
 @app.command()
@@ -229,10 +229,10 @@ def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
 ) -> None:
     """Say in what runs differ, and how they did."""
-    from ..runs.results import compared
+    from ..runs.compare import compare_runs
     from .comparison import comparison_text
 
-    typer.echo(comparison_text(compared(runs)))
+    typer.echo(comparison_text(compare_runs(runs)))
 
 
 @app.command()

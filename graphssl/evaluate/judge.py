@@ -52,3 +52,10 @@ class Judge:
     def _embed(self, batches: Iterable[Batch]) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
         mean, std = self.facts.mean, self.facts.std
         return embed(self.module, batches, mean, std, self.size, self.device, self.dtype)
+
+
+def no_judgement(data: Datasets) -> str | None:
+    """Why features cannot be judged on a data set."""
+    if not data.classes:
+        return "the data set has no labels; pictures in a folder for each class have them"
+    return None if data.held_out else "the data set has no held-out pictures"

@@ -16,7 +16,7 @@ from ..program.program import compile_graph
 from ..train.precision import Precision, resolve
 from ..train.step import Step
 
-__all__ = ["fitted"]
+__all__ = ["fit_batch"]
 
 MULTIPLE = 32
 CPU_MOST = 512  # more gains a CPU nothing
@@ -25,7 +25,7 @@ DEVICE_SHARE = 0.85  # a data set that is kept on the device takes up to an eigh
 GIB = 2**30
 
 
-def fitted(checked: Checked, device: torch.device, precision: Precision, report: Callable[[str], None]) -> Checked:
+def fit_batch(checked: Checked, device: torch.device, precision: Precision, report: Callable[[str], None]) -> Checked:
     """The graph with a number for `batch: auto`, which is reported; a graph that has a number as it is.
 
     It is the largest multiple of 32, or power of two below 32, that fits and that an epoch has: on a CPU by prediction,

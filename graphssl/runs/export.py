@@ -10,19 +10,19 @@ from torch import Tensor, nn
 from ..errors import UsageError
 from ..train.checkpoint import save
 from .folder import find_run
-from .trained import trained
+from .trained import load_trained
 
-__all__ = ["exported", "twin"]
+__all__ = ["export_weights", "twin"]
 
 State = dict[str, Tensor]
 
 
-def exported(run: str, output: Path, node: str | None) -> str:
+def export_weights(run: str, output: Path, node: str | None) -> str:
     """Writes the weights of a run's node as a plain state dict, whole or not at all; says so, and how to load it."""
     folder = find_run(run)
     if output.is_dir():
         raise UsageError(f"{output} is a folder: -o names a file, such as {output / 'encoder.pt'}")
-    checked, module = trained(folder, node, torch.device("cpu"))
+    checked, module = load_trained(folder, node, torch.device("cpu"))
     name = node or checked.features or ""
     state = {key: value.clone() for key, value in module.state_dict().items()}
     if not state:

@@ -21,7 +21,7 @@ def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "c
     return compile_graph(checked.graph, checked.shapes, torch.device(device), checked.graph.spec.train.seed)
 
 
-def trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:
+def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:
     """A run's graph and what gives its features, a node or a value, with the weights of the last checkpoint."""
     checked = validated(folder.graph)
     name = name or checked.features

@@ -15,7 +15,7 @@ from graphssl.errors import RunError
 from graphssl.graph.read import load
 from graphssl.program.cost import predict
 from graphssl.runs import batch_size
-from graphssl.runs.batch_size import fitted
+from graphssl.runs.batch_size import fit_batch
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
@@ -27,7 +27,7 @@ MANY = DataFacts(samples=1_000_000)
 
 def taken(checked: Checked, device: torch.device = CPU) -> tuple[Checked, list[str]]:
     said: list[str] = []
-    return fitted(checked, device, resolve("fp32", device), said.append), said
+    return fit_batch(checked, device, resolve("fp32", device), said.append), said
 
 
 def memory(checked: Checked, batch: int) -> int:

@@ -1,74 +1,13 @@
-"""What a run says at its close, what it keeps in its folder, and when it may not go on. Whole runs are in `test_run`."""
+"""What a run keeps in its folder to be gone on with. Whole runs are in `test_run`."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any
 
-import pytest
 from conftest import SIMCLR, Write
 
 from graphssl.checks.checked import check
-from graphssl.errors import UsageError
-from graphssl.runs.folder import RunFolder
-from graphssl.runs.results import Result, compared, summary
-from graphssl.runs.session import _change, _portable
-from graphssl.train.loop import Outcome
-
-FOLDER = RunFolder(Path("runs/byol-1"))
-
-
-def closing(outcome: Outcome, run_id: str | None = "abc", *warnings: str) -> list[str]:
-    return summary(Result(FOLDER, outcome, run_id, warnings)).split("\n")
-
-
-def test_the_close_of_a_finished_run() -> None:
-    outcome = Outcome(690, 0.07934, {0: 0.8788, 5: 0.91, 30: 0.96296}, {0: 0.9, 30: 0.95}, images_per_second=1448.4)
-    assert closing(outcome) == [
-        "finished after step 690, loss 0.0793",
-        "  kNN        87.88 % untrained, 96.30 % trained",
-        "  linear     90.00 % untrained, 95.00 % trained",
-        "  speed      1,448 images/s",
-        "  run        runs/byol-1 (MLflow abc)",
-        "  see it     graphssl ui",
-    ]
-
-
-def test_the_close_of_a_run_without_evaluation_or_store() -> None:
-    assert closing(Outcome(6, 1.0, images_per_second=90.0), None, "2 metrics could not be delivered") == [
-        "finished after step 6, loss 1.0000",
-        "  speed      90 images/s",
-        "  run        runs/byol-1",
-        "  see it     graphssl ui",
-        "warning: 2 metrics could not be delivered",
-    ]
-
-
-def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
-    lines = closing(Outcome(14, 0.5, {0: 0.8}, interrupted=True))
-    assert lines[0] == "interrupted after step 14; a checkpoint is written"
-    assert lines[1] == "  go on      graphssl run --resume byol-1"
-    assert not any("kNN" in line for line in lines), "an untrained encoder alone says nothing of the training"
-
-
-def data(samples: int, fingerprint: str | None) -> Any:
-    return SimpleNamespace(train=SimpleNamespace(samples=samples), fingerprint=fingerprint)
-
-
-@pytest.mark.parametrize(
-    ("now", "then", "change"),
-    [
-        (data(1500, None), {"samples": 1500}, None),
-        (data(1500, None), {"samples": 1500, "files": None}, None),
-        (data(1500, "a"), {"samples": 1500}, None),
-        (data(1500, "a"), {"samples": 1500, "files": "a"}, None),
-        (data(1500, "a"), {"samples": 1500, "files": "b"}, "as many training pictures, but of other names or classes"),
-        (data(1500, "a"), {"samples": 1400, "files": "b"}, "1,500 training samples now, 1,400 then"),
-    ],
-)
-def test_in_what_the_data_has_changed(now: Any, then: dict[str, Any], change: str | None) -> None:
-    assert _change(now, then) == change
+from graphssl.runs.session import _portable
 
 
 def test_the_kept_graph_names_components_by_their_full_path(write: Write, tmp_path: Path) -> None:
@@ -76,9 +15,3 @@ def test_the_kept_graph_names_components_by_their_full_path(write: Write, tmp_pa
     checked = check(write(SIMCLR, ("graph: simclr", "components: [./mine.py, wave]\ngraph: simclr")))
     assert _portable(checked)["components"] == [str(tmp_path / "mine.py"), "wave"]
     assert _portable(check(write(SIMCLR)))["components"] == []
-
-
-@pytest.mark.parametrize("names", [[], ["one"]])
-def test_it_takes_two_to_compare(names: list[str]) -> None:
-    with pytest.raises(UsageError, match="it takes two runs or more to compare"):
-        compared(names)

@@ -1,0 +1,56 @@
+"""What a run keeps for whoever looks at it: the graph, its pictures, its code, and a grid of augmented views."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ..checks.checked import Checked
+from ..data import Datasets
+from ..language.source import dump
+from ..program.program import Program
+from ..report import Kind, draw, views_grid
+from ..track import Tracker
+from .folder import RunFolder
+
+__all__ = ["log_artifacts"]
+
+
+def log_artifacts(
+    checked: Checked, program: Program, data: Datasets, device: torch.device, folder: RunFolder, tracker: Tracker
+) -> None:
+    """Writes the pictures into the run's folder, and logs them with the graph's files and the step's code."""
+    graph = checked.graph
+    tracker.text(dump(graph.resolved()), "graph.yaml")
+    tracker.text(program.code(), "step.py")
+    for file in graph.source.files:
+        if file.suffix == ".yaml":
+            tracker.file(file, "source")
+    kinds: tuple[Kind, ...] = ("svg", "png")
+    for kind in kinds:
+        picture = folder.path / f"graph.{kind}"
+        picture.write_bytes(draw(graph, checked.shapes, kind))
+        tracker.file(picture)
+    views = _views(checked, program, data, device)
+    if views is not None:
+        picture = folder.path / "views.png"
+        picture.write_bytes(views)
+        tracker.file(picture)
+
+
+def _views(checked: Checked, program: Program, data: Datasets, device: torch.device) -> bytes | None:
+    """What the first node that makes views makes of eight images, as a PNG; None where there is no such node."""
+    name = next((n.name for n in checked.graph.nodes.values() if "view" in n.component.traits), None)
+    batch = data.first(8)
+    if name is None or batch is None:
+        return None
+    node: Any = program.node(name)
+    generator = torch.Generator(device).manual_seed(checked.graph.spec.train.seed)
+    with torch.no_grad():
+        made = node(batch.image, draws=node.draw(len(batch.image), generator, device))
+    views = (made,) if isinstance(made, Tensor) else made
+    if hasattr(views, "_fields"):
+        views = tuple(v for family in views for v in family)
+    return views_grid(views, checked.data.mean, checked.data.std)

@@ -1,0 +1,52 @@
+"""A run's data: opened, the same as at the checkpoint, and what could not be read of it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import torch
+
+from ..checks.checked import Checked
+from ..data import Datasets, open_data
+from ..errors import RunError
+
+__all__ = ["bad_images", "change_since", "open_run_data"]
+
+
+def open_run_data(checked: Checked, device: torch.device, report: Callable[[str], None]) -> Datasets:
+    """The data sets; says how far the reading of a folder is, at each tenth."""
+    train = checked.graph.spec.train
+    said = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal said
+        if total >= 5000 and done * 10 // total > said:
+            said = done * 10 // total
+            report(f"reading images: {done:,} of {total:,}")
+
+    data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
+    if data.train.steps < train.accumulate:
+        raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
+    return data
+
+
+def change_since(payload: dict[str, Any], data: Datasets) -> str | None:
+    """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was."""
+    if payload["samples"] != data.train.samples:
+        return f"{data.train.samples:,} training samples now, {payload['samples']:,} then"
+    if payload.get("files", data.fingerprint) != data.fingerprint:
+        return "as many training pictures, but of other names or classes"
+    return None
+
+
+def bad_images(data: Datasets) -> Iterator[str]:
+    """What to say at the end of pictures that could not be read, or not where they should have been."""
+    bad = data.bad
+    if bad.count:
+        what = "image could not be read and was" if bad.count == 1 else "images could not be read and were"
+        more = " ..." if bad.count > len(bad.names) else ""
+        yield f"{bad.count} {what} skipped: {', '.join(bad.names)}{more}"
+    if bad.refused:
+        what = "batch" if bad.refused == 1 else "batches"
+        yield f"the device left {bad.refused:,} {what} of JPEGs to the CPU: {bad.refusal}"

@@ -1,0 +1,44 @@
+"""What a run says at its close."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from graphssl.runs.folder import RunFolder
+from graphssl.runs.results import Result, summary
+from graphssl.train.loop import Outcome
+
+FOLDER = RunFolder(Path("runs/byol-1"))
+
+
+def closing(outcome: Outcome, run_id: str | None = "abc", *warnings: str) -> list[str]:
+    return summary(Result(FOLDER, outcome, run_id, warnings)).split("\n")
+
+
+def test_the_close_of_a_finished_run() -> None:
+    outcome = Outcome(690, 0.07934, {0: 0.8788, 5: 0.91, 30: 0.96296}, {0: 0.9, 30: 0.95}, images_per_second=1448.4)
+    assert closing(outcome) == [
+        "finished after step 690, loss 0.0793",
+        "  kNN        87.88 % untrained, 96.30 % trained",
+        "  linear     90.00 % untrained, 95.00 % trained",
+        "  speed      1,448 images/s",
+        "  run        runs/byol-1 (MLflow abc)",
+        "  see it     graphssl ui",
+    ]
+
+
+def test_the_close_of_a_run_without_evaluation_or_store() -> None:
+    assert closing(Outcome(6, 1.0, images_per_second=90.0), None, "2 metrics could not be delivered") == [
+        "finished after step 6, loss 1.0000",
+        "  speed      90 images/s",
+        "  run        runs/byol-1",
+        "  see it     graphssl ui",
+        "warning: 2 metrics could not be delivered",
+    ]
+
+
+def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
+    lines = closing(Outcome(14, 0.5, {0: 0.8}, interrupted=True))
+    assert lines[0] == "interrupted after step 14; a checkpoint is written"
+    assert lines[1] == "  go on      graphssl run --resume byol-1"
+    assert not any("kNN" in line for line in lines), "an untrained encoder alone says nothing of the training"
