@@ -6,8 +6,7 @@ pictures, label -1.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,41 +16,23 @@ from torch.nn import functional
 
 from .. import spec
 from ..errors import RunError
+from ..spec.datasets import DATA_SETS, Archive
+from .batch import Arrays
 
-Split = tuple[Tensor, Tensor]  # image uint8 `n 3 h w`, label int64 `n`
 CHUNK = 1024
 
 
-@dataclass(frozen=True)
-class Archive:
-    """How torchvision calls a set: its class, what selects a split, what the root then holds."""
-
-    cls: str
-    train: dict[str, Any]
-    test: dict[str, Any]
-    holds: str
-    megabytes: int
-
-
-ARCHIVES = {
-    "cifar10": Archive("CIFAR10", {"train": True}, {"train": False}, "cifar-10-batches-py", 170),
-    "cifar100": Archive("CIFAR100", {"train": True}, {"train": False}, "cifar-100-python", 170),
-    "fashion_mnist": Archive("FashionMNIST", {"train": True}, {"train": False}, "FashionMNIST/raw", 30),
-    "svhn": Archive("SVHN", {"split": "train"}, {"split": "test"}, "train_32x32.mat", 250),
-    "stl10": Archive("STL10", {"split": "train+unlabeled"}, {"split": "test"}, "stl10_binary", 2640),
-}
-
-
-def load(data: spec.Data, size: int) -> tuple[tuple[Split, Split], tuple[str, ...]]:
+def load(data: spec.Data, size: int) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
     """Training and held-out split at `size` x `size`, and the classes. Raises RunError if it is not there."""
-    archive = ARCHIVES[data.use]
+    archive = DATA_SETS[data.use].archive
+    assert archive is not None
     root = Path(data.root or ".").expanduser()
     train, classes = _read(data, archive, root, archive.train)
     test, _ = _read(data, archive, root, archive.test)
     return (_sized(train, size), _sized(test, size)), classes
 
 
-def _read(data: spec.Data, archive: Archive, root: Path, split: dict[str, Any]) -> tuple[Split, tuple[str, ...]]:
+def _read(data: spec.Data, archive: Archive, root: Path, split: Mapping[str, Any]) -> tuple[Arrays, tuple[str, ...]]:
     from torchvision import datasets
 
     cls: Callable[..., Any] = getattr(datasets, archive.cls)
@@ -72,7 +53,7 @@ def _channels_first(image: Tensor) -> Tensor:
     return image.permute(0, 3, 1, 2) if image.shape[-1] == 3 else image
 
 
-def _sized(split: Split, size: int) -> Split:
+def _sized(split: Arrays, size: int) -> Arrays:
     image, label = split
     if image.shape[-1] == size:
         return split

@@ -24,6 +24,9 @@ class Batch(NamedTuple):
     label: Tensor
 
 
+Arrays = tuple[Tensor, Tensor]  # a split that is read whole: image, uint8 `n 3 h w`; label, int64 `n`, -1 for none
+
+
 class Names(Protocol):
     """Names by position."""
 
@@ -67,7 +70,7 @@ class Pictures(Protocol):
         ...
 
 
-class Source(Protocol):
+class Split(Protocol):
     """One split of a data set, from which batches are read by position."""
 
     samples: int

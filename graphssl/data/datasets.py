@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -11,15 +10,27 @@ from torch import Tensor
 
 from .. import spec
 from ..errors import RunError
+from ..spec.datasets import DATA_SETS, Kind
 from . import archives, digits, folder, nvjpeg, place
-from .batch import BadImages, Batch, Pictures, Source
-from .known import KNOWN, facts
+from .batch import Arrays, BadImages, Batch, Pictures, Split
+from .known import facts
 from .resident import Resident
 from .shards import shards
 from .workers import Workers
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
+Classes = tuple[str, ...]
 DECODE_BATCH = 256
+
+# The readers by kind. Of sets that come as arrays, at a height and width in pixels; and of sets of pictures in files.
+ARRAYS: dict[Kind, Callable[[spec.Data, int], tuple[tuple[Arrays, Arrays], Classes]]] = {
+    "embedded": digits.load,
+    "archive": archives.load,
+}
+FILES: dict[Kind, Callable[[spec.Data, Progress | None], tuple[Pictures, Pictures, Classes]]] = {
+    "pictures": folder.open_folder,
+    "shards": shards.open_shards,
+}
 
 
 class Stream:
@@ -29,7 +40,7 @@ class Stream:
     share will be a slice of each batch's positions, cut here and nowhere else.
     """
 
-    def __init__(self, source: Source, data: spec.Data, seed: int, accumulate: int = 1) -> None:
+    def __init__(self, source: Split, data: spec.Data, seed: int, accumulate: int = 1) -> None:
         self.samples = source.samples
         self._source, self._batch, self._seed = source, data.batch, seed
         if data.last == "keep":
@@ -58,8 +69,8 @@ def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
 class Opened(NamedTuple):
     """Both splits of a data set, where they are kept, the classes, which files make up the training split, notes."""
 
-    train: Source
-    test: Source
+    train: Split
+    test: Split
     classes: tuple[str, ...]
     place: place.Place
     fingerprint: str | None = None
@@ -109,19 +120,15 @@ def open_data(
     Raises RunError if the set is not there (and how to get it), cannot be read, or gives no step in an epoch.
     """
     bad = BadImages()
-    if data.use in ("imagenet", "image_folder", "webdataset"):
-        opened = _from_files(data, device, bad, progress)
-    else:
+    if DATA_SETS[data.use].kind in ARRAYS:
         opened = _from_arrays(data, device)
+    else:
+        opened = _from_files(data, device, bad, progress)
     return Datasets(Stream(opened.train, data, seed, accumulate), opened, bad)
 
 
 def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
-    size = facts(data).height
-    if data.use == "digits":
-        splits, classes = digits.load(size), tuple("0123456789")
-    else:
-        splits, classes = archives.load(data, size)
+    splits, classes = ARRAYS[DATA_SETS[data.use].kind](data, facts(data).height)
     need = sum(image.numel() for image, _ in splits)
     where = place.choose(data.resident, need, device, decoded=True)
     home = device if where == "device" else torch.device("cpu")
@@ -130,7 +137,8 @@ def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
 
 
 def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress: Progress | None) -> Opened:
-    *splits, classes = _listed(data, progress)
+    *splits, classes = FILES[DATA_SETS[data.use].kind](data, progress)
+    _check_known(data.use, len(splits[0].paths))
     size = facts(data).height
     need = sum(len(files.paths) for files in splits) * 3 * size * size
     where = place.choose(data.resident, need, device, decoded=False)
@@ -147,19 +155,9 @@ def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress:
     return Opened(kept, held, classes, where, splits[0].fingerprint)
 
 
-def _listed(data: spec.Data, progress: Progress | None) -> tuple[Pictures, Pictures, tuple[str, ...]]:
-    """The files of the training and of the held-out split, and the classes."""
-    assert data.root is not None
-    if data.use == "webdataset":
-        return shards.open_shards(data, progress)
-    train, test, classes = folder.open_root(data.use, Path(data.root))
-    _check_known(data.use, len(train.paths))
-    return train, test, classes
-
-
 def _check_known(use: str, samples: int) -> None:
     """A bank has an entry for each sample that `facts` promised: there may be fewer, not more."""
-    known = KNOWN[use].samples
+    known = DATA_SETS[use].samples
     if known is not None and samples > known:
         raise RunError(
             f"'{use}' has {known:,} training pictures and {samples:,} were found: another set? "

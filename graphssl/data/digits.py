@@ -11,21 +11,23 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from .. import spec
+from .batch import Arrays
 from .order import held_out
 
 HELD_OUT = 297
 WHITE = 16.0
 
 
-def load(size: int) -> tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]:
-    """Training and held-out split: image uint8 `n 3 size size`, label int64 `n`."""
+def load(_data: spec.Data, size: int) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
+    """Training and held-out split at `size` x `size`, and the classes."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     label = torch.from_numpy(digits.target).to(torch.int64)
     image = _enlarge(torch.from_numpy(digits.images).float(), size)
     test = _held_out_mask(label)
-    return (image[~test], label[~test]), (image[test], label[test])
+    return ((image[~test], label[~test]), (image[test], label[test])), tuple("0123456789")
 
 
 def _enlarge(grey: Tensor, size: int) -> Tensor:

@@ -23,7 +23,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from .. import spec
 from ..errors import RunError, suggest
+from ..spec.datasets import DATA_SETS
 from .decode import read
 from .order import held_out, permutation
 
@@ -103,16 +105,18 @@ def fewer_than(root: str, n: int) -> int | None:
     return found or None
 
 
-def open_root(use: str, root: Path) -> tuple[Files, Files, tuple[str, ...]]:
-    """`listing` of `image_folder` or `imagenet`, with the RunErrors that say how to get the set."""
-    root = root.expanduser()
-    layout = "train/<class>/*.JPEG and val/<class>/*.JPEG" if use == "imagenet" else "train/<class>/*.jpg"
+def open_folder(data: spec.Data, _progress: object = None) -> tuple[Files, Files, tuple[str, ...]]:
+    """`listing` of a set of pictures, with the RunErrors that say how to get it."""
+    root, layout = Path(data.root or ".").expanduser(), DATA_SETS[data.use].layout
+    assert layout is not None
     if not root.is_dir():
-        raise RunError(f"'{use}' is not there: no folder '{root.absolute()}' (data.root). Put {layout} in it")
-    if use == "imagenet" and not _layout(root)[1]:
         raise RunError(
-            f"'{root.absolute()}' (data.root) is not laid out as ImageNet: expected {layout}, the validation "
-            "pictures sorted into class folders too. `use: image_folder` takes any folder"
+            f"'{data.use}' is not there: no folder '{root.absolute()}' (data.root). Put {layout.short} in it"
+        )
+    if layout.called and not _layout(root)[1]:
+        raise RunError(
+            f"'{root.absolute()}' (data.root) is not laid out as {layout.called}: expected {layout.full}, the "
+            "validation pictures sorted into class folders too. `use: image_folder` takes any folder"
         )
     return listing(root)
 

@@ -12,8 +12,8 @@ import torch
 from ..errors import RunError
 
 Place = Literal["device", "memory", "workers"]
-DEVICE_SHARE = 8  # of the device's free memory, which the training itself needs
-MEMORY_SHARE = 4  # of the host's
+DATA_SHARE_OF_DEVICE = 1 / 8  # of its free memory, which the training itself needs
+DATA_SHARE_OF_MEMORY = 1 / 4  # of what is free of the host's
 GB = 1e9
 
 
@@ -31,9 +31,9 @@ def choose(resident: str, need: int, device: torch.device, *, decoded: bool) -> 
         return "memory"
     if resident == "workers":
         return "workers"
-    if device.type == "cuda" and need * DEVICE_SHARE < free_device_memory(device):
+    if device.type == "cuda" and need < DATA_SHARE_OF_DEVICE * free_device_memory(device):
         return "device"
-    return "memory" if decoded or need * MEMORY_SHARE < free_memory() else "workers"
+    return "memory" if decoded or need < DATA_SHARE_OF_MEMORY * free_memory() else "workers"
 
 
 def _refuse_too_large(need: int, free: int, where: str) -> None:

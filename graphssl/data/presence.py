@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 from .. import spec
-from .archives import ARCHIVES
+from ..spec.datasets import DATA_SETS, Kind
 from .folder import SUFFIXES
 from .shards import addresses
-
-LAYOUTS = {
-    "imagenet": "train/<class>/*.JPEG and val/<class>/*.JPEG",
-    "image_folder": "train/<class>/*.jpg and test/<class>/*.jpg, or <class>/*.jpg",
-}
 
 
 class Absence(NamedTuple):
@@ -27,37 +23,44 @@ class Absence(NamedTuple):
 
 def absence(data: spec.Data) -> Absence | None:
     """Why a data set is not there; None for one that is, is embedded, or will be downloaded."""
-    if data.root is None or data.use == "digits":
-        return None
-    if data.use == "webdataset":
-        return _no_shards(data)
-    root = Path(data.root).expanduser().absolute()
-    if os.path.isfile(root):
-        return Absence("root", f"'{root}' is a file", "root: is the folder that holds the data set")
-    if data.use in ARCHIVES:
-        return None if data.download else _no_archive(data.use, root)
-    return _no_pictures(data, root)
+    look = LOOKS.get(DATA_SETS[data.use].kind)
+    return None if look is None or data.root is None else look(data)
 
 
-def _no_archive(use: str, root: Path) -> Absence | None:
-    holds, size = ARCHIVES[use].holds, ARCHIVES[use].megabytes
-    if (root / holds).exists():
-        return None
-    hint = f"put '{holds}' there, or fetch it with download: true (about {size:,} MB)"
+def _root(data: spec.Data) -> Path:
+    return Path(data.root or ".").expanduser().absolute()
+
+
+def _is_file(root: Path) -> Absence | None:
+    hint = "root: is the folder that holds the data set"
+    return Absence("root", f"'{root}' is a file", hint) if os.path.isfile(root) else None
+
+
+def _no_archive(data: spec.Data) -> Absence | None:
+    root, archive = _root(data), DATA_SETS[data.use].archive
+    assert archive is not None
+    holds = archive.holds
+    if (found := _is_file(root)) or data.download or (root / holds).exists():
+        return found
+    hint = f"put '{holds}' there, or fetch it with download: true (about {archive.megabytes:,} MB)"
     if not os.path.isdir(root):
         return Absence("root", f"there is no folder '{root}'", hint)
     if root.name == Path(holds).parts[0]:
         hint = f"root: is the folder that holds it: {root.parent}"
-    return Absence("root", f"'{use}' is not there: no '{holds}' in '{root}'", hint)
+    return Absence("root", f"'{data.use}' is not there: no '{holds}' in '{root}'", hint)
 
 
-def _no_pictures(data: spec.Data, root: Path) -> Absence | None:
-    hint = f"root: is a folder with {LAYOUTS[data.use]}"
+def _no_pictures(data: spec.Data) -> Absence | None:
+    root, layout = _root(data), DATA_SETS[data.use].layout
+    assert layout is not None
+    if (found := _is_file(root)) is not None:
+        return found
+    hint = f"root: is a folder with {layout.full}"
     if not os.path.isdir(root):
         return Absence("root", f"there is no folder '{root}'", hint)
     train = root / "train"
-    if data.use == "imagenet" and not os.path.isdir(train):
-        return Absence("root", f"'{root}' is not laid out as ImageNet: it has no folder 'train'", hint)
+    if layout.called and not os.path.isdir(train):
+        return Absence("root", f"'{root}' is not laid out as {layout.called}: it has no folder 'train'", hint)
     if not _holds_a_picture(train if os.path.isdir(train) else root):
         kinds = ", ".join(SUFFIXES)
         return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
@@ -89,3 +92,10 @@ def _no_shards(data: spec.Data) -> Absence | None:
 def _holds_a_picture(folder: Path) -> bool:
     walk = os.walk(folder, followlinks=True)
     return any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for *_, files in walk for name in files)
+
+
+LOOKS: dict[Kind, Callable[[spec.Data], Absence | None]] = {
+    "archive": _no_archive,
+    "pictures": _no_pictures,
+    "shards": _no_shards,
+}

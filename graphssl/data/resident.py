@@ -38,13 +38,13 @@ class Resident:
         self._crosses = image.device.type != device.type
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """See `Source.order`."""
+        """See `Split.order`."""
         if self._files is not None:
             return self._files.order(seed, epoch, self._kept)
         return permutation(self.samples, seed, epoch)
 
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
-        """See `Source.read`. Nothing here can be unreadable, so `full` changes nothing."""
+        """See `Split.read`. Nothing here can be unreadable, so `full` changes nothing."""
         home = self._image.device
         # Pinned, or else the host would wait for the training.
         order = order.pin_memory().to(home, non_blocking=True) if home.type == "cuda" else order.to(home)

@@ -89,11 +89,11 @@ class Workers:
         self._lasting: tuple[_Plan, Reader, DataLoader[Read]] | None = None
 
     def order(self, seed: int, epoch: int) -> Tensor:
-        """See `Source.order`."""
+        """See `Split.order`."""
         return self.files.order(seed, epoch)
 
     def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
-        """See `Source.read`."""
+        """See `Split.read`."""
         return to_device(self._read(order, batch, full=full), self.device)
 
     def _read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:

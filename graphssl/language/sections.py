@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, Span, suggest
-from ..spec import USERS, GraphFile
+from ..spec import OPTIONS, GraphFile, users_of
 from ..spec.codes import CODES
 from .source import SET, START, Source
 from .validation import Path, validate
@@ -72,8 +72,8 @@ def _leave_out_idle(source: Source) -> None:
     if not isinstance(data, dict) or "use" not in data:
         return
     order = {file: i for i, file in enumerate([*map(str, source.files), SET])}
-    for key, (_, users) in USERS.items():
-        if key in data and data["use"] not in users and order[source.at(("data", key)).file] < order[use]:
+    for key in OPTIONS:
+        if key in data and data["use"] not in users_of(key)[1] and order[source.at(("data", key)).file] < order[use]:
             del data[key]
 
 

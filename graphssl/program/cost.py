@@ -24,7 +24,6 @@ from ..checks.counter import Counter
 from ..checks.shapes import Shapes
 from ..graph.calls import Call
 from ..graph.graph import Graph
-from ..spec import AdamW, Optimizer
 from .program import Program, assemble
 
 __all__ = ["Cost", "predict"]
@@ -78,7 +77,7 @@ def predict(graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dty
         batch=shapes.batch,
         weights=_bytes(weights),
         gradients=meter.gradients_then,
-        optimizer=_bytes(weights) * _moments(graph.spec.train.optimizer),
+        optimizer=_bytes(weights) * graph.spec.train.optimizer.moments,
         states=_bytes(rest),
         activations=meter.peak - meter.gradients_then,
         flops=meter.flops,
@@ -113,11 +112,6 @@ def _batch_field(program: Program, name: str, device: torch.device) -> Tensor:
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:
     return nullcontext() if dtype == torch.float32 else torch.autocast(device.type, dtype=dtype)
-
-
-def _moments(optimizer: Optimizer) -> int:
-    """Numbers that an optimizer keeps for each weight."""
-    return 2 if isinstance(optimizer, AdamW) else int(optimizer.momentum > 0)
 
 
 def _bytes(tensors: Iterable[Tensor]) -> int:

@@ -20,8 +20,8 @@ __all__ = ["fit_batch"]
 
 MULTIPLE = 32
 CPU_MOST = 512  # more gains a CPU nothing
-CPU_SHARE = 0.5  # of what is free
-DEVICE_SHARE = 0.85  # a data set that is kept on the device takes up to an eighth
+STEP_SHARE_OF_MEMORY = 0.5  # of what is free of the host's
+STEP_SHARE_OF_DEVICE = 0.85  # of its free memory; a data set that is kept there takes up to an eighth
 GIB = 2**30
 
 
@@ -34,7 +34,7 @@ def fit_batch(checked: Checked, device: torch.device, precision: Precision, repo
     """
     if not checked.graph.asks_for_batch:
         return checked
-    budget = int(free_device_memory(device) * DEVICE_SHARE if device.type == "cuda" else free_memory() * CPU_SHARE)
+    budget = _budget(device)
     most, reason = _most(checked, device)
     found = _predicted(checked, device, precision, budget, most)
     if device.type == "cuda":
@@ -46,6 +46,13 @@ def fit_batch(checked: Checked, device: torch.device, precision: Precision, repo
     batch = fixed.graph.spec.data.batch
     report(f"batch auto: {batch}, {reason}" + (f"; the rules refuse {found}" if batch < found else ""))
     return fixed
+
+
+def _budget(device: torch.device) -> int:
+    """Bytes that a step may take."""
+    if device.type == "cuda":
+        return int(free_device_memory(device) * STEP_SHARE_OF_DEVICE)
+    return int(free_memory() * STEP_SHARE_OF_MEMORY)
 
 
 def _most(checked: Checked, device: torch.device) -> tuple[int, str]:

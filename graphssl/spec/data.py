@@ -15,8 +15,9 @@ from pydantic import (
     model_validator,
 )
 
-from .datasets import PICTURES, USERS, DataSet
+from .datasets import DATA_SETS, OPTIONS, users_of
 from .section import Section
+from .tables import NameIn
 
 AUTO, ASSUMED = "auto", 256
 BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
@@ -45,7 +46,7 @@ class Data(Section):
     last: `drop` the last batch of an epoch when it is short, or `keep` it.
     """
 
-    use: DataSet = "digits"
+    use: Annotated[str, NameIn(DATA_SETS)] = "digits"
     batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = 256
     root: str | None = None
     test: str | None = None
@@ -61,23 +62,23 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _root(self) -> Data:
-        if self.use != "digits" and self.root is None:
+        if self.root is None and self.use in users_of("root")[1]:
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
         return self
 
-    @field_validator(*USERS)
+    @field_validator(*OPTIONS)
     @classmethod
     def _of_its_set(cls, value: object, info: ValidationInfo) -> object:
-        use, key = info.data.get("use", "webdataset"), info.field_name or ""
-        whose, users = USERS[key]
-        if use not in users and value != cls.model_fields[key].default:
+        use, key = info.data.get("use"), info.field_name or ""
+        whose, users = users_of(key)
+        if use is not None and use not in users and value != cls.model_fields[key].default:
             raise ValueError(f"'{key}' is for {whose}, and the data set is '{use}'")
         return value
 
     @field_validator("resident")
     @classmethod
     def _of_pictures(cls, value: str, info: ValidationInfo) -> str:
-        use = info.data.get("use", "webdataset")
-        if value == "workers" and use not in PICTURES:
-            raise ValueError(f"'resident: workers' is for pictures in files, and the data set is '{use}'")
+        use, (whose, users) = info.data.get("use"), users_of("workers")
+        if value == "workers" and use is not None and use not in users:
+            raise ValueError(f"'resident: workers' is for {whose}, and the data set is '{use}'")
         return value

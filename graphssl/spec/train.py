@@ -7,8 +7,9 @@ from typing import Annotated, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
 
 from ..schedule import Scheduled
-from .optimizers import AdamW, Optimizer
+from .optimizers import OPTIMIZERS, AdamW, Optimizer
 from .section import Section
+from .tables import ConfigIn
 
 
 class LearningRate(Section):
@@ -58,7 +59,7 @@ class Train(Section):
 
     epochs: PositiveInt = 100
     steps: PositiveInt | None = None
-    optimizer: Optimizer = AdamW(use="adamw")
+    optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = AdamW(use="adamw")
     schedule: LearningRate = LearningRate()
     nodes: dict[str, PerNode] = {}
     accumulate: PositiveInt = 1

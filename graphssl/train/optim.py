@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import singledispatch
 from typing import Any
 
 import torch
@@ -17,7 +18,9 @@ from ..errors import RunError
 from ..schedule import Schedule
 from .lars import LARS
 
-__all__ = ["build_optimizer", "is_regularised"]
+__all__ = ["build_optimizer", "construct", "is_regularised"]
+
+Groups = list[dict[str, Any]]
 
 NORMS = (_NormBase, nn.LayerNorm, nn.GroupNorm, nn.RMSNorm)
 # A vision transformer's class, register and mask tokens, and its position embeddings.
@@ -53,7 +56,7 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
     if not groups:
         raise RunError("there is nothing to train: no node of the graph has a parameter that takes a gradient")
     keyed = [{**group, **_keys(kind, train, device if recorded else None)} for kind, group in groups.items()]
-    return _optimizer(train.optimizer, keyed, device, recorded)
+    return construct(train.optimizer, keyed, device, recorded)
 
 
 def is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -91,21 +94,44 @@ def _keys(kind: _Kind, train: spec.Train, rates_on: torch.device | None) -> dict
         "factor": factor,
         "follows": kind.follows,
     }
-    return {**keys, "adapted": kind.regularised} if isinstance(train.optimizer, spec.Lars) else keys
+    return {**keys, "adapted": kind.regularised} if train.optimizer.adapts else keys
 
 
-def _optimizer(config: spec.Optimizer, groups: list[dict[str, Any]], device: torch.device, recorded: bool) -> Optimizer:
-    fused = device.type in ("cpu", "cuda")
-    if isinstance(config, spec.Sgd):
-        sgd = SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
-        return _with_momentum(sgd) if config.momentum else sgd
-    if isinstance(config, spec.AdamW):
-        first, second = config.betas
-        capturable = recorded and device.type == "cuda"
-        adamw = AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
-        adamw._warned_capturable_if_run_uncaptured = True  # it warms up, that is why
-        return adamw
+# -- one function for each kind of config ---------------------------------------------------------------------------
+
+
+@singledispatch
+def construct(config: spec.Optimizer, groups: Groups, device: torch.device, recorded: bool) -> Optimizer:
+    """The optimizer of a config, over groups of parameters on `device`; the config's class says which.
+
+    recorded: for a step that is recorded, as in `build_optimizer`.
+    """
+    raise TypeError(f"no function is registered for {type(config).__name__}")
+
+
+@construct.register
+def _sgd(config: spec.Sgd, groups: Groups, device: torch.device, _recorded: bool) -> Optimizer:
+    fused = _is_fused(device)
+    sgd = SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
+    return _with_momentum(sgd) if config.momentum else sgd
+
+
+@construct.register
+def _adamw(config: spec.AdamW, groups: Groups, device: torch.device, recorded: bool) -> Optimizer:
+    fused, capturable = _is_fused(device), recorded and device.type == "cuda"
+    first, second = config.betas
+    adamw = AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
+    adamw._warned_capturable_if_run_uncaptured = True  # it warms up, that is why
+    return adamw
+
+
+@construct.register
+def _lars(config: spec.Lars, groups: Groups, _device: torch.device, _recorded: bool) -> Optimizer:
     return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)
+
+
+def _is_fused(device: torch.device) -> bool:
+    return device.type in ("cpu", "cuda")
 
 
 def _with_momentum(optimizer: SGD) -> SGD:

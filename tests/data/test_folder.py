@@ -206,10 +206,10 @@ def test_imagenet_with_an_unsorted_val_is_refused(tmp_path: Path) -> None:
 def test_more_pictures_than_promised_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from graphssl.data.known import KNOWN
+    from graphssl.spec import DATA_SETS
 
     write_folder(tmp_path, ("train", "val"), each=4)
-    monkeypatch.setitem(KNOWN, "imagenet", replace(KNOWN["imagenet"], samples=7))
+    monkeypatch.setitem(DATA_SETS, "imagenet", replace(DATA_SETS["imagenet"], samples=7))
     with pytest.raises(RunError, match="7 training pictures and 8 were found"):
         opened(tmp_path, "imagenet")
 

@@ -46,7 +46,7 @@ def test_an_archive_that_will_be_downloaded_need_not_be_there(tmp_path: Path, us
 
 @pytest.mark.parametrize("use", ARCHIVES)
 def test_an_archive_is_looked_for_by_what_it_holds(tmp_path: Path, use: str) -> None:
-    holds = present.ARCHIVES[use].holds
+    holds = spec.DATA_SETS[use].archive.holds
     found = present.absence(data(use, tmp_path))
     assert found is not None
     assert found.message == f"'{use}' is not there: no '{holds}' in '{tmp_path}'"

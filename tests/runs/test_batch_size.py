@@ -37,7 +37,7 @@ def memory(checked: Checked, batch: int) -> int:
 
 def free(monkeypatch: pytest.MonkeyPatch, count: float) -> None:
     """So many bytes may be taken."""
-    monkeypatch.setattr(batch_size, "free_memory", lambda: int(count / batch_size.CPU_SHARE))
+    monkeypatch.setattr(batch_size, "free_memory", lambda: int(count / batch_size.STEP_SHARE_OF_MEMORY))
 
 
 def test_a_number_stays(write: Write) -> None:
