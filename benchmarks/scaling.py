@@ -34,7 +34,7 @@ from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.data.known import facts
 from graphssl.graph.graph import Graph
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 
 SLACK = 0.25
 ENCODER = "encoder: {use: encoder.resnet, depth: 10, width: 8}"

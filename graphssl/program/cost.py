@@ -24,7 +24,8 @@ from ..checks.counter import Counter
 from ..checks.shapes import Shapes
 from ..graph.calls import Call
 from ..graph.graph import Graph
-from .program import Program, assemble
+from .assemble import assemble
+from .program import Program
 
 __all__ = ["Cost", "predict"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -15,10 +15,10 @@ from torch import fx
 
 from ..checks.shapes import Shapes
 from ..graph.calls import Argument, Call, Slot, Value
-from ..graph.graph import Graph, Term
-from ..ports import Port, detached, flattened, held, joined, outlasting, parted, unflattened
-from ..schedule import Schedule
+from ..graph.graph import Graph
+from ..ports import Port, flattened, joined, parted, unflattened
 from .folding import together
+from .outputs import Outputs, reads_scores
 
 __all__ = ["Emission", "readable"]
 
@@ -35,7 +35,6 @@ class Emission:
         self.fx = fx.Graph()
         self.slots: dict[int, fx.Node] = {}
         self.folded: dict[tuple[Slot, ...], fx.Node] = {}
-        self.cut: dict[int, fx.Node] = {}
         self.random: list[tuple[Call, int]] = []
         self.carried: list[Slot] = []
         self.batched: list[bool] = []
@@ -51,15 +50,10 @@ class Emission:
         draws = {c.id: self.fx.placeholder(f"draws_{i}_{c.node}") for i, (c, _) in enumerate(self.random)}
         for call in calls:
             self._call(call, draws.get(call.id))
-        terms = {term.name: self._term(term) for term in self.graph.terms}
-        loss = self._total(terms)
-        self.carried = list(dict.fromkeys(s for c in self.graph.update_calls() for s in c.inputs()))
+        outputs = Outputs(self.graph, self.shapes, self.fx, self.slots)
+        self.fx.output(outputs.emit(needed))
+        self.carried = outputs.carried
         self.batched = [s.axes[0][:1] not in ((), ("n",)) for s in self.carried]
-        carried = tuple(self._held(s) for s in self.carried)
-        watch = {k: tuple(self._detached(s) for s in pair) for k, pair in self._watched(needed).items()}
-        bounds = {term.name: bound for term in self.graph.terms if (bound := self._bound(term)) is not None}
-        apart = {k: self._method("detach", v) for k, v in terms.items()}
-        self.fx.output({"loss": loss, "terms": apart, "bounds": bounds, "carried": carried, "watch": watch})
         self._drop_unused_views()
         self.fx.lint()
         return self.fx
@@ -68,7 +62,7 @@ class Emission:
         """The updates, on what the forward pass carried out: those that read scores before those that write entries."""
         self.fx, self.folded = fx.Graph(), {}
         self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
-        for call in sorted(self.graph.update_calls(), key=lambda call: not _reads_scores(call)):
+        for call in sorted(self.graph.update_calls(), key=lambda call: not reads_scores(call)):
             node = self.fx.get_attr(call.node)
             ports = self.graph.nodes[call.node].component.updates[call.method].inputs
             args, kwargs = self._arguments(call, ports)
@@ -107,27 +101,6 @@ class Emission:
         ends = {s.id for t in self.graph.terms for s in t.slots}
         last = {c.id for c in self.graph.calls if c.section == "update" or any(s.id in ends for s in c.outputs)}
         return {n for end in last for n in nx.ancestors(digraph, end) if isinstance(n, int)} | last
-
-    def _watched(self, needed: set[int]) -> dict[str, tuple[Slot, Slot]]:
-        """For each line that compares embeddings, the first pair: what a critic scores, or what an objective takes.
-
-        Of objectives only pairs that nothing before has scored or taken.
-        """
-        watched: dict[str, tuple[Slot, Slot]] = {}
-        for call in self.graph.step_calls():
-            tensors = [s for s in call.inputs() if s.kind == "tensor"]
-            if call.id not in needed or call.fold > 1 or len(tensors) < 2:
-                continue
-            pair = tensors[0], tensors[1]
-            scores = any(s.kind == "scores" for s in call.outputs)
-            if scores or (self._is_loss_of(call, pair) and pair not in watched.values()):
-                watched.setdefault(call.line, pair)
-        return watched
-
-    def _is_loss_of(self, call: Call, pair: tuple[Slot, Slot]) -> bool:
-        """Whether a call makes one number of two batches of vectors of one size."""
-        one, other = (self.shapes.slots[s.id][0] for s in pair)
-        return one == other and len(one) == 2 and all(s.axes == ((),) for s in call.outputs)
 
     # -- calls ---------------------------------------------------------------------------------------------
 
@@ -215,76 +188,6 @@ class Emission:
     def _name(self, slot: Slot, node: fx.Node) -> None:
         node._rename(slot.name)
         self.slots[slot.id] = node
-
-    def _held(self, slot: Slot) -> fx.Node:
-        """What is carried out. Scores whose entries may be others by the time of the update are computed first."""
-        if slot.kind != "scores":
-            return self._detached(slot)
-        readers = {c.node for c in self.graph.update_calls() if _reads_scores(c)}
-        writes = any(port.kind == "negatives" for name in readers for port in self.graph.nodes[name].forward.outputs)
-        if writes:
-            return self.fx.call_function(held, (self._detached(slot),))
-        return self.fx.call_function(detached, (self.fx.call_function(outlasting, (self.slots[slot.id],)),))
-
-    def _detached(self, slot: Slot) -> fx.Node:
-        node = self.slots[slot.id]
-        if node.op == "placeholder":
-            return node
-        if slot.id not in self.cut:
-            cut = self._method("detach", node) if slot.kind == "tensor" else self.fx.call_function(detached, (node,))
-            cut._rename(f"{slot.name}_detached")
-            self.cut[slot.id] = cut
-        return self.cut[slot.id]
-
-    # -- loss ----------------------------------------------------------------------------------------------
-
-    def _term(self, term: Term) -> fx.Node:
-        """The mean over the family."""
-        return self._mean([self.slots[s.id] for s in term.slots], term.name)
-
-    def _mean(self, nodes: list[fx.Node], name: str) -> fx.Node:
-        total = nodes[0]
-        for node in nodes[1:]:
-            total = self.fx.call_function(operator.add, (total, node))
-        if len(nodes) > 1:
-            total = self.fx.call_function(operator.truediv, (total, len(nodes)))
-            total._rename(name)
-        return total
-
-    def _bound(self, term: Term) -> fx.Node | None:
-        """What the term's objective says of mutual information, where it says something."""
-        bounds = []
-        for slot in term.slots:
-            call = self.graph.maker[slot.id]
-            node = self.graph.nodes.get(call.node)
-            scores = next((s for s in call.inputs() if s.kind == "scores"), None)
-            if node is None or scores is None or not hasattr(node.component.cls, "bound"):
-                return None
-            owner = self.fx.get_attr(call.node)
-            given = (owner, self._method("detach", self.slots[slot.id]), self._detached(scores))
-            bounds.append(self.fx.call_method("bound", given))
-        return self._mean(bounds, f"{term.name}_bound")
-
-    def _total(self, terms: Mapping[str, fx.Node]) -> fx.Node:
-        parts = []
-        for term in self.graph.terms:
-            part = terms[term.name]
-            if isinstance(term.weight, Schedule):
-                part = self.fx.call_function(operator.mul, (part, self.fx.get_attr(f"_weight_{term.name}")))
-                weight = term.factor
-            else:
-                weight = term.factor * term.weight
-            parts.append(part if weight == 1 else self.fx.call_function(operator.mul, (part, weight)))
-        total = parts[0]
-        for part in parts[1:]:
-            total = self.fx.call_function(operator.add, (total, part))
-        if total.target in (operator.add, operator.mul):
-            total._rename("loss")
-        return total
-
-
-def _reads_scores(call: Call) -> bool:
-    return any(slot.kind == "scores" for slot in call.inputs())
 
 
 def readable(code: str) -> str:

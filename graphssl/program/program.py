@@ -1,4 +1,4 @@
-"""From a checked graph to the step's program: torch.fx code whose lines are the graph's calls.
+"""A step's program: torch.fx code whose lines are the graph's calls.
 
 `Program.forward` is a GraphModule whose children are the nodes by their YAML names, so that the code is readable
 (`graphssl show --code`) and state keys are `encoder.*`, `target.*`, `queue.keys`. `Program.commit` holds the
@@ -7,24 +7,21 @@ updates. Randomness is drawn by `Program.draw`, outside of both.
 
 from __future__ import annotations
 
-import hashlib
 import traceback
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import networkx as nx
 import torch
 from torch import Tensor, fx, nn
 
 from ..checks.shapes import Shapes
-from ..component import schedules_of
 from ..errors import RunError
-from ..graph.build import build_node
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..schedule import Schedule
 from .emission import Emission, readable
+
+ScheduledTensor = tuple[Tensor, Schedule[Any]]  # 0-d, and what to write into it
 
 
 @dataclass(frozen=True)
@@ -45,7 +42,7 @@ class Program:
     inputs: tuple[str, ...]
     random: tuple[tuple[Call, int], ...]
     batched: tuple[bool, ...]
-    schedules: tuple[tuple[Tensor, Schedule[Any]], ...]
+    schedules: tuple[ScheduledTensor, ...]
 
     def node(self, name: str) -> nn.Module:
         return self.forward.get_submodule(name)
@@ -100,70 +97,6 @@ class Program:
             if name is not None:
                 return RunError(f"'{name}' failed: {type(error).__name__}: {error}")
         return error
-
-
-def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0) -> Program:
-    """Builds the nodes with their weights and emits the program."""
-    nodes = {name: node.to(device) for name, node in build_nodes(graph, shapes, seed).items()}
-    return assemble(graph, shapes, nodes, device)
-
-
-def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], device: torch.device) -> Program:
-    """The program of nodes that are built, and that are on the device."""
-    emission = Emission(graph, shapes)
-    forward = emission.forward()
-    root = nn.Module()
-    for name, node in nodes.items():
-        root.add_module(name, node)
-    schedules = []
-    for term in graph.terms:
-        if isinstance(term.weight, Schedule):
-            root.register_buffer(
-                f"_weight_{term.name}", torch.tensor(float(term.weight.start), device=device), persistent=False
-            )
-    module = fx.GraphModule(root, forward, "Step")
-    commit = fx.GraphModule(root, emission.commit(), "Commit")
-    kept = dict(module.named_children())  # GraphModule keeps only the children that the code calls.
-    for name, node in nodes.items():
-        if name not in kept:
-            module.add_module(name, node)
-    for name, entry in graph.nodes.items():
-        schedules += [(getattr(nodes[name], key), s) for key, s in schedules_of(entry.config).items()]
-    for term in graph.terms:
-        if isinstance(term.weight, Schedule):
-            name, weight = f"_weight_{term.name}", getattr(module, f"_weight_{term.name}")
-            module.register_buffer(name, weight, persistent=False)  # fx of torch 2.11 makes it a part of the state
-            schedules.append((weight, term.weight))
-    return Program(
-        graph,
-        shapes,
-        module,
-        commit,
-        tuple(n.target for n in forward.nodes if n.op == "placeholder" and n.target in graph.batch),
-        tuple(emission.random),
-        tuple(emission.batched),
-        tuple(schedules),
-    )
-
-
-def build_nodes(graph: Graph, shapes: Shapes, seed: int) -> dict[str, nn.Module]:
-    """The nodes with weights, on the CPU. A node's seed is its name's, so that adding one leaves the others."""
-    order: nx.DiGraph[str] = nx.DiGraph()
-    order.add_nodes_from(graph.nodes)
-    order.add_edges_from((ref, name) for name, node in graph.nodes.items() for ref in node.refs())
-    nodes: dict[str, nn.Module] = {}
-    for name in nx.topological_sort(order):
-        node = graph.nodes[name]
-        with torch.random.fork_rng(devices=[]):
-            torch.manual_seed(seed_of(seed, name))
-            nodes[name] = build_node(node, shapes.sizes[name], nodes)
-    return {name: nodes[name] for name in graph.nodes}
-
-
-def seed_of(*parts: object) -> int:
-    """A seed for anything that is named: a node's weights, a step's randomness, an epoch's order."""
-    text = ":".join(map(str, parts))
-    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8]) & (2**63 - 1)
 
 
 class _Locator(fx.Interpreter):

@@ -11,8 +11,8 @@ from ..checks.inference import infer
 from ..data import Batch
 from ..data.place import free_device_memory, free_memory
 from ..errors import GraphError, RunError
+from ..program.assemble import compile_graph
 from ..program.cost import predict
-from ..program.program import compile_graph
 from ..train.precision import Precision, resolve
 from ..train.step import Step
 

@@ -17,7 +17,7 @@ from ..evaluate.judge import Judge, no_judgement
 from ..files import write_whole
 from ..graph.read import load
 from ..language.source import dump
-from ..program.program import compile_graph
+from ..program.assemble import compile_graph
 from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints
 from ..train.loop import Loop, Outcome

@@ -10,7 +10,8 @@ from torch import nn
 from ..checks.checked import Checked, validated
 from ..errors import RunError, UsageError
 from ..graph.graph import Graph
-from ..program.program import Program, compile_graph
+from ..program.assemble import compile_graph
+from ..program.program import Program
 from ..train.checkpoint import Checkpoints
 from .folder import RunFolder
 

@@ -12,7 +12,8 @@ from torch.utils._pytree import tree_map_only
 from ..data import Batch
 from ..errors import RunError
 from ..ports import Negatives, Scores, joined
-from ..program.program import Program, seed_of
+from ..program.assemble import seed_of
+from ..program.program import Program
 from ..spec import Train
 from .compiling import compiles, failed_to_compile, keep_compiled, reason_of_failure, remove_unused_code
 from .malloc import keep_freed

@@ -27,7 +27,7 @@ def test_everything_stays_on_the_meta_device(write: Write) -> None:
 
 
 def test_inferred_shapes_are_the_real_ones(write: Write) -> None:
-    from graphssl.program.program import compile_graph
+    from graphssl.program.assemble import compile_graph
 
     checked = check(write(MOCO))
     p = compile_graph(checked.graph, checked.shapes, torch.device("cpu"))

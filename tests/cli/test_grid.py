@@ -7,7 +7,7 @@ import torch
 
 from graphssl.cli.grid import NOTHING, checked_column, critics, negatives, objectives, refusals
 from graphssl.component import find
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -10,7 +10,8 @@ from torch import Tensor
 from torch.nn import functional as f
 
 from graphssl.api import check
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 
 CPU = torch.device("cpu")
 CPC = """\

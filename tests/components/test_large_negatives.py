@@ -22,7 +22,8 @@ from graphssl.components.critic import Bilinear, Clip, Cosine, Dot, Euclidean, S
 from graphssl.components.negatives import InBatch
 from graphssl.components.target import Nearest
 from graphssl.ports import Negatives, Own, detached, pieces
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 
 AT_ONCE = ("supcon", "triplet", "f_divergence")
 

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 import graphssl
 from graphssl.component import NodeConfig, Sizes, component, update
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 
 GRAPH = """\
 graph: grid

@@ -16,7 +16,7 @@ from graphssl.checks.checked import check
 from graphssl.component import Sizes, build, discover, find
 from graphssl.graph.recompute import blocks, recomputed
 from graphssl.ports import signature_of
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 
 discover()
 CPU = torch.device("cpu")

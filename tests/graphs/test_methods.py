@@ -15,7 +15,8 @@ from graphssl.checks.checked import Checked
 from graphssl.components.augment import base
 from graphssl.data import Batch
 from graphssl.language.source import packaged
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -10,7 +10,7 @@ import torch
 
 import graphssl
 from graphssl.data import Batch
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -19,7 +19,8 @@ from graphssl.checks.inference import infer
 from graphssl.checks.shapes import Shapes
 from graphssl.component import REGISTRY, DataFacts, NodeConfig, Sizes, component
 from graphssl.graph.graph import Graph
-from graphssl.program.program import Program, build_nodes, compile_graph, seed_of
+from graphssl.program.assemble import build_nodes, compile_graph, seed_of
+from graphssl.program.program import Program
 
 CPU = torch.device("cpu")
 Change = tuple[str, str]

@@ -14,8 +14,8 @@ from torch.utils.flop_counter import FlopCounterMode
 from graphssl.checks.checked import Checked, check, validated
 from graphssl.component import DataFacts
 from graphssl.data import Batch
+from graphssl.program.assemble import compile_graph
 from graphssl.program.cost import Cost, predict
-from graphssl.program.program import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -13,7 +13,8 @@ import graphssl
 from graphssl.checks.features import feature_problem
 from graphssl.component import NodeConfig, Sizes, component, update
 from graphssl.ports import Gaussian
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 from graphssl.train.collapse import CollapseWatch
 from graphssl.train.monitor import measure
 

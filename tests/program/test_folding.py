@@ -13,7 +13,8 @@ from graphssl.api import check
 from graphssl.checks.checked import Checked
 from graphssl.component import discover
 from graphssl.program import emission
-from graphssl.program.program import Program, compile_graph
+from graphssl.program.assemble import compile_graph
+from graphssl.program.program import Program
 
 CPU = torch.device("cpu")
 RESNET, PROJECTOR = "{use: encoder.resnet, depth: 10, width: 8}", "{use: head.mlp, hidden: 16, out: 8}"

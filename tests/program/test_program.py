@@ -16,7 +16,8 @@ from torch.nn import functional as F
 import graphssl
 from graphssl.api import check
 from graphssl.errors import RunError
-from graphssl.program.program import Program, compile_graph, seed_of
+from graphssl.program.assemble import compile_graph, seed_of
+from graphssl.program.program import Program
 
 CPU = torch.device("cpu")
 

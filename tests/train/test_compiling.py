@@ -30,7 +30,7 @@ from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
 from graphssl.files import remove_unused, user_cache
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.compiling import compiles, keep_compiled, remove_unused_code
 from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP, Recorder

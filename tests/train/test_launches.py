@@ -17,7 +17,7 @@ import graphssl
 from graphssl.api import check
 from graphssl.data import Batch
 from graphssl.language.source import packaged
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP
 from graphssl.train.step import Step

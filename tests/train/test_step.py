@@ -22,7 +22,7 @@ from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
 from graphssl.ports import pairs, pieces
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import NonFiniteError, Step, _revocable
 

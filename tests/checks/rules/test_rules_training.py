@@ -11,7 +11,7 @@ from findings import BANK, QUICK_MOCO, Changes, findings_without_count, found
 
 from graphssl.api import check
 from graphssl.data import Batch
-from graphssl.program.program import compile_graph
+from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
