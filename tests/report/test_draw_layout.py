@@ -10,7 +10,8 @@ import pytest
 
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.layout.columns import columns
-from graphssl.report.layout.layout import Frame, layout
+from graphssl.report.layout.geometry import Frame
+from graphssl.report.layout.layout import layout
 from graphssl.report.layout.lines import Line, Link
 from graphssl.report.layout.order import crossings, ordered
 from graphssl.report.layout.plan import Plan, stacked
@@ -199,7 +200,7 @@ def test_everything_lies_inside_the_canvas(some: Figure) -> None:
             case Rect():
                 x0, y0, x1, y1 = area(mark)
             case Text():
-                x0, y0, x1, y1 = mark.frame()
+                x0, y0, x1, y1 = mark.bounds()
             case Path():
                 xs, ys = zip(*mark.points, strict=True)
                 x0, y0, x1, y1 = min(xs), min(ys), max(xs), max(ys)
@@ -240,7 +241,7 @@ def test_no_line_runs_through_a_box(some: Figure) -> None:
 def test_labels_keep_clear_of_boxes_and_of_each_other(some: Figure) -> None:
     scene = scene_of(some)
     boxes = [area(m) for g in scene.groups if g.kind == "box" for m in g.marks if isinstance(m, Rect)]
-    texts = [t.frame() for t in texts_on_wires(scene)]
+    texts = [t.bounds() for t in texts_on_wires(scene)]
     assert texts or not any(w.label.title for w in some.wires)
     for text in texts:
         assert all(apart(text, box) for box in boxes)
@@ -267,7 +268,7 @@ def test_text_fits_its_box() -> None:
     (group,) = [g for g in scene.groups if g.kind == "box"]
     frame = area(next(m for m in group.marks if isinstance(m, Rect)))
     for text in (m for m in group.marks if isinstance(m, Text)):
-        x0, y0, x1, y1 = text.frame()
+        x0, y0, x1, y1 = text.bounds()
         assert frame[0] <= x0, text
         assert x1 <= frame[2], text
         assert frame[1] <= y0, text

@@ -111,7 +111,7 @@ def test_a_path_is_straight_unless_it_says_otherwise() -> None:
 def test_text_covers_what_its_anchor_says(anchor: str, left: float) -> None:
     text = Text(50.0, 20.0, "name", 10.0, INK, anchor)  # type: ignore[arg-type]
     width = text_width("name", 10.0)
-    x0, y0, x1, y1 = text.frame()
+    x0, y0, x1, y1 = text.bounds()
     assert (x0, x1) == (pytest.approx(50 - left * width), pytest.approx(50 + (1 - left) * width))
     assert y1 - y0 == pytest.approx(10.0)
     assert y0 < 20.0 < y1
@@ -129,9 +129,9 @@ def test_the_title_stands_above_everything() -> None:
     some = scene_of(Figure("a title", "and more", (Box("a", "head", "a"),)))
     title, more = texts(some.groups[0])[:2]
     assert (title.text, more.text) == ("a title", "and more")
-    assert title.frame()[2] < more.frame()[0]
+    assert title.bounds()[2] < more.bounds()[0]
     assert title.x == MARGIN
-    assert all(f[1] > title.frame()[3] for f in boxes(some).values())
+    assert all(f[1] > title.bounds()[3] for f in boxes(some).values())
 
 
 @pytest.mark.parametrize("role", [r for r in ROLES if ROLES[r].title])
@@ -164,9 +164,9 @@ def test_the_legend_breaks_where_the_picture_ends() -> None:
     words = texts(some.groups[0])[2:]
     rows = sorted({t.y for t in words})
     assert len(rows) > 3
-    assert all(t.frame()[2] <= some.width - MARGIN + 0.01 for t in words)
+    assert all(t.bounds()[2] <= some.width - MARGIN + 0.01 for t in words)
     for row in rows:
-        frames = sorted(t.frame() for t in words if t.y == row)
+        frames = sorted(t.bounds() for t in words if t.y == row)
         assert all(a[2] < b[0] for a, b in itertools.pairwise(frames))
 
 
@@ -334,7 +334,7 @@ def test_text_stays_where_it_was_measured(text: str, dpi: int, monkeypatch: pyte
     mark = Text(20.0, 30.0, text, SMALL, "#000000", face="bold")
     some = scene(mark, width=text_width(text, SMALL, "bold") + 60)
     dark = np.nonzero((pixels(some, dpi, monkeypatch) < 200).any(2).any(0))[0] * 72 / dpi
-    left, _, right, _ = mark.frame()
+    left, _, right, _ = mark.bounds()
     pixel = 72 / dpi
     assert left - pixel <= dark.min()
     assert dark.max() <= right + pixel
@@ -346,8 +346,8 @@ def test_text_stands_at_its_anchor(anchor: str, monkeypatch: pytest.MonkeyPatch)
     mark = Text(50.0, 30.0, "HHH", 10.0, "#000000", anchor)  # type: ignore[arg-type]
     dark = (pixels(scene(mark), 144, monkeypatch) < 128).any(2)
     columns, rows = (np.nonzero(dark.any(axis))[0] / 2 for axis in (0, 1))
-    assert columns.min() == pytest.approx(mark.frame()[0] + 1, abs=1.0)
-    assert columns.max() == pytest.approx(mark.frame()[2] - 1, abs=1.2)
+    assert columns.min() == pytest.approx(mark.bounds()[0] + 1, abs=1.0)
+    assert columns.max() == pytest.approx(mark.bounds()[2] - 1, abs=1.2)
     assert rows.max() == pytest.approx(30.0, abs=1.0), "its foot"
     assert 6.0 < rows.max() - rows.min() < 9.0, "capitals are three quarters of the size"
 

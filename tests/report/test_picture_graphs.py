@@ -79,7 +79,7 @@ def test_text_is_inside_of_its_box(scene: Scene) -> None:
     frames = boxes(scene)
     for group in groups(scene, "box"):
         for text in texts(group):
-            assert inside(text.frame(), frames[group.facts["id"]]), text
+            assert inside(text.bounds(), frames[group.facts["id"]]), text
 
 
 def test_lines_of_text_in_a_box_do_not_touch(scene: Scene) -> None:
@@ -114,13 +114,13 @@ def test_what_is_written_on_wires_is_clear_of_boxes(scene: Scene) -> None:
     frames = boxes(scene)
     for group in groups(scene, "plain")[1:]:
         for text in texts(group):
-            assert all(apart(text.frame(), f) for f in frames.values()), text
+            assert all(apart(text.bounds(), f) for f in frames.values()), text
 
 
 def test_everything_is_on_the_paper(scene: Scene) -> None:
     paper = (0.0, 0.0, scene.width, scene.height)
     for group in scene.groups:
-        assert all(inside(t.frame(), paper) for t in texts(group))
+        assert all(inside(t.bounds(), paper) for t in texts(group))
         for path in (m for m in group.marks if isinstance(m, Path)):
             assert all(0 <= x <= scene.width and 0 <= y <= scene.height for x, y in along(path, 4))
     assert all(inside(f, paper) for f in boxes(scene).values())
@@ -257,9 +257,9 @@ def test_packaged_graphs_are_drawn(name: str) -> None:
     assert "loss" in frames
     assert all(apart(a, b) for a, b in itertools.combinations(frames.values(), 2))
     for group in groups(some, "box"):
-        assert all(inside(t.frame(), frames[group.facts["id"]]) for t in texts(group))
+        assert all(inside(t.bounds(), frames[group.facts["id"]]) for t in texts(group))
     for group in groups(some, "plain")[1:]:
-        assert all(apart(t.frame(), f) for t in texts(group) for f in frames.values())
+        assert all(apart(t.bounds(), f) for t in texts(group) for f in frames.values())
     picture = Image.open(io.BytesIO(write_png(some)))
     assert picture.format == "PNG"
 

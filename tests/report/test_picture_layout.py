@@ -11,7 +11,8 @@ from figures import drawn
 
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.layout.columns import columns
-from graphssl.report.layout.layout import AIR, AROUND, Frame, layout
+from graphssl.report.layout.geometry import Frame
+from graphssl.report.layout.layout import AIR, AROUND, layout
 from graphssl.report.layout.lines import Line, Link, lines_of, links_of, overlap, strips
 from graphssl.report.layout.order import crossings, ordered
 from graphssl.report.layout.plan import INSIDE, Plan, stacked

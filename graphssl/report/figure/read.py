@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Sequence
+from dataclasses import replace
 
 from ...checks.shapes import Shapes
 from ...errors import Span
@@ -12,29 +12,13 @@ from ...graph.graph import Graph, Term
 from ...graph.nodes import Node
 from ...schedule import Schedule
 from ..style import ROLES
+from .bundles import Bundle, Bundles, Origin
 from .figure import TIMES, Box, Copy, End, Figure, Label, Wire
 from .names import Names
 from .options import options_of
 from .words import config_lines, count_text, letters, parameters_line, short
 
 LOSS = "loss"
-
-
-@dataclass
-class _Bundle:
-    """A wire in the making: where its slots go. `ends`: port names and text by box and whether it is an update."""
-
-    slots: tuple[Slot, ...]
-    ends: dict[tuple[str, bool], tuple[list[str], list[str]]] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Source:
-    """Where a slot comes from: the box, its output, and whether a stop-gradient stands between."""
-
-    box: str
-    output: str
-    stop: bool
 
 
 def read_figure(graph: Graph, shapes: Shapes) -> Figure:
@@ -49,10 +33,8 @@ class _Reader:
         self.options = options_of(graph)
         self.boxes: dict[str, Box] = {}
         self.first: dict[str, str] = {}  # of each node, the box of its first call
-        self.source: dict[int, _Source] = {}
-        self.bundles: dict[tuple[_Source, tuple[int, ...]], _Bundle] = {}
+        self.bundles = Bundles()
         self.copies: list[Copy] = []
-        self.joins: list[tuple[str, tuple[Slot, ...]]] = []
 
     def figure(self) -> Figure:
         groups = _grouped(self.graph.step_calls())
@@ -64,7 +46,7 @@ class _Reader:
         self._updates()
         self._loss()
         self._unused()
-        wires = tuple(self._wire(source, bundle) for (source, _), bundle in self.bundles.items())
+        wires = tuple(self._wire(origin, bundle) for origin, bundle in self.bundles)
         return Figure(self.graph.name, self._subtitle(), tuple(self.boxes.values()), wires, tuple(self.copies))
 
     def _subtitle(self) -> str:
@@ -77,18 +59,19 @@ class _Reader:
         for name, slot in self.graph.batch.items():
             box = f"batch.{name}"
             self.boxes[box] = Box(box, "data", name, (self.graph.spec.data.use,), note=f"{box}\n{_place(slot.span)}")
-            self.source[slot.id] = _Source(box, "", False)
+            self.bundles.origin[slot.id] = Origin(box)
 
     def _calls(self, groups: Sequence[tuple[str, list[Call]]]) -> None:
+        origin = self.bundles.origin
         stops = {c.outputs[0].id: next(c.inputs()).id for c in self.graph.calls if c.node == "stopgrad"}
         for box, calls in groups:
             self._box(box, self.graph.nodes[calls[0].node], calls)
             for call in calls:
-                self.source.update({s.id: _Source(box, s.output, self._detached(call.node)) for s in call.outputs})
+                origin.update({s.id: Origin(box, s.output, self._detached(call.node)) for s in call.outputs})
         for stopped, slot in stops.items():
             while slot in stops:
                 slot = stops[slot]
-            self.source[stopped] = _Source(self.source[slot].box, self.source[slot].output, True)
+            origin[stopped] = replace(origin[slot], stop=True)
 
     def _detached(self, node: str) -> bool:
         return self.graph.nodes[node].component.detached
@@ -112,45 +95,28 @@ class _Reader:
         made: dict[frozenset[int], str] = {}
         for name, slots in sorted(self.names.leaves.items(), key=lambda item: len(item[1])):
             ids = frozenset(s.id for s in slots)
-            if len({self.source[s.id] for s in slots}) < 2 or ids in made:
+            if len({self.bundles.origin[s.id] for s in slots}) < 2 or ids in made:
                 continue
             box = made[ids] = f"views.{name}"
             self.boxes[box] = Box(box, "join", "", note=f"{name}: views")
-            for source, some in self._cover(slots):
-                self._bundle(source, some, (box, False), "", "")
-            self.joins.insert(0, (box, slots))
+            self._lead(slots, box)
+            self.bundles.joins.insert(0, (box, slots))
 
     def _unused(self) -> None:
-        shown = {name for bundle in self.bundles.values() for name in self.names.of(bundle.slots)[0]}
+        shown = {name for _, bundle in self.bundles for name in self.names.of(bundle.slots)[0]}
         for name, slots in self.names.leaves.items():
             if name not in shown:
-                for source, some in self._cover(slots):
-                    self.bundles.setdefault((source, _ids(some)), _Bundle(some))
+                for origin, some in self.bundles.by_origin(slots):
+                    self.bundles.keep(origin, some)
         for name, node in self.graph.nodes.items():
             if name not in self.first:
                 self._box(f"{name}.unused", node, (), faded=True)
 
     # -- wires -----------------------------------------------------------------------------------------------------
 
-    def _cover(self, slots: Sequence[Slot]) -> Iterator[tuple[_Source, tuple[Slot, ...]]]:
-        """The slots by where they come from; whole joins first, the largest foremost."""
-        left = dict.fromkeys(slots)
-        for box, members in self.joins:
-            if all(s in left for s in members):
-                for slot in members:
-                    del left[slot]
-                yield _Source(box, "", False), members
-        parts: dict[_Source, list[Slot]] = {}
-        for slot in left:
-            parts.setdefault(self.source[slot.id], []).append(slot)
-        for source, some in parts.items():
-            yield source, tuple(some)
-
-    def _bundle(self, source: _Source, slots: tuple[Slot, ...], to: tuple[str, bool], port: str, text: str) -> None:
-        bundle = self.bundles.setdefault((source, _ids(slots)), _Bundle(slots))
-        ports, texts = bundle.ends.setdefault(to, ([], []))
-        ports.extend([port] if port and port not in ports else [])
-        texts.extend([text] if text and text not in texts else [])
+    def _lead(self, slots: Sequence[Slot], box: str, port: str = "", text: str = "", update: bool = False) -> None:
+        for origin, some in self.bundles.by_origin(slots):
+            self.bundles.lead(origin, some, box, port, text, update)
 
     def _arguments(self, box: str, calls: Sequence[Call], update: bool) -> None:
         taken: dict[str, dict[Slot, None]] = {}
@@ -160,9 +126,9 @@ class _Reader:
                 taken.setdefault(port, {}).update(dict.fromkeys(slots))
         text = calls[0].method if update else ""
         for port, found in taken.items():
-            for source, some in self._cover(tuple(found)):
-                self._bundle(source, some, (box, update), port, text)
-                if source.box == box:
+            for origin, some in self.bundles.by_origin(tuple(found)):
+                self.bundles.lead(origin, some, box, port, text, update)
+                if origin.box == box:
                     self._add_line(box, f"{text} its own")
 
     def _updates(self) -> None:
@@ -197,18 +163,13 @@ class _Reader:
         several = len(self.graph.terms) > 1
         self.boxes[LOSS] = Box(LOSS, "loss", "Σ loss" if several else "loss", note=place)
         for term in self.graph.terms:
-            for source, some in self._cover(term.slots):
-                self._bundle(source, some, (LOSS, False), "", _term_text(term))
+            self._lead(term.slots, LOSS, text=_term_text(term))
 
-    def _wire(self, source: _Source, bundle: _Bundle) -> Wire:
+    def _wire(self, origin: Origin, bundle: Bundle) -> Wire:
         slots = sorted(bundle.slots, key=lambda s: s.id)
         label = Label(self.names.of(slots)[1], len(slots), letters(slots, self.shapes))
         ends = [End(box, tuple(p), update, ", ".join(t)) for (box, update), (p, t) in bundle.ends.items()]
-        return Wire(source.box, label, tuple(ends), source.stop and not (ends and all(e.update for e in ends)))
-
-
-def _ids(slots: Sequence[Slot]) -> tuple[int, ...]:
-    return tuple(sorted(s.id for s in slots))
+        return Wire(origin.box, label, tuple(ends), origin.stop and not (ends and all(e.update for e in ends)))
 
 
 def _grouped(calls: Sequence[Call]) -> list[tuple[str, list[Call]]]:

@@ -6,80 +6,22 @@ at the arrows' heads. Labels keep clear of boxes and of each other because each 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator
 
 from ..figure.figure import Copy, Figure
 from ..style import HEAD, SMALL
 from ..text import text_width
+from .geometry import Frame, Layout, Stroke, Tag
 from .lines import Line
 from .plan import Plan
 from .sizes import RISE
 
-Point = tuple[float, float]
 AIR = 4.0  # on both sides of a label
 CURVE = (12.0, 32.0)  # least and greatest width of a zone of curves
 SLOPE = 0.3  # its width for each point that a curve climbs
 STRAIGHT = 3.0  # width of a zone of curves that has none
 AROUND = 10.0  # how far from a box's corner a copy leaves and enters that goes around others
 END = HEAD + 3.0  # room for an arrow's head
-
-
-@dataclass(frozen=True)
-class Frame:
-    """A rectangle, by its upper left corner."""
-
-    x: float
-    y: float
-    width: float
-    height: float
-
-    @property
-    def right(self) -> float:
-        return self.x + self.width
-
-    @property
-    def bottom(self) -> float:
-        return self.y + self.height
-
-    @property
-    def middle(self) -> float:
-        return self.x + self.width / 2
-
-
-@dataclass(frozen=True)
-class Stroke:
-    """A drawn line. `points`: its start, then the end of each piece, which is a curve where `curved` says so.
-
-    The arrow's head is at the end; for a line that goes back, at the start; without a target there is none.
-    """
-
-    points: tuple[Point, ...]
-    curved: tuple[bool, ...]
-    source: str
-    target: str | None
-    line: Line | None = None
-    copy: Copy | None = None
-
-
-@dataclass(frozen=True)
-class Tag:
-    """Where something is written: what a wire carries, from x on; or, with `text`, the words at an arrow's head."""
-
-    x: float
-    y: float
-    width: float
-    line: Line | None
-    text: str = ""
-
-
-@dataclass(frozen=True)
-class Layout:
-    """The geometry of a figure, in points from its upper left corner."""
-
-    frames: Mapping[str, Frame]
-    strokes: tuple[Stroke, ...]
-    tags: tuple[Tag, ...]
 
 
 def layout(figure: Figure) -> Layout:

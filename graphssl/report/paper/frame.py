@@ -9,7 +9,7 @@ from ..layout.layout import layout
 from ..style import INK, MARGIN, PAPER, ROLES, SMALL, SMALL_INK, STOP, TITLE, UPDATE, WIRE
 from ..text import text_width
 from .paint import painted
-from .scene import Group, Mark, Path, Rect, Scene, Text
+from .scene import Group, Mark, Path, Rect, Scene, Text, bounds, moved
 
 CAPTION = 28.0  # from the title's top to the picture
 ROW = 13.0  # of the legend
@@ -22,14 +22,14 @@ Sample = tuple[str, list[Mark], float]
 def scene_of(figure: Figure) -> Scene:
     """The whole picture of a figure."""
     groups = painted(figure, layout(figure))
-    left, top, right, bottom = _bounds(groups)
+    left, top, right, bottom = bounds(groups)
     samples = list(_samples(figure))
     caption = list(_caption(figure))
-    wide = max([right - left, *(m.frame()[2] for m in caption), *(s[2] for s in samples)])
+    wide = max([right - left, *(m.bounds()[2] for m in caption), *(s[2] for s in samples)])
     legend, tall = _legend(samples, wide)
-    marks = [*_moved(caption, MARGIN, MARGIN), *_moved(legend, MARGIN, MARGIN + CAPTION + bottom - top + GAP)]
+    marks = [*moved(caption, MARGIN, MARGIN), *moved(legend, MARGIN, MARGIN + CAPTION + bottom - top + GAP)]
     x = MARGIN - left + (wide - right + left) / 2
-    body = [_shift(group, x, MARGIN + CAPTION - top) for group in groups]
+    body = [group.moved(x, MARGIN + CAPTION - top) for group in groups]
     height = 2 * MARGIN + CAPTION + bottom - top + GAP + tall
     return Scene(wide + 2 * MARGIN, height, figure.title, (Group(marks), *body))
 
@@ -47,7 +47,7 @@ def _legend(samples: Sequence[Sample], wide: float) -> tuple[list[Mark], float]:
     for text, sample, width in samples:
         if x and x + width > wide:
             x, y = 0.0, y + ROW
-        marks += _moved(sample, x, y)
+        marks += moved(sample, x, y)
         marks.append(Text(x + width - text_width(text, SMALL), y + 0.5 * ROW + 2.5, text, SMALL, SMALL_INK))
         x += width + GAP
     return marks, y + ROW
@@ -72,46 +72,3 @@ def _samples(figure: Figure) -> Iterator[Sample]:
 
 def _sample(text: str, marks: Sequence[Mark], width: float) -> Sample:
     return text, list(marks), width + 4.0 + text_width(text, SMALL)
-
-
-# -- geometry ------------------------------------------------------------------------------------------------------
-
-
-def _bounds(groups: Sequence[Group]) -> tuple[float, float, float, float]:
-    frames = [_extent(mark) for group in groups for mark in group.marks]
-    lefts, tops, rights, bottoms = zip(*frames, strict=True)
-    return min(lefts), min(tops), max(rights), max(bottoms)
-
-
-def _extent(mark: Mark) -> tuple[float, float, float, float]:
-    match mark:
-        case Rect():
-            return mark.x, mark.y, mark.x + mark.width, mark.y + mark.height
-        case Text():
-            return mark.frame()
-        case Path():
-            xs, ys = [x for x, _ in mark.points], [y for _, y in mark.points]
-            return min(xs), min(ys), max(xs), max(ys)
-
-
-def _shift(group: Group, dx: float, dy: float) -> Group:
-    return Group(_moved(group.marks, dx, dy), group.kind, group.note, group.facts, group.opacity)
-
-
-def _moved(marks: Sequence[Mark], dx: float, dy: float) -> list[Mark]:
-    return [_move(mark, dx, dy) for mark in marks]
-
-
-def _move(mark: Mark, dx: float, dy: float) -> Mark:
-    if isinstance(mark, Path):
-        return Path(
-            tuple((x + dx, y + dy) for x, y in mark.points),
-            mark.color,
-            mark.thick,
-            mark.curved,
-            mark.dashed,
-            mark.closed,
-        )
-    if isinstance(mark, Text):
-        return Text(mark.x + dx, mark.y + dy, mark.text, mark.size, mark.color, mark.anchor, mark.face)
-    return Rect(mark.x + dx, mark.y + dy, mark.width, mark.height, mark.fill, mark.line, mark.radius, mark.thick)

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from .. import style
 from ..figure.figure import Box, Copy, Figure, Label
-from ..layout.layout import AIR, Frame, Layout, Point, Stroke, Tag
+from ..layout.geometry import Frame, Layout, Point, Stroke, Tag
+from ..layout.layout import AIR
 from ..layout.sizes import DROP, MARK, RISE, ROW, STOP_TEXT, column_width, has_axes, times_width
 from ..text import text_width
 from .scene import Group, Mark, Path, Rect, Text

@@ -96,7 +96,7 @@ def _text(axes: Any, mark: Text) -> Any:
 
     points, codes = text_to_path.get_text_path(_font(mark.face), printable(mark.text).replace("\n", " "))
     scale = mark.size / text_to_path.FONT_SCALE
-    where = Affine2D().scale(scale, -scale).translate(mark.frame()[0], mark.y)  # y goes down here
+    where = Affine2D().scale(scale, -scale).translate(mark.bounds()[0], mark.y)  # y goes down here
     outline = Outline(points, codes or None)
     return axes.add_artist(PathPatch(outline, facecolor=mark.color, linewidth=0, transform=where + axes.transData))
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from ..text import Face, text_width
 
 Point = tuple[float, float]
+Bounds = tuple[float, float, float, float]  # left, top, right and bottom
 
 
 @dataclass(frozen=True)
@@ -23,6 +24,14 @@ class Rect:
     line: str
     radius: float = 0.0
     thick: float = 0.8
+
+    def bounds(self) -> Bounds:
+        """What it covers."""
+        return self.x, self.y, self.x + self.width, self.y + self.height
+
+    def moved(self, dx: float, dy: float) -> Rect:
+        """The same, further to the right and down."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
 
 
 @dataclass(frozen=True)
@@ -46,6 +55,15 @@ class Path:
             middle = (x0 + x1) / 2
             yield ((middle, y0), (middle, y1), (x1, y1)) if bent else ((x1, y1),)
 
+    def bounds(self) -> Bounds:
+        """What its points cover."""
+        xs, ys = [x for x, _ in self.points], [y for _, y in self.points]
+        return min(xs), min(ys), max(xs), max(ys)
+
+    def moved(self, dx: float, dy: float) -> Path:
+        """The same, further to the right and down."""
+        return replace(self, points=tuple((x + dx, y + dy) for x, y in self.points))
+
 
 @dataclass(frozen=True)
 class Text:
@@ -59,11 +77,15 @@ class Text:
     anchor: Literal["start", "middle", "end"] = "start"
     face: Face = "plain"
 
-    def frame(self) -> tuple[float, float, float, float]:
-        """Left, top, right and bottom of what it covers."""
+    def bounds(self) -> Bounds:
+        """What it covers."""
         width = text_width(self.text, self.size, self.face)
         left = self.x - {"start": 0.0, "middle": width / 2, "end": width}[self.anchor]
         return left, self.y - 0.76 * self.size, left + width, self.y + 0.24 * self.size
+
+    def moved(self, dx: float, dy: float) -> Text:
+        """The same, further to the right and down."""
+        return replace(self, x=self.x + dx, y=self.y + dy)
 
 
 Mark = Rect | Path | Text
@@ -78,6 +100,21 @@ class Group:
     note: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     opacity: float = 1.0
+
+    def moved(self, dx: float, dy: float) -> Group:
+        """The same, further to the right and down."""
+        return replace(self, marks=moved(self.marks, dx, dy))
+
+
+def moved(marks: Sequence[Mark], dx: float, dy: float) -> list[Mark]:
+    """The marks, further to the right and down."""
+    return [mark.moved(dx, dy) for mark in marks]
+
+
+def bounds(groups: Sequence[Group]) -> Bounds:
+    """What all marks of the groups cover."""
+    lefts, tops, rights, bottoms = zip(*(mark.bounds() for group in groups for mark in group.marks), strict=True)
+    return min(lefts), min(tops), max(rights), max(bottoms)
 
 
 @dataclass(frozen=True)
