@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import random
 from collections.abc import Iterator
 from pathlib import Path as File
 
+import pytest
 from conftest import BYOL, MOCO, SIMCLR
 
 from graphssl.checks.inference import infer
@@ -13,8 +15,9 @@ from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.graph.graph import Graph
 from graphssl.graph.read import load
-from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
+from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.figure.read import read_figure
+from graphssl.report.layout.geometry import Frame
 from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
 
 Change = tuple[str, str]
@@ -90,6 +93,24 @@ HARD: dict[str, tuple[str, tuple[Change, ...]]] = {
 }
 
 
+NO_TARGET = ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", "")
+SIMSIAM: tuple[Change, ...] = (
+    ("graph: byol", "graph: simsiam"),
+    NO_TARGET,
+    ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),
+    ("update:\n  target: follow()\n", ""),
+)
+VARIANTS: dict[str, tuple[str, tuple[Change, ...]]] = {
+    "simclr": (SIMCLR, ()),
+    "byol": (BYOL, ()),
+    "moco": (MOCO, ()),
+    "simsiam": (BYOL, SIMSIAM),
+    "multicrop": (BYOL, MULTI_CROP),
+    "bank": (MOCO, BANK),
+}
+each_graph = pytest.mark.parametrize("name", VARIANTS)
+
+
 def read(folder: File, text: str, *changes: Change) -> tuple[Graph, Shapes]:
     """A graph and its shapes, of a text with each change made."""
     for old, new in changes:
@@ -114,10 +135,86 @@ def drawn(boxes: str, *wires: str, **more: object) -> Figure:
     return Figure("test", "", tuple(Box(b, "head", b) for b in boxes.split()), tuple(made), **more)  # type: ignore[arg-type]
 
 
+TEXTS = [
+    "a", "projector", "objective.regression", "0.31 M params", "64/32 1024", "AVAVA Wave To", "il" * 40, "mW" * 40, "a b " * 20,
+    "1234567890" * 5, "кодер", "Größe → Σ \u00d72", "f(x, y)[0]", "the_name_that_goes_on_and_on_and_on_and_on",
+]  # fmt: skip
+
+NASTY = "a<b & \"c\" 'd' ]]> </script><!-- \x00 \u202e 漢字 $x_1$ #1 `"
+
+
+def nasty() -> Figure:
+    boxes = (
+        Box("a", "data", NASTY, (NASTY,), note=NASTY, node=NASTY, details={NASTY: NASTY}),
+        Box("b", "head", "größe", (), 2),
+    )
+    wires = (
+        Wire("a", Label(NASTY, 2, ((("b", "2"),),)), (End("b", (NASTY,), text=NASTY), End("b", (), True, NASTY)), True),
+    )
+    return Figure(NASTY, NASTY, boxes, wires, (Copy("a", "b", NASTY),))
+
+
+RANDOM_ROLES = ("data", "augment", "encoder", "head", "target", "negatives", "critic", "objective", "other")
+RANDOM_AXES = ((), ((("b", "256"), ("d", "64")),), ((("b", "2"),), (("b", "2"), ("n", "1024"))))
+
+
+def random_figure(seed: int, size: int) -> Figure:
+    """Wires from earlier to later boxes, some to several; writes to anywhere; one box that copies two others."""
+    r = random.Random(seed)
+    boxes = [
+        Box(f"b{i}", r.choice(RANDOM_ROLES), f"node{i}", ("some line",) * r.randint(0, 4), r.choice([1, 1, 2, 8]))
+        for i in range(size)
+    ]
+    wires = []
+    for i, _ in itertools.product(range(size - 1), range(2)):
+        goals = sorted(r.sample(range(i + 1, size), min(size - i - 1, r.choice([0, 1, 1, 1, 2, 3]))))
+        ends = [End(f"b{j}", ("x",), False, r.choice(["", "", "term"])) for j in goals]
+        ends += [End(f"b{r.randrange(size)}", ("y",), True, "push")] * (r.random() < 0.15)
+        label = Label(r.choice(["", "x", "a_long_value"]), r.choice([1, 2]), r.choice(RANDOM_AXES))
+        wires.append(Wire(f"b{i}", label, tuple(ends), r.random() < 0.2))
+    copier = f"b{size // 2}"
+    copies = dict.fromkeys(Copy(f"b{r.randrange(size)}", copier, "follow") for _ in range(2))
+    return Figure(f"seed {seed}", "", tuple(boxes), tuple(wires), tuple(c for c in copies if c.source != copier))
+
+
+FIGURES = [random_figure(seed, size) for seed, size in enumerate([2, 3, 5, 8, 8, 12, 12, 12, 16, 16, 24, 40])]
+each_figure = pytest.mark.parametrize("some", FIGURES, ids=lambda f: f.title)
+
+
+# -- what a figure shows ---------------------------------------------------------------------------------------
+
+
+def box(some: Figure, name: str) -> Box:
+    (found,) = [b for b in some.boxes if b.name == name]
+    return found
+
+
+def boxes_of(some: Figure, node: str) -> list[Box]:
+    return [b for b in some.boxes if b.node == node]
+
+
+def wire(some: Figure, name: str) -> Wire:
+    (found,) = [w for w in some.wires if w.label.name == name]
+    return found
+
+
+def ends(some: Figure, name: str) -> list[tuple[str, tuple[str, ...], bool, str]]:
+    return [(some.by_id[e.box].name or e.box, e.ports, e.update, e.text) for e in wire(some, name).ends]
+
+
+def wires(some: Figure) -> set[tuple[str, str, str]]:
+    """From, name of the value, to; by the names of the boxes, `!` after what is written."""
+
+    def name(box: str) -> str:
+        return some.by_id[box].name or box
+
+    return {(name(w.source), w.label.title, name(e.box) + "!" * e.update) for w in some.wires for e in w.ends}
+
+
 # -- geometry ----------------------------------------------------------------------------------------------------
 
 
-def area(rect: Rect) -> Area:
+def area(rect: Rect | Frame) -> Area:
     return rect.x, rect.y, rect.x + rect.width, rect.y + rect.height
 
 
@@ -159,3 +256,7 @@ def along(path: Path, steps: int = 40) -> Iterator[tuple[float, float]]:
                 points = [(x0 + t * (x1 - x0), y0 + t * (y1 - y0)) for (x0, y0), (x1, y1) in itertools.pairwise(points)]
             yield points[0]
         start = piece[-1]
+
+
+def scene(*marks: Rect | Path | Text, width: float = 100.0, height: float = 50.0) -> Scene:
+    return Scene(width, height, "t", (Group(marks),))

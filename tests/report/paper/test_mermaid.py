@@ -8,17 +8,29 @@ from dataclasses import dataclass, field
 from pathlib import Path as File
 
 import pytest
-from figures import HARD, drawn, figure_of
+from figures import HARD, VARIANTS, drawn, each_graph, figure_of, nasty, read
 
+from graphssl.report import draw
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
+from graphssl.report.figure.read import read_figure
 from graphssl.report.paper.mermaid import write_mermaid
 from graphssl.report.style import ROLES, UPDATE
 
 KEYWORDS = {"end", "graph", "subgraph", "default", "style", "click", "class", "flowchart", "direction", "call", "href"}
+
+
 ENTITIES = {"amp": "&", "quot": '"', "lt": "<", "gt": ">", "35": "#", "96": "`"}
+
+
 NODE = re.compile(r'  (\w+)(\(\["|\["|\{\{")([^"]*)("\]\)|"\]|"\}\}):::(\w+)')
+
+
 EDGE = re.compile(r'  (\w+) (?:(--|==|-\.) "([^"]*)" )?(-->|==>|\.->|--x) (\w+)(?:\[" "\]:::unread)?')
+
+
 SHAPES = {'(["': '"])', '["': '"]', '{{"': '"}}'}
+
+
 ARROWS = {"--": {"-->", "--x"}, "==": {"==>"}, "-.": {".->"}}
 
 
@@ -75,6 +87,15 @@ def parsed(text: str) -> Chart:
 def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
     text, changes = HARD[request.param]
     return figure_of(tmp_path, text, *changes)
+
+
+MERMAID = [
+    r"---", r'title: ".*"', r"flowchart LR",
+    r'  n\d+(\["[^"]*"\]|\(\["[^"]*"\]\)|\{\{"[^"]*"\}\}):::\w+',
+    r'  n\d+ ((--|==|-\.) "[^"]*" )?(-->|==>|\.->) n\d+',
+    r'  n\d+ -- "[^"]*" --x u\d+\[" "\]:::unread',
+    r"  classDef \w+ [\w#:,.-]+", r"  linkStyle [\d,]+ stroke:#\w{6}", r"  class [n\d,]+ faded",
+]  # fmt: skip
 
 
 def test_boxes_wires_and_classes_come_back(some: Figure) -> None:
@@ -178,3 +199,25 @@ def test_sections_have_the_colours_of_the_picture() -> None:
 
 def test_nothing_is_a_chart_too() -> None:
     assert parsed(write_mermaid(Figure("", "", ()))) == Chart()
+
+
+@each_graph
+def test_mermaid_is_a_flowchart(tmp_path: File, name: str) -> None:
+    text, changes = VARIANTS[name]
+    graph, shapes = read(tmp_path, text, *changes)
+    some = read_figure(graph, shapes)
+    lines = draw(graph, shapes, "mermaid").decode().splitlines()
+    for line in lines:
+        assert any(re.fullmatch(pattern, line) for pattern in MERMAID), line
+    edges = [line for line in lines if re.search(r"(-->|==>|\.->)", line)]
+    assert len(edges) == sum(len(w.ends) for w in some.wires) + len(some.copies)
+    dashed = [i for i, line in enumerate(edges) if ".->" in line]
+    assert len(dashed) == sum(e.update for w in some.wires for e in w.ends) + len(some.copies)
+    styled = [line for line in lines if "linkStyle" in line]
+    assert styled == ([f"  linkStyle {','.join(map(str, dashed))} stroke:{UPDATE}"] if dashed else [])
+
+
+def test_mermaid_escapes_whatever_is_written() -> None:
+    for line in write_mermaid(nasty()).splitlines():
+        if not line.startswith("title: "):
+            assert any(re.fullmatch(pattern, line) for pattern in MERMAID), line

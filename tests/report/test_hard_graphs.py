@@ -1,16 +1,10 @@
-"""Pictures of whole graphs, hard ones too: nothing overlaps, everything that matters is to be seen."""
+"""Pictures of whole graphs that are hard to draw: nothing overlaps, everything that matters is to be seen."""
 
 from __future__ import annotations
 
-import hashlib
-import io
 import itertools
-import os
 import re
-import subprocess
-import sys
 import xml.etree.ElementTree as ET
-from html.parser import HTMLParser
 from pathlib import Path as File
 
 import pytest
@@ -20,8 +14,6 @@ from figures import (
     FAN,
     HARD,
     LONG,
-    MULTI_CROP,
-    TWO_ENCODERS,
     UNICODE,
     along,
     apart,
@@ -31,23 +23,18 @@ from figures import (
     groups,
     inside,
     lines,
-    read,
     texts,
 )
-from PIL import Image
 
-from graphssl.api import check
-from graphssl.language.source import packaged
-from graphssl.report import draw
 from graphssl.report.figure.figure import Figure
-from graphssl.report.figure.read import read_figure
 from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.png import write_png
 from graphssl.report.paper.scene import Path, Rect, Scene
 from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import ROLES, STOP, UPDATE
 
 SVG = "{http://www.w3.org/2000/svg}"
+
+
 KNOWN: dict[str, Figure] = {}
 
 
@@ -66,7 +53,8 @@ def scene(some: Figure) -> Scene:
     return scene_of(some)
 
 
-# -- geometry ----------------------------------------------------------------------------------------------------
+def _side(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
+    return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
 
 
 def test_boxes_are_apart(scene: Scene) -> None:
@@ -139,13 +127,6 @@ def test_most_crossings_are_avoided(tmp_path: File) -> None:
         assert crossed == 0, name
 
 
-def _side(a: tuple[float, float], b: tuple[float, float], p: tuple[float, float]) -> float:
-    return (b[0] - a[0]) * (p[1] - a[1]) - (b[1] - a[1]) * (p[0] - a[0])
-
-
-# -- what is to be seen ------------------------------------------------------------------------------------------
-
-
 def test_sections_are_coloured(some: Figure, scene: Scene) -> None:
     fills = {g.facts["id"]: {m.fill for m in g.marks if isinstance(m, Rect)} for g in groups(scene, "box")}
     assert fills == {box.id: {ROLES[box.role].fill} for box in some.boxes}
@@ -193,9 +174,6 @@ def test_every_wire_is_told_in_full_where_one_points(some: Figure, scene: Scene)
         assert all(f"→ {some.by_id[e.box].name or e.box}" in note for e in wire.ends)
 
 
-# -- forms -------------------------------------------------------------------------------------------------------
-
-
 def test_svg_is_well_formed_and_alone(some: Figure, scene: Scene) -> None:
     root = ET.fromstring(write_svg(scene))
     tags = {e.tag.removeprefix(SVG) for e in root.iter()}
@@ -207,105 +185,6 @@ def test_svg_is_well_formed_and_alone(some: Figure, scene: Scene) -> None:
             assert not re.search(r"url\(|https?:|javascript:|data:", value)
     ids = [e.attrib["data-id"] for e in root.iter(f"{SVG}g") if e.attrib["class"] == "box"]
     assert ids == [box.id for box in some.boxes]
-
-
-class _Tags(HTMLParser):
-    """Whether tags close in order."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.ids: list[str] = []
-        self.outside: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag not in ("meta", "rect", "path"):
-            self.open.append(tag)
-        self.ids += [v or "" for k, v in attrs if k == "id"]
-        self.outside += [f"{k}={v}" for k, v in attrs if k in ("src", "href", "srcset", "action")]
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None: ...
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
-
-
-@pytest.mark.parametrize("name", ["multicrop", "two encoders", "unicode"])
-def test_the_page_is_html_and_alone(tmp_path: File, name: str) -> None:
-    text, changes = HARD[name]
-    page = draw(*read(tmp_path, text, *changes), "html").decode()
-    tags = _Tags()
-    tags.feed(page)
-    assert tags.open == []
-    assert tags.outside == []
-    assert sorted(tags.ids) == ["facts", "fit", "told", "view"]
-    assert page.startswith("<!DOCTYPE html>")
-    assert '<meta charset="utf-8">' in page[:200]
-
-
-METHODS = [name for name in packaged() if "/" not in name]  # recipes for other data are drawn alike
-
-
-@pytest.mark.parametrize(
-    "name", [pytest.param(n, marks=[] if n in ("byol", "moco_v2") else pytest.mark.slow) for n in METHODS]
-)
-def test_packaged_graphs_are_drawn(name: str) -> None:
-    checked = check(name)
-    some = scene_of(read_figure(checked.graph, checked.shapes))
-    assert some.title == checked.graph.name
-    frames = boxes(some)
-    assert "loss" in frames
-    assert all(apart(a, b) for a, b in itertools.combinations(frames.values(), 2))
-    for group in groups(some, "box"):
-        assert all(inside(t.bounds(), frames[group.facts["id"]]) for t in texts(group))
-    for group in groups(some, "plain")[1:]:
-        assert all(apart(t.bounds(), f) for t in texts(group) for f in frames.values())
-    picture = Image.open(io.BytesIO(write_png(some)))
-    assert picture.format == "PNG"
-
-
-@pytest.mark.slow
-def test_the_same_bytes_in_another_process(tmp_path: File) -> None:
-    """Whatever the hashes of texts are, as sets are ordered by."""
-    graph, shapes = read(tmp_path, BYOL, *MULTI_CROP)
-    expected = [hashlib.md5(draw(graph, shapes, k)).hexdigest() for k in ("svg", "png", "html", "mermaid")]  # type: ignore[arg-type]
-    code = (
-        "import hashlib, sys\n"
-        "from graphssl.graph.read import load\nfrom graphssl.component import DataFacts\nfrom graphssl.report import draw\n"
-        "from graphssl.checks.inference import infer\n"
-        "g = load(sys.argv[1])\n"
-        "s = infer(g, DataFacts(samples=1500, classes=10), g.spec.data.batch)\n"
-        "for k in ('svg', 'png', 'html', 'mermaid'):\n    print(hashlib.md5(draw(g, s, k)).hexdigest())\n"
-    )
-    command = [sys.executable, "-c", code, str(tmp_path / "graph.yaml")]
-    environment = {**os.environ, "PYTHONHASHSEED": "12345", "OMP_NUM_THREADS": "1"}
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=True, cwd=tmp_path)
-    assert done.stdout.split() == expected
-
-
-# -- what hard graphs show ---------------------------------------------------------------------------------------
-
-
-def test_eight_views_are_one_row_of_boxes(tmp_path: File) -> None:
-    some = figure_of(tmp_path, BYOL, *MULTI_CROP)
-    counts = {box.name: box.count for box in some.boxes if box.node}
-    assert counts == {
-        "augment": 1, "encoder": 8, "projector": 8, "predictor": 8, "target": 2, "critic": 14, "objective": 14,
-    }  # fmt: skip
-    labels = {w.label.title: w.label for w in some.wires}
-    assert labels["small \u00d76"].axes[0][2:] == (("v", "14"), ("u", "14"))
-    assert labels["all \u00d78"].axes[0][2:] == (("y", "32/14"), ("x", "32/14"))
-
-
-def test_two_encoders_share_views_and_target(tmp_path: File) -> None:
-    some = figure_of(tmp_path, BYOL, *TWO_ENCODERS)
-    (x,) = [w for w in some.wires if w.label.name == "x"]
-    assert {some.by_id[e.box].name for e in x.ends} == {"encoder", "target", "other"}
-    (z,) = [w for w in some.wires if w.label.name == "z"]
-    assert [some.by_id[e.box].name for e in z.ends] == ["critic", "critic"]
-    assert z.stop
-    terms = {e.text for w in some.wires for e in w.ends if e.box == "loss"}
-    assert terms == {"byol", "0.5 \u00d7 second"}
 
 
 def test_long_names_are_written_in_full(tmp_path: File) -> None:

@@ -1,25 +1,23 @@
-"""The small print: values, configs, counts, axes with their sizes, names of what a wire carries."""
+"""The small print: values, configs, counts, axes with their sizes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path as File
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import torch
-from conftest import BYOL, MOCO
+from conftest import MOCO
 from figures import read
 from pydantic import BaseModel, Field, PositiveFloat
 from torch import nn
 
 from graphssl.checks.shapes import Shapes
 from graphssl.component import NodeConfig, Scheduled
-from graphssl.graph.calls import Slot, Value
+from graphssl.graph.calls import Slot
 from graphssl.report.figure import words
-from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
-from graphssl.report.figure.names import Names
-from graphssl.report.figure.options import options_of
 from graphssl.report.figure.words import config_lines, count_text, letters, parameters_line, short
 from graphssl.schedule import Schedule
 
@@ -51,9 +49,6 @@ def shapes(sizes: Mapping[int, tuple[tuple[int, ...], ...]]) -> Shapes:
     return SimpleNamespace(slots=dict(sizes))  # type: ignore[return-value]
 
 
-# -- values ------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("value", "text"),
     [
@@ -70,9 +65,6 @@ def test_values(value: object, text: str) -> None:
 @pytest.mark.parametrize(("shape", "text"), [("cosine", "0.5 → 1"), ("linear", "0.5 → 1"), ("constant", "0.5")])
 def test_schedules(shape: str, text: str) -> None:
     assert short(Schedule[float].model_validate({"from": 0.5, "to": 1.0, "shape": shape})) == text
-
-
-# -- configs -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -108,9 +100,6 @@ def test_a_box_tells_the_first_entries_only() -> None:
     assert len(told) == words.ENTRIES
 
 
-# -- numbers -----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize(
     ("number", "text"),
     [(1, "1"), (1001, "1.0 k"), (9_949, "9.9 k"), (10_000, "10 k"), (99_499, "99 k"), (100_000, "0.10 M"),
@@ -139,9 +128,6 @@ def test_parameters_are_counted_once() -> None:
     assert parameters_line(None) == []
     with torch.device("meta"):
         assert parameters_line(nn.Linear(1000, 1000)) == ["1.0 M params"]
-
-
-# -- axes --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -181,99 +167,32 @@ def test_what_is_not_known_is_left_out() -> None:
     assert letters([slot(1, "b d")], shapes({})) == ()
 
 
-# -- names -------------------------------------------------------------------------------------------------------
-
-
-def test_a_name_is_found_for_any_part_of_a_family() -> None:
-    x = [slot(i, "b d") for i in range(6)]
-    tags = tuple((i,) for i in range(6))
-    names = Names({"all": Value(tuple(x), tags), "wide": Value(tuple(x[:2]), tags[:2]), "one": Value((x[5],))})
-    assert names.of([x[0], x[1]]) == (["wide"], "wide"), "the whole of the smallest"
-    assert names.of([x[1]]) == (["wide"], "wide[1]")
-    assert names.of([x[5]]) == (["one"], "one")
-    assert names.of([x[2], x[3], x[4]]) == (["all"], "all[2:5]")
-    assert names.of([x[4], x[2]]) == (["all"], "all[2,4]")
-    assert names.of([x[1], x[2]]) == (["all"], "all[1:3]")
-    assert names.of([slot(9, "b")]) == ([], "")
-
-
-def test_parts_are_named_after_their_value() -> None:
-    x = [slot(i, "b d") for i in range(3)]
-    h = Value(parts={"map": Value((x[0],)), "views": Value((x[1], x[2]), ((0,), (1,)))})
-    names = Names({"h": h})
-    assert list(names.leaves) == ["h.map", "h.views"]
-    assert names.of(x[1:])[1] == "h.views"
-    assert names.of(x[2:])[1] == "h.views[1]"
-
-
-# -- figures -----------------------------------------------------------------------------------------------------
+def test_configs_tell_what_is_not_the_default(tmp_path: File) -> None:
+    graph, _ = read(tmp_path, MOCO)
+    assert config_lines(graph.nodes["critic"]) == ["temperature 0.2"]
+    assert config_lines(graph.nodes["queue"]) == ["size 48"]
+    assert config_lines(graph.nodes["objective"]) == []
+    assert any("split_batch" in line for line in config_lines(graph.nodes["encoder"]))
+    assert not any("encoder" in line for line in config_lines(graph.nodes["target"]))  # arrows show these
 
 
 @pytest.mark.parametrize(
-    ("label", "title", "sizes"),
+    ("value", "text"),
     [
-        (Label(), "", ""),
-        (Label("x"), "x", ""),
-        (Label("x", 2), "x \u00d72", ""),
-        (Label("", 2), "", ""),
-        (Label("s", 1, ((("b", "16"),), (("b", "16"), ("n", "48")))), "s", "b = 16; b n = 16 48"),
-        (Label("s", 1, ((), (("b", "16"),))), "s", "b = 16"),
+        (0.1, "0.1"), (1e-4, "0.0001"), (3, "3"), (True, "on"), (None, "none"), ("batch", "batch"), ([1, 2], "1, 2"),
+        ({"use": "split_batch", "splits": 4}, "split_batch"), ({"a": 1}, ""), (object(), ""),
+        (Schedule[float].model_validate({"from": 0.99, "to": 1.0}), "0.99 \u2192 1"),
+        (Schedule[float].model_validate({"from": 0.5, "to": 1.0, "shape": "constant"}), "0.5"),
     ],
-)
-def test_labels(label: Label, title: str, sizes: str) -> None:
-    assert (label.title, label.sizes) == (title, sizes)
+)  # fmt: skip
+def test_values_in_short(value: object, text: str) -> None:
+    assert short(value) == text
 
 
-def test_notes_tell_ends_updates_and_gradients() -> None:
-    boxes = (
-        Box("a", "encoder", "encoder"),
-        Box("q", "negatives", "queue"),
-        Box("v", "join", ""),
-        Box("loss", "loss", "loss"),
-    )
-    ends = (End("q", ("key",), True, "push"), End("v"), End("loss", (), False, "infonce"), End("a", ("x", "y")))
-    some = Figure("t", "", boxes, (Wire("a", Label("k", 2, ((("b", "16"),),)), ends, stop=True),))
-    assert some.note(some.wires[0]).split("\n") == [
-        "k \u00d72: b = 16", "no gradient flows back", "→ queue.key (push, after the step)", "→ v", "→ loss", "→ encoder.x, y",
-    ]  # fmt: skip
-    nameless = Wire("a", Label(), (End("v"),))
-    assert Figure("t", "", boxes, (nameless,)).note(nameless) == "→ v"
-
-
-def test_a_box_tells_how_many_calls_it_stands_for() -> None:
-    assert Box("a", "head", "a", count=14).times == "\u00d714"
-    assert Box("a", "head", "a").times == ""
-
-
-# -- options -----------------------------------------------------------------------------------------------------
-
-
-def options(tmp_path: Any, *changes: tuple[str, str], text: str = BYOL) -> set[tuple[str, str]]:
-    graph, _ = read(tmp_path, text, *changes)
-    return {(span.text[span.column - 1 :][: span.length], text) for span, text in options_of(graph).items()}
-
-
-def test_options_are_told_where_they_are_written(tmp_path: Any) -> None:
-    assert options(tmp_path) == {("critic(p, z, pairs=cross)", "cross pairs")}
-    assert options(tmp_path, text=MOCO) == set()
-
-
-def test_options_deep_in_an_expression_and_in_the_loss_are_found(tmp_path: Any) -> None:
-    found = options(
-        tmp_path, ("projector(encoder(x))", "projector(encoder(x, views=fold), views=each)"),
-        ("  s: critic(p, z, pairs=cross)\n", ""), ("objective(s)", "2 * objective(critic(p, z, pairs=cross))"),
-    )  # fmt: skip
-    told = {text.split("(")[0]: option for text, option in found}
-    assert (told["encoder"], told["projector"], told["critic"]) == ("views folded", "each view", "cross pairs")
-
-
-def test_options_of_weighted_terms_are_found(tmp_path: Any) -> None:
-    found = options(
-        tmp_path, ("  s: critic(p, z, pairs=cross)\n", ""),
-        ("byol: objective(s)", "byol: {value: 'objective(critic(p, z, pairs=cross))', weight: 2}"),
-    )  # fmt: skip
-    assert found == {("critic(p, z, pairs=cross)", "cross pairs")}
-
-
-def test_the_default_is_not_told(tmp_path: Any) -> None:
-    assert options(tmp_path, ("pairs=cross", "pairs=zip")) == set()
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [(0, "0"), (321, "321"), (999, "999"), (1000, "1.0 k"), (12_345, "12 k"), (99_999, "100 k"), (234_567, "0.23 M"),
+     (23_500_000, "24 M"), (1_500_000_000, "1.5 G")],
+)  # fmt: skip
+def test_counts_in_short(number: int, text: str) -> None:
+    assert count_text(number) == text
