@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from .client import store_uri
 from .compare import Comparison, FoundRun, MetricRow, compare, find_run
-from .store import store_uri
 from .tracker import Status, Tracker
 from .ui import serve, ui_command
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import RunError, UsageError, suggest
-from .store import NOT_THERE, check_database, client, reason, store_uri
+from .client import NOT_THERE, check_database, open_client, reason, store_uri
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
@@ -111,7 +111,7 @@ def _open(uri: str | None) -> Any:
     where = store_uri(uri)
     check_database(where, write=False)
     try:
-        store = client(where)
+        store = open_client(where)
         store.search_experiments(max_results=1)
     except Exception as error:  # MLflow's own, SQLAlchemy's, those of the network
         raise RunError(f"the MLflow store cannot be read: {reason(error)}") from error

@@ -7,8 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
+from .client import reason
 from .journal import Entry, Journal
-from .store import Refused, Store, reason
+from .store import Refused, Store
 
 AT_ONCE = 100  # entries sent together
 GATHER = 0.5  # seconds in which entries gather

@@ -1,22 +1,17 @@
-"""MLflow's client: where the store is, and how a run and its entries get there. MLflow is imported only here."""
+"""How a run and its entries get into MLflow."""
 
 from __future__ import annotations
 
 import os
-import re
-import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import closing
-from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any, Protocol
+from typing import Protocol
 
 from ..errors import RunError
+from .client import NOT_THERE, check_database, database, make_database, open_client
 from .journal import Entry
 from .names import LONGEST_TAG, clean_name, clip
 
 EXPERIMENT = "graphssl"
-NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # codes for an unknown id, or none at all
 METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
 
 
@@ -36,105 +31,13 @@ class Store(Protocol):
     def send(self, run_id: str, entries: Sequence[Entry]) -> None: ...
 
 
-def store_uri(uri: str | None = None) -> str:
-    """The store in use: the given one, MLFLOW_TRACKING_URI, or mlflow.db in the current folder, as a full path."""
-    uri = uri or os.environ.get("MLFLOW_TRACKING_URI") or "sqlite:///mlflow.db"
-    path = database(uri)
-    return uri if path is None else f"sqlite:///{path.resolve()}"
-
-
-def database(uri: str) -> Path | None:
-    """The file of a SQLite store."""
-    if not uri.startswith("sqlite:///") or "?" in uri or uri.endswith(":memory:"):
-        return None
-    return Path(uri.removeprefix("sqlite:///"))
-
-
-def without_password(text: str) -> str:
-    """The text with what stands before the @ of an address left out."""
-    return re.sub(r"//[^/@\s]+@", "//", text)
-
-
-def reason(error: Exception) -> str:
-    """What went wrong, in one line, without what the libraries below MLflow say of it."""
-    text = str(error).strip().partition("\n")[0].partition(" with exception ")[0]
-    return without_password(clip(text, 300)) or type(error).__name__
-
-
-def client(uri: str) -> Any:
-    """An MLflow client that keeps quiet and does not wait for minutes. What the user has set stays."""
-    for name, value in (
-        ("MLFLOW_DISABLE_TELEMETRY", "true"),
-        ("MLFLOW_LOGGING_LEVEL", "ERROR"),
-        ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
-        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
-        ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
-        ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
-    ):
-        os.environ.setdefault(name, value)
-    from mlflow.tracking import MlflowClient
-
-    return MlflowClient(uri)
-
-
-def check_database(uri: str, *, write: bool) -> None:
-    """Raises RunError for a SQLite file that cannot be read, or written: MLflow would try for minutes."""
-    path = database(uri)
-    if path is None:
-        return
-    if not path.is_file():
-        if write:
-            return  # `make_database` finds out
-        raise RunError(f"there is no {path} yet: `graphssl run` makes it, in the folder it is started in")
-    try:
-        with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
-            connection.execute("PRAGMA schema_version").fetchone()
-            if write:
-                connection.execute("BEGIN IMMEDIATE")
-                connection.execute("ROLLBACK")
-    except (sqlite3.Error, OSError) as error:
-        raise RunError(f"{path} cannot be used: {error}") from error
-
-
-def make_database(uri: str) -> None:
-    """Makes the SQLite file of a store that has none yet, whole or not at all.
-
-    MLflow makes the tables in place, in dozens of steps: a process killed meanwhile, or a second one that starts in
-    the same moment, would leave a file that MLflow refuses for ever. So it is made aside, and moved in when done,
-    unless another process was faster.
-    """
-    path = database(uri)
-    if path is None or path.exists():
-        return
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with TemporaryDirectory(dir=path.parent, prefix=".mlflow-", ignore_cleanup_errors=True) as folder:
-            draft, whole = Path(folder, "draft.db"), Path(folder, "whole.db")
-            client(f"sqlite:///{draft}")
-            with closing(sqlite3.connect(draft)) as connection:
-                connection.execute("VACUUM INTO ?", (str(whole),))
-            _move_in(whole, path)
-    except (sqlite3.Error, OSError) as error:
-        raise RunError(f"{path} cannot be made: {error}") from error
-
-
-def _move_in(whole: Path, path: Path) -> None:
-    try:
-        os.link(whole, path)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without links
-        if not path.exists():
-            os.replace(whole, path)
-
-
 class MlflowStore:
     """A tracking store behind MLflow's client; connects when made, which takes seconds."""
 
     def __init__(self, uri: str, experiment: str | None = None) -> None:
         check_database(uri, write=True)
         make_database(uri)
-        self._client = client(uri)
+        self._client = open_client(uri)
         self._experiment = self._find_or_make(uri, experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
 
     def _find_or_make(self, uri: str, name: str) -> str:

@@ -7,11 +7,12 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+from .client import store_uri
 from .delivery import Delivery, Start
 from .journal import Entry, Journal, Kind
 from .machine import system_facts
 from .names import clean_name, flatten
-from .store import MlflowStore, Store, store_uri
+from .store import MlflowStore, Store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from ..errors import RunError
-from .store import check_database, store_uri, without_password
+from .client import check_database, store_uri, without_password
 
 PATIENCE = 10.0  # seconds that the server has to end itself
 QUIET = {

@@ -83,7 +83,7 @@ def test_mlflow_answers_and_says_nothing_when_interrupted(tmp_path: Path) -> Non
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     subprocess.run(
-        [sys.executable, "-c", "from graphssl.track.store import make_database as m; m('sqlite:///mlflow.db')"],
+        [sys.executable, "-c", "from graphssl.track.client import make_database as m; m('sqlite:///mlflow.db')"],
         cwd=tmp_path, check=True,
     )  # fmt: skip
     environment = {k: v for k, v in os.environ.items() if k != "MLFLOW_TRACKING_URI"}
