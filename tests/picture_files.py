@@ -1,14 +1,19 @@
-"""Small folders of real JPEG files, and batches compared, for the tests of the data sets."""
+"""Small folders of real JPEG files, sets that are opened, and batches compared, for the tests of the data sets."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
-from graphssl.data import Batch
+from graphssl import spec
+from graphssl.data import Batch, Datasets, open_data
+
+CPU = torch.device("cpu")
+OPEN: list[Datasets] = []
 
 
 def picture(seed: int, height: int = 40, width: int = 48) -> Image.Image:
@@ -31,6 +36,26 @@ def write_folder(
             for i in range(each):
                 picture(1000 * p + 100 * c + i).save(folder / f"{i:03d}.jpg", quality=92)
     return root
+
+
+def config(root: Path, use: str = "image_folder", **values: object) -> spec.Data:
+    return spec.Data.model_validate({"use": use, "root": str(root), "size": 16, "batch": 4, **values})
+
+
+def opened(root: Path, use: str = "image_folder", **values: object) -> Datasets:
+    OPEN.append(open_data(config(root, use, **values), CPU, 0))
+    return OPEN[-1]
+
+
+def closing() -> Iterator[None]:
+    """For a fixture: closes what was opened."""
+    yield
+    while OPEN:
+        OPEN.pop().close()
+
+
+def digits(seed: int = 0, accumulate: int = 1, **values: object) -> Datasets:
+    return open_data(spec.Data.model_validate(values), CPU, seed, accumulate)
 
 
 def same(a: list[Batch], b: list[Batch]) -> bool:

@@ -15,6 +15,7 @@ from picture_files import picture
 
 from graphssl import spec
 from graphssl.data import Datasets, open_data
+from graphssl.data.shards.copies import Copies
 
 CPU = torch.device("cpu")
 OPEN: list[Datasets] = []
@@ -77,6 +78,19 @@ def write_set(root: Path, train: Sequence[int] = (5, 4, 6), test: Sequence[int] 
         for number, count in enumerate(counts):
             tar(root / f"{split}-{number}.tar", samples(start + 100 * number, count))
     return root
+
+
+def own_set(tmp_path: Path) -> Path:
+    """For a fixture: the folder of a set."""
+    return write_set(tmp_path / "set")
+
+
+def note_fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """For a fixture: the shards that are fetched from now on."""
+    names: list[str] = []
+    plain = Copies._fetch
+    monkeypatch.setattr(Copies, "_fetch", lambda s, url, to: (names.append(url[-11:]), plain(s, url, to))[1])
+    return names
 
 
 def upload(root: Path, to: str = "/bucket/set") -> str:

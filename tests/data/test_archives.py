@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from graphssl import spec
-from graphssl.data import Datasets, facts, open_data
+from graphssl.data import Datasets, open_data
 from graphssl.errors import RunError
 
 RANDOM = np.random.RandomState(0)
@@ -212,17 +212,3 @@ def test_a_download_that_fails_says_why(tmp_path: Path, monkeypatch: pytest.Monk
     monkeypatch.setattr(cifar, "download_and_extract_archive", fail)
     with pytest.raises(RunError, match=r"could not be downloaded to .*no route to host.*another machine"):
         opened("cifar10", tmp_path, download=True)
-
-
-@pytest.mark.parametrize(
-    ("use", "samples", "classes", "size"),
-    [
-        ("cifar10", 50_000, 10, 32), ("cifar100", 50_000, 100, 32), ("fashion_mnist", 60_000, 10, 28),
-        ("svhn", 73_257, 10, 32), ("stl10", 105_000, 10, 96), ("imagenet", 1_281_167, 1000, 224),
-    ],
-)  # fmt: skip
-def test_facts_need_no_files(use: str, samples: int, classes: int, size: int) -> None:
-    known = facts(spec.Data(use=use, root="/nowhere"))  # type: ignore[arg-type]
-    assert (known.samples, known.classes, known.height, known.width) == (samples, classes, size, size)
-    assert all(0 < m < 1 for m in known.mean)
-    assert all(0 < s < 0.5 for s in known.std)

@@ -175,3 +175,9 @@ def photo(height: int, width: int) -> Image.Image:
     smooth = np.asarray(picture(7, height, width)).astype(np.int16)
     grain = np.random.RandomState(0).randint(-10, 11, smooth.shape)
     return Image.fromarray((smooth + grain).clip(0, 255).astype(np.uint8))
+
+
+def test_a_bad_image_error_is_one_line() -> None:
+    with pytest.raises(BadImageError) as caught:
+        decode("/nowhere/a.jpg", 8)
+    assert "\n" not in str(caught.value)

@@ -6,21 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import picture, write_folder
+from picture_files import config, opened, picture, write_folder
 
 from graphssl import spec
-from graphssl.data import Datasets, facts, folder, open_data
+from graphssl.data import facts, folder, open_data
 from graphssl.data.decode import decode
 from graphssl.data.folder import Paths, listing
 from graphssl.errors import RunError
-
-
-def config(root: Path, use: str = "image_folder", **values: object) -> spec.Data:
-    return spec.Data(**{"use": use, "root": str(root), "size": 16, "batch": 4, **values})  # type: ignore[arg-type]
-
-
-def opened(root: Path, use: str = "image_folder", **values: object) -> Datasets:
-    return open_data(config(root, use, **values), torch.device("cpu"), 0)
 
 
 def test_train_and_test_folders(tmp_path: Path) -> None:
@@ -94,28 +86,6 @@ def test_what_is_passed_over(tmp_path: Path) -> None:
     assert classes == ("ant", "bee")
     assert train.label.tolist() == [0] * 3 + [1] * 4
     assert train.paths[6].endswith("bee/deeper/LOUD.JPEG")
-
-
-def test_facts_count_the_files(tmp_path: Path) -> None:
-    root = write_folder(tmp_path, each=7)
-    known = facts(config(root, size=None))
-    assert (known.samples, known.classes, known.height) == (14, 2, 224)
-    missing = facts(config(tmp_path / "nowhere"))
-    assert (missing.samples, missing.classes) == (None, None)
-    assert opened(root).train.samples == 14
-
-
-def test_facts_count_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    root, listed = write_folder(tmp_path, each=7), []
-    plain = folder._pictures
-    monkeypatch.setattr(folder, "_pictures", lambda f: (listed.append(f.name), plain(f))[1])
-    known = facts(config(root))
-    assert (known.height, known.channels) == (16, 3)
-    assert not listed
-    assert (known.samples, known.classes, known.samples) == (14, 2, 14)
-    assert sorted(listed) == ["ant", "ant", "bee"], (
-        "the held-out split is looked into for a class, and all is counted once"
-    )
 
 
 @pytest.mark.parametrize("parts", [("train", "test"), ("train",), ("",)])

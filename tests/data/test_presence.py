@@ -11,9 +11,7 @@ from graphssl import spec
 from graphssl.api import check
 from graphssl.checks.checked import validated
 from graphssl.data import presence as present
-from graphssl.language.validation import validate
 from graphssl.runs.trained import compile
-from graphssl.spec import GraphFile
 
 
 def data(use: str, root: Path | str, **more: object) -> spec.Data:
@@ -90,35 +88,6 @@ def test_imagenet_is_laid_out_in_its_own_way(tmp_path: Path) -> None:
 
 def test_digits_are_always_there() -> None:
     assert present.absence(spec.Data()) is None
-
-
-@pytest.mark.parametrize(
-    ("use", "option", "message"),
-    [
-        ("digits", {"root": "x"}, "'root' is for sets that are not embedded, and the data set is 'digits'"),
-        ("digits", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'digits'"),
-        ("imagenet", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'imagenet'"),
-        ("digits", {"workers": 0}, "'workers' is for pictures in files, and the data set is 'digits'"),
-        ("cifar10", {"decode": "cpu"}, "'decode' is for pictures in files, and the data set is 'cifar10'"),
-        ("svhn", {"on_bad_image": "skip"}, "'on_bad_image' is for pictures in files, and the data set is 'svhn'"),
-        ("stl10", {"resident": "workers"}, "'resident: workers' is for pictures in files, and the data set is 'stl10'"),
-        ("image_folder", {"window": 3}, "'window' is for 'webdataset' alone, and the data set is 'image_folder'"),
-    ],
-)
-def test_an_option_that_a_set_has_no_use_for(use: str, option: dict[str, object], message: str) -> None:
-    rest = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
-    root = {} if use == "digits" else {"root": "r"}
-    found = validate(GraphFile, {**rest, "data": {"use": use, **root, **option}})[1]
-    assert found == [(("data", next(iter(option))), message, None)]
-
-
-def test_options_that_a_set_has_a_use_for() -> None:
-    common = {"batch": 4, "size": 32, "resident": "memory", "last": "keep"}
-    files = {"root": "r", "workers": 1, "decode": "cpu", "on_bad_image": "skip", "resident": "workers"}
-    assert spec.Data.model_validate(common)
-    assert spec.Data.model_validate({**common, "use": "cifar10", "root": "r", "download": True})
-    for use in ("imagenet", "image_folder", "webdataset"):
-        assert spec.Data.model_validate({**common, "use": use, **files})
 
 
 # -- in a graph ------------------------------------------------------------------------------------------------------

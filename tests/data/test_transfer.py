@@ -9,7 +9,6 @@ import pytest
 import torch
 
 from graphssl.data import Batch
-from graphssl.data.resident import Resident
 from graphssl.data.transfer import IN_FLIGHT, to_device
 
 CPU = torch.device("cpu")
@@ -140,20 +139,3 @@ def test_batches_reach_the_gpu_whole_and_without_a_synchronisation() -> None:
         torch.cuda.set_sync_debug_mode("default")
     expected = [int(b.image.sum() + b.index.sum() + b.label.sum()) for b in batches(20)]
     assert [int(s) for s in sums] == expected
-
-
-@pytest.mark.gpu
-def test_an_epoch_of_a_set_on_the_gpu_begins_without_a_synchronisation() -> None:
-    device = torch.device("cuda")
-    image = torch.arange(20, dtype=torch.uint8)[:, None, None, None].expand(-1, 3, 4, 4).contiguous()
-    source = Resident(image.to(device), torch.arange(20), device)
-    order = source.order(0, 0)
-    torch.cuda.synchronize()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        found = list(source.read(order, 6, full=True))
-    finally:
-        torch.cuda.set_sync_debug_mode("default")
-    for positions, batch in zip(order.split(6), found, strict=True):
-        assert torch.equal(batch.index.cpu(), positions)
-        assert torch.equal(batch.image[:, 0, 0, 0].cpu(), positions.byte())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -11,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from graphssl.errors import RunError, UsageError
-from graphssl.files import write_whole
 from graphssl.runs.folder import RunFolder, find_run, new_run
 
 
@@ -121,27 +118,3 @@ def test_facts_that_are_damaged(text: str) -> None:
     (folder.path / "run.json").write_bytes(text.encode("latin-1"))
     with pytest.raises(RunError, match=r"runs/one/run\.json cannot be read"):
         folder.facts()
-
-
-def test_a_file_is_written_whole(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = here / "a.txt"
-    write_whole(path, "größe\n")
-    assert path.read_text(encoding="utf-8") == "größe\n"
-
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(RunError, match=r"a\.txt cannot be written: No space left on device"):
-        write_whole(path, "other")
-    assert path.read_text(encoding="utf-8") == "größe\n"
-    assert [p.name for p in here.iterdir()] == ["a.txt"]
-
-
-def test_others_may_read_what_the_user_lets_them(here: Path) -> None:
-    before = os.umask(0o022)
-    try:
-        write_whole(here / "a.txt", "x")
-    finally:
-        os.umask(before)
-    assert stat.S_IMODE((here / "a.txt").stat().st_mode) == 0o644

@@ -12,7 +12,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -29,7 +28,6 @@ from graphssl.api import check
 from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.files import remove_unused, user_cache
 from graphssl.program.assemble import compile_graph
 from graphssl.train.compiling import compiles, keep_compiled, remove_unused_code
 from graphssl.train.precision import resolve
@@ -155,35 +153,6 @@ def test_unused_code_is_removed_when_what_is_needed_has_been_used(
     compiler(launching(lambda: order.append("launched") is not None))
     make(write, TINY)(0, [batch(8)])
     assert order == ["launched", "launched", "compiled"], "the forward pass, the updates, and our folder"
-
-
-def test_where_reading_is_not_noted_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = days_ago(tmp_path / "kernel.so", 200, 200)
-    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOATIME | os.ST_NOSUID))
-    remove_unused(tmp_path)
-    assert path.exists()
-
-
-def test_what_cannot_be_removed_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    paths = [days_ago(tmp_path / name, 31, 31) for name in "ab"]
-    remove, removed = os.unlink, []
-
-    def unlink(path: str) -> None:
-        removed.append(path)
-        if len(removed) == 1:
-            raise PermissionError(path)
-        remove(path)
-
-    monkeypatch.setattr(os, "unlink", unlink)
-    remove_unused(tmp_path)
-    assert sum(path.exists() for path in paths) == 1
-    remove_unused(tmp_path / "none")
-
-
-def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
-    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python gives where there is none
-    assert user_cache().parent == Path(tempfile.gettempdir())
 
 
 def test_compiled_code_is_of_the_sources_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

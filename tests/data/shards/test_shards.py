@@ -1,4 +1,4 @@
-"""Shards: the same batches however they are read, their order, how they are written, and what is said of bad ones."""
+"""Shards: the same batches however they are read, how many files are open, and what is said of bad ones."""
 
 from __future__ import annotations
 
@@ -9,21 +9,15 @@ from typing import Any
 
 import pytest
 import torch
-from picture_files import same, write_folder
-from shard_files import CPU, config, files_of, jpeg, opened, own_cache, samples, tar, write_set
+from picture_files import same
+from shard_files import files_of, jpeg, opened, own_cache, own_set, samples, tar, write_set
 
-from graphssl.data import index_shards, open_data, write_shards
 from graphssl.data.decode import picture
-from graphssl.data.order import permutation, windowed
 from graphssl.data.shards import shards
 from graphssl.errors import RunError
 
 cache = pytest.fixture(autouse=True)(own_cache)
-
-
-@pytest.fixture
-def root(tmp_path: Path) -> Path:
-    return write_set(tmp_path / "set")
+root = pytest.fixture(own_set)
 
 
 # -- what is read ------------------------------------------------------------------------------------------------------
@@ -102,101 +96,6 @@ def test_few_files_are_open_at_a_time(root: Path, monkeypatch: pytest.MonkeyPatc
     assert len(source._files) == 2
     data.close()
     assert not source._files
-
-
-# -- the order ---------------------------------------------------------------------------------------------------------
-
-
-def test_a_window_mixes_so_many_shards_at_a_time() -> None:
-    shard = torch.arange(40).repeat_interleave(100)
-    order = windowed(shard, 4, 0, 0)
-    assert torch.equal(order.sort().values, torch.arange(4000))
-    for start in range(0, 4000, 100):
-        assert 4 <= len(shard[order[start : start + 100]].unique()) <= 6, "also where the epoch begins and ends"
-    spans = [(shard[order] == s).nonzero().flatten() for s in range(40)]
-    assert sum(int(at[-1] - at[0]) > 600 for at in spans) <= 4, "but for those that go round the ring"
-
-
-def test_a_window_of_all_shards_is_any_order() -> None:
-    shard = torch.arange(3).repeat_interleave(50)
-    assert torch.equal(windowed(shard, 3, 1, 2), permutation(150, 1, 2))
-    assert windowed(shard[:0], 3, 0, 0).tolist() == []
-
-
-def test_a_windows_order_depends_on_seed_and_epoch_alone() -> None:
-    shard = torch.arange(9).repeat_interleave(7)
-    before = torch.get_rng_state()
-    orders = {(s, e): windowed(shard, 2, s, e) for s in range(2) for e in range(2)}
-    assert torch.equal(before, torch.get_rng_state())
-    assert all(torch.equal(order, windowed(shard, 2, *key)) for key, order in orders.items())
-    assert len({str(order.tolist()) for order in orders.values()}) == 4
-
-
-# -- writing -----------------------------------------------------------------------------------------------------------
-
-
-def test_written_shards_hold_what_the_folder_holds(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures", each=12)
-    assert write_shards(folder, tmp_path / "shards", samples=10) == {"train": 24, "test": 24}
-    data, plain = opened(tmp_path / "shards"), open_data(config(folder, use="image_folder"), CPU, 0)
-    assert sorted(p.name for p in (tmp_path / "shards").iterdir() if p.suffix == ".tar") == [
-        "test-000000.tar", "test-000001.tar", "test-000002.tar", "train-000000.tar", "train-000001.tar", "train-000002.tar",
-    ]  # fmt: skip
-    assert files_of(data).paths[10].endswith("train-000001.tar: 000000010.jpg"), "keys go on"
-    for ours, theirs in ((data.reference(30), plain.reference(30)), (data.test(30), plain.test(30))):
-        a, b = next(ours), next(theirs)
-        found = {(i.numpy().tobytes(), int(y)) for i, y in zip(a.image, a.label, strict=True)}
-        assert found == {(i.numpy().tobytes(), int(y)) for i, y in zip(b.image, b.label, strict=True)}
-        assert a.label.tolist() != sorted(a.label.tolist()), (
-            "an epoch mixes only some shards, so each mixes the classes"
-        )
-
-
-def test_shards_are_not_written_beside_others(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures")
-    write_shards(folder, tmp_path / "shards", samples=10)
-    before = {path.name: path.read_bytes() for path in (tmp_path / "shards").iterdir()}
-    with pytest.raises(RunError, match=r"'.*/shards/.*\.tar' is there already.*take another folder"):
-        write_shards(folder, tmp_path / "shards", samples=100)
-    assert before == {path.name: path.read_bytes() for path in (tmp_path / "shards").iterdir()}
-
-
-def test_a_picture_that_cannot_be_written_is_named(tmp_path: Path) -> None:
-    folder = write_folder(tmp_path / "pictures")
-    gone = folder / "test" / "bee" / "gone.jpg"
-    gone.symlink_to("nowhere")
-    with pytest.raises(RunError, match=rf"'{gone}' cannot be read: No such file"):
-        write_shards(folder, tmp_path / "shards")
-    assert [path.name for path in (tmp_path / "shards").iterdir() if "test" in path.name] == []
-
-
-@pytest.mark.parametrize("samples", [0, -1])
-def test_a_shard_of_no_samples_is_refused(tmp_path: Path, samples: int) -> None:
-    with pytest.raises(RunError, match="at least one sample"):
-        write_shards(write_folder(tmp_path / "pictures"), tmp_path / "shards", samples=samples)
-
-
-def test_where_nothing_can_be_written(tmp_path: Path, root: Path) -> None:
-    (tmp_path / "file").touch()
-    with pytest.raises(RunError, match=r"'.*/file/x' cannot be written: Not a directory"):
-        write_shards(write_folder(tmp_path / "pictures"), tmp_path / "file" / "x")
-    (root / "train-0.tar.index").mkdir()
-    with pytest.raises(RunError, match=r"'.*/train-0\.tar\.index' cannot be written: Is a directory"):
-        index_shards(str(root))
-
-
-def test_indices_are_written_of_all_that_will_be_read(tmp_path: Path) -> None:
-    tar(tmp_path / "train" / "0.tar", samples(0, 3))
-    tar(tmp_path / "val" / "0.tar", samples(0, 2))
-    assert index_shards(str(tmp_path)) == 5
-    assert index_shards(str(tmp_path / "val")) == 2
-    assert sorted(tmp_path.rglob("*.index")) == [tmp_path / "train" / "0.tar.index", tmp_path / "val" / "0.tar.index"]
-
-
-@pytest.mark.parametrize("root", ["/nowhere", "/nowhere/*.tar", "memory://bucket/a-{0..3}.tar"])
-def test_indices_of_nothing_are_refused(root: str) -> None:
-    with pytest.raises(RunError, match="there is no shard on this machine: no file of"):
-        index_shards(root)
 
 
 # -- what is wrong -----------------------------------------------------------------------------------------------------

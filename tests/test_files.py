@@ -1,0 +1,81 @@
+"""Files that are there whole or not at all, and the cache of what can be made again."""
+
+from __future__ import annotations
+
+import os
+import stat
+import tempfile
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+
+from graphssl.errors import RunError
+from graphssl.files import remove_unused, user_cache, write_whole
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_a_file_is_written_whole(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = here / "a.txt"
+    write_whole(path, "größe\n")
+    assert path.read_text(encoding="utf-8") == "größe\n"
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(RunError, match=r"a\.txt cannot be written: No space left on device"):
+        write_whole(path, "other")
+    assert path.read_text(encoding="utf-8") == "größe\n"
+    assert [p.name for p in here.iterdir()] == ["a.txt"]
+
+
+def test_others_may_read_what_the_user_lets_them(here: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        write_whole(here / "a.txt", "x")
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE((here / "a.txt").stat().st_mode) == 0o644
+
+
+def days_ago(path: Path, read: float, written: float, text: str = "code") -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+    os.utime(path, (time.time() - 24 * 3600 * read, time.time() - 24 * 3600 * written))
+    return path
+
+
+def test_where_reading_is_not_noted_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = days_ago(tmp_path / "kernel.so", 200, 200)
+    monkeypatch.setattr(os, "statvfs", lambda _: SimpleNamespace(f_flag=os.ST_NOATIME | os.ST_NOSUID))
+    remove_unused(tmp_path)
+    assert path.exists()
+
+
+def test_what_cannot_be_removed_is_no_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    paths = [days_ago(tmp_path / name, 31, 31) for name in "ab"]
+    remove, removed = os.unlink, []
+
+    def unlink(path: str) -> None:
+        removed.append(path)
+        if len(removed) == 1:
+            raise PermissionError(path)
+        remove(path)
+
+    monkeypatch.setattr(os, "unlink", unlink)
+    remove_unused(tmp_path)
+    assert sum(path.exists() for path in paths) == 1
+    remove_unused(tmp_path / "none")
+
+
+def test_a_user_without_a_home_has_a_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("XDG_CACHE_HOME", raising=False)
+    monkeypatch.setattr(os.path, "expanduser", lambda path: path)  # what Python gives where there is none
+    assert user_cache().parent == Path(tempfile.gettempdir())
