@@ -1,22 +1,101 @@
-"""When a step is compiled, and where compiled code is kept from one run to the next."""
+"""Functions of a step that are compiled, and that are taken as they are written where that fails."""
 
 from __future__ import annotations
 
-import contextlib
-import hashlib
-import os
-import sys
-import tempfile
-import threading
-from collections.abc import Iterable, Iterator
-from pathlib import Path
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, TypeVar
 
 import torch
 
-from ..errors import reason_of
-from ..files import remove_unused, user_cache
+from ..errors import RunError, reason_of
+from .compile_cache import keep_compiled, remove_unused_code
+from .replay import recording
 
-__all__ = ["compiles", "failed_to_compile", "keep_compiled", "reason_of_failure", "remove_unused_code"]
+__all__ = ["TOLD", "Compiled", "compiles", "failed_to_compile", "reason_of_failure"]
+
+T = TypeVar("T")
+Function = Callable[..., Any]
+TOLD = (RunError, torch.OutOfMemoryError)  # errors that say what is wrong themselves: it is nothing in the code
+
+
+class Compiled:
+    """The functions of a step by name: compiled where `compile:` says so, and as they are written once that fails.
+
+    current: what is called now. active: whether that is compiled. reason: why it is not, though it should be; None
+    otherwise. at_risk: whether a step is under way that will be taken back if it fails.
+    components: the classes of the nodes, whose sources decide which code of earlier runs still holds.
+    """
+
+    def __init__(
+        self, functions: Mapping[str, Function], choice: str, device: torch.device, components: Iterable[type]
+    ) -> None:
+        self._plain = self.current = dict(functions)
+        self._choice, self._device = choice, device
+        self.active = compiles(choice, device)
+        self.reason: str | None = None
+        self.at_risk = False
+        self._tried: set[tuple[int, ...]] = set()  # sizes of batches for which they have been compiled, or were to be
+        if self.active:
+            keep_compiled(components)
+
+    def take(self, sizes: tuple[int, ...], step: Callable[[], T], keep: Callable[[], Callable[[], None]]) -> T:
+        """Takes a step with batches of these sizes. The first such compiles; if that fails, it is taken again, plain.
+
+        It may fail half way: at a kernel that is built when it is first launched, in the backward pass, which is
+        compiled when it is first needed, or in the updates.
+        keep: keeps all that a step changes, and gives what puts it back.
+        """
+        if not self.active or sizes in self._tried:
+            return step()
+        self._tried.add(sizes)
+        put_back = keep()
+        self.at_risk = True
+        try:
+            self._compile()
+            outputs = step()
+        except TOLD:
+            raise
+        except Exception as error:
+            self._give_up(error)
+        else:
+            remove_unused_code()
+            return outputs
+        finally:
+            self.at_risk = False
+        put_back()
+        outputs = step()  # a node that fails is no matter of the compiler's
+        self._check_choice()
+        return outputs
+
+    def __call__(self, name: str, *arguments: Any) -> Any:
+        """Calls one of the functions: all as they are written from then on, where one no longer compiles.
+
+        That is found out before anything is computed: the compiler looks at tensors without data.
+        """
+        try:
+            return self.current[name](*arguments)
+        except Exception as error:
+            if not self.active or self.at_risk or recording(self._device) or not failed_to_compile(error):
+                raise
+            self._give_up(error)
+        result = self.current[name](*arguments)
+        self._check_choice()
+        return result
+
+    def _compile(self) -> None:
+        if self.current is self._plain:
+            self.current = {
+                name: torch.compile(function, fullgraph=True, dynamic=False) for name, function in self._plain.items()
+            }
+
+    def _give_up(self, error: Exception) -> None:
+        """Steps as they are written from now on. Not to go on in the handler, which holds what has been computed."""
+        self.active, self.reason = False, reason_of_failure(error)
+        self.current = self._plain
+
+    def _check_choice(self) -> None:
+        if self._choice == "on":
+            raise RunError(f"the step does not compile: {self.reason}. train.compile: 'off' trains without")
 
 
 def compiles(choice: str, device: torch.device) -> bool:
@@ -37,53 +116,3 @@ def reason_of_failure(error: BaseException) -> str:
         inner = cause if cause is not None and failed_to_compile(cause) else error
     kind = "" if failed_to_compile(inner) else f"{type(inner).__name__}: "
     return f"{kind}{reason_of(inner)}".rstrip(".")
-
-
-def keep_compiled(classes: Iterable[type]) -> None:
-    """Has torch keep compiled code in the user's cache folder, where a restart of the machine leaves it.
-
-    `TORCHINDUCTOR_CACHE_DIR`, where the user has set it, says where instead; where the folder cannot be written, torch
-    keeps it among the temporary files. Code is taken again as long as the sources are the same: of torch, whose keys
-    say so, of the framework, and of the packages of the classes. torch's keys name an operator of our own, or of the
-    user's, without the code of its gradient.
-    """
-    torch.compiler.config.cache_key_tag = os.environ.get("TORCH_COMPILE_CACHE_KEY_TAG", "") + _fingerprint(classes)
-    # torchvision, once imported, has set torch's own default, which is among the temporary files.
-    default = os.path.join(tempfile.gettempdir(), "torchinductor_")
-    if os.environ.get("TORCHINDUCTOR_CACHE_DIR", default).startswith(default):
-        folder = _our_folder()
-        with contextlib.suppress(OSError):
-            folder.mkdir(parents=True, exist_ok=True)
-        if os.access(folder, os.W_OK):
-            os.environ["TORCHINDUCTOR_CACHE_DIR"] = str(folder)
-
-
-def remove_unused_code() -> None:
-    """Removes what has not been used for 30 days, from our folder and while training goes on.
-
-    To be called when the step has been compiled: what was old then and is needed has been used.
-    """
-    folder = _our_folder()
-    if os.environ.get("TORCHINDUCTOR_CACHE_DIR") == str(folder):
-        threading.Thread(target=remove_unused, args=(folder,), daemon=True).start()
-
-
-def _our_folder() -> Path:
-    return user_cache() / "compiled"
-
-
-def _fingerprint(classes: Iterable[type]) -> str:
-    names = {__name__, *(c.__module__ for c in classes)}
-    files = {file for name in names for file in _files(name) if file.is_file()}
-    contents = sorted(hashlib.sha256(file.read_bytes()).digest() for file in files)
-    return hashlib.sha256(b"".join(contents)).hexdigest()
-
-
-def _files(module: str) -> Iterator[Path]:
-    """A module's file, and all of the packages that it is in. What is typed into a notebook has none."""
-    names = module.split(".")
-    for i in range(1, len(names)):
-        for folder in getattr(sys.modules.get(".".join(names[:i])), "__path__", ()):
-            yield from Path(folder).rglob("*.py")
-    if (file := getattr(sys.modules.get(module), "__file__", None)) is not None:
-        yield Path(file)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
+from torch import Tensor
 from torch.amp import GradScaler
 
 from ..errors import RunError
@@ -35,6 +36,10 @@ class Precision:
         if self.name == "fp32":
             return nullcontext()
         return torch.autocast(self.device.type, dtype=self.dtype)
+
+    def scaled(self, loss: Tensor) -> Tensor:
+        """The loss to go backward from."""
+        return loss if self.scaler is None else self.scaler.scale(loss)
 
 
 def resolve(precision: str, device: torch.device) -> Precision:

@@ -203,7 +203,7 @@ def test_a_run_says_why_its_steps_are_not_compiled(
 ) -> None:
     from graphssl.train.step import Step
 
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
+    monkeypatch.setattr("graphssl.train.compiling.compiles", lambda *_: True)  # as on a GPU
     build = Step.__init__
 
     def breaking(self: Step, *args: object, **kwargs: object) -> None:

@@ -29,7 +29,8 @@ from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
 from graphssl.program.assemble import compile_graph
-from graphssl.train.compiling import compiles, keep_compiled, remove_unused_code
+from graphssl.train.compile_cache import keep_compiled, remove_unused_code
+from graphssl.train.compiling import compiles
 from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP, Recorder
 from graphssl.train.step import Step
@@ -149,7 +150,7 @@ def test_unused_code_is_removed_when_what_is_needed_has_been_used(
     order = []
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR", raising=False)
-    monkeypatch.setattr("graphssl.train.compiling.remove_unused", lambda folder: order.append(folder.name))
+    monkeypatch.setattr("graphssl.train.compile_cache.remove_unused", lambda folder: order.append(folder.name))
     compiler(launching(lambda: order.append("launched") is not None))
     make(write, TINY)(0, [batch(8)])
     assert order == ["launched", "launched", "compiled"], "the forward pass, the updates, and our folder"
@@ -189,7 +190,7 @@ def breaking(write: Write, choice: str) -> Step:
 
 def test_a_step_that_does_not_compile_is_taken_as_it_is(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     plain = make(write, TINY)
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)  # as on a GPU
+    monkeypatch.setattr("graphssl.train.compiling.compiles", lambda *_: True)  # as on a GPU
     step = breaking(write, "auto")
     assert step.compiled
     for number in range(2):
@@ -264,7 +265,7 @@ BREAKS: dict[str, Callable[[], Backend]] = {
 def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Backend], None]]:
     """Sets what compiles, in place of torch's own; `auto` compiles on a CPU, too."""
     compile_with = torch.compile
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda choice, _: choice != "off")
+    monkeypatch.setattr("graphssl.train.compiling.compiles", lambda choice, _: choice != "off")
     torch._dynamo.reset()
     yield lambda backend: monkeypatch.setattr(torch, "compile", functools.partial(compile_with, backend=backend))
     torch._dynamo.reset()
@@ -355,7 +356,7 @@ def test_a_torch_that_cannot_compile_trains(write: Write, monkeypatch: pytest.Mo
         raise RuntimeError("torch.compile is not supported on this Python.")
 
     monkeypatch.setattr(torch, "compile", refuses)
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)
+    monkeypatch.setattr("graphssl.train.compiling.compiles", lambda *_: True)
     step = make(write, TINY)
     step(0, [batch(8)])
     assert step.uncompiled == "RuntimeError: torch.compile is not supported on this Python"
@@ -417,7 +418,7 @@ def test_a_later_step_that_does_not_compile(write: Write, compiler: Callable[[Ba
 
 
 def test_a_node_that_fails_is_named_where_the_step_is_compiled(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("graphssl.train.step.compiles", lambda *_: True)
+    monkeypatch.setattr("graphssl.train.compiling.compiles", lambda *_: True)
     for choice in ("auto", "on"):
         step = make(write, TINY, ("{epochs", f"{{compile: '{choice}', epochs"))
         step.program.node("projector").register_forward_pre_hook(lambda *_: torch.ones(2) @ torch.ones(3))

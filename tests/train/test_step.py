@@ -24,7 +24,8 @@ from graphssl.errors import RunError
 from graphssl.ports import pairs, pieces
 from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
-from graphssl.train.step import NonFiniteError, Step, _revocable
+from graphssl.train.step import NonFiniteError, Step
+from graphssl.train.updates import revocable_updates_of
 
 CPU = torch.device("cpu")
 # Without batch norm, a batch in two halves gives the gradient of the whole.
@@ -99,8 +100,8 @@ def test_one_commit_for_each_optimizer_step(write: Write) -> None:
     step(0, [batch(seed=0), batch(seed=1)])
     assert int(step.program.node("queue").head) == 32
     calls: list[int] = []
-    commit = step._functions["commit"]
-    step._functions["commit"] = lambda *c: (calls.append(len(c[0])), commit(*c))
+    commit = step._functions.current["commit"]
+    step._functions.current["commit"] = lambda *c: (calls.append(len(c[0])), commit(*c))
     step(1, [batch(seed=2), batch(seed=3)])
     assert calls == [32]
 
@@ -144,8 +145,8 @@ OPTIMIZERS = pytest.mark.parametrize("optimizer", [SGD, LARS, ADAM, CLIP], ids=[
 def test_a_skipped_step_leaves_everything_but_batch_statistics(write: Write, optimizer: str, compiled: bool) -> None:
     step = make(write, MOCO, (SGD, optimizer))
     if compiled:
-        compiled_updates = torch.compile(step._functions["commit_unless"], fullgraph=True, dynamic=False)
-        step._functions["commit_unless"] = compiled_updates
+        compiled_updates = torch.compile(step._functions.current["commit_unless"], fullgraph=True, dynamic=False)
+        step._functions.current["commit_unless"] = compiled_updates
     scaler = scaled(step)
     step(0, [batch()])
     for name in ("queue", "target"):
@@ -197,7 +198,7 @@ def test_a_skipped_step_leaves_what_a_derived_class_writes(write: Write) -> None
     step = make(write, MOCO)
     queue = step.program.node("queue")
     queue.__class__ = Forgetful
-    step._functions["commit_unless"] = _revocable(step.program)
+    step._functions.current["commit_unless"] = revocable_updates_of(step.program)
     scaled(step, float("inf"))
     before = queue.keys.clone()
     step(0, [batch()])
@@ -213,7 +214,7 @@ def test_no_copy_of_a_store_is_made_to_take_a_step_back(
     step = make(write, MOCO, *changes)
     queue, target = step.program.node("queue"), step.program.node("target")
     queue.keys = torch.randn(2**20, 8)
-    updates = step._functions["commit_unless"]
+    updates = step._functions.current["commit_unless"]
     if compiled:
         updates = torch.compile(updates, fullgraph=True, dynamic=False)
     key = torch.randn(16, 8)
@@ -337,8 +338,8 @@ def test_compiled_updates_take_scores_that_are_not_computed(monkeypatch: pytest.
     checked = check("cmc", ["data.batch=16", "nodes.bank_l.sample=null", "nodes.bank_ab.sample=null"])
     program = compile_graph(checked.graph, checked.shapes, CPU)
     step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
-    commit: Any = torch.compile(step._functions["commit"], fullgraph=True, dynamic=False, backend="eager")
-    step._functions["commit"] = commit
+    commit: Any = torch.compile(step._functions.current["commit"], fullgraph=True, dynamic=False, backend="eager")
+    step._functions.current["commit"] = commit
     monkeypatch.setattr(pieces, "PIECE", 2**12)
     monkeypatch.setattr(pairs.Pairs, "whole", lambda _: pytest.fail("all pairs are computed"))
     for number in range(2):

@@ -1,0 +1,76 @@
+"""The updates of a step: on what all of its batches carried out, and taken back where the step was skipped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..ports import Negatives, Scores, joined
+from ..program.program import Program
+
+__all__ = ["join_carried", "revocable_updates_of", "take_apart", "updates_of"]
+
+
+def join_carried(carried: Sequence[tuple[Any, ...]], batched: Sequence[bool]) -> tuple[Any, ...]:
+    """The carried values of all batches: those with a batch axis joined in order, others the last."""
+    if len(carried) == 1:
+        return carried[0]
+    parts = zip(*carried, strict=True)
+    return tuple(joined(part) if batch else part[-1] for part, batch in zip(parts, batched, strict=True))
+
+
+def take_apart(value: Any) -> Any:
+    """Scores and negatives as a plain tuple, with their kind.
+
+    Of an argument that is one, compiled code asks for each field by name before it runs, and that computes what is not
+    computed yet.
+    """
+    return (type(value), *value) if isinstance(value, Scores | Negatives) else value
+
+
+def _put_together(value: Any) -> Any:
+    """The reverse of `take_apart`."""
+    return value[0](*value[1:]) if isinstance(value, tuple) and isinstance(value[0], type) else value
+
+
+def updates_of(program: Program) -> Callable[..., None]:
+    """The updates, of values that are taken apart."""
+
+    def commit(*carried: Any) -> None:
+        program.commit(*[_put_together(value) for value in carried])
+
+    return commit
+
+
+def revocable_updates_of(program: Program) -> Callable[..., None]:
+    """The updates, taken back where the step was skipped.
+
+    Only the device knows whether it was, and to ask would be to wait for it at every step. So nodes that can leave
+    their states alone by themselves, large stores above all, are told; what the updates of others write is kept
+    meanwhile, and put back or not: a copy of a ResNet-50 that follows is 100 MB.
+    """
+    nodes = [program.node(name) for name in dict.fromkeys(call.node for call in program.graph.update_calls())]
+    # Not a class derived from one that can: it may write more.
+    told: list[Any] = [node for node in nodes if "skipped" in vars(type(node))]
+    states, commit = _written([node for node in nodes if node not in told]), updates_of(program)
+
+    def commit_unless(skipped: Tensor, *carried: Any) -> None:
+        before = [state.clone() for state in states]
+        for node in told:
+            node.skipped = skipped
+        commit(*carried)
+        for node in told:
+            node.skipped = None
+        for state, old in zip(states, before, strict=True):
+            torch.where(skipped, old, state, out=state)
+
+    return commit_unless
+
+
+def _written(nodes: Sequence[nn.Module]) -> list[Tensor]:
+    """What updates may write of nodes: the buffers, and the parameters that no optimizer changes."""
+    tensors = [t for node in nodes for t in (*node.buffers(), *node.parameters()) if not t.requires_grad]
+    return list({id(t): t for t in tensors}.values())
