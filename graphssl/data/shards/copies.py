@@ -1,8 +1,8 @@
 """Local copies of remote shards: fetched whole, once, into the user's cache; the oldest make room for the next.
 
 A shard at an address is read in one sweep and then from the disk, in any order. When the disk is nearly full, the
-copies that were used longest ago are removed, so that a set that does not fit streams through. A copy is of one state
-of its shard, as far as the shard's owner tells them apart (see `states`).
+copies that were used longest ago are removed, so that a set that does not fit streams through. A copy is of one version
+of its shard, as far as the shard's owner tells them apart (see `versions`).
 """
 
 from __future__ import annotations
@@ -35,12 +35,12 @@ def cache_folder() -> Path:
     return Path(named).expanduser() if named else user_cache()
 
 
-def kept_in(folder: Path, address: str, state: str, ending: str = "") -> Path:
-    """Where something of a shard is kept: of this state, or where nobody says which that is, of the latest."""
+def kept_in(folder: Path, address: str, version: str, ending: str = "") -> Path:
+    """Where something of a shard is kept: of this version, or where nobody says which that is, of the latest."""
     digest = hashlib.blake2b(address.encode("utf-8", "surrogateescape"), digest_size=8).hexdigest()
     name = f"{name_of(address.partition('?')[0])}{ending}"
-    if state:
-        return folder / f"{digest}-{state}-{name}"
+    if version:
+        return folder / f"{digest}-{version}-{name}"
     return max(folder.glob(f"{digest}-*{glob.escape(name)}"), key=_used, default=folder / f"{digest}-{name}")
 
 
@@ -55,11 +55,11 @@ class _Fetches(NamedTuple):
 class Copies:
     """Where a shard lies on this machine. Used by each process for itself: they share the folder, and wait in turn.
 
-    states: of the shards at addresses, where known.
+    versions: of the shards at addresses, where known.
     """
 
-    def __init__(self, states: Mapping[str, str] | None = None) -> None:
-        self.folder, self.states = cache_folder() / "shards", dict(states or {})
+    def __init__(self, versions: Mapping[str, str] | None = None) -> None:
+        self.folder, self.versions = cache_folder() / "shards", dict(versions or {})
         self._fetches: _Fetches | None = None
 
     def __getstate__(self) -> dict[str, object]:
@@ -107,7 +107,7 @@ class Copies:
                 coming.set_exception(error)
 
     def _fetched(self, address: str) -> str:
-        target = kept_in(self.folder, address, self.states.get(address, ""))
+        target = kept_in(self.folder, address, self.versions.get(address, ""))
         if target.exists():
             return str(target)
         try:
@@ -120,25 +120,9 @@ class Copies:
         return str(target)
 
     def _fetch(self, address: str, target: Path) -> None:
-        from fsspec.core import url_to_fs
-
         partial = target.with_suffix(PARTIAL)  # of one process at a time; or what a process left that was ended
         try:
-            for attempt in range(TRIES):
-                try:
-                    system, path = url_to_fs(address)
-                    size = system.size(path)  # None where nobody says
-                    self._make_room(size or 0)
-                    system.get_file(path, str(partial))
-                    if size is not None and (got := partial.stat().st_size) != size:
-                        raise OSError(f"it ended after {got:,} of {size:,} bytes")
-                    break
-                except (FileNotFoundError, PermissionError, RunError):
-                    raise
-                except Exception:  # each protocol has its own
-                    if attempt + 1 == TRIES:
-                        raise
-                    time.sleep(PAUSE * 2**attempt)
+            self._download(address, partial)
             os.replace(partial, target)
         except RunError:
             raise
@@ -150,6 +134,26 @@ class Copies:
             raise RunError(f"the shard '{address}' cannot be fetched: {reason_of(error)}") from error
         finally:
             partial.unlink(missing_ok=True)
+
+    def _download(self, address: str, partial: Path) -> None:
+        """Tries a few times, but not where there is no such shard."""
+        from fsspec.core import url_to_fs
+
+        for attempt in range(TRIES):
+            try:
+                system, path = url_to_fs(address)
+                size = system.size(path)  # None where nobody says
+                self._make_room(size or 0)
+                system.get_file(path, str(partial))
+                if size is not None and (got := partial.stat().st_size) != size:
+                    raise OSError(f"it ended after {got:,} of {size:,} bytes")
+                return
+            except (FileNotFoundError, PermissionError, RunError):
+                raise
+            except Exception:  # each protocol has its own
+                if attempt + 1 == TRIES:
+                    raise
+                time.sleep(PAUSE * 2**attempt)
 
     def _make_room(self, size: int) -> None:
         """Removes the copies that were used longest ago. Who still has one open goes on reading it."""

@@ -23,7 +23,7 @@ Progress = Callable[[int, int], None]
 def indices_of(urls: Sequence[str], copies: Copies, progress: Progress | None) -> list[Index]:
     """The index of each shard: the one beside it, one that is kept, or one that is made now, which takes its time."""
     known = _all_beside(urls)
-    known |= {url: i for url in urls if url not in known and (i := load(kept_at(url, copies.states))) is not None}
+    known |= {url: i for url in urls if url not in known and (i := load(kept_at(url, copies.versions))) is not None}
     new = [url for url in urls if url not in known]
     found = 0
     with ThreadPoolExecutor(AT_ONCE) as pool:
@@ -45,9 +45,9 @@ def beside(url: str) -> str:
     return f"{url.partition('?')[0] if addresses.is_remote(url) else url}{BESIDE}"
 
 
-def kept_at(url: str, states: Mapping[str, str]) -> Path:
+def kept_at(url: str, versions: Mapping[str, str]) -> Path:
     """Where the index of a shard is kept, one for each state that it was in."""
-    return kept_in(cache_folder() / "indices", url, states.get(url, ""), BESIDE)
+    return kept_in(cache_folder() / "indices", url, versions.get(url, ""), BESIDE)
 
 
 def _all_beside(urls: Iterable[str]) -> dict[str, Index]:
@@ -87,7 +87,7 @@ def _fetched(urls: Sequence[str]) -> dict[str, bytes]:
 
 def _made(url: str, copies: Copies) -> Index:
     """A new index of a shard, which is kept."""
-    kept = kept_at(url, copies.states)
+    kept = kept_at(url, copies.versions)
     index = scan(copies.path(url), url)
     with contextlib.suppress(OSError):  # a cache that cannot be written costs the next start a scan
         kept.parent.mkdir(parents=True, exist_ok=True)

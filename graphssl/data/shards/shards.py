@@ -24,7 +24,7 @@ from . import addresses
 from .copies import Copies
 from .index import Index, seal_of
 from .indices import Progress, beside, indices_of, kept_at
-from .versions import states_of
+from .versions import versions_of
 
 OPEN = 128  # files in each process; fewer of those that may have to make room on the disk
 MOST_CLASSES, MOST_DIGITS = 1_000_000, 20  # higher labels are somebody's own numbers, longer ones names
@@ -98,7 +98,7 @@ class Shards:
         said = f"the shard '{url}' is not the one that its index knows: it has changed"
         if not addresses.is_remote(url):
             return f"{said} since the set was opened. Start again"
-        copy, kept = self.copies.path(url), kept_at(url, self.copies.states)
+        copy, kept = self.copies.path(url), kept_at(url, self.copies.versions)
         return f"{said}. Remove the index ('{beside(url)}', or '{kept}') and the copy '{copy}', and start again"
 
     def close(self) -> None:
@@ -129,7 +129,7 @@ def open_shards(data: spec.Data, progress: Progress | None = None) -> tuple[Shar
     """
     assert data.root is not None
     train, test = addresses.split(data.root, data.test)
-    copies = Copies(states_of([*train, *test]))
+    copies = Copies(versions_of([*train, *test]))
     indices = indices_of([*train, *test], copies, progress)
     parts = indices[: len(train)], indices[len(train) :]
     found = sum(len(index.names) for index in parts[0])

@@ -21,10 +21,10 @@ TAGS = (
 )  # fmt: skip
 
 
-def states_of(urls: Iterable[str]) -> dict[str, str]:
-    """A word for the state of each shard; empty for one at an address of which nobody says anything."""
-    states = {url: "" if is_remote(url) else _here(url) for url in urls}
-    remote = [url for url in states if is_remote(url)]
+def versions_of(urls: Iterable[str]) -> dict[str, str]:
+    """A word for the version of each shard; empty for one at an address of which nobody says anything."""
+    versions = {url: "" if is_remote(url) else _here(url) for url in urls}
+    remote = [url for url in versions if is_remote(url)]
     left, answers = deque(remote), queue.SimpleQueue[tuple[str, str]]()
 
     def ask() -> None:
@@ -38,21 +38,21 @@ def states_of(urls: Iterable[str]) -> dict[str, str]:
         threading.Thread(target=ask, daemon=True).start()
     try:
         for _ in remote:
-            url, state = answers.get(timeout=PATIENCE)
-            states[url] = state
+            url, version = answers.get(timeout=PATIENCE)
+            versions[url] = version
     except queue.Empty:  # nobody answers
         pass
     finally:
         left.clear()
-    return states
+    return versions
 
 
 def _here(path: str) -> str:
     try:
-        state = os.stat(path)
+        file = os.stat(path)
     except OSError:
         return "gone"  # and `scan` says what is wrong
-    return _word(state.st_size, state.st_mtime_ns)
+    return _word(file.st_size, file.st_mtime_ns)
 
 
 def _there(url: str) -> str:

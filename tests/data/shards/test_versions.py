@@ -12,7 +12,7 @@ from fsspec.implementations.memory import MemoryFileSystem
 from picture_files import same
 from shard_files import files_of, note_fetches, opened, own_cache, own_set, samples, tar, upload
 
-from graphssl.data.shards.versions import states_of
+from graphssl.data.shards.versions import versions_of
 
 cache = pytest.fixture(autouse=True)(own_cache)
 
@@ -79,27 +79,27 @@ def test_what_is_kept_is_taken_where_nobody_answers(
         ({"size": 5}, {"size": 6}, False), ({"size": 5, "ETag": None}, {"size": 5}, True),
     ],
 )  # fmt: skip
-def test_states_are_told_apart_by_what_the_owner_says(
+def test_versions_are_told_apart_by_what_the_owner_says(
     one: dict[str, object], other: dict[str, object], alike: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     words = []
     for facts in (one, other):
         monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path, facts=facts: facts)
-        words.append(states_of(["memory://bucket/a.tar"])["memory://bucket/a.tar"])
+        words.append(versions_of(["memory://bucket/a.tar"])["memory://bucket/a.tar"])
     assert all(words)
     assert (words[0] == words[1]) == alike
 
 
-def test_an_owner_that_says_nothing_gives_no_state(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert states_of(["memory://bucket/nowhere.tar"]) == {"memory://bucket/nowhere.tar": ""}
+def test_an_owner_that_says_nothing_gives_no_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert versions_of(["memory://bucket/nowhere.tar"]) == {"memory://bucket/nowhere.tar": ""}
     monkeypatch.setattr(MemoryFileSystem, "info", lambda self, path: {"name": path, "size": None})
-    assert states_of(["memory://bucket/a.tar"]) == {"memory://bucket/a.tar": ""}
+    assert versions_of(["memory://bucket/a.tar"]) == {"memory://bucket/a.tar": ""}
 
 
 SILENT = """
 import os, signal, sys, time
 import fsspec
-from graphssl.data.shards import versions as states
+from graphssl.data.shards import versions
 
 def silent(self, path):
     if path.endswith("0.tar"):
@@ -109,10 +109,10 @@ def silent(self, path):
     time.sleep(1000)
 
 type(fsspec.filesystem("memory")).info = silent
-states.PATIENCE = 1000 if sys.argv[1] == "interrupted" else 0.2
+versions.PATIENCE = 1000 if sys.argv[1] == "interrupted" else 0.2
 try:
-    found = states.states_of([f"memory://bucket/{number}.tar" for number in range(99)])
-    print([url for url, state in found.items() if state], len(found))
+    found = versions.versions_of([f"memory://bucket/{number}.tar" for number in range(99)])
+    print([url for url, version in found.items() if version], len(found))
 except KeyboardInterrupt:
     print("interrupted")
 """
