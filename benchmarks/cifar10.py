@@ -55,7 +55,7 @@ def trained(method: str, sets: list[str], device: str) -> Result:
 
 def row(method: str, result: Result, epochs: int) -> list[str]:
     """A line of the table; minutes are those of training alone at the speed of the last epoch."""
-    knn, published = result.outcome.knn, PUBLISHED[method]
+    knn, published = result.outcome.scores["knn"], PUBLISHED[method]
     learnt = {epoch: accuracy for epoch, accuracy in knn.items() if epoch > 0}
     best = max(learnt.values())
     minutes = epochs * IMAGES / result.outcome.images_per_second / 60

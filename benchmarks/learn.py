@@ -58,7 +58,7 @@ def learn(graph: str, sets: list[str], threads: int) -> Learnt:
             return Learnt(graph, nothing, nothing, time.perf_counter() - began, str(error))
         finally:
             os.chdir("/")
-    knn, linear = result.outcome.knn, result.outcome.linear
+    knn, linear = (result.outcome.scores.get(name) for name in ("knn", "linear"))
     if not knn or not linear:
         return Learnt(graph, nothing, nothing, time.perf_counter() - began, "it is not evaluated")
     ends = min(knn), max(knn)

@@ -48,7 +48,7 @@ class Training:
         nobody: Any = Nobody()
         per_epoch = self.step.steps_per_epoch
         loop = Loop(
-            self.step, self.data, self.spec.train, self.spec.evaluate, None, nobody, nobody, nobody,
+            self.step, self.data, self.spec.train, self.spec.evaluate.monitor, None, nobody, nobody, nobody,
             lambda: loop.outcome.step == self.done + per_epoch, {},
         )  # fmt: skip
         loop.run(self.done)

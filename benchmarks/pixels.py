@@ -15,8 +15,8 @@ from torch import nn
 from graphssl.api import check, compile
 from graphssl.data import open_data
 from graphssl.errors import GraphError, RunError
-from graphssl.evaluate import Judge
-from graphssl.spec import Knn
+from graphssl.evaluate import Context
+from graphssl.evaluate.knn import Knn
 
 
 def main() -> None:
@@ -31,15 +31,16 @@ def main() -> None:
         data = open_data(spec.data, device, spec.train.seed)
     except (GraphError, RunError) as error:
         raise SystemExit(str(error)) from None
-    knn = spec.evaluate.knn or Knn()
+    knn = spec.evaluate.asked.get("knn") or Knn.Config()
     size = checked.image_size(checked.features or "")
+    assert isinstance(knn, Knn.Config)
     print(f"{spec.data.use}, kNN k = {knn.k}, temperature {knn.temperature:g}")
     modules: dict[str, nn.Module] = {"raw pixels": nn.Flatten()}
     if checked.features is not None:
         modules[f"untrained {checked.features} of {checked.graph.name}"] = compile(checked).features(checked.features)
     for name, module in modules.items():
-        accuracy = Judge(module, data, checked.data, size, spec.data.batch, device).knn(knn)
-        print(f"{100 * accuracy:6.2f} %  {name}")
+        scores = Knn(knn).run(Context(module, data, checked.data, size, spec.data.batch, device))
+        print(f"{100 * scores['knn']:6.2f} %  {name}")
     data.close()
 
 

@@ -209,7 +209,9 @@ def evaluate(
     from ..runs.evaluate import evaluate_run
 
     _collect_garbage()
-    typer.echo(evaluate_run(run, k, temperature, device, linear))
+    knn = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
+    options: dict[str, dict[str, Any]] = {"knn": knn, **({"linear": {}} if linear else {})}
+    typer.echo(evaluate_run(run, options, device).text())
 
 
 @app.command()

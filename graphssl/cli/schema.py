@@ -6,12 +6,12 @@ from typing import Any
 
 from ..component import discover
 from ..graph.nodes import CommonKeys
-from ..spec import GraphFile
+from ..spec import graph_file
 
 
 def graph_schema() -> dict[str, Any]:
     """The schema of a graph file. A file that `extends` another needs none of the sections."""
-    schema = GraphFile.model_json_schema(by_alias=True)
+    schema = graph_file().model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
     nodes: list[Any] = []
     common = CommonKeys.model_json_schema()["properties"]

@@ -1,10 +1,14 @@
-"""How a run is judged: kNN and linear classification of frozen features."""
+"""How a run is judged: evaluations of frozen features. Those of the framework are the files that are listed here."""
 
 from __future__ import annotations
 
+from . import knn, linear
+from .context import Context
 from .embedding import embed
+from .evaluation import Evaluation, EvaluationConfig, evaluation
 from .judge import Judge
-from .knn import knn_accuracy, weighted_knn
-from .linear import linear_accuracy
+from .labelled import Labelled, Splits
 
-__all__ = ["Judge", "embed", "knn_accuracy", "linear_accuracy", "weighted_knn"]
+__all__ = [
+    "Context", "Evaluation", "EvaluationConfig", "Judge", "Labelled", "Splits", "embed", "evaluation", "knn", "linear",
+]  # fmt: skip

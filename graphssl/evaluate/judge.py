@@ -1,57 +1,58 @@
-"""Judges an encoder by its features on plain images of both splits."""
+"""Judges an encoder while it is trained, by the evaluations that are due."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING, Annotated
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor, nn
-
-from ..component import DataFacts
-from ..spec import Knn, Linear
-from .embedding import embed
-from .knn import knn_accuracy
-from .linear import linear_accuracy
+from ..spec import EvaluationConfig
+from .context import Context
+from .evaluation import Evaluation, find_evaluation, metric_title, score_text
 
 if TYPE_CHECKING:
-    from ..data import Batch, Datasets
+    from ..data import Datasets
+
+__all__ = ["Judge", "build_evaluations", "no_judgement"]
 
 
+@dataclass(frozen=True)
 class Judge:
-    """Evaluates a frozen module: the training split's labelled samples are the reference, the held-out split is judged.
+    """Evaluates a frozen module by one evaluation or several, whose features are made once for all of them."""
 
-    size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast,
-    None for float32.
-    """
+    evaluations: Mapping[str, Evaluation]
+    context: Context
 
-    def __init__(
-        self, module: nn.Module, data: Datasets, facts: DataFacts, size: tuple[int, int] | None,
-        batch: int, device: torch.device, dtype: torch.dtype | None = None,
-    ) -> None:  # fmt: skip
-        self.module, self.data, self.facts = module, data, facts
-        self.size, self.batch, self.device, self.dtype = size, batch, device, dtype
+    def scores_due(self, epoch: int, ends: bool) -> dict[str, float]:
+        """The numbers of the evaluations that are due after so many epochs, by the metric's name; most often none.
 
-    def accuracies(self, knn: Knn | None, linear: Linear | None) -> dict[str, float]:
-        """The accuracy, 0 to 1, of each kind that is asked for. Raises RunError for a data set without labels."""
-        keys, labels = self._embed(self.data.reference(self.batch))
-        queries, truth = self._embed(self.data.test(self.batch))
-        classes = self.facts.classes
-        found = {}
-        if knn is not None:
-            found["knn"] = knn_accuracy(queries, truth, keys, labels, knn.k, knn.temperature, classes)
-        if linear is not None:
-            iterations = linear.iterations
-            found["linear"] = linear_accuracy(queries, truth, keys, labels, linear.penalty, iterations, classes)
+        Raises RunError for a data set without labels.
+        """
+        return self.scores(name for name, kind in self.evaluations.items() if kind.due(epoch, ends))
+
+    def scores(self, names: Iterable[str] | None = None) -> dict[str, float]:
+        """The numbers of the named evaluations, default all, with the weights as they are now."""
+        context = self.context.anew()
+        found: dict[str, float] = {}
+        for name in self.evaluations if names is None else names:
+            scores = self.evaluations[name].run(context)
+            if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
+                raise TypeError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")
+            found |= scores
         return found
 
-    def knn(self, spec: Knn) -> float:
-        """Accuracy of weighted kNN, 0 to 1. Raises RunError for a data set without labels."""
-        return self.accuracies(spec, None)["knn"]
+    def title(self, metric: str) -> str:
+        """What a metric is, in words: `kNN accuracy`."""
+        return metric_title(metric, quantity=True)
 
-    def _embed(self, batches: Iterable[Batch]) -> tuple[Annotated[Tensor, "n d"], Annotated[Tensor, "n"]]:
-        mean, std = self.facts.mean, self.facts.std
-        return embed(self.module, batches, mean, std, self.size, self.device, self.dtype)
+    def text(self, metric: str, value: float) -> str:
+        """A metric's number as it is read: `91.20 %`."""
+        return score_text(metric, value)
+
+
+def build_evaluations(options: Mapping[str, EvaluationConfig]) -> dict[str, Evaluation]:
+    """The evaluations with these options, by name."""
+    return {name: find_evaluation(name)(config) for name, config in options.items()}
 
 
 def no_judgement(data: Datasets) -> str | None:

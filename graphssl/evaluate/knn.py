@@ -6,19 +6,60 @@ from collections.abc import Iterator
 from typing import Annotated
 
 import torch
+from pydantic import PositiveFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import RunError
+from .context import Context
+from .evaluation import Evaluation, EvaluationConfig, evaluation
+from .labelled import Labelled, Splits
+
+__all__ = ["Knn", "knn_accuracy", "weighted_knn"]
 
 SIMILARITIES = 2**24  # held at once, when no chunk is given: 64 MB in float32
 VOTE = 2.0**40  # units in the heaviest vote
 
 
+@evaluation("knn")
+class Knn(Evaluation):
+    """Accuracy on the held-out split, every so many epochs; it costs little."""
+
+    title = "kNN"
+    said = ("k", "temperature")
+    default = True
+
+    class Config(EvaluationConfig):
+        """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes weigh exp(cosine / temperature).
+
+        every: epochs between two evaluations; the untrained and the trained encoder are always evaluated.
+        """
+
+        k: PositiveInt = 20
+        temperature: PositiveFloat = 0.07
+        every: PositiveInt = 5
+
+    config: Config
+
+    def due(self, epoch: int, ends: bool) -> bool:
+        return ends or epoch % self.config.every == 0
+
+    def run(self, context: Context) -> dict[str, float]:
+        return {"knn": knn_accuracy(context.features, self.config.k, self.config.temperature)}
+
+
+def knn_accuracy(features: Splits, k: int = 200, temperature: float = 0.07, chunk: int | None = None) -> float:
+    """The share, 0 to 1, of labelled queries that `weighted_knn` classifies rightly.
+
+    Samples labelled -1 do not count. Raises RunError for a split without labels, and for features that are not finite.
+    """
+    known = features.known("kNN")
+    predicted = weighted_knn(known.queries.features, known.reference, k, temperature, known.classes, chunk)
+    return known.accuracy(predicted)
+
+
 def weighted_knn(
     queries: Annotated[Tensor, "q d"],
-    keys: Annotated[Tensor, "n d"],
-    labels: Annotated[Tensor, "n"],
+    reference: Labelled,
     k: int = 200,
     temperature: float = 0.07,
     classes: int | None = None,
@@ -26,18 +67,14 @@ def weighted_knn(
 ) -> Annotated[Tensor, "q"]:
     """The class of each query by the votes of its k nearest keys; a vote weighs exp(cosine / temperature).
 
-    Features of any float type and any length; they are l2-normalised here. labels: int64, below `classes` (found
-    from the labels when None); keys labelled -1 are left out. k is at most the number of keys. chunk: queries at a
-    time, by default as many as keep memory at some hundred MB. Of keys equally near, the first ones vote; of
-    classes with equal votes, the lowest wins. Raises RunError for features that are not finite, and when no key
-    is labelled.
+    reference: the keys, with labels below `classes` (found from the labels when None), none of them unknown: see
+    `Labelled.known`. Features of any float type and any length; they are l2-normalised here. k is at most the number
+    of keys. chunk: queries at a time, by default as many as keep memory at some hundred MB. Of keys equally near, the
+    first ones vote; of classes with equal votes, the lowest wins.
     """
-    labels = labels.to(keys.device)
-    keys, labels = keys[labels >= 0], labels[labels >= 0]
-    if len(keys) == 0:
-        raise RunError("kNN needs reference samples with labels, and this data set has none")
+    labels = reference.labels
     classes = int(labels.max()) + 1 if classes is None else classes
-    keys, queries = _normalise(keys), _normalise(queries)
+    keys, queries = _normalise(reference.features), _normalise(queries)
     predictions = [torch.empty(0, dtype=torch.int64, device=keys.device)]
     for part in torch.split(queries, chunk or max(SIMILARITIES // len(keys), 1)):
         similarity, index = _nearest(part.to(keys.device) @ keys.T, min(k, len(keys)))
@@ -45,34 +82,7 @@ def weighted_knn(
     return torch.cat(predictions)
 
 
-def knn_accuracy(
-    queries: Annotated[Tensor, "q d"],
-    query_labels: Annotated[Tensor, "q"],
-    keys: Annotated[Tensor, "n d"],
-    labels: Annotated[Tensor, "n"],
-    k: int = 200,
-    temperature: float = 0.07,
-    classes: int | None = None,
-    chunk: int | None = None,
-) -> float:
-    """The share, 0 to 1, of labelled queries that `weighted_knn` classifies rightly. Queries labelled -1 do not
-    count; RunError when none is labelled."""
-    known = query_labels >= 0
-    queries, truth = queries[known], query_labels[known]
-    if len(truth) == 0:
-        raise RunError("kNN needs held-out samples with labels, and this data set has none")
-    predicted = weighted_knn(queries, keys, labels, k, temperature, classes, chunk)
-    return (predicted == truth.to(predicted.device)).double().mean().item()
-
-
-def check_finite(features: Tensor) -> None:
-    """Raises RunError for features of an encoder that has diverged."""
-    if not bool(features.isfinite().all()):
-        raise RunError("the features are not finite: the encoder has diverged; a lower learning rate usually helps")
-
-
 def _normalise(features: Tensor) -> Tensor:
-    check_finite(features)
     return functional.normalize(features.float(), dim=1)
 
 

@@ -5,34 +5,48 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
+from pydantic import NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from ..errors import RunError
-from .knn import check_finite
+from .context import Context
+from .evaluation import Evaluation, EvaluationConfig, evaluation
+from .labelled import Splits
 
-__all__ = ["fit_linear", "linear_accuracy"]
+__all__ = ["Linear", "fit_linear", "linear_accuracy"]
 
 
-def linear_accuracy(
-    queries: Annotated[Tensor, "q d"],
-    query_labels: Annotated[Tensor, "q"],
-    keys: Annotated[Tensor, "n d"],
-    labels: Annotated[Tensor, "n"],
-    penalty: float = 1e-3,
-    iterations: int = 200,
-    classes: int | None = None,
-) -> float:
-    """The share, 0 to 1, of labelled queries that a linear classifier, fitted to the labelled keys, gets right.
+@evaluation("linear")
+class Linear(Evaluation):
+    """Accuracy on the held-out split, where training begins and ends."""
 
-    labels: int64, -1 where unknown; those samples are left out. Raises RunError where none is labelled, and for
-    features that are not finite.
+    title = "linear"
+    said = ("penalty",)
+
+    class Config(EvaluationConfig):
+        """Logistic regression on frozen features, judged on the held-out split, before training and after it.
+
+        penalty: times half the squared length of the weights, on standardised features. iterations: of L-BFGS, at most.
+        """
+
+        penalty: NonNegativeFloat = 1e-3
+        iterations: PositiveInt = 200
+
+    config: Config
+
+    def run(self, context: Context) -> dict[str, float]:
+        return {"linear": linear_accuracy(context.features, self.config.penalty, self.config.iterations)}
+
+
+def linear_accuracy(features: Splits, penalty: float = 1e-3, iterations: int = 200) -> float:
+    """The share, 0 to 1, of labelled queries that a linear classifier, fitted to the labelled reference, gets right.
+
+    Samples labelled -1 do not count. Raises RunError for a split without labels, and for features that are not finite.
     """
-    keys, labels = _labelled(keys, labels, "reference")
-    queries, truth = _labelled(queries, query_labels, "held-out")
-    weight, bias = fit_linear(keys, labels, penalty, iterations, classes)
-    predicted = (queries @ weight.T + bias).argmax(dim=1)
-    return (predicted == truth.to(predicted.device)).double().mean().item()
+    known = features.known("a linear classifier")
+    reference, queries = known.reference.features.float(), known.queries.features.float()
+    weight, bias = fit_linear(reference, known.reference.labels, penalty, iterations, known.classes)
+    return known.accuracy((queries @ weight.T + bias).argmax(dim=1))
 
 
 def fit_linear(
@@ -67,12 +81,3 @@ def fit_linear(
         optimizer.step(loss)
     scaled = weight.detach() * scale
     return scaled, bias.detach() - scaled @ mean
-
-
-def _labelled(features: Tensor, labels: Tensor, split: str) -> tuple[Tensor, Tensor]:
-    labels = labels.to(features.device)
-    features, labels = features[labels >= 0].float(), labels[labels >= 0]
-    if len(labels) == 0:
-        raise RunError(f"a linear classifier needs {split} samples with labels, and this data set has none")
-    check_finite(features)
-    return features, labels

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..errors import Problem, Span, suggest
-from ..spec import OPTIONS, GraphFile, users_of
+from ..spec import OPTIONS, GraphFile, graph_file, users_of
 from ..spec.codes import CODES
 from .source import SET, START, Source
 from .validation import Path, validate
@@ -40,7 +40,8 @@ def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
     """The sections, None where not even a part of them can be read."""
     problems += unknown_codes(source)
     _leave_out_idle(source)
-    spec, wrong = validate(GraphFile, source.data)
+    model = graph_file()
+    spec, wrong = validate(model, source.data)
     if spec is not None:
         return Sections(spec)
     misplaced = dict(_misplaced(source))
@@ -56,7 +57,7 @@ def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
     data = json.loads(json.dumps(source.data))
     for path in sorted({path[:2] if path[:2] in misplaced else path for path, *_ in wrong}, key=len, reverse=True):
         _remove(data, path)
-    spec, _ = validate(GraphFile, {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
+    spec, _ = validate(model, {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
     unknown = any(len(path) == 1 and path[0] not in GraphFile.model_fields for path, *_ in wrong)
     lacking = {name for name in ("nodes", "flow", "loss") if name not in data}
     lacking |= {name for name in ("update", "components") if name not in data and (unknown or name in source.data)}

@@ -2,36 +2,73 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
 from ..data import open_data
-from ..errors import RunError
-from ..evaluate import Judge
-from ..evaluate.judge import no_judgement
-from ..spec import Knn, Linear
+from ..errors import RunError, UsageError
+from ..evaluate.context import Context
+from ..evaluate.evaluation import REGISTRY, Evaluation, find_evaluation, metric_title, score_text
+from ..evaluate.judge import Judge, no_judgement
+from ..spec import Evaluate
 from ..train.device import choose_device
 from .folder import find_run
 from .trained import load_trained
 
-__all__ = ["evaluate_run"]
+__all__ = ["Evaluated", "evaluate_run"]
+
+Options = Mapping[str, Mapping[str, Any]]
 
 
-def evaluate_run(name: str, k: int | None, temperature: float | None, device: str, linear: bool = False) -> str:
-    """The accuracy of a run's encoder by kNN, and by a linear classifier where asked, a line of text each."""
+@dataclass(frozen=True)
+class Evaluated:
+    """What the evaluations of a run's encoder measured, by metric, and the evaluations, by name."""
+
+    run: str
+    scores: Mapping[str, float]
+    evaluations: Mapping[str, Evaluation]
+
+    def text(self) -> str:
+        """A line for each score, with the options that it depends on."""
+        return "\n".join(self._line(metric, value) for metric, value in self.scores.items())
+
+    def _line(self, metric: str, value: float) -> str:
+        settings = self.evaluations[metric.partition("/")[0]].settings()
+        line = f"{self.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
+        return f"{line} ({settings})" if settings else line
+
+
+def evaluate_run(name: str, options: Options, device: str) -> Evaluated:
+    """Judges a run's encoder by the graph's evaluations, those that graphs have by default, and those with options.
+
+    options: by an evaluation's name, where they differ from the graph's; `{"linear": {}}` asks for it as it is there,
+    or by default. Raises UsageError for an evaluation that is not there, RunError for data without labels.
+    """
     folder, where = find_run(name), choose_device(device)
     checked, module = load_trained(folder, None, where)
     spec = checked.graph.spec
-    changes = {"k": k, "temperature": temperature}
-    knn = (spec.evaluate.knn or Knn()).model_copy(update={n: v for n, v in changes.items() if v is not None})
+    evaluations = _evaluations(spec.evaluate, options)
     data = open_data(spec.data, where, spec.train.seed, spec.train.accumulate)
     if reason := no_judgement(data):
         raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
     size = checked.image_size(checked.features or "")
-    probe = spec.evaluate.linear or (Linear() if linear else None)
     try:
-        found = Judge(module, data, checked.data, size, spec.data.batch, where).accuracies(knn, probe)
+        scores = Judge(evaluations, Context(module, data, checked.data, size, spec.data.batch, where)).scores()
     finally:
         data.close()
-    accuracy = 100 * found["knn"]
-    lines = [f"{folder.name}: kNN accuracy {accuracy:.2f} % (k {knn.k}, temperature {knn.temperature:g})"]
-    if probe is not None:
-        lines.append(f"{folder.name}: linear accuracy {100 * found['linear']:.2f} % (penalty {probe.penalty:g})")
-    return "\n".join(lines)
+    return Evaluated(folder.name, scores, evaluations)
+
+
+def _evaluations(section: Evaluate, options: Options) -> dict[str, Evaluation]:
+    """The evaluations to run, in the order in which they are registered."""
+    for name in options:
+        try:
+            find_evaluation(name)
+        except LookupError as error:
+            raise UsageError(str(error)) from None
+    return {
+        name: kind((section.asked.get(name) or kind.Config()).model_copy(update=options.get(name)))
+        for name, kind in REGISTRY.items()
+        if kind.default or name in section.asked or name in options
+    }

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..train.loop import Outcome
+from ..evaluate.evaluation import metric_title, score_text
+from ..train.outcome import Outcome
 from .folder import RunFolder
 
 __all__ = ["Result", "summary"]
@@ -33,10 +34,10 @@ def summary(result: Result) -> str:
         lines.append(f"  go on      graphssl run --resume {result.folder.name}")
     else:
         lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
-    for name, found in (("kNN", outcome.knn), ("linear", outcome.linear)):
+    for metric, found in outcome.scores.items():
         if len(found) > 1:
-            first, last = found[min(found)], found[max(found)]
-            lines.append(f"  {name:10} {100 * first:.2f} % untrained, {100 * last:.2f} % trained")
+            first, last = (score_text(metric, found[epoch]) for epoch in (min(found), max(found)))
+            lines.append(f"  {metric_title(metric):10} {first} untrained, {last} trained")
     lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
     lines.append("  see it     graphssl ui")

@@ -13,14 +13,16 @@ import torch
 from ..checks.checked import Checked, check
 from ..data import Datasets
 from ..errors import RunError
-from ..evaluate.judge import Judge, no_judgement
+from ..evaluate.context import Context
+from ..evaluate.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
 from ..graph.read import load
 from ..language.source import dump
 from ..program.assemble import compile_graph
 from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints
-from ..train.loop import Loop, Outcome
+from ..train.loop import Loop
+from ..train.outcome import Outcome, saved_scores
 from ..train.precision import Precision, resolve
 from ..train.progress import Progress
 from ..train.signals import Interrupt
@@ -138,7 +140,7 @@ class _Session:
     def _finished(self, payload: dict[str, Any]) -> Result:
         facts = self.folder.facts()
         outcome = Outcome(
-            payload["step"], facts.get("loss", float("nan")), payload["knn"], payload.get("linear", {}),
+            payload["step"], facts.get("loss", float("nan")), saved_scores(payload),
             images_per_second=facts.get("images_per_second", 0.0),
         )  # fmt: skip
         return Result(self.folder, outcome, facts.get("mlflow"), ())
@@ -153,7 +155,7 @@ class _Session:
         outcome = Outcome()
         if payload is not None:
             step.load(payload)
-            outcome = Outcome(payload["step"], knn=dict(payload.get("knn", {})), linear=dict(payload.get("linear", {})))
+            outcome = Outcome(payload["step"], scores=saved_scores(payload))
         self._introduce(step, outcome.step)
         return step, outcome
 
@@ -184,7 +186,7 @@ class _Session:
         self.warn = progress.message
         log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
         loop = Loop(
-            step, self.data, spec.train, spec.evaluate, self._judge(step),
+            step, self.data, spec.train, spec.evaluate.monitor, self._judge(step),
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
             lambda: stop.requested, self._header(), outcome,
         )  # fmt: skip
@@ -207,17 +209,15 @@ class _Session:
         )  # fmt: skip
 
     def _judge(self, step: Step) -> Judge | None:
-        name = self.checked.features
-        evaluate = self.checked.graph.spec.evaluate
-        if name is None or (evaluate.knn is None and evaluate.linear is None):
+        name, spec = self.checked.features, self.checked.graph.spec
+        if name is None or not spec.evaluate.asked:
             return None
         if reason := no_judgement(self.data):
             self.report(f"evaluation is left out: {reason}")
             return None
-        return Judge(
-            step.program.features(name), self.data, self.checked.data, self.checked.image_size(name),
-            self.checked.graph.spec.data.batch, self.device,
-        )  # fmt: skip
+        module, size = step.program.features(name), self.checked.image_size(name)
+        context = Context(module, self.data, self.checked.data, size, spec.data.batch, self.device)
+        return Judge(build_evaluations(spec.evaluate.asked), context)
 
     def _header(self) -> dict[str, Any]:
         """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""
@@ -229,8 +229,7 @@ class _Session:
     def _close(self, status: Status, outcome: Outcome, tracker: Tracker) -> list[str]:
         """Notes how it went and delivers what is left to track; what the tracker has to warn of."""
         self.folder.note(
-            status=status.lower(), step=outcome.step, loss=outcome.loss,
-            knn={str(k): v for k, v in outcome.knn.items()}, linear={str(k): v for k, v in outcome.linear.items()},
+            status=status.lower(), step=outcome.step, loss=outcome.loss, scores=outcome.scores,
             images_per_second=outcome.images_per_second,
         )  # fmt: skip
         warnings = tracker.finish(status, timeout=60)

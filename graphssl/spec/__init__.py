@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from .data import AUTO, Data
 from .datasets import DATA_SETS, OPTIONS, users_of
-from .evaluate import Evaluate, Knn, Linear, Monitor
-from .file import GraphFile, TermSpec
+from .evaluate import Evaluate, EvaluationConfig, Monitor
+from .file import GraphFile, TermSpec, graph_file
 from .optimizers import OPTIMIZERS, AdamW, Lars, Optimizer, Sgd
 from .section import Section
 from .train import CheckpointPlan, LearningRate, PerNode, Train
 
 __all__ = [
-    "AUTO", "DATA_SETS", "OPTIMIZERS", "OPTIONS", "AdamW", "CheckpointPlan", "Data", "Evaluate", "GraphFile", "Knn",
-    "Lars", "LearningRate", "Linear", "Monitor", "Optimizer", "PerNode", "Section", "Sgd", "TermSpec", "Train",
-    "users_of",
+    "AUTO", "DATA_SETS", "OPTIMIZERS", "OPTIONS", "AdamW", "CheckpointPlan", "Data", "Evaluate",
+    "EvaluationConfig", "GraphFile", "Lars", "LearningRate", "Monitor", "Optimizer", "PerNode", "Section",
+    "Sgd", "TermSpec", "Train", "graph_file", "users_of",
 ]  # fmt: skip

@@ -1,31 +1,27 @@
-"""The section `evaluate:`: which evaluations judge a run, and what each takes."""
+"""The section `evaluate:`: what is judged, by which evaluations, and what each takes.
+
+The options of an evaluation stand beside its code, in the room `evaluate/` or in a file of the user's, and are declared
+here under its name. So the model of the section is made when it is needed, of all that are declared by then: `check`
+finds a wrong option of any of them, at its place, before anything runs. This module needs no torch.
+"""
 
 from __future__ import annotations
 
-from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
+from functools import cache
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from pydantic import PositiveInt, create_model
 
 from .section import Section
 
+__all__ = ["Evaluate", "EvaluationConfig", "Monitor", "declare_evaluation", "evaluate_section"]
 
-class Knn(Section):
-    """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes weigh exp(cosine / temperature).
-
-    every: epochs between two evaluations; the untrained and the trained encoder are always evaluated.
-    """
-
-    k: PositiveInt = 20
-    temperature: PositiveFloat = 0.07
-    every: PositiveInt = 5
+BUILT_IN = "graphssl.evaluate"  # by its name: it needs torch, and its room comes later
 
 
-class Linear(Section):
-    """Logistic regression on frozen features, judged on the held-out split, before training and after it.
-
-    penalty: times half the squared length of the weights, on standardised features. iterations: of L-BFGS, at most.
-    """
-
-    penalty: NonNegativeFloat = 1e-3
-    iterations: PositiveInt = 200
+class EvaluationConfig(Section):
+    """Base of every evaluation's `Config`: unknown keys are refused, values do not change."""
 
 
 class Monitor(Section):
@@ -38,6 +34,44 @@ class Evaluate(Section):
     """`evaluate:` — how it is judged. features: the node, or the value of the flow, that is judged on plain images."""
 
     features: str | None = None
-    knn: Knn | None = Knn()
-    linear: Linear | None = None
-    monitor: Monitor | None = Monitor()
+    if TYPE_CHECKING:
+        monitor: Monitor | None = None  # `evaluate_section` has it, after the evaluations
+
+    @property
+    def asked(self) -> dict[str, EvaluationConfig]:
+        """The options of the evaluations that are asked for, by name."""
+        return {name: value for name, value in self if isinstance(value, EvaluationConfig)}
+
+
+class _Declared(NamedTuple):
+    name: str
+    title: str
+    config: type[EvaluationConfig]
+    default: bool
+
+
+_DECLARED: dict[str, _Declared] = {}
+
+
+def declare_evaluation(name: str, title: str, config: type[EvaluationConfig], default: bool) -> None:
+    """Lets `evaluate:` hold an evaluation's options under its name. title: of its part of the JSON schema.
+
+    default: graphs that say nothing of it have it. To turn this on for an evaluation changes the hash of every graph.
+    """
+    _DECLARED[name] = _Declared(name, title, config, default)
+
+
+def evaluate_section() -> type[Evaluate]:
+    """The model of the section, with the options of every evaluation that is declared, each null where it is off."""
+    import_module(BUILT_IN)
+    return _section(tuple(_DECLARED.values()))
+
+
+@cache
+def _section(declared: tuple[_Declared, ...]) -> type[Evaluate]:
+    fields: dict[str, Any] = {}
+    for name, title, config, default in declared:
+        model = create_model(title, __base__=config, __doc__=config.__doc__)
+        fields[name] = (model | None, model() if default else None)
+    fields["monitor"] = (Monitor | None, Monitor())
+    return create_model("Evaluate", __base__=Evaluate, __doc__=Evaluate.__doc__, **fields)

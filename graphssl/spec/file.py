@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, create_model
 
 from ..schedule import Scheduled
 from .codes import CODES
 from .data import Data
-from .evaluate import Evaluate
+from .evaluate import Evaluate, evaluate_section
 from .section import Section
 from .train import Train
 
@@ -43,6 +44,8 @@ class TermSpec(Section):
 class GraphFile(Section):
     """A whole graph file."""
 
+    # Of `evaluate:` only what every graph has; `graph_file` gives the model with all that it may hold.
+
     graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})]
     description: str | None = None
     components: list[Annotated[str, AfterValidator(_loadable)]] = []
@@ -54,3 +57,14 @@ class GraphFile(Section):
     update: dict[str, str] = {}
     train: Train = Train()
     evaluate: Evaluate = Evaluate()
+
+
+def graph_file() -> type[GraphFile]:
+    """The model that graph files are validated against: `evaluate:` has the options of every evaluation there is."""
+    return _graph_file(evaluate_section())
+
+
+@cache
+def _graph_file(evaluate: type[Evaluate]) -> type[GraphFile]:
+    fields: dict[str, Any] = {"evaluate": (evaluate, evaluate())}
+    return create_model("GraphFile", __base__=GraphFile, __doc__=GraphFile.__doc__, **fields)

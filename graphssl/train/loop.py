@@ -1,9 +1,8 @@
-"""The training loop: epochs of steps, with evaluation, monitors, checkpoints and a clean end."""
+"""The training loop: epochs of steps, with monitors, evaluation, checkpoints and a clean end."""
 
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
@@ -11,14 +10,18 @@ from typing import Any, Protocol
 import torch
 
 from ..data import Batch, Datasets
-from ..errors import RunError, reason_of
-from ..spec import Evaluate, Knn, Linear, Train
+from ..spec import Monitor, Train
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
+from .failures import not_finite, too_large
 from .limits import Limits
 from .monitor import measure
+from .outcome import Outcome
 from .progress import Progress
+from .speed import Speed
 from .step import NonFiniteError, Step
+
+__all__ = ["Judge", "Loop", "Metrics"]
 
 
 class Metrics(Protocol):
@@ -28,34 +31,30 @@ class Metrics(Protocol):
 
 
 class Judge(Protocol):
-    """Says how good features are: an accuracy, 0 to 1, of each kind that is asked for."""
+    """Says how good features are, by evaluations that know when they are due."""
 
-    def accuracies(self, knn: Knn | None, linear: Linear | None) -> dict[str, float]: ...
+    def scores_due(self, epoch: int, ends: bool) -> Mapping[str, float]:
+        """What those measure that are due after so many epochs, by metric. ends: training begins or ends here."""
 
+    def title(self, metric: str) -> str:
+        """What a metric is, in words."""
 
-@dataclass
-class Outcome:
-    """How a training ended. knn, linear: accuracy (0 to 1) by epoch, epoch 0 untrained. The speed leaves them out."""
-
-    step: int = 0
-    loss: float = float("nan")
-    knn: dict[int, float] = field(default_factory=dict)
-    linear: dict[int, float] = field(default_factory=dict)
-    images_per_second: float = 0.0
-    interrupted: bool = False
+    def text(self, metric: str, value: float) -> str:
+        """A metric's number as it is read."""
 
 
 @dataclass
 class Loop:
     """Trains from `start` to the last step.
 
-    judge: evaluates features on plain images, None for no evaluation. stop: asked after each step.
+    judge: evaluates features on plain images, None for no evaluation. stop: asked after each step. header: what a
+    checkpoint says of where it belongs.
     """
 
     step: Step
     data: Datasets
     train: Train
-    evaluate: Evaluate
+    monitor: Monitor | None
     judge: Judge | None
     checkpoints: Checkpoints
     progress: Progress
@@ -66,15 +65,15 @@ class Loop:
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.step.device, compiled=self.step.compiled)
+        self._watch = CollapseWatch()
         self._said_why: set[str] = set()
 
     def run(self, start: int = 0) -> Outcome:
         """Runs to the end, to an interruption, or to a loss that is not finite (RunError)."""
         steps, per_epoch = self.step.steps, self.step.steps_per_epoch
         self.outcome.step = start
-        watch = CollapseWatch()
         if start == 0:
-            self._evaluate(0, 0, ends=True)
+            self._evaluate(0, ends=True)
         for epoch in range(start // per_epoch, -(-steps // per_epoch)):
             last = self._epoch(epoch, max(start, epoch * per_epoch), min(steps, (epoch + 1) * per_epoch))
             if last is None:
@@ -86,8 +85,8 @@ class Loop:
                 self._save()
                 break
             done = self.outcome.step == steps
-            self._monitor(epoch + 1, last, watch)
-            self._evaluate(epoch + 1, self.outcome.step, ends=done)
+            self._monitor(epoch + 1, last)
+            self._evaluate(epoch + 1, ends=done)
             self.outcome.interrupted = not done and self.stop()
             if done or self.outcome.interrupted or self._save_due(epoch + 1):
                 self._save()
@@ -95,45 +94,46 @@ class Loop:
                 break
         return self.outcome
 
+    # -- steps ---------------------------------------------------------------------------------------------
+
     def _epoch(self, epoch: int, first: int, end: int) -> Mapping[str, Any] | None:
         """The steps `first` to `end` of an epoch; the last step's outputs."""
         accumulate, per_epoch = self.train.accumulate, self.step.steps_per_epoch
         batches = self.data.train.epoch(epoch, (first - epoch * per_epoch) * accumulate)
-        outputs = None
-        window = time.perf_counter()
-        seen = 0
-        began, images = window, 0
+        outputs, speed = None, Speed()
         groups = self.limits.waits(_groups(batches, accumulate))
         for number, group in zip(range(first, end), groups, strict=False):
-            try:
-                with self.limits.step():
-                    outputs = self.step(number, group)
-            except NonFiniteError as error:
-                raise self._not_finite(number, str(error)) from error
-            except torch.OutOfMemoryError as error:
-                raise self._too_large(len(group[0].index), error) from error
-            seen += sum(len(b.index) for b in group)
-            images += sum(len(b.index) for b in group)
-            self.outcome.step = number + 1
+            outputs = self._step(number, group)
+            speed.images += sum(len(b.index) for b in group)
+            done = self.outcome.step = number + 1
             self._say_why()
-            if (number + 1) % self.train.log_every == 0 or number + 1 == end:
+            if done % self.train.log_every == 0 or done == end:
                 self._check_finite()
-                now = time.perf_counter()
-                self._log(outputs, number + 1, seen / (now - window))
-                self.outcome.images_per_second = images / (now - began)
-                window, seen = now, 0
+                self._log(outputs, done, speed)
             else:
-                self.progress.update(number + 1, None, self.step.rate, None)
-            if number + 1 == end:  # what follows an epoch is done first, also when asked to stop
+                self.progress.update(done, None, self.step.rate, None)
+            if done == end:  # what follows an epoch is done first, also when asked to stop
                 break
-            every = self.train.checkpoint.steps
-            if every is not None and (number + 1) % every == 0:
+            if self._save_due_by_steps():
                 self._check_finite()
                 self._save()
             if self.stop():
                 self.outcome.interrupted = True
                 break
         return outputs
+
+    def _step(self, number: int, group: list[Batch]) -> Mapping[str, Any]:
+        try:
+            with self.limits.step():
+                return self.step(number, group)
+        except NonFiniteError as error:
+            raise not_finite(number, str(error), self.checkpoints.latest_path()) from error
+        except torch.OutOfMemoryError as error:
+            raise too_large(len(group[0].index), self.step.device, error) from error
+
+    def _check_finite(self) -> None:
+        if (step := self.step.first_not_finite()) is not None:
+            raise not_finite(step, "read when next logged", self.checkpoints.latest_path())
 
     def _say_why(self) -> None:
         """Once each, where it has turned out that steps cannot be compiled, or launched as one."""
@@ -147,9 +147,8 @@ class Loop:
                 self._said_why.add(what)
                 self.progress.message(f"steps are not {what}: {reason}")
 
-    # -- what is noted on the way --------------------------------------------------------------------------
-
-    def _log(self, outputs: Mapping[str, Any], step: int, speed: float) -> None:
+    def _log(self, outputs: Mapping[str, Any], step: int, speed: Speed) -> None:
+        lately = speed.since_last()
         scalars = {
             "loss": outputs["loss"],
             **{f"loss/{k}": v for k, v in outputs["terms"].items()},
@@ -159,76 +158,52 @@ class Loop:
         read = torch.stack([v.detach().float() for v in scalars.values()]).tolist()
         values = dict(zip(scalars, read, strict=True))
         loss = self.outcome.loss = values["loss"]
-        self.progress.update(step, loss, self.step.rate, speed)
-        self.tracker.metrics({**values, "lr": self.step.rate, "images_per_second": speed}, step)
+        self.progress.update(step, loss, self.step.rate, lately)
+        self.tracker.metrics({**values, "lr": self.step.rate, "images_per_second": lately}, step)
+        self.outcome.images_per_second = speed.average
 
-    def _monitor(self, epoch: int, outputs: Mapping[str, Any], watch: CollapseWatch) -> None:
-        monitor = self.evaluate.monitor
-        if monitor is None or epoch % monitor.every:
+    # -- after an epoch ------------------------------------------------------------------------------------
+
+    def _monitor(self, epoch: int, outputs: Mapping[str, Any]) -> None:
+        """Reads the collapse monitors, and says what looks like collapse."""
+        if self.monitor is None or epoch % self.monitor.every:
             return
         for line, (query, key) in outputs["watch"].items():
             if query.shape != key.shape or query.ndim != 2:
                 continue
             values = measure(query, key)
             self.tracker.metrics({f"{line}/{k}": v for k, v in values.items()}, self.outcome.step)
-            for warning in watch.look(line, values):
+            for warning in self._watch.look(line, values):
                 self.progress.message(f"warning: {warning}")
 
-    def _evaluate(self, epoch: int, step: int, ends: bool) -> None:
-        """kNN every so many epochs; it and the linear classifier where the training begins and ends."""
-        knn, linear = self.evaluate.knn, self.evaluate.linear
-        if knn is not None and not ends and epoch % knn.every:
-            knn = None
-        if not ends:
-            linear = None
-        if self.judge is None or (knn is None and linear is None):
+    def _evaluate(self, epoch: int, ends: bool) -> None:
+        """Runs the evaluations that are due, and notes, tracks and shows what they measure."""
+        if self.judge is None or not (found := self.judge.scores_due(epoch, ends)):
             return
-        found = self.judge.accuracies(knn, linear)
-        for name, accuracy in found.items():
-            getattr(self.outcome, name)[epoch] = accuracy
+        for metric, value in found.items():
+            self.outcome.scores.setdefault(metric, {})[epoch] = value
             if epoch == 0:
-                label = "kNN" if name == "knn" else name
-                self.progress.message(f"{label} accuracy of the untrained encoder: {100 * accuracy:.2f} %")
-        self.tracker.metrics(found, step)
+                title, text = self.judge.title(metric), self.judge.text(metric, value)
+                self.progress.message(f"{title} of the untrained encoder: {text}")
+        self.tracker.metrics(found, self.outcome.step)
         if epoch > 0:
             self.progress.epoch_end(epoch, found)
 
-    # -- checkpoints and failures --------------------------------------------------------------------------
+    # -- checkpoints ---------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        payload = {
-            **self.header,
-            "step": self.outcome.step,
-            **self.step.state(),
-            "knn": dict(self.outcome.knn),
-            "linear": dict(self.outcome.linear),
-        }
+        scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
+        payload = {**self.header, "step": self.outcome.step, **self.step.state(), "scores": scores}
         self.checkpoints.write(self.outcome.step, payload)
 
     def _save_due(self, epoch: int) -> bool:
         """Whether the end of an epoch is also when a checkpoint is due, by epochs or by steps."""
-        due = self.train.checkpoint
-        by_steps = due.steps is not None and self.outcome.step % due.steps == 0
-        return by_steps or (due.epochs is not None and epoch % due.epochs == 0)
+        epochs = self.train.checkpoint.epochs
+        return self._save_due_by_steps() or (epochs is not None and epoch % epochs == 0)
 
-    def _check_finite(self) -> None:
-        if (step := self.step.first_not_finite()) is not None:
-            raise self._not_finite(step, "read when next logged")
-
-    def _too_large(self, batch: int, error: Exception) -> RunError:
-        return RunError(
-            f"a step with a batch of {batch} does not fit the memory of {self.step.device} "
-            f"({reason_of(error).rstrip('.')}). "
-            "A smaller data.batch, data.batch: auto, or recompute: true in the encoder helps."
-        )
-
-    def _not_finite(self, step: int, terms: str) -> RunError:
-        good = self.checkpoints.latest_path()
-        kept = f"the last good checkpoint is {good}" if good else "there is no checkpoint yet"
-        return RunError(
-            f"the loss is not finite at step {step + 1} ({terms}); {kept}. "
-            "A lower learning rate, a longer warm-up, train.clip or fp32 usually help."
-        )
+    def _save_due_by_steps(self) -> bool:
+        steps = self.train.checkpoint.steps
+        return steps is not None and self.outcome.step % steps == 0
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import pytest
@@ -10,12 +9,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.evaluate import Judge, embed
-from graphssl.evaluate.embedding import pooled, prepare
-from graphssl.spec import Knn
+from graphssl.evaluate.embedding import embed, pooled, prepare
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 
@@ -163,47 +159,3 @@ def test_autocast_is_used_and_the_result_is_float32() -> None:
     assert low.dtype == torch.float32
     assert not torch.equal(plain, low)
     torch.testing.assert_close(plain, low, atol=0.05, rtol=0.05)
-
-
-class Shades:
-    """Two splits of flat grey images, of which the shade is the class; every third reference has no label."""
-
-    def __init__(self, labelled: bool = True) -> None:
-        self.labelled = labelled
-
-    def _split(self, n: int, batch: int, hide: bool) -> Iterator[Batch]:
-        label = torch.arange(n) % 4
-        noise = torch.randint(0, 8, (n, 3, 6, 6), generator=torch.Generator().manual_seed(n))
-        image = (torch.tensor([0, 80, 160, 240])[label][:, None, None, None] + noise).to(torch.uint8)
-        hidden = ((torch.arange(n) % 3 == 0) & hide) | (not self.labelled)
-        shown = torch.where(hidden, -1, label)
-        yield from (Batch(image[i], i, shown[i]) for i in torch.arange(n).split(batch))
-
-    def reference(self, batch: int) -> Iterator[Batch]:
-        return self._split(40, batch, True)
-
-    def test(self, batch: int) -> Iterator[Batch]:
-        return self._split(20, batch, False)
-
-
-class Shade(nn.Module):
-    """The shade as a point on half a circle."""
-
-    def forward(self, image: Tensor) -> Tensor:
-        angle = image.mean(dim=(1, 2, 3)) * torch.pi
-        return torch.stack([angle.cos(), angle.sin()], dim=1)
-
-
-def judge(data: Any) -> Judge:
-    facts = DataFacts(classes=4, mean=(0.0,) * 3, std=(1.0,) * 3)
-    return Judge(Shade(), data, facts, (4, 4), 7, torch.device("cpu"))
-
-
-def test_judge_finds_the_classes() -> None:
-    assert judge(Shades()).knn(Knn(k=5)) == 1.0
-    assert judge(Shades()).knn(Knn(k=1000, temperature=1e6)) < 0.75  # all keys vote, all alike
-
-
-def test_judge_says_when_there_are_no_labels() -> None:
-    with pytest.raises(RunError, match="labels"):
-        judge(Shades(labelled=False)).knn(Knn())

@@ -9,6 +9,7 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from graphssl.errors import RunError
+from graphssl.evaluate.labelled import Labelled, Splits
 from graphssl.evaluate.linear import fit_linear, linear_accuracy
 
 
@@ -51,18 +52,18 @@ def test_the_gradient_is_zero_at_the_optimum() -> None:
 def test_what_is_separable_is_told_apart_and_noise_is_not() -> None:
     keys, labels = blobs(300, 8, 4, 0, 0.1)
     queries, truth = blobs(100, 8, 4, 1, 0.1)
-    assert linear_accuracy(queries, truth, keys, labels) == 1.0
+    assert linear_accuracy(Splits(Labelled(keys, labels), Labelled(queries, truth))) == 1.0
     noise = torch.randn(400, 8, generator=torch.Generator().manual_seed(3))
-    chance = linear_accuracy(noise[:100], truth, noise[100:], labels)
+    chance = linear_accuracy(Splits(Labelled(noise[100:], labels), Labelled(noise[:100], truth)))
     assert 0.1 < chance < 0.45
 
 
 def test_the_scale_and_the_place_of_features_do_not_matter() -> None:
     keys, labels = blobs(200, 5, 3, 0, 2.0)
     queries, truth = blobs(90, 5, 3, 1, 2.0)
-    plain = linear_accuracy(queries, truth, keys, labels)
+    plain = linear_accuracy(Splits(Labelled(keys, labels), Labelled(queries, truth)))
     scale = torch.tensor([1e-3, 1.0, 50.0, 1e3, 0.2])
-    moved = linear_accuracy(queries * scale + 7, truth, keys * scale + 7, labels)
+    moved = linear_accuracy(Splits(Labelled(keys * scale + 7, labels), Labelled(queries * scale + 7, truth)))
     assert abs(plain - moved) <= 1 / 90 + 1e-9
     assert plain > 0.6
 
@@ -80,25 +81,29 @@ def test_unlabelled_samples_are_left_out() -> None:
     keys, labels = blobs(100, 3, 2, 0, 0.1)
     spoilt = torch.cat([keys, 100 * torch.randn(50, 3)])
     known = torch.cat([labels, torch.full((50,), -1)])
-    assert linear_accuracy(keys, labels, spoilt, known) == linear_accuracy(keys, labels, keys, labels)
+    assert linear_accuracy(Splits(Labelled(spoilt, known), Labelled(keys, labels))) == linear_accuracy(
+        Splits(Labelled(keys, labels), Labelled(keys, labels))
+    )
     nothing = torch.full((100,), -1)
     with pytest.raises(RunError, match="reference samples with labels"):
-        linear_accuracy(keys, labels, keys, nothing)
+        linear_accuracy(Splits(Labelled(keys, nothing), Labelled(keys, labels)))
     with pytest.raises(RunError, match="held-out samples with labels"):
-        linear_accuracy(keys, nothing, keys, labels)
+        linear_accuracy(Splits(Labelled(keys, labels), Labelled(keys, nothing)))
 
 
 def test_features_that_are_not_finite_are_refused() -> None:
     keys, labels = blobs(20, 3, 2, 0)
     keys[3, 1] = float("nan")
     with pytest.raises(RunError, match="not finite"):
-        linear_accuracy(keys, labels, keys, labels)
+        linear_accuracy(Splits(Labelled(keys, labels), Labelled(keys, labels)))
 
 
 def test_features_made_in_inference_mode_can_be_fitted() -> None:
     with torch.inference_mode():
         keys, labels = blobs(60, 3, 2, 0, 0.1)
-    assert linear_accuracy(keys.clone(), labels.clone(), keys.clone(), labels.clone()) == 1.0
+    assert (
+        linear_accuracy(Splits(Labelled(keys.clone(), labels.clone()), Labelled(keys.clone(), labels.clone()))) == 1.0
+    )
 
 
 def test_the_same_twice() -> None:

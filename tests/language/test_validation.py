@@ -13,7 +13,7 @@ from pydantic import BaseModel, Field, ValidationError
 
 from graphssl.component import NodeConfig, discover, find
 from graphssl.language.validation import EXPECTED, Wrong, validate
-from graphssl.spec import GraphFile
+from graphssl.spec import graph_file
 
 SECTIONS: dict[str, Any] = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
 NULL = "null removes what an extended graph has, and here there is nothing"
@@ -26,7 +26,7 @@ def wrong(model: type[BaseModel], **data: Any) -> list[Wrong]:
 
 
 def of_graph(**data: Any) -> list[Wrong]:
-    return wrong(GraphFile, **{**SECTIONS, **data})
+    return wrong(graph_file(), **{**SECTIONS, **data})
 
 
 def of_node(name: str, **data: Any) -> list[Wrong]:
@@ -100,7 +100,7 @@ def mistakes(model: type[BaseModel], *bases: dict[str, Any]) -> Iterator[dict[st
 
 
 def models() -> dict[str, tuple[type[BaseModel], list[dict[str, Any]]]]:
-    found: dict[str, tuple[type[BaseModel], list[dict[str, Any]]]] = {"graph": (GraphFile, GRAPHS)}
+    found: dict[str, tuple[type[BaseModel], list[dict[str, Any]]]] = {"graph": (graph_file(), GRAPHS)}
     for name, component in discover().items():
         refs = {
             key: ["a"] if "list" in str(component.config.model_fields[key].annotation) else "a"
@@ -226,7 +226,7 @@ def test_values_of_a_node(name: str, data: dict[str, Any], message: str, hint: s
 
 
 def test_a_misspelt_key_is_not_missing_too() -> None:
-    found = wrong(GraphFile, graph="g", nodes={}, flaw={}, loss={})
+    found = wrong(graph_file(), graph="g", nodes={}, flaw={}, loss={})
     assert found == [(("flaw",), "no key is called 'flaw' here", "did you mean 'flow'?")]
 
 
@@ -239,7 +239,7 @@ def test_what_is_missing_beside_an_unknown_key_is_in_its_hint() -> None:
 
 
 def test_missing_keys_are_told_together() -> None:
-    assert wrong(GraphFile, graph="g") == [((), "'nodes', 'flow' and 'loss' are missing", None)]
+    assert wrong(graph_file(), graph="g") == [((), "'nodes', 'flow' and 'loss' are missing", None)]
 
 
 # -- kinds of a user's own component ---------------------------------------------------------------------------------

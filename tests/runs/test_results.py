@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graphssl.runs.folder import RunFolder
 from graphssl.runs.results import Result, summary
-from graphssl.train.loop import Outcome
+from graphssl.train.outcome import Outcome
 
 FOLDER = RunFolder(Path("runs/byol-1"))
 
@@ -16,7 +16,8 @@ def closing(outcome: Outcome, run_id: str | None = "abc", *warnings: str) -> lis
 
 
 def test_the_close_of_a_finished_run() -> None:
-    outcome = Outcome(690, 0.07934, {0: 0.8788, 5: 0.91, 30: 0.96296}, {0: 0.9, 30: 0.95}, images_per_second=1448.4)
+    outcome = Outcome(690, 0.07934, images_per_second=1448.4)
+    outcome.scores = {"knn": {0: 0.8788, 5: 0.91, 30: 0.96296}, "linear": {0: 0.9, 30: 0.95}}
     assert closing(outcome) == [
         "finished after step 690, loss 0.0793",
         "  kNN        87.88 % untrained, 96.30 % trained",
@@ -38,7 +39,7 @@ def test_the_close_of_a_run_without_evaluation_or_store() -> None:
 
 
 def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
-    lines = closing(Outcome(14, 0.5, {0: 0.8}, interrupted=True))
+    lines = closing(Outcome(14, 0.5, {"knn": {0: 0.8}}, interrupted=True))
     assert lines[0] == "interrupted after step 14; a checkpoint is written"
     assert lines[1] == "  go on      graphssl run --resume byol-1"
     assert not any("kNN" in line for line in lines), "an untrained encoder alone says nothing of the training"

@@ -61,7 +61,7 @@ def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
     said: list[str] = []
     result = graphssl.run(write(BYOL, *SHORT), name="first", device="cpu", report=said.append)
     assert result.outcome.step == 24
-    assert set(result.outcome.knn) == {0, 1}
+    assert {name: set(found) for name, found in result.outcome.scores.items()} == {"knn": {0, 1}}
     facts = json.loads((here / "runs/first/run.json").read_text())
     assert facts["status"] == "finished"
     assert facts["mlflow"] == result.run_id
@@ -76,7 +76,7 @@ def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
     assert run.params["nodes.target.use"] == "target.ema"
     assert run.params["train.optimizer.lr"] == "0.001"
     assert run.tags["graphssl.graph_hash"] == facts["hash"]
-    assert run.metrics["knn"] == pytest.approx(result.outcome.knn[1])
+    assert run.metrics["knn"] == pytest.approx(result.outcome.scores["knn"][1])
     assert run.status == "FINISHED"
 
 
@@ -313,7 +313,7 @@ def test_an_interruption_at_the_end_of_an_epoch_writes_a_checkpoint(
 def test_what_is_turned_off_stays_off_when_resumed(here: Path, write: Write) -> None:
     path = write(SIMCLR, *SHORT, ("knn: {k: 5, every: 1}", "knn: null, monitor: null"))
     result = graphssl.run(path, name="off", device="cpu", report=lambda line: None)
-    assert not result.outcome.knn
+    assert not result.outcome.scores
     said: list[str] = []
     graphssl.run(resume="off", device="cpu", report=said.append)
     assert any("has finished" in line for line in said)
@@ -321,7 +321,8 @@ def test_what_is_turned_off_stays_off_when_resumed(here: Path, write: Write) -> 
 
 def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:
     graph = graphssl.load(write(SIMCLR), ["evaluate.knn=null", "train.checkpoint={epochs: null, steps: 5}"])
-    assert graph.spec.evaluate.knn is None
+    assert graph.spec.evaluate.asked == {}
+    assert set(graphssl.load(write(SIMCLR)).spec.evaluate.asked) == {"knn"}
     assert graphssl.load(write(SIMCLR), ["train.optimizer=null"]).spec.train.optimizer.use == "adamw"
 
 

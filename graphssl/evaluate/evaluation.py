@@ -1,0 +1,141 @@
+"""What an evaluation is: a class with its options beside it, when it is due, and what it measures.
+
+    @evaluation("knn")
+    class Knn(Evaluation):
+        title = "kNN"
+
+        class Config(EvaluationConfig):
+            k: PositiveInt = 20
+
+        config: Config
+
+        def run(self, context: Context) -> dict[str, float]:
+            return {"knn": knn_accuracy(context.features, self.config.k)}
+
+That is all of it. `evaluate: {knn: {k: 5}}` is then validated, its numbers are measured when they are due, noted in
+checkpoints and in run.json, tracked, shown in the lines of a run and at its close, and `graphssl evaluate` measures
+them again. Those of the framework are files of this folder, which `__init__` imports; one of a user's is a class in a
+file or a package that the graph lists under `components:`. What is slow to import, `run` imports: `check` needs the
+options alone.
+"""
+
+from __future__ import annotations
+
+import inspect
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from typing import ClassVar, TypeVar
+
+from ..errors import suggest
+from ..spec import Evaluate, EvaluationConfig
+from ..spec.evaluate import declare_evaluation
+from .context import Context
+
+__all__ = [
+    "REGISTRY", "Evaluation", "EvaluationConfig", "evaluation", "find_evaluation", "metric_title", "score_text",
+]  # fmt: skip
+
+
+class Evaluation(ABC):
+    """Base of every evaluation.
+
+    title: what lines call it. quantity: what it measures. said: the options that are said with a score.
+    default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one.
+    """
+
+    Config: ClassVar[type[EvaluationConfig]]
+    title: ClassVar[str]
+    quantity: ClassVar[str] = "accuracy"
+    said: ClassVar[tuple[str, ...]] = ()
+    default: ClassVar[bool] = False
+    more_is_better: ClassVar[bool] = True
+
+    config: EvaluationConfig
+
+    def __init__(self, config: EvaluationConfig) -> None:
+        self.config = config
+
+    def due(self, epoch: int, ends: bool) -> bool:
+        """Whether it is run after `epoch` epochs; by default where training begins and ends.
+
+        epoch: 0 before the first step. ends: training begins or ends here. One that is never due while training is
+        run on request: by `graphssl evaluate`.
+        """
+        return ends
+
+    @abstractmethod
+    def run(self, context: Context) -> dict[str, float]:
+        """What it measures, by the metric's name: its own, `knn`, or for one of several numbers `knn/top5`."""
+
+    @classmethod
+    def text(cls, value: float) -> str:
+        """A number of it as it is read; by default a share, in percent."""
+        return f"{100 * value:.2f} %"
+
+    def settings(self) -> str:
+        """The options that are said with a score, such as `k 20, temperature 0.07`."""
+        values = {name: getattr(self.config, name) for name in self.said}
+        return ", ".join(f"{name} {v:g}" if isinstance(v, float) else f"{name} {v}" for name, v in values.items())
+
+
+E = TypeVar("E", bound=type[Evaluation])
+
+TAKEN = {*dir(Evaluate), *Evaluate.model_fields, "monitor"}
+REGISTRY: dict[str, type[Evaluation]] = {}
+
+
+class EvaluationError(TypeError):
+    """A class that is not an evaluation as the module's docstring describes it."""
+
+
+def evaluation(name: str) -> Callable[[E], E]:
+    """Registers a class under the name that its options have in `evaluate:`."""
+
+    def register(cls: E) -> E:
+        own = cls.__qualname__
+        if not name.isidentifier() or name in TAKEN:
+            raise EvaluationError(f"{own}: '{name}' cannot name an evaluation in `evaluate:`")
+        config = getattr(cls, "Config", None)
+        if not (isinstance(config, type) and issubclass(config, EvaluationConfig)):
+            raise EvaluationError(f"{own} needs a class Config(EvaluationConfig)")
+        if missing := [key for key in cls.said if key not in config.model_fields]:
+            raise EvaluationError(f"{own}: there is no option '{missing[0]}' to be said")
+        known = REGISTRY.get(name)
+        if known and (_origin(known), known.__qualname__) != (_origin(cls), own):
+            raise EvaluationError(f"two evaluations are called '{name}': {_origin(known)} and {_origin(cls)}")
+        REGISTRY[name] = cls
+        declare_evaluation(name, cls.__name__, config, cls.default)
+        return cls
+
+    return register
+
+
+def _origin(cls: type[Evaluation]) -> str:
+    return inspect.getsourcefile(cls) or "?"
+
+
+def find_evaluation(name: str) -> type[Evaluation]:
+    """The evaluation of that name; raises LookupError with a suggestion."""
+    if name not in REGISTRY:
+        raise LookupError(f"no evaluation is called '{name}': {suggest(name, REGISTRY, 'evaluations are')}")
+    return REGISTRY[name]
+
+
+def metric_title(metric: str, quantity: bool = False) -> str:
+    """What lines call a metric: `kNN`, one of several numbers `kNN top5`; with what is measured, `kNN accuracy`."""
+    kind, part = _measuring(metric), metric.partition("/")[2]
+    if kind is None:
+        return metric
+    what = part or (kind.quantity if quantity else "")
+    return f"{kind.title} {what}".rstrip()
+
+
+def score_text(metric: str, value: float) -> str:
+    """A metric's number as it is read."""
+    kind = _measuring(metric)
+    return f"{value:.5g}" if kind is None else kind.text(value)
+
+
+def _measuring(metric: str) -> type[Evaluation] | None:
+    """The evaluation that measures a metric, None where it is not there: a user's, of a file that is not loaded."""
+    return REGISTRY.get(metric.partition("/")[0])
