@@ -33,6 +33,7 @@ from graphssl.checks.rules.all import check as check_rules
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.data.known import facts
+from graphssl.errors import Problems
 from graphssl.graph.graph import Graph
 from graphssl.program.assemble import compile_graph
 
@@ -236,7 +237,7 @@ def _stages(text: str) -> dict[str, float]:
     graph = timed("load", lambda: _loaded(text))
     data = facts(graph.spec.data)
     shapes = timed("shapes", lambda: infer(graph, data, graph.spec.data.batch))
-    timed("rules", lambda: check_rules(graph, shapes))
+    timed("rules", lambda: check_rules(graph, shapes, Problems()))
     timed("compile", lambda: compile_graph(graph, shapes, torch.device("cpu")))
     return seconds
 

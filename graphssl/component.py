@@ -53,19 +53,25 @@ __all__ = [
 ]  # fmt: skip
 
 ENTRY_POINTS = "graphssl.components"
+# What a component says of itself, for the rules, which know nothing else of it; with the options of its config that a
+# trait gives a meaning. An option that is not there, or is null, is as if the trait did not speak of it.
 TRAITS = {
     "attracts": "an objective that only pulls positives together, and so collapses without an asymmetry",
-    "history": "keeps keys of earlier steps, which are inconsistent if a fast-moving encoder made them",
+    "history": "keeps keys of earlier steps, inconsistent if a fast-moving encoder made them; `size`: how many",
     "in_batch": "takes the other samples of the batch as negatives",
-    "bank": "holds an entry for each training sample",
-    "average": "a moving average of other nodes",
+    "bank": "holds an entry for each training sample; `index`, of it and of nodes that name it, is the samples' number",
+    "weighted": "draws negatives in proportion to numbers that its `weights` says; uniformly where they are null",
+    "average": "a moving average of other nodes; `momentum`: the share of itself that stays in a step",
     "apart": "treats each sample by itself; only batch norm and dropout in it do not",
+    "normed": "has layers with the norm that its `norm` names: batch, split_batch, layer, group or none",
     "view": "makes the views of an image, normalised last",
+    "cosine": "a critic whose scores are cosines over its `temperature`",
     "bounded": "a critic whose scores cannot grow without end",
     "bounded_below": "a critic whose scores cannot fall without end",
     "regularises": "a penalty that is smallest where all samples are alike",
     "distance": "a critic whose scores are minus a distance",
     "of_distances": "an objective on such scores only",
+    "uniform_noise": "an objective for negatives that are drawn uniformly, each entry as likely as any other",
 }
 
 C = TypeVar("C", bound=type[nn.Module])

@@ -26,7 +26,7 @@ class Scales(NamedTuple):
     seven: Annotated[Tensor, "b d 7 7"]
 
 
-@component("encoder.amdim", traits=("apart",))
+@component("encoder.amdim", traits=("apart", "normed"))
 class AMDIM(nn.Module):
     """AMDIM's encoder: `b c h w` to a vector `b d` and maps of 5 x 5 and 7 x 7, `h.vector`, `h.five`, `h.seven`.
 

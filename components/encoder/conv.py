@@ -22,7 +22,7 @@ class Features(NamedTuple):
     map: Annotated[Tensor, "b e r k"]
 
 
-@component("encoder.conv", traits=("apart",))
+@component("encoder.conv", traits=("apart", "normed"))
 class Conv(nn.Module):
     """Deep InfoMax's small encoder: `b c h w` to a vector `b d` and a map `b e r k`, by name: `h.vector`, `h.map`.
 

@@ -32,7 +32,7 @@ SMALL = 96  # px
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
-@component("encoder.resnet", traits=("apart",))
+@component("encoder.resnet", traits=("apart", "normed"))
 class ResNet(resnet.ResNet):
     """Residual network (He et al. 2016, arXiv:1512.03385), averaged over positions: `b c h w` to `b d`.
 

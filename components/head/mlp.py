@@ -15,7 +15,7 @@ from ..norms import Builder, VectorNorm, vector_norm
 __all__ = ["MLP"]
 
 
-@component("head.mlp", traits=("apart",))
+@component("head.mlp", traits=("apart", "normed"))
 class MLP(nn.Module):
     """Linear layers, with a norm and an activation after each but the last: `b d` to `b e`, where e is `out`.
 

@@ -16,7 +16,7 @@ __all__ = ["Residual"]
 NOISE = 0.01
 
 
-@component("head.residual", traits=("apart",))
+@component("head.residual", traits=("apart", "normed"))
 class Residual(nn.Module):
     """Two linear layers with a ReLU between them, plus a linear shortcut: `b d` to `b e`.
 

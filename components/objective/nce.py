@@ -15,7 +15,7 @@ from .discrimination import first_estimate, nce
 __all__ = ["NCE"]
 
 
-@component("objective.nce")
+@component("objective.nce", traits=("uniform_noise",))
 class NCE(nn.Module):
     """Tells data from noise pair by pair, with a constant that the first batch sets; in nats.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 import torch
 from torch import nn
@@ -81,21 +81,21 @@ class Building:
 
     # -- what is left --------------------------------------------------------------------------------------
 
-    def note_unbound(self, pending: Sequence[Call], filled: Collection[int]) -> None:
+    def note_unbound(self, pending: Sequence[Call], filled: Collection[int], excused: bool = False) -> None:
         """Notes the nodes that could not be built, and for want of which the pending calls could not be run.
 
-        filled: the slots that are known. Where something else is wrong, these may be what follows from it.
+        filled: the slots that are known. excused: why the number of samples is not known is noted already. Where
+        something else is wrong, these may be what follows from it.
         """
         if self._found:
             return
-        for name in self._unbuilt():
-            self._note_unbound(self._nodes[name], self._waiting[name], pending, filled)
-        if pending and not self._found:
+        waiting = [n for n in self._nodes if n in self._waiting and n not in self.modules]
+        excuses = [n for n in waiting if excused and self._waiting[n] == SAMPLES]
+        for name in waiting:
+            if name not in excuses:
+                self._note_unbound(self._nodes[name], self._waiting[name], pending, filled)
+        if pending and not self._found and not excuses:
             self._found.add("the sizes here cannot be worked out: they depend on each other", pending[0].span)
-
-    def _unbuilt(self) -> Iterator[str]:
-        """The nodes that wait, in the order of the file."""
-        return (name for name in self._nodes if name in self._waiting and name not in self.modules)
 
     def _note_unbound(self, node: Node, letter: str, pending: Sequence[Call], filled: Collection[int]) -> None:
         title = f"'{node.name}' ({node.component.name})"

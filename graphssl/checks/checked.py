@@ -1,4 +1,4 @@
-"""A graph that holds: read, its sizes worked out, every rule asked."""
+"""A graph that holds: its data are there, its sizes worked out, every rule asked."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from pathlib import Path
 from ..component import DataFacts
 from ..data import facts as data_facts
 from ..data.presence import absence
-from ..errors import GraphError, Problem
+from ..errors import Problem, Problems, in_file_order
 from ..graph.graph import Graph
 from ..graph.read import load
 from ..language.source import is_packaged
 from .features import image_size
-from .inference import infer
+from .inference import find_shapes
 from .rules.all import check as check_rules
 from .shapes import Shapes
 
@@ -52,20 +52,9 @@ def check(graph: Graph | str | Path, sets: Sequence[str] = ()) -> Checked:
     """
     if not isinstance(graph, Graph):
         graph = load(graph, sets)
-    missing = absence(graph.spec.data)
-    at = graph.source.at(("data", missing.key if missing else "root"))
-    if missing is None or is_packaged(at.file):  # a packaged graph says where to put the data
-        return validated(graph)
-    problem = Problem(missing.message, at, missing.hint)
-    facts = data_facts(graph.spec.data)
-    # A number of samples to which no rule objects: what follows from a wrong root is no second problem.
-    samples = 1000 * graph.spec.data.batch * graph.spec.train.accumulate
-    counted = DataFacts(height=facts.height, width=facts.width, samples=samples, mean=facts.mean, std=facts.std)
-    try:
-        others: Sequence[Problem] = validated(graph, counted).warnings
-    except GraphError as error:
-        others = error.problems
-    raise GraphError([problem, *(p for p in others if p.code != "G403")])  # which counts steps
+    found = Problems()
+    _find_data(graph, found)
+    return _check(graph, data_facts(graph.spec.data), found)
 
 
 def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:
@@ -75,8 +64,25 @@ def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Check
     """
     if not isinstance(graph, Graph):
         graph = load(graph)
-    facts = data_facts(graph.spec.data) if data is None else data
-    if graph.asks_for_batch and (samples := facts.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
+    return _check(graph, data_facts(graph.spec.data) if data is None else data, Problems())
+
+
+def _find_data(graph: Graph, found: Problems) -> None:
+    """Notes a data set that is not where the graph says; a packaged graph only says where to put it."""
+    missing = absence(graph.spec.data)
+    if missing is not None:
+        at = graph.source.at(("data", missing.key))
+        if not is_packaged(at.file):
+            found.add(missing.message, at, missing.hint, kind="missing", about="data")
+
+
+def _check(graph: Graph, data: DataFacts, found: Problems) -> Checked:
+    """Notes what else is wrong; raises GraphError where that stops a run."""
+    if graph.asks_for_batch and (samples := data.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
         graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
-    shapes = infer(graph, facts, graph.spec.data.batch)
-    return Checked(graph, shapes, facts, tuple(check_rules(graph, shapes)))
+    shapes = find_shapes(graph, data, graph.spec.data.batch, found)
+    if shapes is not None:
+        check_rules(graph, shapes, found)
+    found.stop()
+    assert shapes is not None
+    return Checked(graph, shapes, data, tuple(in_file_order(found)))

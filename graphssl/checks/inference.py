@@ -37,11 +37,17 @@ def infer(graph: Graph, data: DataFacts, batch: int) -> Shapes:
 
 
 def find_shapes(graph: Graph, data: DataFacts, batch: int, found: Problems) -> Shapes | None:
-    """As `infer`, but notes what does not fit; None where something does not."""
+    """As `infer`, but notes what does not fit; None where something does not.
+
+    Where it is noted already that the data are not there, nodes that ask for their number of samples cannot be built,
+    and neither they nor what waits for them is a problem of its own.
+    """
     inference = _Inference(graph, data, batch)
-    inference.run()
+    pending = inference.run()
+    absent = any(p.kind == "missing" and p.about == "data" for p in found)
+    inference.nodes.note_unbound(pending, inference.values.known, absent)
     found.merge(inference.found)
-    return None if inference.found else inference.shapes()
+    return None if inference.found or pending else inference.shapes()
 
 
 class _Inference:
@@ -63,8 +69,8 @@ class _Inference:
         signatures = {name: node.forward for name, node in self.graph.nodes.items()}
         return Shapes(self.batch, self.data, slots, self.given, sizes, self.nodes.modules, signatures, self.flops)
 
-    def run(self) -> None:
-        """Runs each call as soon as it can be; notes what does not fit."""
+    def run(self) -> list[Call]:
+        """Runs each call as soon as it can be; notes what does not fit, and gives the calls that wait for a node."""
         pending = list(self.graph.calls)
         progress = True
         while progress:
@@ -83,7 +89,7 @@ class _Inference:
                 elif call.node not in self.nodes.failed:
                     waiting.append(call)
             pending = waiting
-        self.nodes.note_unbound(pending, self.values.known)
+        return pending
 
     def _bind(self, call: Call) -> bool:
         """Learns a node's letters from the arguments of a call; notes what does not fit, and fails the node."""

@@ -1,4 +1,4 @@
-"""A component of a user's own, and the changes that put it into a graph."""
+"""Components of a user's own, and the changes that put them into a graph."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ class Grey(nn.Module):
     def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b 1 h w"]:
         return image.mean(1, keepdim=True)
 """
+
+
+def own(folder: Path, text: str, name: str, traits: tuple[str, ...]) -> tuple[str, str]:
+    """The change to MOCO that loads a component of that name and traits, whose text goes beside the graph."""
+    (folder / "own.py").write_text(text.format(name=name, traits=traits))
+    return ("graph: moco", "components: [./own.py]\ngraph: moco")
 
 
 def grey(folder: Path, name: str, init: str = "") -> list[tuple[str, str]]:

@@ -5,29 +5,28 @@ Errors stop a run, warnings do not. A graph file turns a rule off with `allow: [
 
 from __future__ import annotations
 
-from ...errors import GraphError, Problem, in_file_order, suggest
+from ...errors import Problems, suggest
 from ...graph.graph import Graph
 from ..shapes import Shapes
-from . import always, collapse, gradient, negatives, training  # each registers its rules
+from . import always, collapse, gradient, negatives, ranges, training  # each registers its rules
 from .facts import Facts
-from .rule import RULES, Finding, Rule, rule
+from .rule import RULES, Rule, rule
 
 __all__ = [
-    "RULES", "Facts", "Finding", "Rule", "always", "check", "collapse", "explain", "gradient", "negatives", "rule",
+    "RULES", "Facts", "Rule", "always", "check", "collapse", "explain", "gradient", "negatives", "ranges", "rule",
     "training",
 ]  # fmt: skip
 
 
-def check(graph: Graph, shapes: Shapes) -> list[Problem]:
-    """The warnings of all rules, in file order; raises GraphError where a rule finds an error."""
+def check(graph: Graph, shapes: Shapes, found: Problems) -> None:
+    """Notes the findings of all rules that the graph does not turn off."""
     facts = Facts(graph, shapes)
-    problems = list(always.find(facts))
+    always.find(facts, found)
     for code, entry in RULES.items():
         if code not in graph.spec.allow:
-            problems += [Problem(*found, code, entry.severity) for found in entry.find(facts)]
-    if any(p.severity == "error" for p in problems):
-        raise GraphError(problems)
-    return in_file_order(problems)
+            own = found.of(code, entry.severity)
+            entry.find(facts, own)
+            found.merge(own)
 
 
 def explain(code: str) -> str:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from ...errors import Problems
 from ...graph.calls import Call, Slot
 from ...graph.graph import Term
 from .facts import Facts, factors
-from .rule import Finding, rule
+from .rule import rule
 
 
 @rule("G201", "an attracting loss with a gradient on both sides", "error")
-def attraction_needs_stop_gradient(facts: Facts) -> Iterator[Finding]:
+def attraction_needs_stop_gradient(facts: Facts, found: Problems) -> None:
     """A loss that only pulls positives together is smallest when all outputs are the same: the encoder collapses.
 
     BYOL (Grill et al. 2020, arXiv:2006.07733, section 3.2) avoids it with a momentum target and a predictor,
@@ -26,16 +25,12 @@ def attraction_needs_stop_gradient(facts: Facts) -> Iterator[Finding]:
         for call, query, key in facts.pairs(term):
             if facts.gradient[query.id] and facts.gradient[key.id]:
                 hint = "put stopgrad() or a target on the key's side, or use negatives"
-                yield (
-                    f"'{term.name}' only attracts, and both sides of it learn: this collapses",
-                    call.span,
-                    hint,
-                )
+                found.add(f"'{term.name}' only attracts, and both sides of it learn: this collapses", call.span, hint)
                 break
 
 
 @rule("G202", "an attracting loss without a predictor", "error")
-def attraction_needs_predictor(facts: Facts) -> Iterator[Finding]:
+def attraction_needs_predictor(facts: Facts, found: Problems) -> None:
     """A loss that only attracts needs a predictor: a trainable node on the query's side that the key's side has not.
 
     Without it BYOL falls to 0.2 percent (Grill et al. 2020, arXiv:2006.07733, table 5b) and SimSiam to 0.1 percent
@@ -48,12 +43,9 @@ def attraction_needs_predictor(facts: Facts) -> Iterator[Finding]:
             one_sided = facts.gradient[query.id] != facts.gradient[key.id]
             learner, other = (query, key) if facts.gradient[query.id] else (key, query)
             if one_sided and not facts.embedders(learner) - facts.embedders(other):
+                message = f"'{term.name}' only attracts, and no predictor tells its sides apart: this collapses"
                 hint = "add a head on the side that learns: p: predictor(projector(encoder(x)))"
-                yield (
-                    f"'{term.name}' only attracts, and no predictor tells its sides apart: this collapses",
-                    call.span,
-                    hint,
-                )
+                found.add(message, call.span, hint)
                 break
 
 
@@ -71,7 +63,7 @@ def _has(facts: Facts, term: Term, traits: set[str]) -> bool:
 
 
 @rule("G203", "positives that are the same picture", "warning")
-def positives_differ(facts: Facts) -> Iterator[Finding]:
+def positives_differ(facts: Facts, found: Problems) -> None:
     """The query and the key of a positive pair should come from different views of the image.
 
     From the same view, with the same weights or slow copies of them, the pair is matched before anything is
@@ -83,16 +75,13 @@ def positives_differ(facts: Facts) -> Iterator[Finding]:
         for call, query, key in facts.pairs(term):
             sides = [_views(facts, query), _views(facts, key)]
             if sides[0] == sides[1] and len(sides[0]) == 1 and _matched(facts, query, key):
-                yield (
-                    "the query and the key are made from the same view",
-                    call.span,
-                    "take different views: x[0] and x[1], or pairs=cross",
-                )
+                hint = "take different views: x[0] and x[1], or pairs=cross"
+                found.add("the query and the key are made from the same view", call.span, hint)
                 break
 
 
 @rule("G204", "attraction without an end", "error")
-def attraction_is_bounded(facts: Facts) -> Iterator[Finding]:
+def attraction_is_bounded(facts: Facts, found: Problems) -> None:
     """An objective that only makes the score of positives large needs a score that has a largest value.
 
     BYOL's regression, 2 - 2 * score (Grill et al. 2020, arXiv:2006.07733, equation 2), is a squared distance for the
@@ -107,7 +96,7 @@ def attraction_is_bounded(facts: Facts) -> Iterator[Finding]:
         for objective, call, critic in facts.scored_by(term):
             if "attracts" in objective.component.traits and trait not in critic.component.traits:
                 what = f"the scores of '{critic.name}' ({critic.component.name}) can {moves} without end"
-                yield f"{what}, and '{objective.name}' in '{term.name}' makes them {effect}", call.span, hint
+                found.add(f"{what}, and '{objective.name}' in '{term.name}' makes them {effect}", call.span, hint)
                 break
 
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
+from ...errors import Problems
 from ...language.expressions import parse_names
 from .facts import Facts, factors
-from .rule import Finding, rule
+from .rule import rule
 
 
 @rule("G101", "a loss term that trains nothing", "error")
-def loss_reaches_a_node(facts: Facts) -> Iterator[Finding]:
+def loss_reaches_a_node(facts: Facts, found: Problems) -> None:
     """Each loss term must depend on a node with trainable weights through a path without stop-gradient.
 
     Outputs of an EMA target, a queue or a memory bank, of stopgrad() and of the batch carry no gradient. A term that
@@ -18,15 +17,12 @@ def loss_reaches_a_node(facts: Facts) -> Iterator[Finding]:
     """
     for term in facts.graph.terms:
         if not facts.trained_by(term):
-            yield (
-                f"no gradient of '{term.name}' reaches a node with weights",
-                term.span,
-                "is a stopgrad() or a target on both sides?",
-            )
+            hint = "is a stopgrad() or a target on both sides?"
+            found.add(f"no gradient of '{term.name}' reaches a node with weights", term.span, hint)
 
 
 @rule("G102", "weights that no loss trains", "error")
-def node_is_reached(facts: Facts) -> Iterator[Finding]:
+def node_is_reached(facts: Facts, found: Problems) -> None:
     """Each node with trainable weights must receive a gradient from some loss term.
 
     Otherwise it stays as it was initialised, which is rarely meant. A momentum encoder is a `target.ema` node,
@@ -38,15 +34,12 @@ def node_is_reached(facts: Facts) -> Iterator[Finding]:
     reached = set().union(*(facts.trained_by(t) for t in facts.training_terms))
     for name in facts.graph.nodes:
         if name in facts.trainable - reached and facts.calls_of(name):
-            yield (
-                f"no loss trains '{name}'",
-                facts.graph.nodes[name].span,
-                "its output must reach a loss term without a stopgrad()",
-            )
+            hint = "its output must reach a loss term without a stopgrad()"
+            found.add(f"no loss trains '{name}'", facts.graph.nodes[name].span, hint)
 
 
 @rule("G103", "a value that nothing uses", "warning")
-def value_is_used(facts: Facts) -> Iterator[Finding]:
+def value_is_used(facts: Facts, found: Problems) -> None:
     """Each value of the flow should be used by another line, a loss term, an update, or `evaluate.features`.
 
     Unused ones are not computed.
@@ -55,11 +48,11 @@ def value_is_used(facts: Facts) -> Iterator[Finding]:
     for key in facts.graph.spec.flow:
         for name, span in parse_names(key, facts.at("flow", key, key=True)):
             if name not in used:
-                yield f"nothing uses the value '{name}'", span, None
+                found.add(f"nothing uses the value '{name}'", span)
 
 
 @rule("G104", "a node that is never called", "warning")
-def node_is_called(facts: Facts) -> Iterator[Finding]:
+def node_is_called(facts: Facts, found: Problems) -> None:
     """Each node should be called in the flow or the loss, or be read by a node that is: a bank by its `target.entry`.
 
     One that is only written, as a queue by `push`, has a state that nothing reads.
@@ -69,11 +62,11 @@ def node_is_called(facts: Facts) -> Iterator[Finding]:
     for name, node in facts.graph.nodes.items():
         if name not in called:
             writes = " (it is written, but never read)" if node.component.updates else ""
-            yield f"'{name}' is never called{writes}", node.span, None
+            found.add(f"'{name}' is never called{writes}", node.span)
 
 
 @rule("G106", "a loss that grows", "warning")
-def loss_falls(facts: Facts) -> Iterator[Finding]:
+def loss_falls(facts: Facts, found: Problems) -> None:
     """A loss should have a term with a positive factor: objectives are losses, and smaller is better.
 
     A minus turns an objective round, so that positives are pushed apart and negatives pulled close. One such term
@@ -84,4 +77,6 @@ def loss_falls(facts: Facts) -> Iterator[Finding]:
     terms = facts.training_terms
     if terms and all(factor <= 0 for t in terms for factor in factors(t)):
         what = f"'{terms[0].name}' has" if len(terms) == 1 else "all loss terms have"
-        yield f"{what} a negative factor: training makes the loss itself grow", terms[0].span, "leave the minus out"
+        found.add(
+            f"{what} a negative factor: training makes the loss itself grow", terms[0].span, "leave the minus out"
+        )

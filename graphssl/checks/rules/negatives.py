@@ -1,23 +1,22 @@
-"""G3: queues, memory banks, in-batch negatives and temperatures."""
+"""G3: queues, memory banks and in-batch negatives."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator
 
-from torch import nn
+from pydantic import ValidationError
+from torch.nn.modules.batchnorm import _BatchNorm
 
+from ...errors import Problems
 from ...graph.calls import Call, Slot
 from ...graph.nodes import Node
-from ...schedule import Schedule
-from .facts import Facts, extremes
-from .rule import Finding, rule
-
-OF_UNIFORM_NOISE = {"objective.nce", "objective.nce_fixed", "objective.nce_learned"}
+from .facts import Facts
+from .rule import rule
 
 
 @rule("G301", "a queue filled by an encoder that moves fast", "warning")
-def queue_is_consistent(facts: Facts) -> Iterator[Finding]:
+def queue_is_consistent(facts: Facts, found: Problems) -> None:
     """Keys in a queue should come from a slowly moving encoder.
 
     Keys of many steps are compared with one query; made by the online encoder they are inconsistent, and
@@ -28,11 +27,7 @@ def queue_is_consistent(facts: Facts) -> Iterator[Finding]:
     for node in _queues(facts):
         for call in facts.calls_of(node.name, "update"):
             if any(facts.gradient[s.id] or _online(facts, s) for s in call.inputs()):
-                yield (
-                    f"'{node.name}' is filled by the online encoder",
-                    call.span,
-                    "push the keys of a target.ema",
-                )
+                found.add(f"'{node.name}' is filled by the online encoder", call.span, "push the keys of a target.ema")
 
 
 def _queues(facts: Facts) -> list[Node]:
@@ -48,7 +43,7 @@ def _online(facts: Facts, slot: Slot) -> bool:
 
 
 @rule("G302", "a queue that does not fit the batch", "warning")
-def queue_fits_batch(facts: Facts) -> Iterator[Finding]:
+def queue_fits_batch(facts: Facts, found: Problems) -> None:
     """A queue should hold a whole number of batches, and at least one.
 
     Any size works here (the ring is written exactly at its end), but then keys of one batch leave at different
@@ -61,11 +56,8 @@ def queue_fits_batch(facts: Facts) -> Iterator[Finding]:
         keys = written * facts.graph.spec.train.accumulate
         if size is not None and keys and size % keys:
             few = "smaller than" if size < keys else "no multiple of"
-            yield (
-                f"'{node.name}' holds {size} keys, {few} the {keys} of a step",
-                facts.at("nodes", node.name, "size"),
-                f"as in size: {-(-size // keys) * keys}",
-            )
+            at, hint = facts.at("nodes", node.name, "size"), f"as in size: {-(-size // keys) * keys}"
+            found.add(f"'{node.name}' holds {size} keys, {few} the {keys} of a step", at, hint)
 
 
 def _rows(facts: Facts, call: Call) -> int:
@@ -77,40 +69,16 @@ def _rows(facts: Facts, call: Call) -> int:
     return 0
 
 
-@rule("G303", "a temperature outside of what was published", "warning")
-def temperature_in_range(facts: Facts) -> Iterator[Finding]:
-    """Temperatures on cosines lie between 0.01 and 1 in the literature.
-
-    MoCo and NPID 0.07, MoCo v2 0.2, SimCLR 0.1 to 0.5; SimCLR (Chen et al. 2020, arXiv:2002.05709, table 5) falls
-    from 64.4 percent at 0.1 to 60.7 at 0.5 and 58.0 at 1. A very small one makes every sample its own class, a very
-    large one makes all scores alike.
-    """
-    for node in facts.graph.nodes.values():
-        temperature = getattr(node.config, "temperature", None)
-        if node.component.name != "critic.cosine" or not isinstance(temperature, float | int | Schedule):
-            continue
-        wrong = [t for t in extremes(temperature) if not 0.01 <= t <= 1]
-        if wrong:
-            yield (
-                f"the temperature of '{node.name}' is {wrong[0]:g}",
-                facts.at("nodes", node.name, "temperature"),
-                "0.01 to 1 is usual: 0.07, 0.1, 0.2, 0.5",
-            )
-
-
 @rule("G304", "in-batch negatives in a batch of one", "error")
-def batch_has_negatives(facts: Facts) -> Iterator[Finding]:
+def batch_has_negatives(facts: Facts, found: Problems) -> None:
     """In-batch negatives are the batch's other samples; a batch of one has none, and the loss is zero.
 
     Of N samples in two views SimCLR takes 2(N - 1) (Chen et al. 2020, arXiv:2002.05709, section 2.1).
     """
     if facts.shapes.batch == 1:
+        at, hint = facts.at("data", "batch"), "use a larger data.batch, or a queue"
         for name in in_batch_nodes(facts):
-            yield (
-                f"'{name}' finds no negatives in a batch of one",
-                facts.at("data", "batch"),
-                "use a larger data.batch, or a queue",
-            )
+            found.add(f"'{name}' finds no negatives in a batch of one", at, hint)
 
 
 def in_batch_nodes(facts: Facts) -> list[str]:
@@ -123,7 +91,7 @@ def _by_sample(call: Call) -> bool:
 
 
 @rule("G305", "batch norm that leaks between query and keys", "warning")
-def batch_norm_leaks(facts: Facts) -> Iterator[Finding]:
+def batch_norm_leaks(facts: Facts, found: Problems) -> None:
     """With a queue, a sample's key is the only one normalised together with its query's batch.
 
     The model can find the positive by the statistics that they share, and the features suffer: MoCo shuffles the
@@ -135,11 +103,9 @@ def batch_norm_leaks(facts: Facts) -> Iterator[Finding]:
     leaks = {(n, t.name): None for t in facts.with_trait("average") for n in _followed(facts, t) if _leaks(facts, n)}
     for name, target in leaks:
         node = facts.graph.nodes[name]
-        yield (
-            f"'{name}' uses batch norm over the whole batch, and '{target}' makes keys with it",
-            facts.at("nodes", name, "norm"),
-            _other_norm(node),
-        )
+        at = facts.at("nodes", name, "norm") if "normed" in node.component.traits else node.span
+        message = f"'{name}' uses batch norm over the whole batch, and '{target}' makes keys with it"
+        found.add(message, at, _other_norms(node))
 
 
 def _followed(facts: Facts, target: Node) -> Iterator[str]:
@@ -153,21 +119,32 @@ def _followed(facts: Facts, target: Node) -> Iterator[str]:
 
 
 def _leaks(facts: Facts, name: str) -> bool:
-    return any(
-        isinstance(m, nn.modules.batchnorm._BatchNorm) and getattr(m, "splits", 1) == 1
-        for m in facts.shapes.modules[name].modules()
-    )
+    """Whether a node has batch norm over the whole batch: not one with `splits`, as split batch norm has them."""
+    modules = facts.shapes.modules[name].modules()
+    return any(isinstance(m, _BatchNorm) and getattr(m, "splits", 1) == 1 for m in modules)
 
 
-def _other_norm(node: Node) -> str:
-    if not hasattr(node.config, "norm"):
-        return "a norm without batch statistics has no such leak"
-    others = "none or layer" if node.component.name.startswith("head.") else "group"
-    return f"norm: {others}, or {{use: split_batch, splits: 8}}"
+def _other_norms(node: Node) -> str:
+    """The norms without a leak that a node takes."""
+    named = [norm for norm in ("none", "layer", "group") if _takes(node, norm)]
+    split = ["{use: split_batch, splits: 8}"] if _takes(node, {"use": "split_batch", "splits": 8}) else []
+    choices = [*([" or ".join(named)] if named else []), *split]
+    return f"norm: {', or '.join(choices)}" if choices else "a norm without batch statistics has no such leak"
+
+
+def _takes(node: Node, norm: object) -> bool:
+    """Whether it is a value of the node's `norm`, whatever its other options are."""
+    if "normed" not in node.component.traits:
+        return False
+    try:
+        node.component.config.model_validate({**dict(node.config), "norm": norm})
+    except ValidationError as error:
+        return all(wrong["loc"][:1] != ("norm",) for wrong in error.errors())
+    return True
 
 
 @rule("G306", "a bank's index that is not batch.index", "error")
-def bank_is_read_by_sample(facts: Facts) -> Iterator[Finding]:
+def bank_is_read_by_sample(facts: Facts, found: Problems) -> None:
     """A memory bank has one entry for each training sample, found by `batch.index`: to read it, as the negatives or
     by a `target.entry`, and to write it.
 
@@ -182,11 +159,12 @@ def bank_is_read_by_sample(facts: Facts) -> Iterator[Finding]:
             wrong = [o for o in map(facts.origin, slots) if o != facts.graph.batch.get("index")]
             if wrong:
                 usage = "store(batch.index, key)" if call.section == "update" else f"{node.name}(batch.index)"
-                yield f"the index of '{node.name}' is {wrong[0].node}, not batch.index", call.span, f"it is {usage}"
+                message = f"the index of '{node.name}' is {wrong[0].node}, not batch.index"
+                found.add(message, call.span, f"it is {usage}")
 
 
 @rule("G307", "a margin on scores that are no distances", "error")
-def margin_is_of_distances(facts: Facts) -> Iterator[Finding]:
+def margin_is_of_distances(facts: Facts, found: Problems) -> None:
     """The contrastive loss with a margin squares distances: 1/2 D+^2 + 1/2 max(0, m - D-)^2, with D = -score.
 
     Hadsell, Chopra and LeCun 2006, Dimensionality reduction by learning an invariant mapping, equation 4. Only
@@ -197,12 +175,12 @@ def margin_is_of_distances(facts: Facts) -> Iterator[Finding]:
         for objective, call, critic in facts.scored_by(term):
             if "of_distances" in objective.component.traits and "distance" not in critic.component.traits:
                 gives = f"'{critic.name}' ({critic.component.name}) gives none"
-                yield f"'{objective.name}' is for distances, and {gives}", call.span, "critic.euclidean gives them"
+                found.add(f"'{objective.name}' is for distances, and {gives}", call.span, "critic.euclidean gives them")
                 break
 
 
 @rule("G308", "NCE with noise that is not uniform", "error")
-def nce_noise_is_uniform(facts: Facts) -> Iterator[Finding]:
+def nce_noise_is_uniform(facts: Facts, found: Problems) -> None:
     """NCE compares how likely model and noise are to give an entry, and its objectives know one noise: 1 / N for each
     of N entries, as instance discrimination has it (Wu et al. 2018, arXiv:1805.01978, equation 6).
 
@@ -214,19 +192,20 @@ def nce_noise_is_uniform(facts: Facts) -> Iterator[Finding]:
     for term in facts.graph.terms:
         for objective, call, _ in facts.scored_by(term):
             weighted = [n.name for s in call.inputs() for n in _weighted(facts, s)]
-            if objective.component.name in OF_UNIFORM_NOISE and weighted:
+            if "uniform_noise" in objective.component.traits and weighted:
                 what = f"'{objective.name}' is for noise that draws all entries alike"
-                yield f"{what}, and '{weighted[0]}' has weights", call.span, "leave them out, or take objective.infonce"
+                hint = "leave them out, or take objective.infonce"
+                found.add(f"{what}, and '{weighted[0]}' has weights", call.span, hint)
                 break
 
 
 def _weighted(facts: Facts, slot: Slot) -> Iterator[Node]:
-    """The banks that scores, or negatives, come from and that draw some entries more often than others."""
+    """The nodes that scores, or negatives, come from and that draw some entries more often than others."""
     call = facts.graph.maker.get(slot.id)
     if call is None or slot.kind not in ("scores", "negatives"):
         return
     node = facts.graph.nodes[call.node]
-    if slot.kind == "negatives" and getattr(node.config, "weights", None) is not None:
+    if "weighted" in node.component.traits and getattr(node.config, "weights", None) is not None:
         yield node
     for given in call.inputs():
         yield from _weighted(facts, given)

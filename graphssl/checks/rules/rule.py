@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
-from ...errors import Span
+from ...errors import Problems, Severity
 from .facts import Facts
 
-__all__ = ["RULES", "Find", "Finding", "Rule", "rule"]
+__all__ = ["RULES", "Find", "Rule", "rule"]
 
-Finding = tuple[str, Span | None, str | None]  # message, place, hint
-Find = Callable[[Facts], Iterator[Finding]]
+Find = Callable[[Facts, Problems], None]
 
 
 @dataclass(frozen=True)
@@ -22,7 +20,7 @@ class Rule:
 
     code: str
     title: str
-    severity: Literal["error", "warning"]
+    severity: Severity
     find: Find
 
     @property
@@ -33,8 +31,11 @@ class Rule:
 RULES: dict[str, Rule] = {}  # in the order of their codes
 
 
-def rule(code: str, title: str, severity: Literal["error", "warning"]) -> Callable[[Find], Find]:
-    """Registers a function that yields findings: message, place, hint. Its docstring explains the rule to users."""
+def rule(code: str, title: str, severity: Severity) -> Callable[[Find], Find]:
+    """Registers a function that notes what it finds in the collector that it is handed, which adds code and severity.
+
+    Its docstring explains the rule to users.
+    """
 
     def register(find: Find) -> Find:
         RULES[code] = Rule(code, title, severity, find)

@@ -4,17 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ...errors import GraphError
-from ...schedule import Schedule
-from ..inference import infer
+from ...errors import Problems, in_file_order
+from ..inference import find_shapes
 from ..shapes import Shapes
-from .facts import Facts, extremes
+from .facts import Facts
 from .negatives import in_batch_nodes
-from .rule import Finding, rule
+from .rule import rule
 
 
 @rule("G401", "labels in a pretext loss", "error")
-def no_labels(facts: Facts) -> Iterator[Finding]:
+def no_labels(facts: Facts, found: Problems) -> None:
     """Labels should not flow into a self-supervised loss, neither within a step nor through a state.
 
     A supervised one, such as supervised contrastive learning (Khosla et al. 2020, arXiv:2004.11362), says so with
@@ -28,11 +27,11 @@ def no_labels(facts: Facts) -> Iterator[Finding]:
         terms = [f"'{name}'" for name, calls in behind.items() if call.id in calls]
         if terms and label in call.inputs():
             use = "uses" if len(terms) == 1 else "use"
-            yield f"{' and '.join(terms)} {use} the labels", call.span, "is it meant? then write allow: [G401]"
+            found.add(f"{' and '.join(terms)} {use} the labels", call.span, "is it meant? then write allow: [G401]")
 
 
 @rule("G402", "a batch larger than the data set", "error")
-def batch_fits_data(facts: Facts) -> Iterator[Finding]:
+def batch_fits_data(facts: Facts, found: Problems) -> None:
     """An epoch of such a data set has no optimizer step: it takes `train.accumulate` batches for each.
 
     With `last: drop` the batches are whole ones, with `last: keep` the last may be short.
@@ -43,7 +42,7 @@ def batch_fits_data(facts: Facts) -> Iterator[Finding]:
     samples = facts.shapes.data.fewer_than(least)
     if samples is not None:
         times = f" times train.accumulate ({accumulate})" if accumulate > 1 else ""
-        yield f"the batch of {batch}{times} is larger than the data set of {samples}", facts.at("data", "batch"), None
+        found.add(f"the batch of {batch}{times} is larger than the data set of {samples}", facts.at("data", "batch"))
 
 
 def _batches(facts: Facts, samples: int) -> int:
@@ -53,7 +52,7 @@ def _batches(facts: Facts, samples: int) -> int:
 
 
 @rule("G403", "a warm-up longer than the training", "warning")
-def warmup_is_shorter(facts: Facts) -> Iterator[Finding]:
+def warmup_is_shorter(facts: Facts, found: Problems) -> None:
     """The learning rate then reaches its full value at the last step or never.
 
     SimCLR and BYOL warm up for 10 of up to 1000 epochs (Chen et al. 2020, arXiv:2002.05709, section 2.3; Grill et
@@ -64,39 +63,17 @@ def warmup_is_shorter(facts: Facts) -> Iterator[Finding]:
     at, long = facts.at("train", "schedule", "warmup"), f"{warmup:g} epoch{'' if warmup == 1 else 's'}"
     if train.steps is None:
         if warmup >= train.epochs:
-            yield f"the warm-up of {long} takes all of the {train.epochs}", at, None
+            found.add(f"the warm-up of {long} takes all of the {train.epochs}", at)
     elif warmup and (samples := facts.shapes.data.samples) is not None:
         per_epoch = _batches(facts, samples) // train.accumulate
         steps = round(warmup * per_epoch)
         if steps >= train.steps:
             hint = f"an epoch has {per_epoch} steps"
-            yield f"the warm-up of {long}, {steps} steps, takes all of train.steps: {train.steps}", at, hint
-
-
-@rule("G404", "a momentum outside of what was published", "warning")
-def momentum_in_range(facts: Facts) -> Iterator[Finding]:
-    """The momentum of a target is m in m * target + (1 - m) * online, 0.9 to 1 in the literature.
-
-    MoCo (He et al. 2020, arXiv:1911.05722, section 4.1): 0 fails, 0.9 55.2, 0.99 57.8, 0.999 59.0, 0.9999 58.9
-    percent. BYOL (Grill et al. 2020, arXiv:2006.07733, table 5a): 0.9 68.4, 0.99 72.5, 0.999 69.8, 1 (a random
-    target) 18.8 percent. Some notes write it the other way round.
-    """
-    for node in facts.with_trait("average"):
-        momentum = getattr(node.config, "momentum", None)
-        if not isinstance(momentum, float | int | Schedule):
-            continue
-        ends = extremes(momentum)
-        wrong = [m for m in ends if m < 0.9] or [m for m in ends[:1] if m == 1]
-        if wrong:
-            yield (
-                f"the momentum of '{node.name}' is {wrong[0]:g}",
-                facts.at("nodes", node.name, "momentum"),
-                "0.99 or 0.996 is usual: most of the target stays",
-            )
+            found.add(f"the warm-up of {long}, {steps} steps, takes all of train.steps: {train.steps}", at, hint)
 
 
 @rule("G405", "steps and epochs both given", "warning")
-def one_length(facts: Facts) -> Iterator[Finding]:
+def one_length(facts: Facts, found: Problems) -> None:
     """`train.steps` ends the training whatever `train.epochs` says, so a file gives one of the two.
 
     Steps on top of the epochs of a file that is extended, or by `--set`, are no slip and not warned of.
@@ -105,11 +82,11 @@ def one_length(facts: Facts) -> Iterator[Finding]:
     if train.steps is not None and {"steps", "epochs"} <= train.model_fields_set:
         at, other = facts.at("train", "steps", key=True), facts.at("train", "epochs", key=True)
         if at.file == other.file:
-            yield f"steps: {train.steps} and epochs: {train.epochs} are both given: steps wins", at, "take one out"
+            found.add(f"steps: {train.steps} and epochs: {train.epochs} are both given: steps wins", at, "take one out")
 
 
 @rule("G406", "a last batch that the graph cannot take", "error")
-def last_batch_fits(facts: Facts) -> Iterator[Finding]:
+def last_batch_fits(facts: Facts, found: Problems) -> None:
     """With `data.last: keep` the last batch of an epoch is what is left over, and each node must be able to take it.
 
     Batch norm takes no single vector (Ioffe and Szegedy 2015, arXiv:1502.03167, algorithm 1: its variance is 0),
@@ -121,15 +98,17 @@ def last_batch_fits(facts: Facts) -> Iterator[Finding]:
     if left is None:
         return
     reasons = [f"'{name}' finds no negatives in it" for name in in_batch_nodes(facts)] if left == 1 else []
-    try:
-        reasons += dict.fromkeys(_unlike(facts, infer(facts.graph, facts.shapes.data, left)))
-    except GraphError as error:
-        reasons.insert(0, error.problems[0].message)
+    wrong = Problems()
+    short = find_shapes(facts.graph, facts.shapes.data, left, wrong)
+    if short is None:
+        reasons.insert(0, in_file_order(wrong)[0].message)
+    else:
+        reasons += dict.fromkeys(_unlike(facts, short))
     if reasons:
         samples, batch = facts.shapes.data.samples, facts.shapes.batch
         size = f"the last batch of an epoch has {left} of {batch} samples ({samples} % {batch})"
         hint = f"last: drop leaves it out; with a batch that divides {samples} there is none"
-        yield f"{size}: {'; '.join(reasons)}", facts.at("data", "last"), hint
+        found.add(f"{size}: {'; '.join(reasons)}", facts.at("data", "last"), hint)
 
 
 def _unlike(facts: Facts, short: Shapes) -> Iterator[str]:
@@ -161,7 +140,7 @@ def _short_batch(facts: Facts) -> int | None:
 
 
 @rule("G407", "a rate for a node without weights", "warning")
-def rates_have_weights(facts: Facts) -> Iterator[Finding]:
+def rates_have_weights(facts: Facts, found: Problems) -> None:
     """`train.nodes` gives factors to nodes that the optimizer changes; for others they have no effect.
 
     A target follows its nodes, a queue and a bank are written, and cosine has nothing to learn. SimSiam's predictor
@@ -171,15 +150,12 @@ def rates_have_weights(facts: Facts) -> Iterator[Finding]:
     for name in facts.graph.spec.train.nodes:
         if name in facts.graph.nodes and name not in known:
             at = facts.at("train", "nodes", name, key=True)
-            yield (
-                f"'{name}' has no weights to train: its rate has no effect",
-                at,
-                f"nodes with weights are {', '.join(known)}",
-            )
+            hint = f"nodes with weights are {', '.join(known)}"
+            found.add(f"'{name}' has no weights to train: its rate has no effect", at, hint)
 
 
 @rule("G408", "recomputation without anything to recompute", "warning")
-def recompute_has_effect(facts: Facts) -> Iterator[Finding]:
+def recompute_has_effect(facts: Facts, found: Problems) -> None:
     """`recompute: true` makes a node's activations again in the backward pass, instead of keeping them.
 
     It saves memory where a node has weights that are trained, blocks one after the other above all (Chen et al. 2016,
@@ -191,4 +167,4 @@ def recompute_has_effect(facts: Facts) -> Iterator[Finding]:
         if node.common_keys.recompute and name not in known:
             at = facts.at("nodes", name, "recompute", key=True)
             hint = f"nodes with weights are {', '.join(known)}"
-            yield f"'{name}' has no weights to train: recompute has no effect on it", at, hint
+            found.add(f"'{name}' has no weights to train: recompute has no effect on it", at, hint)

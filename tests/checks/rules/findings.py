@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from conftest import MOCO, Write
 
@@ -10,7 +11,7 @@ from graphssl.api import check
 from graphssl.checks.inference import infer
 from graphssl.checks.rules.all import check as check_rules
 from graphssl.component import DataFacts
-from graphssl.errors import GraphError, Problem
+from graphssl.errors import GraphError, Problem, Problems, in_file_order
 from graphssl.graph.read import load
 
 Changes = Sequence[tuple[str, str]]
@@ -28,6 +29,13 @@ BANK: Changes = [
 ]  # MoCo with a memory bank
 
 
+def weighted_bank(folder: Path) -> Changes:
+    """MoCo with a memory bank that draws its last entry twice as often as the others."""
+    path = folder / "weights.txt"
+    path.write_text("1\n" * 1499 + "2\n")
+    return [*BANK, ("sample: 8", f"sample: 8, weights: {path}")]
+
+
 def findings(write: Write, text: str, changes: Changes = (), sets: Sequence[str] = ()) -> list[Problem]:
     """Every problem that `check` has with a graph, errors or, where there are none, warnings."""
     try:
@@ -39,7 +47,9 @@ def findings(write: Write, text: str, changes: Changes = (), sets: Sequence[str]
 def findings_without_count(write: Write, text: str, changes: Changes = ()) -> list[Problem]:
     """The same of a data set whose samples nobody has counted."""
     graph = load(write(text, *changes))
-    return check_rules(graph, infer(graph, DataFacts(samples=None), graph.spec.data.batch))
+    problems = Problems()
+    check_rules(graph, infer(graph, DataFacts(samples=None), graph.spec.data.batch), problems)
+    return in_file_order(problems)
 
 
 def found(

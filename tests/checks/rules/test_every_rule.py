@@ -11,6 +11,7 @@ from findings import BANK, QUICK_MOCO, SIMSIAM, Changes, findings, marked
 
 from graphssl.api import check
 from graphssl.checks.rules.all import RULES, Facts, explain, rule
+from graphssl.errors import Problems
 
 BROKEN: dict[str, tuple[str, Changes]] = {
     "G101": (QUICK_MOCO, [("q: projector(encoder(x[0]))", "q: stopgrad(projector(encoder(x[0])))")]),
@@ -191,11 +192,11 @@ def test_a_rule_of_ones_own_runs_and_stands_in_its_place(write: Write, monkeypat
         monkeypatch.setitem(RULES, known, RULES[known])  # puts the list back afterwards
 
     @rule("G105", "a long name", "warning")
-    def short_names(facts: Facts):  # type: ignore[no-untyped-def]
+    def short_names(facts: Facts, found: Problems) -> None:
         """Names are short."""
         for name, node in facts.graph.nodes.items():
             if len(name) > 8:
-                yield f"'{name}' is long", node.span, None
+                found.add(f"'{name}' is long", node.span)
 
     try:
         assert list(RULES) == sorted(RULES)

@@ -1,4 +1,4 @@
-"""G4: labels, epochs and steps, the last batch, momentum and rates; each on both sides."""
+"""G4: labels, epochs and steps, the last batch and rates; each on both sides."""
 
 from __future__ import annotations
 
@@ -133,35 +133,6 @@ def test_a_warmup_that_takes_all_is_found(write: Write, changes: Changes, messag
 )
 def test_a_warmup_that_ends_is_sound(write: Write, changes: Changes) -> None:
     assert found(write, "G403", SIMCLR, changes) == []
-
-
-# -- G404 ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("momentum", "said"),
-    [
-        ("0.01", "0.01"),
-        ("0.899", "0.899"),
-        ("1", "1"),
-        ("{from: 0.99, to: 0.5}", "0.5"),
-        ("{from: 0.5, to: 1}", "0.5"),
-        ("{from: 1, to: 0.99}", "1"),
-    ],
-)
-def test_a_momentum_out_of_range_is_said(write: Write, momentum: str, said: str) -> None:
-    ((place, message, _),) = found(write, "G404", QUICK_MOCO, [("momentum: 0.99", f"momentum: {momentum}")])
-    assert message == f"the momentum of 'target' is {said}"
-    assert place == ("momentum" if "{" in momentum else momentum)
-
-
-@pytest.mark.parametrize("momentum", ["0.9", "0.9999", "{from: 0.9, to: 1}", "{from: 0.99, to: 0, shape: constant}"])
-def test_a_momentum_in_range_is_sound(write: Write, momentum: str) -> None:
-    assert found(write, "G404", QUICK_MOCO, [("momentum: 0.99", f"momentum: {momentum}")]) == []
-
-
-def test_the_momentum_of_a_bank_is_another(write: Write) -> None:
-    assert found(write, "G404", QUICK_MOCO, [*BANK, ("sample: 8", "sample: 8, momentum: 0.5")]) == []
 
 
 # -- G405 ----------------------------------------------------------------------------------------------------

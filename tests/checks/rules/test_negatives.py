@@ -1,4 +1,4 @@
-"""G3: queues, banks, in-batch negatives and temperatures, each rule on both sides."""
+"""G3: queues, banks and in-batch negatives, each rule on both sides."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write
-from findings import BANK, QUICK_MOCO, Changes, findings, found
+from findings import BANK, QUICK_MOCO, Changes, findings, found, weighted_bank
 
 NO_TARGET: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: 0.99}\n", ""),
@@ -81,35 +81,6 @@ def test_a_queue_that_does_not_fit_is_found(write: Write, changes: Changes, mess
 )
 def test_a_queue_of_whole_batches_is_sound(write: Write, changes: Changes) -> None:
     assert found(write, "G302", QUICK_MOCO, changes) == []
-
-
-# -- G303 ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("temperature", "said"),
-    [
-        ("5.0", "5"),
-        ("0.009", "0.009"),
-        ("{from: 0.001, to: 0.1}", "0.001"),
-        ("{from: 0.1, to: 2}", "2"),
-        ("{from: 3, to: 1, shape: constant}", "3"),
-    ],
-)
-def test_a_temperature_out_of_range_is_said(write: Write, temperature: str, said: str) -> None:
-    ((place, message, _),) = found(write, "G303", QUICK_MOCO, [("temperature: 0.2", f"temperature: {temperature}")])
-    assert message == f"the temperature of 'critic' is {said}"
-    assert place == ("temperature" if "{" in temperature else temperature)
-
-
-@pytest.mark.parametrize("temperature", ["0.01", "1", "{from: 0.1, to: 0.5}", "{from: 0.1, to: 50, shape: constant}"])
-def test_a_temperature_in_range_is_sound(write: Write, temperature: str) -> None:
-    assert found(write, "G303", QUICK_MOCO, [("temperature: 0.2", f"temperature: {temperature}")]) == []
-
-
-@pytest.mark.parametrize("critic", ["critic.dot, temperature: 10", "critic.bilinear, temperature: 10"])
-def test_scores_that_are_no_cosines_may_have_any_temperature(write: Write, critic: str) -> None:
-    assert found(write, "G303", QUICK_MOCO, [("critic.cosine, temperature: 0.2", critic)]) == []
 
 
 # -- G304 ----------------------------------------------------------------------------------------------------
@@ -274,10 +245,7 @@ def test_a_margin_wants_distances(write: Write) -> None:
 
 @pytest.fixture
 def weighted(tmp_path: Path) -> Changes:
-    """MoCo with a memory bank that draws its last entry twice as often as the others."""
-    path = tmp_path / "weights.txt"
-    path.write_text("1\n" * 1499 + "2\n")
-    return [*BANK, ("sample: 8", f"sample: 8, weights: {path}")]
+    return weighted_bank(tmp_path)
 
 
 @pytest.mark.parametrize("objective", ["nce_fixed", "nce_learned", "nce"])
