@@ -95,7 +95,11 @@ def test_a_target_of_ones_own_says_that_it_is_an_average(write: Write, tmp_path:
 def test_an_objective_of_ones_own_says_that_it_is_for_uniform_noise(
     write: Write, tmp_path: Path, name: str, traits: tuple[str, ...]
 ) -> None:
-    changes = [*weighted_bank(tmp_path), ("objective.infonce", f"objective.{name}"), own(tmp_path, OWN_NCE, name, traits)]
+    changes = [
+        *weighted_bank(tmp_path),
+        ("objective.infonce", f"objective.{name}"),
+        own(tmp_path, OWN_NCE, name, traits),
+    ]
     assert len(found(write, "G308", QUICK_MOCO, changes)) == len(traits)
 
 
@@ -104,7 +108,11 @@ def test_a_bank_of_ones_own_says_that_its_weights_are_of_draws(
     write: Write, tmp_path: Path, name: str, traits: tuple[str, ...]
 ) -> None:
     mine = own(tmp_path, OWN_BANK, name, traits)
-    changes = [*weighted_bank(tmp_path), ("objective.infonce", "objective.nce_fixed"), ("negatives.memory_bank", f"negatives.{name}")]
+    changes = [
+        *weighted_bank(tmp_path),
+        ("objective.infonce", "objective.nce_fixed"),
+        ("negatives.memory_bank", f"negatives.{name}"),
+    ]
     assert len(found(write, "G308", QUICK_MOCO, [*changes, mine])) == len(traits)
 
 
@@ -119,4 +127,6 @@ def test_a_head_of_ones_own_is_told_of_the_norms_that_it_takes(
     write: Write, tmp_path: Path, name: str, traits: tuple[str, ...], place: str, hint: str
 ) -> None:
     head = ("head.mlp, hidden: 16, out: 8, norm: none", f"head.{name}, out: 8, norm: batch")
-    assert found(
+    message = "'projector' uses batch norm over the whole batch, and 'target' makes keys with it"
+    changes = [head, own(tmp_path, OWN_HEAD, name, traits)]
+    assert found(write, "G305", QUICK_MOCO, changes) == [(place, message, hint)]
