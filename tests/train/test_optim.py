@@ -4,22 +4,16 @@ from __future__ import annotations
 
 import copy
 from collections import OrderedDict
-from collections.abc import Iterator
-from typing import Any, Literal
+from typing import Any
 
 import pytest
 import torch
-from conftest import SIMCLR, Write, problems_of
-from pydantic import NonNegativeFloat, PositiveFloat
-from tables import added
 from torch import Tensor, nn
 
-from graphssl.api import check
 from graphssl.errors import RunError
-from graphssl.program.cost import predict
-from graphssl.spec import OPTIMIZERS, AdamW, Lars, Optimizer, PerNode, Sgd, Train
+from graphssl.spec import AdamW, Lars, Optimizer, PerNode, Sgd, Train
 from graphssl.train.lars import LARS
-from graphssl.train.optim import Groups, build_optimizer, construct, is_regularised
+from graphssl.train.optim import build_optimizer, is_regularised
 
 CPU = torch.device("cpu")
 SGD = Sgd(use="sgd", lr=0.5, momentum=0.8, nesterov=True, weight_decay=0.01)
@@ -253,56 +247,3 @@ def test_momentum_that_starts_at_zero_is_the_momentum_of_plain_sgd(momentum: flo
             root(x).square().mean().backward()
             optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
-
-
-# -- a new one -------------------------------------------------------------------------------------------------------
-
-
-class Plain(Optimizer):
-    """What torch.optim.ASGD does."""
-
-    use: Literal["plain"]
-    lr: PositiveFloat = 0.5
-    weight_decay: NonNegativeFloat = 0.1
-
-    @property
-    def moments(self) -> int:
-        return 3
-
-
-@pytest.fixture
-def plain() -> Iterator[None]:
-    def average(config: Plain, groups: Groups, _device: torch.device, _recorded: bool) -> torch.optim.Optimizer:
-        return torch.optim.ASGD(groups, lr=config.lr)
-
-    construct.register(Plain, average)
-    with added(OPTIMIZERS, {"plain": Plain}):
-        yield
-
-
-def test_a_new_optimizer_is_a_class_a_row_and_a_function(plain: None, write: Write) -> None:
-    assert Train.model_validate({"optimizer": {"use": "sgd"}}).optimizer == Sgd(use="sgd")
-    checked = check(write(SIMCLR, ("{use: sgd, lr: 0.05}", "{use: plain, lr: 0.25}")))
-    train = checked.graph.spec.train
-    assert train.optimizer == Plain(use="plain", lr=0.25)
-    assert checked.graph.resolved()["train"]["optimizer"] == {"use": "plain", "lr": 0.25, "weight_decay": 0.1}
-    root = graph_like()
-    optimizer = build_optimizer(root, train, CPU)
-    assert isinstance(optimizer, torch.optim.ASGD)
-    assert {group["weight_decay"] for group in optimizer.param_groups} == {0.0, 0.1}
-    assert {group["lr"] for group in optimizer.param_groups} == {0.25}
-    cost = predict(checked.graph, checked.shapes, CPU, torch.float32)
-    assert cost.optimizer == 3 * cost.weights
-    (found,) = problems_of(check, write(SIMCLR, ("{use: sgd, lr: 0.05}", "{use: plan}")))
-    assert "did you mean 'plain'?" in found
-
-
-def test_every_optimizer_has_a_function() -> None:
-    assert {construct.dispatch(config) for config in OPTIMIZERS.values()}.isdisjoint({construct.dispatch(Optimizer)})
-    assert [config(use=name).use for name, config in OPTIMIZERS.items()] == list(OPTIMIZERS)
-    with pytest.raises(TypeError, match="no function is registered for Unknown"):
-        construct(Unknown(), [], CPU, False)
-
-
-class Unknown(Optimizer):
-    pass
