@@ -8,6 +8,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphssl.ports import exact
+
 __all__ = ["exact", "unit", "wide"]
 
 
@@ -22,9 +24,3 @@ def unit(vectors: Annotated[Tensor, "... d"]) -> Annotated[Tensor, "... d"]:
     The bound is that of `tf.math.l2_normalize`, which SimCLR's and BYOL's code use.
     """
     return functional.normalize(vectors, dim=-1, eps=1e-6)
-
-
-def exact(tensor: Tensor) -> torch.autocast:
-    """Switches autocast off, which else would take matrix products to half precision."""
-    kind = tensor.device.type
-    return torch.autocast("cpu" if kind == "meta" else kind, enabled=False)  # autocast does not know meta

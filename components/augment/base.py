@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from graphssl.component import Sizes
 
+from ..numeric import exact
 from . import blocks
 from .view import COLUMNS, Parameters, View, parameters, render
 
@@ -46,8 +47,7 @@ class Augmentation(nn.Module):
                 f"the images are {size_text(image.shape[2:])}, and were to be {size_text(self.image)} pixels"
             )
         made: list[Tensor] = []
-        kind = "cpu" if image.is_meta else image.device.type  # autocast does not know meta
-        with torch.autocast(kind, enabled=False):
+        with exact(image):
             for (view, count), settings, drawn in zip(self.groups, self.settings, draws, strict=True):
                 if image.device.type == "cpu" and not (torch.compiler.is_compiling() and self._is_small(view)):
                     views = blocks.views(image, drawn, settings)

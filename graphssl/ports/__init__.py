@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from .kinds import AXES, KINDS, Gaussian, In, Negatives, Scores
 from .pairs import Own, Pairs, whole
-from .pieces import PIECE, lengths
+from .pieces import PIECE, exact, lengths
 from .signature import FOLDED, GRID, Axes, Port, PortError, Signature, signature_of
 from .values import detached, each_tensor, flattened, held, joined, outlasting, parted, tensors_of, unflattened
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Gaussian", "In", "Negatives", "Own", "Pairs", "Port",
-    "PortError", "Scores", "Signature", "detached", "each_tensor", "flattened", "held", "joined", "lengths",
+    "PortError", "Scores", "Signature", "detached", "each_tensor", "exact", "flattened", "held", "joined", "lengths",
     "outlasting", "parted", "signature_of", "tensors_of", "unflattened", "whole",
 ]  # fmt: skip
 

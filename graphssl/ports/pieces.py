@@ -15,7 +15,9 @@ from torch.linalg import vector_norm
 from torch.nn.functional import softplus
 from torch.utils.flop_counter import register_flop_formula
 
-__all__ = ["FUNCTIONS", "PIECE", "Function", "lengths", "log_sum_exp", "marked", "nearest", "products", "total"]
+__all__ = [
+    "FUNCTIONS", "PIECE", "Function", "exact", "lengths", "log_sum_exp", "marked", "nearest", "products", "total",
+]  # fmt: skip
 
 PIECE = 2**24  # bytes of scores that are computed at once; a critic leaves more than that to the objective, as Pairs
 SHORT = 1e-6  # shorter entries count as this long, so that gradients stay bounded
@@ -29,7 +31,7 @@ SLOPES: dict[str, Function] = {  # may write into what they are given
 
 def products(query: Tensor, entries: Tensor, cosine: bool, limit: Tensor | None) -> Tensor:
     """All products, `b n`, of queries `b d` and entries `n d`; the rest as `Pairs` has it."""
-    with _exact(query):
+    with exact(query):
         entries = entries.to(query.dtype)
         every = query @ entries.T
         if cosine:
@@ -48,7 +50,8 @@ def marked(place: Tensor, n: int) -> Tensor:
     return place[:, None] == torch.arange(n, device=place.device)
 
 
-def _exact(tensor: Tensor) -> torch.autocast:
+def exact(tensor: Tensor) -> torch.autocast:
+    """Switches autocast off on a tensor's device, which else would take matrix products to half precision."""
     kind = tensor.device.type
     return torch.autocast("cpu" if kind == "meta" else kind, enabled=False)  # autocast does not know meta
 
@@ -98,7 +101,7 @@ def _pieces_backward(
     """Gradients of the query and, if wanted, of the entries and of the level that scores are less."""
     of_query, of_level = torch.zeros_like(query), torch.zeros_like(level)
     of_entries = entries.new_empty(entries.shape if to_entries else 0)
-    with _exact(query):
+    with exact(query):
         for place, piece, scores, excluded in _pieces(query, entries, own, mask, limit, cosine):
             flat = None if limit is None else (scores / limit).clamp_(min=-1).square_()
             share = SLOPES[function](scores.sub_(level[:, None])).mul_(gradient[:, None])

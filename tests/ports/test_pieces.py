@@ -278,3 +278,12 @@ def test_its_arithmetic_is_counted_where_nothing_is_computed() -> None:
             pairs = Pairs(leaves[0], leaves[1] if len(wanted) > 1 else leaves[1].detach())
             torch.autograd.grad((pairs.log_sum_exp(None) + pairs.total(softplus, 0.0, None)).sum(), wanted)
         assert counter.get_total_flops() == 2 * products * 2 * B * N * D
+
+
+@pytest.mark.parametrize("device", ["cpu", "meta"])
+def test_products_keep_their_digits_under_autocast(device: str) -> None:
+    query = torch.ones(2, 3, device=device)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert (query @ query.T).dtype == (torch.bfloat16 if device == "cpu" else torch.float32)
+        with pieces.exact(query):
+            assert (query @ query.T).dtype == torch.float32
