@@ -28,5 +28,5 @@ def added(table: dict[str, T], rows: Mapping[str, T]) -> Iterator[None]:
 def _remake() -> None:
     """Makes the models of the tables as they are now."""
     choices._schema.cache_clear()
-    for model in (spec.Data, spec.Train, spec.GraphFile):
+    for model in (spec.Data, spec.Train, spec.GraphFile, spec.graph_file()):
         model.model_rebuild(force=True)
