@@ -14,12 +14,13 @@ from ..checks.checked import Checked, check
 from ..data import Datasets
 from ..errors import RunError
 from ..evaluate.context import Context
+from ..evaluate.evaluation import REGISTRY
 from ..evaluate.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
 from ..graph.read import load
 from ..language.source import dump
 from ..program.assemble import compile_graph
-from ..track import Status, Tracker
+from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
 from ..train.checkpoint import Checkpoints
 from ..train.loop import Loop
 from ..train.outcome import Outcome, saved_scores
@@ -202,6 +203,8 @@ class _Session:
             "graphssl.graph_hash": graph.hash(),
             "graphssl.parent": files[-2] if len(files) > 1 else "",
             "graphssl.folder": str(self.folder.path),
+            MORE_IS_BETTER: ",".join(name for name in graph.spec.evaluate.asked if REGISTRY[name].more_is_better),
+            LESS_IS_BETTER: ",".join(name for name in graph.spec.evaluate.asked if not REGISTRY[name].more_is_better),
         }
         return Tracker(
             self.folder.name, params=graph.resolved(), tags=tags, spool=self.folder.spool,

@@ -61,6 +61,11 @@ def declare_evaluation(name: str, title: str, config: type[EvaluationConfig], de
     _DECLARED[name] = _Declared(name, title, config, default)
 
 
+def forget_evaluation(name: str) -> None:
+    """Takes it back, as a test does with one of its own."""
+    del _DECLARED[name]
+
+
 def evaluate_section() -> type[Evaluate]:
     """The model of the section, with the options of every evaluation that is declared, each null where it is off."""
     import_module(BUILT_IN)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from .client import store_uri
-from .compare import Comparison, FoundRun, MetricRow, compare, find_run
+from .compare import LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
 from .tracker import Status, Tracker
 from .ui import serve, ui_command
 
 __all__ = [
-    "Comparison", "FoundRun", "MetricRow", "Status", "Tracker", "compare", "find_run", "serve", "store_uri",
-    "ui_command",
+    "LESS_IS_BETTER", "MORE_IS_BETTER", "Comparison", "FoundRun", "MetricRow", "Status", "Tracker", "compare",
+    "find_run", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

@@ -13,7 +13,10 @@ from .client import NOT_THERE, check_database, open_client, reason, store_uri
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
-MORE_IS_BETTER = {"knn", "linear", "accuracy", "top1", "top5", "probe", "mi"}  # words of a metric's name
+# Tags of a run that name, with commas between, the evaluations of whose metrics more, or less, is better.
+MORE_IS_BETTER, LESS_IS_BETTER = "graphssl.more_is_better", "graphssl.less_is_better"
+# Words of a metric's name that say it, also where no tag does.
+MORE_WORDS, LESS_WORDS = {"knn", "linear", "accuracy", "top1", "top5", "probe", "mi"}, {"loss"}
 
 
 @dataclass(frozen=True)
@@ -99,12 +102,20 @@ def _metric_row(store: Any, name: str, runs: Sequence[FoundRun]) -> MetricRow:
 
 def _best(store: Any, name: str, run: FoundRun) -> float | None:
     """The best of all finite values."""
-    words = name.lower().replace("/", "_").split("_")
-    better = max if MORE_IS_BETTER & set(words) else min if "loss" in words else None
-    if better is None:
+    more = _more_is_better(name, run.tags)
+    if more is None:
         return None
     values = [m.value for m in store.get_metric_history(run.run_id, name)]
-    return better((v for v in values if math.isfinite(v)), default=None)
+    return (max if more else min)((v for v in values if math.isfinite(v)), default=None)
+
+
+def _more_is_better(name: str, tags: Mapping[str, str]) -> bool | None:
+    """Whether more is better, None where neither end is: by the evaluation that measures it, else by its name."""
+    for tag, more in ((MORE_IS_BETTER, True), (LESS_IS_BETTER, False)):
+        if name.partition("/")[0] in tags.get(tag, "").split(","):
+            return more
+    words = set(name.lower().replace("/", "_").split("_"))
+    return True if MORE_WORDS & words else False if LESS_WORDS & words else None
 
 
 def _open(uri: str | None) -> Any:

@@ -10,7 +10,7 @@ import pytest
 from tracking import tracked
 
 from graphssl.errors import RunError, UsageError
-from graphssl.track import compare, find_run
+from graphssl.track import LESS_IS_BETTER, MORE_IS_BETTER, compare, find_run
 from graphssl.track.compare import _in_order
 
 
@@ -56,6 +56,17 @@ def test_compare(uri: str, tmp_path: Path) -> None:
     assert (rows["s/std"].last, rows["s/std"].best) == ((0.6, None), (None, None))
     with pytest.raises(RunError, match="no run called"):
         compare(["one", "three hundred"], uri)
+
+
+def test_of_which_metrics_more_is_better_is_what_a_run_says(uri: str, tmp_path: Path) -> None:
+    """`detection/loss` is the evaluation's own number, whatever its words say."""
+    t = tracked("own", uri, tmp_path, [], tags={MORE_IS_BETTER: "knn,detection", LESS_IS_BETTER: "rank"})
+    for step, value in enumerate((2.0, 3.0, 1.0)):
+        t.metrics(dict.fromkeys(("detection/loss", "rank", "rank/top1", "other"), value), step)
+    assert t.finish("FINISHED") == []
+    assert tracked("none", uri, tmp_path, []).finish("FINISHED") == []
+    best = {row.name: row.best for row in compare(["own", "none"], uri).metrics}
+    assert best == {"detection/loss": (3.0, None), "rank": (1.0, None), "rank/top1": (1.0, None), "other": (None, None)}
 
 
 def test_compare_tells_a_run_from_itself(uri: str, tmp_path: Path) -> None:

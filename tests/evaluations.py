@@ -1,0 +1,20 @@
+"""Evaluations of a test's own, for as long as it needs them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from graphssl.evaluate.evaluation import REGISTRY, Evaluation, evaluation
+from graphssl.spec.evaluate import forget_evaluation
+
+
+@contextmanager
+def registered(name: str, cls: type[Evaluation]) -> Iterator[None]:
+    """Meanwhile there is an evaluation of that name."""
+    evaluation(name)(cls)
+    try:
+        yield
+    finally:
+        del REGISTRY[name]
+        forget_evaluation(name)
