@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from helpers import CPU
 from PIL import Image
 
 from graphssl import spec
 from graphssl.data import Batch, Datasets, open_data
 
-CPU = torch.device("cpu")
 OPEN: list[Datasets] = []
 
 

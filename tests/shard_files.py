@@ -10,14 +10,13 @@ from typing import Any
 
 import fsspec
 import pytest
-import torch
+from helpers import CPU
 from picture_files import picture
 
 from graphssl import spec
 from graphssl.data import Datasets, open_data
 from graphssl.data.shards.copies import Copies
 
-CPU = torch.device("cpu")
 OPEN: list[Datasets] = []
 
 

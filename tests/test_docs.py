@@ -7,12 +7,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from helpers import METHODS
 
 from graphssl.api import check
 from graphssl.cli.components import components_page
 from graphssl.component import REGISTRY, discover
 from graphssl.language import yaml
-from graphssl.language.source import packaged
 from graphssl.language.validation import validate
 from graphssl.spec import Data
 from graphssl.testing import check_component
@@ -20,7 +20,6 @@ from graphssl.testing import check_component
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 EXAMPLES = re.findall(r"```yaml\n(.*?)```", (ROOT / "README.md").read_text(), re.DOTALL)
-METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 
 
 def test_the_page_of_components_is_current() -> None:

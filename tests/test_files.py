@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import stat
 import tempfile
-import time
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from helpers import days_ago
 
 from graphssl.errors import RunError
 from graphssl.files import remove_unused, user_cache, write_whole
@@ -43,13 +43,6 @@ def test_others_may_read_what_the_user_lets_them(here: Path) -> None:
     finally:
         os.umask(before)
     assert stat.S_IMODE((here / "a.txt").stat().st_mode) == 0o644
-
-
-def days_ago(path: Path, read: float, written: float, text: str = "code") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (time.time() - 24 * 3600 * read, time.time() - 24 * 3600 * written))
-    return path
 
 
 def test_where_reading_is_not_noted_nothing_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -17,10 +17,12 @@ from torch import nn
 from ..component import Component, DataFacts, NodeConfig, Sizes, Unbound, build
 from ..ports import Port, Signature, signature_of
 from ..schedule import Schedule
-from .samples import OTHER, POSITIONS, Make, flat, options, text
+from .samples import OTHER, POSITIONS, Make, options
+from .values import flat, text
 
 Arguments = Mapping[str, Any]
 CLASSES = 10
+INTERNAL = frozenset(vars(nn.Module()))  # attributes that every module has
 
 
 class Built(NamedTuple):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
+from helpers import CPU, program_of
 
 from graphssl.api import check
 from graphssl.checks.checked import validated
@@ -27,12 +28,10 @@ def test_everything_stays_on_the_meta_device(write: Write) -> None:
 
 
 def test_inferred_shapes_are_the_real_ones(write: Write) -> None:
-    from graphssl.program.assemble import compile_graph
-
     checked = check(write(MOCO))
-    p = compile_graph(checked.graph, checked.shapes, torch.device("cpu"))
+    p = program_of(checked)
     image = torch.zeros(16, 3, 32, 32, dtype=torch.uint8)
-    out = p.forward(image, *p.draw(16, torch.Generator(), torch.device("cpu")))
+    out = p.forward(image, *p.draw(16, torch.Generator(), CPU))
     inferred = {s.name: checked.shapes.slots[s.id] for c in checked.graph.calls for s in c.outputs}
     (query, key) = out["watch"]["s"]
     assert inferred["q"] == (tuple(query.shape),)

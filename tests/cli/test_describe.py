@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import torch
 from conftest import BYOL, MOCO, Write
+from helpers import CPU
 from printed import table
 
 from graphssl.checks.checked import check
 from graphssl.cli.describe import describe, memory_text
 from graphssl.program.cost import Cost, predict
-
-CPU = torch.device("cpu")
 
 
 def test_a_checked_graph_in_full(write: Write) -> None:

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import fresh, images
 
 from graphssl.cli.grid import NOTHING, checked_column, critics, negatives, objectives, refusals
 from graphssl.component import find
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
-from graphssl.train.step import Step
 
 from graphssl.data import Batch  # isort: skip
 
-CPU = torch.device("cpu")
 WITHOUT_NEGATIVES = {"objective.regression", "objective.score_penalty"}
 # Of the critics, those that an objective is not defined on.
 UNBOUNDED = {"critic.bilinear", "critic.concat", "critic.dot", "critic.js", "critic.separable"}
@@ -54,16 +51,15 @@ def test_every_cell_takes_a_step_or_says_why_not(critic: str, source: str) -> No
         assert len(reason) > 40, "a reason teaches"
     valid = [o for o in objectives() if o not in refused]
     checked = checked_column(critic, source, valid)
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
-    weights = {k: p.detach().clone() for k, p in program.forward.named_parameters() if p.requires_grad}
-    image = torch.randint(0, 256, (8, 3, 8, 8), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    step = fresh(checked)
+    weights = {k: p.detach().clone() for k, p in step.program.forward.named_parameters() if p.requires_grad}
+    image = images(8, 8, 8)
     for number in range(2):
         out = step(number, [Batch(image, torch.arange(8), torch.arange(8) % 4)])
         assert len(out["terms"]) == len(valid)
         for name, value in out["terms"].items():
             assert value.isfinite(), f"{name} is {value}"
-    assert any(not torch.equal(p, weights[k]) for k, p in program.forward.named_parameters() if p.requires_grad)
+    assert any(not torch.equal(p, weights[k]) for k, p in step.program.forward.named_parameters() if p.requires_grad)
     bounded = {o for o in valid if hasattr(find(o).cls, "bound")}
     assert {n.removesuffix("_term") for n in out["bounds"]} == {o.partition(".")[2] for o in bounded}
     for name, value in out["bounds"].items():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import images
 from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
@@ -25,10 +26,6 @@ RECIPES = ("augment.simclr", "augment.byol", "augment.moco_v1", "augment.cpc", "
 
 def rand(*shape: int, seed: int = 0) -> Tensor:
     return torch.rand(shape, generator=torch.Generator().manual_seed(seed))
-
-
-def images(b: int, h: int = 32, w: int = 32, seed: int = 0) -> Tensor:
-    return torch.randint(0, 256, (b, 3, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
 def node(name: str, h: int = 32, w: int = 32, **values: Any) -> Any:

@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import CPU
 from torch import Tensor
 
 from graphssl.component import Sizes, Unbound, build, find
 from graphssl.language.validation import validate
-
-CPU = torch.device("cpu")
 
 
 def patches(y: int = 32, x: int = 32, **config: Any) -> Any:

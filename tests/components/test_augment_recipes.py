@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import CPU, images
 from scipy import stats
 from torch import Tensor, nn
 from torch._inductor.utils import run_and_get_code
@@ -25,7 +26,6 @@ MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 RECIPES = ("augment.simclr", "augment.byol", "augment.moco_v1", "augment.moco_v2", "augment.multicrop")
 # The same code with other defaults, of one view, two and ten.
 OTHERS = ("augment.npid", "augment.cmc", "augment.cpc", "augment.amdim", "augment.dino")
-CPU = torch.device("cpu")
 
 
 def facts(h: int, w: int) -> DataFacts:
@@ -34,10 +34,6 @@ def facts(h: int, w: int) -> DataFacts:
 
 def node(name: str, h: int = 32, w: int = 32, **values: Any) -> Any:
     return build(find(name), None, Sizes({"h": h, "w": w}, facts(h, w)), **values)
-
-
-def images(b: int, h: int = 32, w: int = 32, seed: int = 0) -> Tensor:
-    return torch.randint(0, 256, (b, 3, h, w), dtype=torch.uint8, generator=torch.Generator().manual_seed(seed))
 
 
 def drawn(module: Any, b: int, seed: int = 0) -> tuple[Parameters, ...]:

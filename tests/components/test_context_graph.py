@@ -6,14 +6,13 @@ from typing import Any
 
 import torch
 from conftest import Write, problems_of
+from helpers import CPU, images, program_of
 from torch import Tensor
 from torch.nn import functional as f
 
 from graphssl.api import check
-from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 
-CPU = torch.device("cpu")
 CPC = """\
 graph: cpc
 data: {use: digits, batch: 4}
@@ -89,12 +88,7 @@ evaluate: {features: features, knn: null}
 
 
 def program(write: Write, text: str, *changes: tuple[str, str]) -> Program:
-    checked = check(write(text, *changes))
-    return compile_graph(checked.graph, checked.shapes, CPU)
-
-
-def batch(b: int = 4) -> Tensor:
-    return torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    return program_of(check(write(text, *changes)))
 
 
 def stepped(p: Program, image: Tensor) -> tuple[tuple[Any, ...], Tensor]:
@@ -105,7 +99,7 @@ def stepped(p: Program, image: Tensor) -> tuple[tuple[Any, ...], Tensor]:
 
 def test_cpc_by_hand(write: Write) -> None:
     """One patch after another, one prediction after another: InfoNCE among all positions of the batch."""
-    p, image = program(write, CPC), batch()
+    p, image = program(write, CPC), images(4)
     (views, parts), loss = stepped(p, image)
     m = p.forward
     (x,) = m.augment(image, draws=views)
@@ -120,7 +114,7 @@ def test_cpc_by_hand(write: Write) -> None:
 
 def test_cpc_with_convolutions(write: Write) -> None:
     changes = ("{use: context.gru, out: 6}", "{use: context.masked_conv, hidden: 5, layers: 2}")
-    _, loss = stepped(program(write, CPC, changes), batch())
+    _, loss = stepped(program(write, CPC, changes), images(4))
     loss.backward()
     assert loss.isfinite()
 
@@ -142,7 +136,7 @@ def test_patches_are_evaluated_in_their_middle(write: Write) -> None:
 
 
 def test_amdim_by_hand(write: Write) -> None:
-    p, image = program(write, AMDIM), batch()
+    p, image = program(write, AMDIM), images(4)
     (views, *places), loss = stepped(p, image)
     m = p.forward
     h = [m.encoder(x) for x in m.augment(image, draws=views)]
@@ -169,7 +163,7 @@ def test_amdim_is_evaluated_in_the_middle(write: Write) -> None:
 def test_one_view_needs_no_index(write: Write) -> None:
     """A family of one goes through the flow like a single value: both readings give the same loss."""
     first, second = program(write, CMC), program(write, CMC, ("lab(x)", "lab(x[0])"))
-    one, two = (stepped(p, batch())[1] for p in (first, second))
+    one, two = (stepped(p, images(4))[1] for p in (first, second))
     assert torch.equal(one, two)
     joined = first.features("features").eval()(torch.randn(3, 3, 32, 32))
     assert joined.shape == (3, 16 + 24)

@@ -6,11 +6,10 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import CPU
 from torch import Tensor
 
 from graphssl.component import build, find
-
-CPU = torch.device("cpu")
 
 
 def node(name: str, **config: Any) -> Any:

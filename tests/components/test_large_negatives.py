@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import MOCO, Write
+from helpers import arguments, program_of
 from large_samples import BY_PIECES_TOO, Critic, D, bank, both_ways, critic, objective, small, values
 from score_samples import node
 from torch import Tensor
@@ -22,7 +23,6 @@ from graphssl.components.critic import Bilinear, Clip, Cosine, Dot, Euclidean, S
 from graphssl.components.negatives import InBatch
 from graphssl.components.target import Nearest
 from graphssl.ports import Negatives, Own, detached, pieces
-from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 
 AT_ONCE = ("supcon", "triplet", "f_divergence")
@@ -304,13 +304,8 @@ SETTLES = (
 
 def ran(graph: Path) -> tuple[Program, dict[str, Any]]:
     """A graph's program, and what its forward pass gives for a batch of 16."""
-    checked = check(graph)
-    program = compile_graph(checked.graph, checked.shapes, torch.device("cpu"), 0)
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    fields = {"image": image, "index": torch.arange(16) * 50}
-    draws = program.draw(16, generator, torch.device("cpu"))
-    return program, program.forward.train()(*(fields[k] for k in program.inputs), *draws)
+    program = program_of(check(graph))
+    return program, program.forward.train()(*arguments(program, index=torch.arange(16) * 50))
 
 
 @pytest.mark.parametrize("changes", [(), FULL_SOFTMAX], ids=["queue", "bank"])

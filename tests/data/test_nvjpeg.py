@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from helpers import CPU, CUDA
 from picture_files import picture, same, write_folder
 from PIL import Image
 
@@ -20,8 +21,6 @@ from graphssl.data.folder import listing
 from graphssl.data.nvjpeg import is_for_device, reason_against
 from graphssl.data.workers import Workers
 from graphssl.errors import RunError
-
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 def saved(image: Image.Image, kind: str = "JPEG", **settings: object) -> bytes:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 import torch
+from helpers import CPU, CUDA
 
 from graphssl.data import place
 from graphssl.errors import RunError
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 GB = 10**9
 
 

@@ -7,11 +7,10 @@ from collections.abc import Iterator
 
 import pytest
 import torch
+from helpers import CPU
 
 from graphssl.data import Batch
 from graphssl.data.transfer import IN_FLIGHT, to_device
-
-CPU = torch.device("cpu")
 
 
 def batches(n: int) -> Iterator[Batch]:

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import torch
 from conftest import Write, problems_of
+from helpers import arguments, program_of
 from torch import Tensor, nn
 
 import graphssl
 from graphssl.component import NodeConfig, Sizes, component, update
-from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 
 GRAPH = """\
@@ -104,14 +104,7 @@ class AddNoise(nn.Module):
 
 
 def program(write: Write, *changes: tuple[str, str]) -> Program:
-    checked = graphssl.check(write(GRAPH, *changes))
-    return compile_graph(checked.graph, checked.shapes, torch.device("cpu"))
-
-
-def arguments(p: Program) -> tuple[Any, ...]:
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randint(0, 256, (4, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    return image, *p.draw(4, generator, torch.device("cpu"))
+    return program_of(graphssl.check(write(GRAPH, *changes)))
 
 
 def test_the_axes_of_positions_are_kept(write: Write) -> None:
@@ -123,7 +116,7 @@ def test_the_axes_of_positions_are_kept(write: Write) -> None:
 
 def test_each_patch_is_encoded_by_itself(write: Write) -> None:
     p = program(write)
-    given = arguments(p)
+    given = arguments(p, 4)
     loss = p.forward(*given)["loss"]
     m = program(write).forward
     pairs = []
@@ -143,7 +136,7 @@ def test_each_patch_is_encoded_by_itself(write: Write) -> None:
 
 def test_views_fold_with_their_positions(write: Write) -> None:
     p = program(write, ("encoder(cut(x))", "encoder(cut(x), views=fold)"))
-    p.forward(*arguments(p))
+    p.forward(*arguments(p, 4))
     assert int(p.node("encoder").bn1.num_batches_tracked) == 1
     assert "flatten(0, 2)" in p.code()
 
@@ -155,7 +148,7 @@ def test_an_update_gets_rows(write: Write) -> None:
         ("evaluate:", "update:\n  log: keep(z[0])\nevaluate:"),
         ("h: mean(z)", "h: mean(log(z))"),
     )
-    out = p.forward(*arguments(p))
+    out = p.forward(*arguments(p, 4))
     p.commit(*out["carried"])
     rows = next(v for v in out["carried"] if v.shape == (4, 2, 2, 8))
     assert torch.equal(p.node("log").last, rows.flatten(0, 2))
@@ -165,7 +158,7 @@ def test_a_random_node_draws_for_each_position(write: Write) -> None:
     p = program(
         write, ("  mean:    {", "  noise:   {use: testing.noise}\n  mean:    {"), ("h: mean(z)", "h: mean(noise(z))")
     )
-    given = arguments(p)
+    given = arguments(p, 4)
     assert [tuple(d.shape) for d in given[2:]] == [(16, 1), (16, 1)]
     assert p.forward(*given)["loss"].isfinite()
 
@@ -178,7 +171,7 @@ def test_a_batch_of_another_size_has_the_same_positions(write: Write) -> None:
 
 def test_it_compiles_to_one_graph(write: Write) -> None:
     p = program(write)
-    given = arguments(p)
+    given = arguments(p, 4)
     compiled = torch.compile(program(write).forward, fullgraph=True, backend="aot_eager", dynamic=False)
     torch.testing.assert_close(p.forward(*given)["loss"], compiled(*given)["loss"])
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import torch
 from conftest import BYOL, MOCO, Write, problems_of
+from helpers import CPU, program_of
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
@@ -16,10 +17,8 @@ from graphssl.checks.checked import check
 from graphssl.component import Sizes, build, discover, find
 from graphssl.graph.recompute import blocks, recomputed
 from graphssl.ports import signature_of
-from graphssl.program.assemble import compile_graph
 
 discover()
-CPU = torch.device("cpu")
 ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "resnet": ("encoder.resnet", {"depth": 18, "width": 8}),
     "bottlenecks": ("encoder.resnet", {"depth": 14, "width": 8}),
@@ -195,8 +194,7 @@ def test_ports_and_class_stay() -> None:
 
 def losses(write: Write, text: str, *changes: tuple[str, str]) -> tuple[list[float], dict[str, Tensor]]:
     """A step's loss and terms, and the state after it, target included."""
-    checked = check(write(text, *changes))
-    program = compile_graph(checked.graph, checked.shapes, CPU)
+    program = program_of(check(write(text, *changes)))
     program.forward.train()
     image = torch.arange(16 * 3 * 32 * 32).view(16, 3, 32, 32).mul(7919).remainder(256).to(torch.uint8)
     output = program.forward(image, *program.draw(16, torch.Generator().manual_seed(0), CPU))

@@ -7,21 +7,16 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import CPU, METHODS, fresh, same, shuffled
 from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 import graphssl
 from graphssl.checks.checked import Checked
 from graphssl.components.augment import base
-from graphssl.data import Batch
-from graphssl.language.source import packaged
-from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
-from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
-CPU = torch.device("cpu")
-METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 SETS = ["data.batch=16", "train.schedule={shape: constant}", "train.optimizer.lr=1e-3"]
 # The graph's own warnings that a batch of 16 brings about are not the method's.
 SMALL_BATCH = {"G302"}
@@ -34,17 +29,6 @@ def checked(request: pytest.FixtureRequest) -> Checked:
     return graphssl.check(request.param, SETS)
 
 
-def batch(seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (16, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    return Batch(image, torch.randperm(1500, generator=generator)[:16], torch.arange(16) % 4)
-
-
-def fresh(checked: Checked) -> tuple[Program, Step]:
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    return program, Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
-
-
 def state(step: Step) -> dict[str, Any]:
     return copy.deepcopy(step.state())
 
@@ -54,21 +38,21 @@ def test_it_is_valid_without_a_warning(checked: Checked) -> None:
 
 
 def test_two_steps_are_finite_and_move_every_weight(checked: Checked) -> None:
-    program, step = fresh(checked)
-    before = {k: p.detach().clone() for k, p in program.forward.named_parameters() if p.requires_grad}
+    step = fresh(checked)
+    before = {k: p.detach().clone() for k, p in step.program.forward.named_parameters() if p.requires_grad}
     for number in range(3):  # a weight behind one that starts at 0 has no gradient in the first
-        outputs = step(number, [batch(number)])
+        outputs = step(number, [shuffled(seed=number)])
         assert all(v.isfinite() for v in outputs["terms"].values()), outputs["terms"]
         assert all(v.isfinite() for v in outputs["bounds"].values())
     idle = WITHOUT_EFFECT.get(checked.graph.name, set())
-    after = dict(program.forward.named_parameters())
+    after = dict(step.program.forward.named_parameters())
     still = [k for k, v in before.items() if torch.equal(v, after[k].detach()) and k not in idle]
     assert not still, f"these weights never moved: {still}"
 
 
 def test_what_is_detached_gets_no_gradient(checked: Checked) -> None:
-    program, _ = fresh(checked)
-    data = batch()
+    program = fresh(checked).program
+    data = shuffled()
     generator = torch.Generator().manual_seed(0)
     fields = (getattr(data, name) for name in program.inputs)
     program.forward.train()(*fields, *program.draw(16, generator, CPU))["loss"].backward()
@@ -80,29 +64,18 @@ def test_what_is_detached_gets_no_gradient(checked: Checked) -> None:
 
 
 def test_a_resumed_run_is_the_same_bit_for_bit(checked: Checked) -> None:
-    _, straight = fresh(checked)
-    straight(0, [batch(0)])
+    straight = fresh(checked)
+    straight(0, [shuffled(seed=0)])
     kept = state(straight)
-    straight(1, [batch(1)])
-    program, resumed = fresh(checked)
+    straight(1, [shuffled(seed=1)])
+    resumed = fresh(checked)
     with torch.no_grad():
-        for p in program.forward.parameters():
+        for p in resumed.program.forward.parameters():
             p.add_(1)  # nothing of the fresh weights may be left
     resumed.load(kept)
-    resumed(1, [batch(1)])
+    resumed(1, [shuffled(seed=1)])
     same(straight.state()["model"], resumed.state()["model"])
     same(straight.state()["optimizer"]["state"], resumed.state()["optimizer"]["state"])
-
-
-def same(one: Any, other: Any) -> None:
-    if isinstance(one, Tensor):
-        assert torch.equal(one, other)
-    elif isinstance(one, dict):
-        assert one.keys() == other.keys()
-        for key in one:
-            same(one[key], other[key])
-    else:
-        assert one == other
 
 
 def in_float64(program: Program) -> nn.Module:
@@ -123,10 +96,10 @@ def test_compiled_it_is_the_same(checked: Checked, monkeypatch: pytest.MonkeyPat
     torch._dynamo.reset()
     losses, gradients = [], []
     for compiled in (False, True):
-        program, _ = fresh(checked)
+        program = fresh(checked).program
         module: nn.Module = in_float64(program).train()
         run: Any = torch.compile(module, fullgraph=True, backend="aot_eager", dynamic=False) if compiled else module
-        data, generator = batch(), torch.Generator().manual_seed(0)
+        data, generator = shuffled(), torch.Generator().manual_seed(0)
         fields = (getattr(data, name) for name in program.inputs)
         torch.manual_seed(0)
         outputs = run(*fields, *program.draw(16, generator, CPU))

@@ -7,14 +7,11 @@ from pathlib import Path
 
 import pytest
 import torch
+from helpers import fresh
 
 import graphssl
 from graphssl.data import Batch
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
-from graphssl.train.step import Step
 
-CPU = torch.device("cpu")
 GRAPH = Path(__file__).parents[2] / "graphs" / "nce_toy.yaml"
 
 
@@ -22,14 +19,13 @@ GRAPH = Path(__file__).parents[2] / "graphs" / "nce_toy.yaml"
 def test_the_constant_and_the_variance_are_found(std: float) -> None:
     checked = graphssl.check(GRAPH, [f"nodes.sample.std={std}"])
     assert not checked.warnings
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 600, 6)
+    step = fresh(checked, steps=600, steps_per_epoch=6)
     index = torch.arange(250)
     batch = Batch(torch.zeros(250, 3, 1, 1, dtype=torch.uint8), index, torch.full_like(index, -1))
     for number in range(600):
         step(number, [batch])
-    gamma = program.forward.state_dict()["objective.gamma"].item()
-    precision = program.forward.state_dict()["model.log_precision"].exp()
+    gamma = step.program.forward.state_dict()["objective.gamma"].item()
+    precision = step.program.forward.state_dict()["model.log_precision"].exp()
     assert gamma == pytest.approx(math.log(2 * math.pi) + 2 * math.log(std), abs=0.05)
     torch.testing.assert_close(precision, torch.full((2,), 1 / std**2), rtol=0.05, atol=0)
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import CPU, arguments
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils._pytree import tree_leaves
@@ -22,7 +23,6 @@ from graphssl.graph.graph import Graph
 from graphssl.program.assemble import build_nodes, compile_graph, seed_of
 from graphssl.program.program import Program
 
-CPU = torch.device("cpu")
 Change = tuple[str, str]
 SIMSIAM: tuple[Change, ...] = (
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
@@ -77,16 +77,6 @@ def read(write: Write, text: str, *changes: Change) -> tuple[Graph, Shapes]:
 
 def program(write: Write, text: str, *changes: Change, device: torch.device = CPU, seed: int = 0) -> Program:
     return compile_graph(*read(write, text, *changes), device, seed)
-
-
-def arguments(p: Program, b: int = 16, seed: int = 0) -> tuple[Any, ...]:
-    generator = torch.Generator().manual_seed(seed)
-    fields = {
-        "image": torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator),
-        "index": torch.arange(b),
-        "label": torch.zeros(b, dtype=torch.int64),
-    }
-    return (*(fields[name] for name in p.inputs), *p.draw(b, generator, CPU))
 
 
 def lines(p: Program) -> list[str]:

@@ -8,18 +8,17 @@ from typing import Any
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import CPU, CUDA, fresh
 from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from graphssl.checks.checked import Checked, check, validated
 from graphssl.component import DataFacts
 from graphssl.data import Batch
-from graphssl.program.assemble import compile_graph
 from graphssl.program.cost import Cost, predict
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 RESNET18 = ("depth: 10, width: 8", "depth: 18")
 
 
@@ -32,9 +31,7 @@ def predicted(checked: Checked, device: torch.device = CPU) -> Cost:
 
 
 def step_of(checked: Checked, device: torch.device = CPU) -> Step:
-    graph = checked.graph
-    precision = resolve(graph.spec.train.precision, device)
-    return Step(compile_graph(graph, checked.shapes, device), graph.spec.train, precision, device, 100, 10)
+    return fresh(checked, None, device, checked.graph.spec.train.precision, steps=100, steps_per_epoch=10)
 
 
 def batches(checked: Checked, device: torch.device = CPU) -> list[Batch]:

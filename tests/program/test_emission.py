@@ -7,18 +7,17 @@ from typing import Annotated, Any, NamedTuple
 import pytest
 import torch
 from conftest import MOCO, Write, problems_of
+from helpers import arguments, program_of
 from torch import Tensor, nn
 
 import graphssl
 from graphssl.checks.features import feature_problem
 from graphssl.component import NodeConfig, Sizes, component, update
 from graphssl.ports import Gaussian
-from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 from graphssl.train.collapse import CollapseWatch
 from graphssl.train.monitor import measure
 
-CPU = torch.device("cpu")
 PLAIN = """\
 graph: plain
 data: {use: digits, batch: 6, size: 16}
@@ -115,18 +114,11 @@ class MeanOf(nn.Module):
 
 
 def program(write: Write, text: str, *changes: tuple[str, str]) -> Program:
-    checked = graphssl.check(write(text, *changes))
-    return compile_graph(checked.graph, checked.shapes, CPU)
+    return program_of(graphssl.check(write(text, *changes)))
 
 
 def forward(p: Program, b: int, size: int = 32) -> dict[str, Any]:
-    generator = torch.Generator().manual_seed(0)
-    fields = {
-        "image": torch.randint(0, 256, (b, 3, size, size), dtype=torch.uint8, generator=generator),
-        "index": torch.arange(b),
-        "label": torch.zeros(b, dtype=torch.int64),
-    }
-    return p.forward(*(fields[n] for n in p.inputs), *p.draw(b, generator, CPU))  # type: ignore[no-any-return]
+    return p.forward(*arguments(p, b, size=size))  # type: ignore[no-any-return]
 
 
 def test_an_update_joins_the_views_of_a_fold(write: Write) -> None:

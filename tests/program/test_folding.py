@@ -7,16 +7,14 @@ import re
 import pytest
 import torch
 from conftest import BYOL, Write
+from helpers import arguments, program_of
 from torch import Tensor
 
 from graphssl.api import check
 from graphssl.checks.checked import Checked
 from graphssl.component import discover
 from graphssl.program import emission
-from graphssl.program.assemble import compile_graph
-from graphssl.program.program import Program
 
-CPU = torch.device("cpu")
 RESNET, PROJECTOR = "{use: encoder.resnet, depth: 10, width: 8}", "{use: head.mlp, hidden: 16, out: 8}"
 NO_NORM = (RESNET, "{use: encoder.resnet, depth: 10, width: 8, norm: {use: group, groups: 4}}")
 PLAIN = "{use: head.mlp, hidden: 16, out: 8, norm: none}"
@@ -38,7 +36,7 @@ HEADS = {
 
 def lines(checked: Checked, node: str) -> list[str]:
     """What the step calls a node with."""
-    code = compile_graph(checked.graph, checked.shapes, CPU).code()
+    code = program_of(checked).code()
     return re.findall(rf"self\.{node}\((\w+)\)", code.split("def update")[0])
 
 
@@ -86,11 +84,9 @@ train: {optimizer: {use: sgd, lr: 0.01}}
 
 
 def loss_and_gradient(checked: Checked) -> tuple[Tensor, Tensor]:
-    program: Program = compile_graph(checked.graph, checked.shapes, CPU)
+    program = program_of(checked)
     module = program.forward.train()
-    generator = torch.Generator().manual_seed(0)
-    image = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    loss = module(image, *program.draw(8, generator, CPU))["loss"]
+    loss = module(*arguments(program, 8))["loss"]
     loss.backward()
     return loss.detach(), torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None])
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import arguments, program_of
 from torch import Tensor
 from torch._dynamo.testing import CompileCounter
 from torch.nn import functional as F
@@ -16,25 +16,12 @@ from torch.nn import functional as F
 import graphssl
 from graphssl.api import check
 from graphssl.errors import RunError
-from graphssl.program.assemble import compile_graph, seed_of
+from graphssl.program.assemble import seed_of
 from graphssl.program.program import Program
-
-CPU = torch.device("cpu")
 
 
 def program(write: Write, text: str, *changes: tuple[str, str], seed: int = 0) -> Program:
-    checked = check(write(text, *changes))
-    return compile_graph(checked.graph, checked.shapes, CPU, seed)
-
-
-def arguments(p: Program, b: int = 16, seed: int = 0) -> tuple[Any, ...]:
-    generator = torch.Generator().manual_seed(seed)
-    fields = {
-        "image": torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator),
-        "index": torch.arange(b),
-        "label": torch.zeros(b, dtype=torch.int64),
-    }
-    return (*(fields[name] for name in p.inputs), *p.draw(b, generator, CPU))
+    return program_of(check(write(text, *changes)), seed=seed)
 
 
 def test_code_reads_like_the_graph(write: Write) -> None:

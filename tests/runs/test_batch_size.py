@@ -7,6 +7,7 @@ import dataclasses
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
+from helpers import CPU, CUDA
 
 from graphssl.checks.checked import Checked, check, validated
 from graphssl.checks.inference import infer
@@ -19,7 +20,6 @@ from graphssl.runs.batch_size import fit_batch
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 AUTO = ("batch: 16", "batch: auto")
 QUICK = SIMCLR.replace("encoder.resnet, depth: 10, width: 8", "encoder.vit, patch: 16, dim: 16, depth: 1, heads: 1")
 MANY = DataFacts(samples=1_000_000)

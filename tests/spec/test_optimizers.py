@@ -9,6 +9,7 @@ from typing import Literal
 import pytest
 import torch
 from conftest import SIMCLR, Write, problems_of
+from helpers import CPU
 from pydantic import NonNegativeFloat, PositiveFloat
 from tables import added
 from torch import nn
@@ -17,8 +18,6 @@ from graphssl.api import check
 from graphssl.program.cost import predict
 from graphssl.spec import OPTIMIZERS, Optimizer, Sgd, Train
 from graphssl.train.optim import Groups, build_optimizer, construct
-
-CPU = torch.device("cpu")
 
 
 class Plain(Optimizer):

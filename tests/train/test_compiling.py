@@ -1,41 +1,30 @@
-"""When a step is compiled, what happens where that fails, and where compiled code is kept."""
+"""When a step is compiled, and what happens where that fails."""
 
 from __future__ import annotations
 
 import contextlib
 import functools
-import importlib
 import itertools
-import os
-import tempfile
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import helpers
 import pytest
 import torch
 from conftest import Write
 from functorch.compile import make_boxed_func
+from helpers import CPU, batch, same, scaled, weights
 from torch import Tensor, fx, nn
 from torch._dynamo.backends.common import aot_autograd
-from torch._inductor.runtime.cache_dir_utils import cache_dir
-from torch.amp import GradScaler
 from torch.utils._pytree import tree_leaves
 
-from graphssl.api import check
 from graphssl.components.negatives import Queue
-from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.program.assemble import compile_graph
-from graphssl.train.compile_cache import keep_compiled, remove_unused_code
 from graphssl.train.compiling import compiles
-from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP, Recorder
 from graphssl.train.step import Step
 
-CPU = torch.device("cpu")
 TINY = """\
 graph: tiny
 data: {use: digits, batch: 8}
@@ -64,83 +53,15 @@ train: {epochs: 2, optimizer: {use: adamw, lr: 1e-3}}
 
 def make(write: Write, text: str, *changes: tuple[str, str], recorder: Recorder | None = None) -> Step:
     """A step whose projector has a randomness of its own."""
-    checked = check(write(text, *changes))
-    program = compile_graph(checked.graph, checked.shapes, CPU, checked.graph.spec.train.seed)
-    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5, recorder)
-    program.node("projector").register_forward_hook(lambda _, __, out: out + 0.01 * torch.randn_like(out))
+    step = helpers.make(write, text, *changes, recorder=recorder)
+    step.program.node("projector").register_forward_hook(lambda _, __, out: out + 0.01 * torch.randn_like(out))
     return step
-
-
-def batch(b: int, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    return Batch(image, torch.arange(b), torch.zeros(b, dtype=torch.int64))
-
-
-def weights(step: Step) -> dict[str, Tensor]:
-    return {k: v.clone() for k, v in step.program.forward.state_dict().items()}
 
 
 def test_what_compile_means() -> None:
     cuda = torch.device("cuda")
     assert [compiles(c, CPU) for c in ("auto", "on", "off")] == [False, True, False]
     assert [compiles(c, cuda) for c in ("auto", "on", "off")] == [True, True, False]
-
-
-def test_where_compiled_code_is_kept(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
-    keep_compiled([])
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == "mine"
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
-    assert cache_dir() != str(tmp_path / "graphssl" / "compiled"), "torch has set its own"
-    keep_compiled([])
-    assert cache_dir() == str(tmp_path / "graphssl" / "compiled")
-
-
-def test_compiled_code_is_kept_elsewhere_where_the_folder_cannot_be_made(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    (tmp_path / "file").write_text("")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", default := os.path.join(tempfile.gettempdir(), "torchinductor_me"))
-    keep_compiled([])
-    assert os.environ["TORCHINDUCTOR_CACHE_DIR"] == default
-
-
-def days_ago(path: Path, read: float, written: float, text: str = "code") -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(text)
-    os.utime(path, (time.time() - 24 * 3600 * read, time.time() - 24 * 3600 * written))
-    return path
-
-
-def remove_and_wait() -> None:
-    others = set(threading.enumerate())
-    remove_unused_code()
-    for thread in set(threading.enumerate()) - others:
-        thread.join()
-
-
-def test_what_nobody_has_used_for_a_month_is_removed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    folder = tmp_path / "graphssl" / "compiled"
-    old = [days_ago(folder / "ab" / "kernel.so", 31, 200), days_ago(folder / "fxgraph" / "ef" / "gh" / "graph", 31, 31)]
-    kept = [
-        days_ago(folder / "ab" / "read.so", 29, 200), days_ago(folder / "ab" / "written.so", 200, 29),
-        days_ago(folder / "locks" / "kernel.lock", 200, 200, ""), days_ago(tmp_path / "graphssl" / "shard.tar", 200, 200),
-    ]  # fmt: skip
-    (folder / "link").symlink_to(outside := days_ago(tmp_path / "theirs", 200, 200))
-    mine = days_ago(tmp_path / "mine" / "kernel.so", 200, 200)
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(mine.parent))
-    keep_compiled([])
-    remove_and_wait()
-    assert all(path.exists() for path in (*old, *kept, mine)), "where the user has set the folder, all stays"
-    monkeypatch.delenv("TORCHINDUCTOR_CACHE_DIR")
-    keep_compiled([])
-    remove_and_wait()
-    assert not any(path.exists() for path in old)
-    assert all(path.exists() for path in (*kept, outside, mine))
 
 
 def test_unused_code_is_removed_when_what_is_needed_has_been_used(
@@ -154,32 +75,6 @@ def test_unused_code_is_removed_when_what_is_needed_has_been_used(
     compiler(launching(lambda: order.append("launched") is not None))
     make(write, TINY)(0, [batch(8)])
     assert order == ["launched", "launched", "compiled"], "the forward pass, the updates, and our folder"
-
-
-def test_compiled_code_is_of_the_sources_as_they_are(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    """torch's own key has the names of a package's operators, and would take the gradient that they once had."""
-    package = tmp_path / "somebodys"
-    package.mkdir()
-    (package / "__init__.py").write_text("")
-    (package / "critic.py").write_text("class Critic: ...")
-    (package / "operators.py").write_text("2 * gradient")
-    monkeypatch.syspath_prepend(tmp_path)
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", "mine")
-    classes = [importlib.import_module("somebodys.critic").Critic]
-
-    def tag() -> str:
-        keep_compiled(classes)
-        return torch.compiler.config.cache_key_tag
-
-    monkeypatch.setattr(torch.compiler.config, "cache_key_tag", "")
-    first = tag()
-    assert tag() == first
-    (package / "operators.py").write_text("3 * gradient")
-    assert tag() != first
-    (package / "operators.py").write_text("2 * gradient")
-    assert tag() == first
-    monkeypatch.setenv("TORCH_COMPILE_CACHE_KEY_TAG", "theirs")
-    assert tag() == f"theirs{first}"
 
 
 def breaking(write: Write, choice: str) -> Step:
@@ -271,16 +166,6 @@ def compiler(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[Backend], No
     torch._dynamo.reset()
 
 
-def scaled(step: Step) -> Step:
-    object.__setattr__(step.precision, "scaler", GradScaler("cpu", init_scale=2.0**10))
-    return step
-
-
-def same(one: Step, other: Step) -> None:
-    for a, b in zip(tree_leaves(one.state()), tree_leaves(other.state()), strict=True):
-        assert torch.equal(a, b) if isinstance(a, Tensor) else a == b
-
-
 def close(one: Step, other: Step) -> None:
     """Of steps some of which were compiled: the compiler may round otherwise, as that of torch 2.11 does."""
     for a, b in zip(tree_leaves(one.state()), tree_leaves(other.state()), strict=True):
@@ -304,7 +189,7 @@ def test_wherever_compiling_fails_the_run_is_the_eager_one(
         a, b = plain(number, given), step(number, given)
         assert torch.equal(a["loss"], b["loss"])
         assert (step.compiled, step.uncompiled) == (False, WHY)
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 @pytest.mark.parametrize("broken", ["backward_compiled", "updates_launched"])
@@ -346,7 +231,7 @@ def test_a_machine_without_a_compiler_trains(
             assert torch.equal(plain(number, [batch(8)])["loss"], step(number, [batch(8)])["loss"])
     assert not step.compiled
     assert str(step.uncompiled).startswith("InvalidCxxCompiler: No working C++ compiler found")
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 def test_a_torch_that_cannot_compile_trains(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,46 +5,26 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import CPU, METHODS, batch, fresh, program_of, scaled
 from tape import Tape, recorded, unrecorded
-from torch.amp import GradScaler
 
 import graphssl
 from graphssl.api import check
-from graphssl.data import Batch
-from graphssl.language.source import packaged
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
 from graphssl.train.replay import WARM_UP
-from graphssl.train.step import Step
 
 sys.path.insert(0, str(Path(__file__).parents[2] / "benchmarks"))
 import methods
-
-CPU = torch.device("cpu")
-METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
-
-
-def batch(b: int = 16, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    return Batch(image, torch.arange(b), torch.zeros(b, dtype=torch.int64))
-
-
-def fresh(checked: Any, recorder: Any = None) -> Step:
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    return Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5, recorder)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_graph_is_emitted_in_few_lines(name: str) -> None:
     """A module call for each call of the graph at most, and three cheap lines around it."""
     checked = graphssl.check(name, ["data.batch=16"])
-    program = compile_graph(checked.graph, checked.shapes, CPU)
+    program = program_of(checked)
     calls = len(checked.graph.step_calls())
     kinds = [n.op for n in program.forward.graph.nodes]
     assert kinds.count("call_module") <= calls
@@ -98,7 +78,7 @@ def test_a_step_with_a_gradient_scaler_can_be_recorded(write: Write, overflow: b
     checked = check(write(MOCO))
     plain, (step, recorder) = unrecorded(lambda r: fresh(checked, r)), recorded(lambda r: fresh(checked, r))
     for one in (plain, step):
-        object.__setattr__(one.precision, "scaler", GradScaler("cpu", init_scale=1024.0, growth_interval=2))
+        scaled(one, 1024.0, growth_interval=2)
     for number in range(WARM_UP + 4):
         if overflow and number == WARM_UP + 2:
             for one in (plain, step):

@@ -6,11 +6,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import pytest
-import torch
+from helpers import CPU
 
 from graphssl.train.limits import Limits
-
-CPU = torch.device("cpu")
 
 
 @dataclass

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import CPU
 from torch import Tensor, nn
 
 from graphssl.errors import RunError
@@ -15,7 +16,6 @@ from graphssl.spec import AdamW, Lars, Optimizer, PerNode, Sgd, Train
 from graphssl.train.lars import LARS
 from graphssl.train.optim import build_optimizer, is_regularised
 
-CPU = torch.device("cpu")
 SGD = Sgd(use="sgd", lr=0.5, momentum=0.8, nesterov=True, weight_decay=0.01)
 ADAMW = AdamW(use="adamw", lr=0.25, betas=[0.8, 0.95], eps=1e-6, weight_decay=0.02)
 LARS_CONFIG = Lars(use="lars", lr=2.0, momentum=0.7, eta=0.005, weight_decay=1e-3)

@@ -6,12 +6,11 @@ from contextlib import nullcontext
 
 import pytest
 import torch
+from helpers import CPU, CUDA
 from torch import nn
 
 from graphssl.errors import RunError
 from graphssl.train.precision import Precision, resolve
-
-CPU, CUDA = torch.device("cpu"), torch.device("cuda")
 
 
 @pytest.fixture

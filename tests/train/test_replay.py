@@ -11,47 +11,16 @@ from typing import Any
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import CPU, METHODS, fresh, same, shuffled
 from tape import Tape, recorded, unrecorded
 from torch import Tensor
 
 import graphssl
 from graphssl.api import check
-from graphssl.checks.checked import Checked
-from graphssl.data import Batch
-from graphssl.language.source import packaged
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
-from graphssl.train.replay import WARM_UP, CudaRecorder, Recorder
+from graphssl.train.replay import WARM_UP, CudaRecorder
 from graphssl.train.step import Step
 
-CPU = torch.device("cpu")
-METHODS = [g for g in packaged() if not g.startswith(("cifar10/", "imagenet/"))]
 SETS = ["data.batch=16", "train.schedule={shape: cosine, warmup: 1}"]
-
-
-def batch(b: int = 8, seed: int = 0, device: torch.device = CPU) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    fields = image, torch.randperm(1500, generator=generator)[:b], torch.arange(b) % 4
-    return Batch(*(t.to(device) for t in fields))
-
-
-def fresh(
-    checked: Checked, recorder: Recorder | None = None, device: torch.device = CPU, precision: str = "fp32"
-) -> Step:
-    program = compile_graph(checked.graph, checked.shapes, device)
-    return Step(program, checked.graph.spec.train, resolve(precision, device), device, 10, 5, recorder)
-
-
-def state(step: Step) -> list[tuple[str, Tensor]]:
-    optimizer = step.optimizer.state_dict()["state"]
-    moments = [(f"{k} of {i}", v) for i, s in optimizer.items() for k, v in s.items() if isinstance(v, Tensor)]
-    return [*step.program.forward.state_dict().items(), *moments]
-
-
-def same(one: Step, other: Step) -> None:
-    for (name, a), (_, b) in zip(state(one), state(other), strict=True):
-        assert torch.equal(a, b), name
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -61,14 +30,14 @@ def test_every_method_can_be_recorded(name: str) -> None:
     plain = unrecorded(lambda r: fresh(checked, r))
     step, recorder = recorded(lambda r: fresh(checked, r))
     for number in range(WARM_UP + 3):
-        given = [batch(16, number)]
+        given = [shuffled(16, number)]
         a, b = plain(number, given), step(number, given)
         assert torch.equal(a["loss"], b["loss"])
         assert all(torch.equal(a["terms"][k], b["terms"][k]) for k in a["terms"])
     assert recorder.launched == 3
     assert step.replay is not None
     assert step.replay.active
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 def test_a_short_batch_is_computed_as_it_is(write: Write) -> None:
@@ -76,10 +45,10 @@ def test_a_short_batch_is_computed_as_it_is(write: Write) -> None:
     plain = unrecorded(lambda r: fresh(checked, r))
     step, recorder = recorded(lambda r: fresh(checked, r))
     for number, b in enumerate([4, 8, 8, 8, 8, 4, 8]):  # a resumed run may begin with the last batch of an epoch
-        given = [batch(b, number)]
+        given = [shuffled(b, number)]
         plain(number, given), step(number, given)
     assert recorder.launched == 2
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 def test_accumulated_batches_are_recorded_together(write: Write) -> None:
@@ -87,10 +56,10 @@ def test_accumulated_batches_are_recorded_together(write: Write) -> None:
     plain = unrecorded(lambda r: fresh(checked, r))
     step, recorder = recorded(lambda r: fresh(checked, r))
     for number in range(WARM_UP + 2):
-        given = [batch(seed=2 * number), batch(seed=2 * number + 1)]
+        given = [shuffled(8, 2 * number), shuffled(8, 2 * number + 1)]
         plain(number, given), step(number, given)
     assert recorder.launched == 2
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 def test_a_step_that_cannot_be_recorded_says_why_and_goes_on(write: Write) -> None:
@@ -103,14 +72,14 @@ def test_a_step_that_cannot_be_recorded_says_why_and_goes_on(write: Write) -> No
 
     step.program.node("projector").register_forward_hook(waits)
     for number in range(WARM_UP + 2):
-        given = [batch(16, number)]
+        given = [shuffled(16, number)]
         a, b = plain(number, given), step(number, given)
         assert torch.equal(a["loss"], b["loss"])
     assert step.replay is not None
     assert str(step.replay.reason).endswith("RuntimeError: aten._local_scalar_dense.default waits for the device")
     assert not step.replay.active
     assert recorder.launched == 0
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 def test_the_reason_is_what_went_wrong_in_the_step(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +107,7 @@ def test_the_reason_is_what_went_wrong_in_the_step(write: Write, monkeypatch: py
     recorder.record = broken  # type: ignore[method-assign]
     step.program.node("projector").register_forward_hook(fails)
     for number in range(WARM_UP + 1):
-        step(number, [batch(16, number)])
+        step(number, [shuffled(16, number)])
     assert step.replay is not None
     assert step.replay.reason == "'projector' failed: ValueError: cannot be recorded"
 
@@ -147,14 +116,14 @@ def test_recomputing_without_a_compiler_is_not_recorded(write: Write, monkeypatc
     checked = check(write(SIMCLR, ("width: 8", "width: 8, recompute: true")))
     plain, (step, _) = unrecorded(lambda r: fresh(checked, r)), recorded(lambda r: fresh(checked, r))
     for number in range(WARM_UP + 2):
-        plain(number, [batch(16, number)])
+        plain(number, [shuffled(16, number)])
     assert step.replay is not None
     monkeypatch.setattr("graphssl.graph.recompute._recorded", lambda _: bool(step.replay and step.replay._held))
     for number in range(WARM_UP + 2):
-        step(number, [batch(16, number)])
+        step(number, [shuffled(16, number)])
     reason = "recompute reads the state of the random generators, unless the step is compiled"
     assert str(step.replay.reason).endswith(reason)
-    same(plain, step)
+    same(plain.state(), step.state())
 
 
 class Generator:
@@ -236,12 +205,12 @@ def test_a_recording_that_ends_well_is_launched(monkeypatch: pytest.MonkeyPatch)
 def test_the_first_loss_that_is_not_finite_is_remembered(write: Write) -> None:
     step, _ = recorded(lambda r: fresh(check(write(SIMCLR)), r))
     for number in range(WARM_UP + 1):
-        step(number, [batch(16, number)])
+        step(number, [shuffled(16, number)])
     assert step.first_not_finite() is None
     with torch.no_grad():
         next(iter(step.program.node("projector").parameters())).fill_(float("nan"))
     for number in range(WARM_UP + 1, WARM_UP + 3):
-        step(number, [batch(16, number)])
+        step(number, [shuffled(16, number)])
     assert step.first_not_finite() == WARM_UP + 1
 
 
@@ -262,6 +231,12 @@ def test_the_tape_notices_waits(wait: Any) -> None:
         wait(x)
 
 
+def state(step: Step) -> list[tuple[str, Tensor]]:
+    optimizer = step.optimizer.state_dict()["state"]
+    moments = [(f"{k} of {i}", v) for i, s in optimizer.items() for k, v in s.items() if isinstance(v, Tensor)]
+    return [*step.program.forward.state_dict().items(), *moments]
+
+
 @pytest.mark.parametrize("precision", ["fp32", "auto", "fp16"])
 @pytest.mark.parametrize("compiled", ["off", "on"])
 @pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
@@ -273,7 +248,7 @@ def test_on_a_gpu_a_recorded_step_is_the_step(write: Write, text: str, compiled:
     plain = fresh(check(graph, ["train.cuda_graph=off"]), None, device, precision)
     assert plain.replay is None
     for number in range(WARM_UP + 3):
-        given = [batch(16, number, device)]
+        given = [shuffled(16, number, device)]
         a, b = plain(number, given), step(number, given)
         torch.testing.assert_close(a["loss"], b["loss"], rtol=1e-4, atol=1e-5)
     assert step.replay is not None
@@ -291,7 +266,7 @@ def test_on_a_gpu_a_step_that_cannot_be_recorded_says_why(write: Write) -> None:
         lambda module, args, output: float(output.detach().sum()) and None
     )
     for number in range(WARM_UP + 3):
-        step(number, [batch(16, number, device)])
+        step(number, [shuffled(16, number, device)])
     assert step.replay is not None
     assert step.replay.reason == "'projector' failed: RuntimeError: called a synchronizing CUDA operation"
     assert all(v.isfinite().all() for _, v in state(step))
@@ -301,7 +276,7 @@ def test_on_a_gpu_a_step_that_cannot_be_recorded_says_why(write: Write) -> None:
 def test_on_a_gpu_nothing_waits_for_a_recorded_step(write: Write) -> None:
     device = torch.device("cuda")
     step = fresh(check(write(MOCO)), None, device)
-    batches = [batch(16, n, device) for n in range(WARM_UP + 3)]
+    batches = [shuffled(16, n, device) for n in range(WARM_UP + 3)]
     for number in range(WARM_UP + 1):
         step(number, [batches[number]])
     torch.cuda.set_sync_debug_mode("error")

@@ -9,46 +9,23 @@ from typing import Any
 
 import pytest
 import torch
-from allocation import allocated
 from conftest import BYOL, MOCO, SIMCLR, Write
-from torch import Tensor
-from torch.amp import GradScaler
+from helpers import batch, make, scaled, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphssl.api import check
-from graphssl.component import update
 from graphssl.components.augment import base
-from graphssl.components.negatives import Queue
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.ports import pairs, pieces
 from graphssl.program.assemble import compile_graph
 from graphssl.train.precision import resolve
 from graphssl.train.step import NonFiniteError, Step
-from graphssl.train.updates import revocable_updates_of
 
-CPU = torch.device("cpu")
 # Without batch norm, a batch in two halves gives the gradient of the whole.
 NO_NORM = (
     ("depth: 10, width: 8", "depth: 10, width: 8, norm: {use: group, groups: 4}"),
     ("out: 8}", "out: 8, norm: none}"),
 )
-
-
-def make(write: Write, text: str, *changes: tuple[str, str], steps: int = 10) -> Step:
-    checked = check(write(text, *changes))
-    program = compile_graph(checked.graph, checked.shapes, CPU, checked.graph.spec.train.seed)
-    return Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, steps, 5)
-
-
-def batch(b: int = 16, seed: int = 0) -> Batch:
-    generator = torch.Generator().manual_seed(seed)
-    image = torch.randint(0, 256, (b, 3, 32, 32), dtype=torch.uint8, generator=generator)
-    return Batch(image, torch.arange(b), torch.zeros(b, dtype=torch.int64))
-
-
-def weights(step: Step) -> dict[str, Tensor]:
-    return {k: v.clone() for k, v in step.program.forward.state_dict().items()}
 
 
 def test_the_same_step_twice_is_the_same(write: Write) -> None:
@@ -95,17 +72,6 @@ def test_accumulated_halves_give_the_gradient_of_the_whole(write: Write, monkeyp
         torch.testing.assert_close(p.grad, q.grad, rtol=1e-3, atol=1e-6)
 
 
-def test_one_commit_for_each_optimizer_step(write: Write) -> None:
-    step = make(write, MOCO, ("{epochs", "{accumulate: 2, epochs"))
-    step(0, [batch(seed=0), batch(seed=1)])
-    assert int(step.program.node("queue").head) == 32
-    calls: list[int] = []
-    commit = step._functions.current["commit"]
-    step._functions.current["commit"] = lambda *c: (calls.append(len(c[0])), commit(*c))
-    step(1, [batch(seed=2), batch(seed=3)])
-    assert calls == [32]
-
-
 def test_clipping_bounds_the_norm_of_the_whole_gradient(write: Write) -> None:
     step = make(
         write, SIMCLR, ("{epochs", "{clip: 1e-3, epochs"), ("lr: 0.05", "lr: 1.0, momentum: 0, weight_decay: 0")
@@ -126,13 +92,6 @@ def test_a_node_with_factor_zero_stays(write: Write) -> None:
     assert torch.equal(before["encoder.conv1.weight"], after["encoder.conv1.weight"])
     moved = [k for k in before if k.startswith("projector") and not torch.equal(before[k], after[k])]
     assert moved
-
-
-def scaled(step: Step, scale: float = 2.0**10) -> GradScaler:
-    """A gradient scaler for the step. A scale of infinity makes every gradient overflow until it is lowered."""
-    scaler = GradScaler("cpu", init_scale=scale)
-    object.__setattr__(step.precision, "scaler", scaler)
-    return scaler
 
 
 SGD, LARS = "optimizer: {use: sgd, lr: 0.05}", "optimizer: {use: lars, lr: 0.05, momentum: 0.9}"
@@ -166,64 +125,6 @@ def test_a_skipped_step_leaves_everything_but_batch_statistics(write: Write, opt
     assert int(step.program.node("queue").head) == 32
     assert not torch.equal(after["target.encoder.conv1.weight"], taken["target.encoder.conv1.weight"])
     assert all(v.isfinite().all() for v in taken.values())
-
-
-BANK = (
-    ("negatives.queue, size: 48", "negatives.memory_bank, sample: 4"), ("queue())", "queue(batch.index))"),
-    ("push(k)", "store(batch.index, k)"),
-)  # fmt: skip
-
-
-def test_a_skipped_step_leaves_a_bank(write: Write) -> None:
-    step = make(write, MOCO, *BANK)
-    scaler, bank = scaled(step, float("inf")), step.program.node("queue")
-    before = bank.keys.clone()
-    step(0, [batch()])
-    assert torch.equal(bank.keys, before)
-    scaler._scale.fill_(2.0**10)
-    step(1, [batch()])
-    assert (bank.keys != before).any(1).nonzero().flatten().tolist() == list(range(16))
-
-
-class Forgetful(Queue):
-    """A queue that writes more than a queue does, whatever the step."""
-
-    @update
-    def push(self, key: Tensor) -> None:
-        super().push(key)
-        self.keys.mul_(0.5)
-
-
-def test_a_skipped_step_leaves_what_a_derived_class_writes(write: Write) -> None:
-    step = make(write, MOCO)
-    queue = step.program.node("queue")
-    queue.__class__ = Forgetful
-    step._functions.current["commit_unless"] = revocable_updates_of(step.program)
-    scaled(step, float("inf"))
-    before = queue.keys.clone()
-    step(0, [batch()])
-    assert torch.equal(queue.keys, before)
-    assert int(queue.head) == 0
-
-
-@pytest.mark.parametrize("compiled", [False, pytest.param(True, marks=pytest.mark.slow)], ids=["eager", "compiled"])
-@pytest.mark.parametrize("changes", [(), BANK], ids=["queue", "bank"])
-def test_no_copy_of_a_store_is_made_to_take_a_step_back(
-    write: Write, changes: tuple[tuple[str, str], ...], compiled: bool
-) -> None:
-    step = make(write, MOCO, *changes)
-    queue, target = step.program.node("queue"), step.program.node("target")
-    queue.keys = torch.randn(2**20, 8)
-    updates = step._functions.current["commit_unless"]
-    if compiled:
-        updates = torch.compile(updates, fullgraph=True, dynamic=False)
-    key = torch.randn(16, 8)
-    carried = (key,) if "head" in queue.state_dict() else (torch.arange(16), key)
-    with torch.no_grad():
-        updates(torch.tensor(True), *carried)
-        _, most = allocated(lambda: updates(torch.tensor(True), *carried))
-    kept = sum(t.nbytes for t in (*target.parameters(), *target.buffers()))
-    assert (0 if compiled else kept) <= most < kept + 2**15 < queue.keys.nbytes // 8
 
 
 @OPTIMIZERS
@@ -331,20 +232,6 @@ def test_weights_are_channels_last_unless_told_otherwise(write: Write) -> None:
     assert weight.is_contiguous(memory_format=torch.channels_last)
     weight = make(write, SIMCLR, ("{epochs", "{channels_last: false, epochs")).program.node("encoder").conv1.weight
     assert weight.is_contiguous()
-
-
-def test_compiled_updates_take_scores_that_are_not_computed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A compiler looks at all that it is given, before each call: each look at their negatives would compute them."""
-    checked = check("cmc", ["data.batch=16", "nodes.bank_l.sample=null", "nodes.bank_ab.sample=null"])
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
-    commit: Any = torch.compile(step._functions.current["commit"], fullgraph=True, dynamic=False, backend="eager")
-    step._functions.current["commit"] = commit
-    monkeypatch.setattr(pieces, "PIECE", 2**12)
-    monkeypatch.setattr(pairs.Pairs, "whole", lambda _: pytest.fail("all pairs are computed"))
-    for number in range(2):
-        step(number, [batch(seed=number)])
-    assert program.node("nce_l").known
 
 
 @pytest.fixture

@@ -8,14 +8,9 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from findings import BANK, QUICK_MOCO, Changes, findings_without_count, found
+from helpers import make
 
-from graphssl.api import check
 from graphssl.data import Batch
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
-from graphssl.train.step import Step
-
-CPU = torch.device("cpu")
 
 # -- G401 ----------------------------------------------------------------------------------------------------
 
@@ -225,9 +220,7 @@ def test_scores_of_a_short_batch_that_do_not_join_those_of_whole_ones_are_found(
 
 
 def test_a_step_cannot_take_them(write: Write) -> None:
-    checked = check(write(SIMCLR, keep(16), *NCE, TWO, ("graph: ", "allow: [G406]\ngraph: ")))
-    program = compile_graph(checked.graph, checked.shapes, CPU)
-    step = Step(program, checked.graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
+    step = make(write, SIMCLR, keep(16), *NCE, TWO, ("graph: ", "allow: [G406]\ngraph: "))
     whole, short = (Batch(torch.zeros(b, 3, 32, 32, dtype=torch.uint8), *2 * (torch.arange(b),)) for b in (16, 12))
     step(0, [whole, whole])
     with pytest.raises(RuntimeError, match="Sizes of tensors must match"):
