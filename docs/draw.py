@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graphssl.checks.checked import validated
 from graphssl.graph.read import load
-from graphssl.language.source import packaged
+from graphssl.language.packaged import packaged
 from graphssl.report import draw
 
 PICTURES = Path(__file__).parent / "pictures"

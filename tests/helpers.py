@@ -14,7 +14,7 @@ from torch.amp import GradScaler
 
 from graphssl.checks.checked import Checked, check
 from graphssl.data import Batch
-from graphssl.language.source import packaged
+from graphssl.language.packaged import packaged
 from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 from graphssl.train.precision import resolve

@@ -13,7 +13,7 @@ from conftest import SIMCLR
 import graphssl
 from graphssl.checks.checked import check
 from graphssl.errors import GraphError, RunError, UsageError
-from graphssl.language.source import dump
+from graphssl.language.dump import dump
 from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints
 

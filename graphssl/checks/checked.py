@@ -12,7 +12,7 @@ from ..data.presence import absence
 from ..errors import Problem, Problems, in_file_order
 from ..graph.graph import Graph
 from ..graph.read import load
-from ..language.source import is_packaged
+from ..language.packaged import is_packaged
 from .features import image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules

@@ -128,7 +128,7 @@ def show(
     if code:
         typer.echo(compile(checked).code())
     elif resolved:
-        from ..language.source import dump
+        from ..language.dump import dump
 
         typer.echo(dump(checked.graph.resolved()), nl=False)
     else:

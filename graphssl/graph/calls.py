@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Problem, Span
+from ..errors import Span
 from ..ports import FOLDED, Axes, Port
 
 Tag = tuple[object, ...]
@@ -116,10 +116,9 @@ class Value:
 
 
 class CallList:
-    """The calls made so far, in order, and the problems met on the way."""
+    """The calls made so far, in order; `section` and `line` are those that are being read."""
 
-    def __init__(self, problems: list[Problem]) -> None:
-        self.problems = problems
+    def __init__(self) -> None:
         self._calls: list[Call] = []
         self.section, self.line = "flow", ""
         self._slots = 0
@@ -148,6 +147,6 @@ class CallList:
         self, node: str, method: str, args: Mapping[str, Argument], outputs: tuple[Slot, ...], span: Span,
         fold: int = 1, draws: bool = False, grid: int = 0,
     ) -> None:  # fmt: skip
-        """Appends a call to the section and line that are being read."""
+        """Appends a call of the section and line that are being read."""
         call = Call(len(self), node, method, args, outputs, span, self.section, self.line, fold, draws, grid)
         self._calls.append(call)

@@ -1,116 +1,105 @@
-"""The `flow:` section: what each line calls a value, and the values in the order in which they are made."""
+"""The `flow:` section: which values each line makes, and the lines in the order in which they are followed."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import networkx as nx
 
-from ..errors import GraphError, Problem, Span
 from ..language import expressions as e
+from ..language.parse import parse, parse_names
 from ..language.sections import Sections
-from ..language.source import Source
 from .calls import Value
-from .nodes import name_problem
+from .graph import Line
+from .names import check_name
+from .scope import Scope
 from .wiring import Wiring
+
+__all__ = ["read_flow"]
 
 
 @dataclass(frozen=True)
-class Line:
+class _Draft:
+    """A line whose names are known; expression: None where it is in error."""
+
     key: str
-    names: tuple[tuple[str, Span], ...]
+    names: tuple[e.Name, ...]
     expression: e.Expr | None
 
 
-def read_flow(sections: Sections, source: Source, wiring: Wiring) -> None:
-    lines = [line for key, text in sections.spec.flow.items() if (line := _flow_line(key, text, source, wiring))]
-    owner: dict[str, Line] = {}
-    for line in lines:
-        for name, span in line.names:
-            if reason := _refusal(name, line, owner, wiring):
-                wiring.calls.problems.append(Problem(reason, span))
-                wiring.refused.add(name)
-            owner.setdefault(name, line)
+def read_flow(sections: Sections, wiring: Wiring) -> list[Line]:
+    """Makes the values of the flow; gives the lines that can be read, as they are written."""
+    scope = wiring.scope
+    drafts = [draft for key, text in sections.spec.flow.items() if (draft := _draft(key, text, scope))]
+    owner: dict[str, _Draft] = {}
+    for draft in drafts:
+        for name in draft.names:
+            _check_value(name, draft, owner, scope)
+            owner.setdefault(name.id, draft)
     broken = [name.strip() for key in sections.values for name in key.split(",")]
-    for name in (*owner, *broken):
-        wiring.values[name] = None
-    for line in _in_order(lines, owner, wiring):
-        if line.expression is not None:
-            name = line.names[0][0] if len(line.names) == 1 else ""
-            value = wiring.line("flow", name, line.expression)
-            if wiring.refused.isdisjoint(n for n, _ in line.names):
-                _assign(line, value, wiring)
+    scope.values.update(dict.fromkeys((*owner, *broken)))
+    for draft in _in_order(drafts, owner, scope):
+        if draft.expression is not None:
+            label = draft.names[0].id if len(draft.names) == 1 else ""
+            value = wiring.line("flow", label, draft.expression)
+            if value is not None and scope.refused.isdisjoint(n.id for n in draft.names):
+                _assign(draft.names, value, scope)
+    return [Line("flow", d.names, d.expression) for d in drafts if d.expression is not None]
 
 
-def _refusal(name: str, line: Line, owner: Mapping[str, Line], wiring: Wiring) -> str | None:
-    """Why a line may not give its value this name."""
-    if name in wiring.nodes:
-        return f"'{name}' is the name of a node already: a value needs another"
-    if name in owner:
-        who = "the line gives two values" if owner[name] is line else "two lines give a value"
-        return f"{who} called '{name}'"
-    return name_problem(name, "value")
+def _draft(key: str, text: str, scope: Scope) -> _Draft | None:
+    names = parse_names(key, scope.source.at(("flow", key), key=True), scope.problems)
+    if not names:
+        return None
+    return _Draft(key, tuple(names), parse(text, scope.source.at(("flow", key)), scope.problems))
 
 
-def _flow_line(key: str, text: str, source: Source, wiring: Wiring) -> Line | None:
-    at = source.at(("flow", key), key=True)
-    names: list[tuple[str, Span]] = []
-    expression = None
-    try:
-        names = e.parse_names(key, at)
-        expression = e.parse(text, source.at(("flow", key)))
-    except GraphError as error:
-        wiring.calls.problems.extend(error.problems)
-    return Line(key, tuple(names), expression) if names else None
+def _check_value(name: e.Name, draft: _Draft, owner: Mapping[str, _Draft], scope: Scope) -> None:
+    """Notes a name that a line may not give its value, and refuses it."""
+    before = len(scope.problems)
+    if name.id in scope.nodes:
+        message = f"'{name.id}' is the name of a node already: a value needs another"
+        scope.problems.add(message, name.span, about=name.id)
+    elif name.id in owner:
+        who = "the line gives two values" if owner[name.id] is draft else "two lines give a value"
+        scope.problems.add(f"{who} called '{name.id}'", name.span, about=name.id)
+    else:
+        check_name(name.id, "value", name.span, scope.problems)
+    if len(scope.problems) > before:
+        scope.refused.add(name.id)
 
 
-def _in_order(lines: list[Line], owner: Mapping[str, Line], wiring: Wiring) -> list[Line]:
+def _in_order(drafts: Sequence[_Draft], owner: Mapping[str, _Draft], scope: Scope) -> list[_Draft]:
     """The lines, each after those whose values it uses; lines that use each other are noted and left out."""
     graph: nx.DiGraph[int] = nx.DiGraph()
-    graph.add_nodes_from(range(len(lines)))
-    place = {id(line): i for i, line in enumerate(lines)}
-    for i, line in enumerate(lines):
-        for name in names_in(line.expression) if line.expression else ():
-            if name in owner:
-                graph.add_edge(place[id(owner[name])], i)
+    graph.add_nodes_from(range(len(drafts)))
+    place = {id(draft): i for i, draft in enumerate(drafts)}
+    for i, draft in enumerate(drafts):
+        used = e.names_in(draft.expression) if draft.expression is not None else ()
+        graph.add_edges_from((place[id(owner[name])], i) for name in used if name in owner)
     for group in list(nx.strongly_connected_components(graph)):
         ring = sorted(group)
         if len(ring) > 1 or graph.has_edge(ring[0], ring[0]):
-            keys = [lines[i].key for i in ring]
+            keys = [drafts[i].key for i in ring]
             message = f"a value cannot depend on itself: {' -> '.join([*keys, keys[0]])}"
             hint = "what a step carries over to the next is a state: a target, a queue or a bank, written in update:"
-            wiring.calls.problems.append(Problem(message, lines[ring[0]].names[0][1], hint))
+            scope.problems.add(message, drafts[ring[0]].names[0].span, hint)
             graph.remove_nodes_from(group)
-    return [lines[i] for i in nx.lexicographical_topological_sort(graph)]
+    return [drafts[i] for i in nx.lexicographical_topological_sort(graph)]
 
 
-def names_in(expression: e.Expr) -> Iterator[str]:
-    match expression:
-        case e.Name(id=name):
-            yield name
-        case e.Part(value=value) | e.Index(value=value):
-            yield from names_in(value)
-        case e.Call(args=args, keywords=keywords):
-            for argument in (*args, *keywords.values()):
-                yield from names_in(argument)
-
-
-def _assign(line: Line, value: Value | None, wiring: Wiring) -> None:
+def _assign(names: Sequence[e.Name], value: Value, scope: Scope) -> None:
     """Gives the value to the line's name, or its parts or views to several names."""
-    if value is None:
-        return
-    if len(line.names) == 1:
-        wiring.values[line.names[0][0]] = value
+    if len(names) == 1:
+        scope.values[names[0].id] = value
         return
     pieces = list(value.parts.values()) if value.parts is not None else [Value((slot,)) for slot in value.slots]
-    if len(pieces) != len(line.names):
+    if len(pieces) != len(names):
         what = "part" if value.parts is not None else "view"
         count = f"one {what}" if len(pieces) == 1 else f"{len(pieces)} {what}s"
-        message = f"{len(line.names)} names for {count}"
         hint = f"it gives {value.describe()}" if value.parts is not None else None
-        wiring.calls.problems.append(Problem(message, line.names[0][1], hint))
-        wiring.refused |= {name for name, _ in line.names}
+        scope.problems.add(f"{len(names)} names for {count}", names[0].span, hint)
+        scope.refused |= {name.id for name in names}
         return
-    for (name, _), piece in zip(line.names, pieces, strict=True):
-        wiring.values[name] = piece
+    scope.values.update(zip((name.id for name in names), pieces, strict=True))

@@ -13,11 +13,24 @@ import networkx as nx
 from pydantic import BaseModel
 
 from ..errors import Span
+from ..language import expressions as e
 from ..language.source import Source
 from ..schedule import Schedule
 from ..spec import AUTO, GraphFile
 from .calls import Call, Slot, Value
 from .nodes import Node
+
+
+@dataclass(frozen=True)
+class Line:
+    """A line of `flow:`, `loss:` or `update:` as it is written.
+
+    names: the values that it makes, or the loss term, or the node that it writes; and where each stands.
+    """
+
+    section: str
+    names: tuple[e.Name, ...]
+    expression: e.Expr
 
 
 @dataclass(frozen=True)
@@ -33,12 +46,17 @@ class Term:
 
 @dataclass(frozen=True)
 class Graph:
-    """A graph whose wiring is right. `calls` are in the order in which they run, those of updates last."""
+    """A graph whose wiring is right.
+
+    lines: in the order of the file. calls: in the order in which they run, those of updates last. batch: the fields
+    of the batch that are read. used: the values that some line reads.
+    """
 
     spec: GraphFile
     source: Source
     nodes: Mapping[str, Node]
     values: Mapping[str, Value]
+    lines: tuple[Line, ...]
     calls: tuple[Call, ...]
     terms: tuple[Term, ...]
     batch: Mapping[str, Slot]

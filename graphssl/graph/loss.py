@@ -2,46 +2,47 @@
 
 from __future__ import annotations
 
-from ..errors import GraphError, Problem, Span
+from ..errors import Problems, Span
 from ..language import expressions as e
+from ..language.arithmetic import TAKE_OUT
+from ..language.parse import parse_term
 from ..language.sections import EXAMPLES
-from ..language.source import Source
-from ..language.validation import Path
 from ..schedule import Schedule
 from ..spec import GraphFile, TermSpec
 from .calls import Value
-from .graph import Term
-from .nodes import name_problem
+from .graph import Line, Term
+from .names import check_name
 from .wiring import Wiring
 
+__all__ = ["read_loss"]
 
-def read_loss(spec: GraphFile, source: Source, wiring: Wiring) -> list[Term]:
-    if not spec.loss and not wiring.calls.problems:
-        at = source.at(("loss",), key=True)
-        wiring.calls.problems.append(Problem("there is no loss term", at, f"as in {EXAMPLES['loss']}"))
-    terms = (_read_term(name, entry, source, wiring) for name, entry in spec.loss.items())
+
+def read_loss(spec: GraphFile, wiring: Wiring) -> list[tuple[Line, Term]]:
+    """The terms, and the lines of which they are made."""
+    scope = wiring.scope
+    if not spec.loss and not scope.problems:
+        scope.problems.add("there is no loss term", scope.source.at(("loss",), key=True), f"as in {EXAMPLES['loss']}")
+    terms = (_read_term(name, entry, wiring) for name, entry in spec.loss.items())
     return [term for term in terms if term is not None]
 
 
-def _read_term(name: str, entry: str | TermSpec, source: Source, wiring: Wiring) -> Term | None:
-    path: Path = ("loss", name)
-    if reason := name_problem(name, "loss term"):
-        wiring.calls.problems.append(Problem(reason, source.at(path, key=True)))
+def _read_term(name: str, entry: str | TermSpec, wiring: Wiring) -> tuple[Line, Term] | None:
+    at, problems, path = wiring.scope.source.at, wiring.scope.problems, ("loss", name)
+    at_key = at(path, key=True)
+    if not check_name(name, "loss term", at_key, problems):
         return None
     text, weight = (entry.value, entry.weight) if isinstance(entry, TermSpec) else (entry, 1.0)
     if _is_off(weight):
-        message = f"a weight of 0 takes '{name}' out of the loss"
-        wiring.calls.problems.append(Problem(message, source.at((*path, "weight")), e.TAKE_OUT))
-    at = source.at((*path, "value") if isinstance(entry, TermSpec) else path)
-    try:
-        factor, expression = e.parse_term(text, at)
-    except GraphError as error:
-        wiring.calls.problems.extend(error.problems)
+        problems.add(f"a weight of 0 takes '{name}' out of the loss", at((*path, "weight")), TAKE_OUT, about=name)
+    span = at((*path, "value") if isinstance(entry, TermSpec) else path)
+    parsed = parse_term(text, span, problems)
+    if parsed is None:
         return None
+    factor, expression = parsed
     value = wiring.line("loss", name, expression)
-    if value is None or not _is_number(value, at, wiring):
+    if value is None or not _check_number(value, span, problems):
         return None
-    return Term(name, value.slots, factor, weight, at)
+    return Line("loss", (e.Name(name, at_key),), expression), Term(name, value.slots, factor, weight, span)
 
 
 def _is_off(weight: float | Schedule[float]) -> bool:
@@ -51,11 +52,12 @@ def _is_off(weight: float | Schedule[float]) -> bool:
     return weight.start == 0 and (weight.end == 0 or weight.shape == "constant")
 
 
-def _is_number(value: Value, at: Span, wiring: Wiring) -> bool:
-    wrong = [s for s in value.all_slots() if s.kind != "tensor" or s.axes != ((),)]
-    if wrong or not value.slots:
-        got = f"{wrong[0].kind} from {wrong[0]}" if wrong else "nothing"
-        message = f"a loss term is one number, but this is {got}"
-        wiring.calls.problems.append(Problem(message, at, "an objective gives one: objective(critic(query, key))"))
-        return False
-    return True
+def _check_number(value: Value, span: Span, problems: Problems) -> bool:
+    """Whether a value is one number, or one a view; notes what is not."""
+    wrong = next((s for s in value.all_slots() if s.kind != "tensor" or s.axes != ((),)), None)
+    if wrong is None and value.slots:
+        return True
+    got = f"{wrong.kind} from {wrong}" if wrong is not None else "nothing"
+    hint = "an objective gives one: objective(critic(query, key))"
+    problems.add(f"a loss term is one number, but this is {got}", span, hint)
+    return False

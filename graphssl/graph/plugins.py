@@ -9,13 +9,13 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..errors import Problem
+from ..errors import Problems
 from ..language.source import Source
 
 log = logging.getLogger(__name__)
 
 
-def load_components(entries: Sequence[str], source: Source, problems: list[Problem]) -> None:
+def load_components(entries: Sequence[str], source: Source, problems: Problems) -> None:
     """Imports what is listed and nothing else: `./my_critic.py`, from the file that lists it, or `mylab.ssl`.
 
     Each is imported once in a process, and said before it is: to this module's logger, which the command line shows.
@@ -30,11 +30,11 @@ def load_components(entries: Sequence[str], source: Source, problems: list[Probl
                 importlib.import_module(entry)
         except _NoSuchFile as error:
             hint = "the path is relative to the graph file that lists it"
-            problems.append(Problem(f"there is no component file {error}", at, hint))
+            problems.add(f"there is no component file {error}", at, hint)
         except (Exception, SystemExit) as error:
             hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
             reason = f"{type(error).__name__}: {error}"
-            problems.append(Problem(f"'{entry}' does not load: {reason}", at, hint))
+            problems.add(f"'{entry}' does not load: {reason}", at, hint)
 
 
 class _NoSuchFile(Exception):

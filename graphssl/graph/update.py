@@ -2,61 +2,74 @@
 
 from __future__ import annotations
 
-from ..errors import GraphError, Problem, Span, suggest
+from collections.abc import Mapping
+
+from ..errors import Span, suggest
 from ..language import expressions as e
-from ..language.source import Source
+from ..language.parse import parse
+from ..ports import Signature
 from ..spec import GraphFile
+from .graph import Line
 from .nodes import Node
+from .scope import Scope
 from .wiring import Wiring
 
+__all__ = ["note_missing_updates", "read_updates"]
 
-def read_updates(spec: GraphFile, source: Source, wiring: Wiring) -> None:
+
+def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
+    """Makes the calls of updates; gives the lines that can be read."""
+    scope, at, lines = wiring.scope, wiring.scope.source.at, []
     for name, text in spec.update.items():
-        at_key, at = source.at(("update", name), key=True), source.at(("update", name))
-        try:
-            call = e.parse(text, at)
-        except GraphError as error:
-            wiring.calls.problems.extend(error.problems)
+        at_key, span = at(("update", name), key=True), at(("update", name))
+        expression = parse(text, span, scope.problems)
+        if expression is None:
             continue
-        if name not in wiring.nodes:
-            _leftover_update(name, at_key, wiring)
+        if name not in scope.nodes:
+            _note_leftover(name, at_key, scope)
             continue
-        node = wiring.nodes[name]
-        problem = _update_problem(node, call, at_key, at) if node is not None else None
-        if problem:
-            wiring.calls.problems.append(problem)
-        elif node is not None and isinstance(call, e.Call):
+        node = scope.nodes[name]
+        if node is not None and (call := _update_of(node, expression, at_key, span, scope)) is not None:
             wiring.update(node, call)
+            lines.append(Line("update", (e.Name(name, at_key),), call))
+    return lines
 
 
-def _leftover_update(name: str, at: Span, wiring: Wiring) -> None:
+def _note_leftover(name: str, at: Span, scope: Scope) -> None:
     """Notes an update of a node that is not there."""
-    stateful = [n for n, node in wiring.nodes.items() if node is not None and node.component.updates]
-    removal = wiring.source.removal(("nodes", name))
+    stateful = [n for n, node in scope.nodes.items() if node is not None and node.component.updates]
+    removal = scope.source.removal(("nodes", name))
     hint = f"{removal}; `{name}: null` under update: takes this line out too" if removal else None
-    wiring.unknown("node", name, at, stateful, hint)
+    scope.unknown("node", name, at, stateful, hint)
 
 
-def _update_problem(node: Node, call: e.Expr, at_key: Span, at: Span) -> Problem | None:
-    name = node.name
-    updates = node.component.updates
+def _update_of(node: Node, expression: e.Expr, at_key: Span, at: Span, scope: Scope) -> e.Call | None:
+    """The call of one of the node's updates; None where the expression is none, which is noted."""
+    title, updates = f"'{node.name}' ({node.component.name})", node.component.updates
+    usage = f"{node.name}: {' or '.join(_usage(updates))}"
     if not updates:
-        return Problem(f"'{name}' ({node.component.name}) has no state to update", at_key, "take the line out")
-    usage = " or ".join(f"{k}({', '.join(p.name for p in s.inputs)})" for k, s in updates.items())
-    if not isinstance(call, e.Call):
-        return Problem("an update is one call of the node's update method", at, f"{name}: {usage}")
-    if call.node not in updates:
-        hint = suggest(call.node, updates).text if len(updates) > 1 else f"it is {name}: {usage}"
-        return Problem(f"'{name}' ({node.component.name}) has no update '{call.node}'", call.name_span, hint)
+        scope.problems.add(f"{title} has no state to update", at_key, "take the line out", about=node.name)
+    elif not isinstance(expression, e.Call):
+        scope.problems.add("an update is one call of the node's update method", at, usage, about=node.name)
+    elif expression.node not in updates:
+        hint = suggest(expression.node, updates).text if len(updates) > 1 else f"it is {usage}"
+        message = f"{title} has no update '{expression.node}'"
+        scope.problems.add(message, expression.name_span, hint, about=node.name)
+    else:
+        return expression
     return None
 
 
-def note_missing_updates(source: Source, wiring: Wiring) -> None:
-    written = source.data.get("update") or {}
-    for name, node in wiring.nodes.items():
-        told = name in written or name in wiring.refused or name in wiring.misplaced
+def note_missing_updates(scope: Scope) -> None:
+    """Notes the states that no line writes."""
+    written = scope.source.data.get("update") or {}
+    for name, node in scope.nodes.items():
+        told = name in written or name in scope.refused or name in scope.misplaced
         if node is not None and node.component.updates and not told:
-            usage = [f"{k}({', '.join(p.name for p in s.inputs)})" for k, s in node.component.updates.items()]
             message = f"the state of '{name}' ({node.component.name}) is never written"
-            hint = f"in update: write {name}: {' or '.join(usage)}"
-            wiring.calls.problems.append(Problem(message, node.span, hint))
+            hint = f"in update: write {name}: {' or '.join(_usage(node.component.updates))}"
+            scope.problems.add(message, node.span, hint, about=name)
+
+
+def _usage(updates: Mapping[str, Signature]) -> list[str]:
+    return [f"{name}({', '.join(p.name for p in ports.inputs)})" for name, ports in updates.items()]

@@ -6,10 +6,13 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from ..errors import Problem, Span
+from ..errors import Problems
 from ..language import expressions as e
 from ..ports import FOLDED, GRID, Axes, Port, Signature
 from .calls import Argument, CallList, Slot, Tag, Value
+from .picks import Pick, pick_views
+
+__all__ = ["Expansion", "positions"]
 
 
 def positions(port: Axes, given: Axes) -> Axes:
@@ -17,15 +20,6 @@ def positions(port: Axes, given: Axes) -> Axes:
     more = len(given) - len(port)
     extra = given[1 : 1 + more]
     return extra if more > 0 and given[:1] == ("b",) and GRID.issuperset(extra) else ()
-
-
-@dataclass(frozen=True)
-class Pick:
-    """One member of the result: which view each family gives, the member's tag, and the end of its name."""
-
-    views: Mapping[str, int]
-    tag: Tag
-    suffix: str
 
 
 @dataclass
@@ -42,10 +36,10 @@ class Expansion:
     lengths: Mapping[str, int]
     call: e.Call
     arguments: Mapping[str, Value]
+    problems: Problems
 
     def __post_init__(self) -> None:
-        self.pairs = self._option("pairs")
-        self.views = self._option("views")
+        self.pairs, self.views = self.call.option("pairs"), self.call.option("views")
         mapped = [p.name for p in self.ports.inputs if not p.family or self.views == "each"]
         self.families = {k: v for k, v in self.arguments.items() if v.family and k in mapped}
         self.grid: Axes = ()
@@ -55,8 +49,8 @@ class Expansion:
         if not self._on_a_grid():
             return None
         if self.views == "fold":
-            return self._fold(name)
-        picks = self._picks()
+            return self._fold(name) if self._can_fold() else None
+        picks = pick_views(self.families, self.call, self.problems)
         if picks is None:
             return None
         results = [(self._emit(name + p.suffix, {k: self._pick(k, p) for k in self.arguments}), p.tag) for p in picks]
@@ -79,42 +73,12 @@ class Expansion:
             if axes[1 : 1 + len(self.grid)] != self.grid:
                 one = next(name for name, given in found.items() if given)
                 words = " ".join(self.grid)
-                self._problem(f"{self.node}: '{one}' has positions ({words}), and '{port.name}' has none")
+                message = f"{self.node}: '{one}' has positions ({words}), and '{port.name}' has none"
+                self.problems.add(message, self.call.span)
                 return False
         return True
 
-    # -- which views go together ---------------------------------------------------------------------------
-
-    def _picks(self) -> Sequence[Pick] | None:
-        if not self.families:
-            if self.pairs:
-                return self._problem("there are no families of views here to pair", "pairs")
-            return [Pick({}, (), "")]
-        return self._crossed() if self.pairs == "cross" else self._zipped()
-
-    def _zipped(self) -> Sequence[Pick] | None:
-        lengths = {key: len(value) for key, value in self.families.items()}
-        if len(set(lengths.values())) > 1:
-            counts = ", ".join(f"'{key}' has {n}" for key, n in lengths.items())
-            hint = "pairs=cross takes every pair of different views"
-            return self._problem(f"families of different length cannot be zipped: {counts}", hint=hint)
-        tags = next(iter(self.families.values())).tags or ()
-        return [Pick(dict.fromkeys(self.families, i), tag, f"_{i}") for i, tag in enumerate(tags)]
-
-    def _crossed(self) -> Sequence[Pick] | None:
-        """All ordered pairs of different views of the first two families; further ones go with the second."""
-        if len(self.families) < 2:
-            return self._problem("pairs=cross needs two families of views", "pairs")
-        (left, first), (right, second), *others = self.families.items()
-        for key, value in others:
-            if not set(second.tags or ()) <= set(value.tags or ()):
-                return self._problem(f"'{key}' does not have the views of '{right}', with which it goes")
-        picks = []
-        for (i, a), (j, b) in itertools.product(enumerate(first.tags or ()), enumerate(second.tags or ())):
-            if a != b:
-                rest = {key: (value.tags or ()).index(b) for key, value in others}
-                picks.append(Pick({left: i, right: j, **rest}, (a, b), f"_{i}{j}" if i < 10 > j else f"_{i}_{j}"))
-        return picks or self._problem("pairs=cross finds no two different views", "pairs")
+    # -- one call for each pick ----------------------------------------------------------------------------
 
     def _pick(self, port: str, pick: Pick) -> Argument:
         value = self.arguments[port]
@@ -123,8 +87,6 @@ class Expansion:
             slot = value.slots[pick.views[port]]
             return (slot,) if whole else slot
         return value.slots if whole else value.slots[0]
-
-    # -- calls and what becomes of their results -----------------------------------------------------------
 
     def _emit(self, name: str, args: Mapping[str, Argument]) -> dict[str, Value]:
         """One call; its outputs by name. The views of family outputs are numbered on over all outputs."""
@@ -154,32 +116,42 @@ class Expansion:
 
         return self._by_part({port.name: one(port.name) for port in self.ports.outputs})
 
-    def _fold(self, name: str) -> Value | None:
-        if self.pairs == "cross" or any(p.family for p in self.ports.inputs if p.name in self.arguments):
-            return self._problem("views=fold joins single tensors, view by view", "views")
-        if any(v.slots[0].kind == "negatives" for v in self.families.values()):
-            hint = "leave views=fold out"
-            return self._problem(
-                "views=fold: each view has negatives of its own, which cannot be joined", "views", hint
-            )
+    # -- one call for all views ----------------------------------------------------------------------------
+
+    def _can_fold(self) -> bool:
+        """Whether views can be joined along the batch; notes why not."""
         lengths = {len(v) for v in self.families.values()}
-        if len(lengths) != 1:
-            what = "families of one length" if lengths else "a family of views"
-            return self._problem(f"views=fold needs {what}", "views")
-        for key, value in self.arguments.items():
-            if key not in self.families and any(axes[:1] == ("b",) for axes in value.slots[0].axes):
-                return self._problem(f"views=fold: '{key}' has a batch but no views to fold", "views")
-        (count,) = lengths
-        tags = next(iter(self.families.values())).tags
+        rest = {k: v for k, v in self.arguments.items() if k not in self.families}
+        alone = [k for k, v in rest.items() if any(axes[:1] == ("b",) for axes in v.slots[0].axes)]
+        hint = None
+        if self.pairs == "cross" or any(p.family for p in self.ports.inputs if p.name in self.arguments):
+            message = "views=fold joins single tensors, view by view"
+        elif any(v.slots[0].kind == "negatives" for v in self.families.values()):
+            message = "views=fold: each view has negatives of its own, which cannot be joined"
+            hint = "leave views=fold out"
+        elif len(lengths) != 1:
+            message = f"views=fold needs {'families of one length' if lengths else 'a family of views'}"
+        elif alone:
+            message = f"views=fold: '{alone[0]}' has a batch but no views to fold"
+        else:
+            return True
+        self.problems.add(message, self.call.place_of("views"), hint)
+        return False
+
+    def _fold(self, name: str) -> Value:
+        first = next(iter(self.families.values()))
         outputs = {}
         for port in self.ports.outputs:
             label = f"{name}_{port.name}" if port.name else name
-            outputs[port.name] = Value(tuple(self._slot(f"{label}_{i}", port, i) for i in range(count)), tags)
+            slots = tuple(self._slot(f"{label}_{i}", port, i) for i in range(len(first)))
+            outputs[port.name] = Value(slots, first.tags)
         args: dict[str, Argument] = {
             k: v.slots if k in self.families else v.slots[0] for k, v in self.arguments.items()
         }
-        self._add(args, outputs, count)
+        self._add(args, outputs, len(first))
         return self._by_part(outputs)
+
+    # -- results -------------------------------------------------------------------------------------------
 
     @staticmethod
     def _by_part(outputs: Mapping[str, Value]) -> Value:
@@ -196,10 +168,3 @@ class Expansion:
     def _add(self, args: Mapping[str, Argument], outputs: Mapping[str, Value], fold: int) -> None:
         slots = tuple(s for value in outputs.values() for s in value.slots)
         self.calls.add(self.node, self.method, args, slots, self.call.span, fold, self.ports.draws, len(self.grid))
-
-    def _option(self, name: str) -> str:
-        return self.call.options[name][0] if name in self.call.options else ""
-
-    def _problem(self, message: str, option: str = "", hint: str | None = None) -> None:
-        span: Span = self.call.options[option][1] if option in self.call.options else self.call.span
-        self.calls.problems.append(Problem(message, span, hint))

@@ -9,9 +9,9 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.errors import PydanticInvalidForJsonSchema
 
-__all__ = ["Path", "keys_at", "named", "options_at", "path_in", "uses"]
+from .yaml import Path
 
-Path = tuple[str | int, ...]
+__all__ = ["keys_at", "named", "options_at", "path_in", "uses"]
 
 
 def path_in(data: Any, loc: Iterable[str | int]) -> Path:

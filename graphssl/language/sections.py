@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Problem, Span, suggest
+from ..errors import Problems, suggest
 from ..spec import OPTIONS, GraphFile, graph_file, users_of
 from ..spec.codes import CODES
-from .source import SET, START, Source
-from .validation import Path, validate
+from .load import START
+from .source import SET, Source
+from .validation import Wrong, validate
+from .yaml import Path
 
-__all__ = ["EXAMPLES", "Sections", "read_sections", "unknown_codes"]
+__all__ = ["EXAMPLES", "Sections", "read_sections"]
 
 EXAMPLES = {
     "nodes": "critic: {use: critic.cosine}",
@@ -36,35 +38,43 @@ class Sections:
     values: frozenset[str] = frozenset()
 
 
-def read_sections(source: Source, problems: list[Problem]) -> Sections | None:
+def read_sections(source: Source, problems: Problems) -> Sections | None:
     """The sections, None where not even a part of them can be read."""
-    problems += unknown_codes(source)
+    _check_codes(source, problems)
     _leave_out_idle(source)
-    model = graph_file()
-    spec, wrong = validate(model, source.data)
+    spec, wrong = validate(graph_file(), source.data)
     if spec is not None:
         return Sections(spec)
     misplaced = dict(_misplaced(source))
-    for path, message, hint in wrong:
-        if path[:2] in misplaced:
-            continue
-        at = source.at(path, key=message.startswith("no key"))
-        if path:
-            problems.append(Problem(message, at, _example(path, source) or hint))
-        elif message != "'flow' is missing" or not _lines_of_flow(misplaced):
-            problems.append(_missing(message, at, source))
-    problems += _about_misplaced(misplaced, source)
+    for one in wrong:
+        if one.path[:2] not in misplaced:
+            _note(one, misplaced, source, problems)
+    _note_misplaced(misplaced, source, problems)
+    return _what_is_right(source, [one.path for one in wrong], misplaced)
+
+
+def _what_is_right(source: Source, wrong: Sequence[Path], misplaced: Mapping[Path, str]) -> Sections | None:
+    """The sections without what is wrong with them."""
     data = json.loads(json.dumps(source.data))
-    for path in sorted({path[:2] if path[:2] in misplaced else path for path, *_ in wrong}, key=len, reverse=True):
+    for path in sorted({path[:2] if path[:2] in misplaced else path for path in wrong}, key=len, reverse=True):
         _remove(data, path)
-    spec, _ = validate(model, {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
-    unknown = any(len(path) == 1 and path[0] not in GraphFile.model_fields for path, *_ in wrong)
+    spec, _ = validate(graph_file(), {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
+    unknown = any(len(path) == 1 and path[0] not in GraphFile.model_fields for path in wrong)
     lacking = {name for name in ("nodes", "flow", "loss") if name not in data}
     lacking |= {name for name in ("update", "components") if name not in data and (unknown or name in source.data)}
     # What is misplaced may be used as a node or as a value.
     strays = {str(name) for _, name in misplaced}
     nodes, values = (frozenset(_left_out(source, data, section) | strays) for section in ("nodes", "flow"))
     return None if spec is None else Sections(spec, frozenset(lacking), nodes, values)
+
+
+def _check_codes(source: Source, problems: Problems) -> None:
+    """Notes the codes of `allow:` that no rule has."""
+    codes = source.data.get("allow")
+    for i, code in enumerate(codes if isinstance(codes, list) else ()):
+        if isinstance(code, str) and code not in CODES:
+            hint = suggest(code, CODES, "codes are").text or "`graphssl explain` lists them"
+            problems.add(f"no rule has the code '{code}'", source.at(("allow", i)), hint)
 
 
 def _leave_out_idle(source: Source) -> None:
@@ -99,21 +109,26 @@ def _lines_of_flow(misplaced: Iterable[Path]) -> list[Path]:
     return [path for path in misplaced if path[0] == "nodes"]
 
 
-def _about_misplaced(misplaced: Mapping[Path, str], source: Source) -> Iterator[Problem]:
+def _note_misplaced(misplaced: Mapping[Path, str], source: Source, problems: Problems) -> None:
     lines = _lines_of_flow(misplaced) if "flow" not in source.data else []
     if lines:
-        yield Problem("'flow' is missing", source.at(lines[0], key=True), "write flow: above this line")
+        problems.add("'flow' is missing", source.at(lines[0], key=True), "write flow: above this line", kind="missing")
     for path, message in misplaced.items():
         if path not in lines:
-            yield Problem(message, source.at(path, key=True))
+            problems.add(message, source.at(path, key=True))
 
 
-def _missing(message: str, at: Span, source: Source) -> Problem:
-    for name in GraphFile.model_fields:
-        null = source.removed.get((name,))
-        if null is not None and f"'{name}'" in message:
-            return Problem(message, null, "this null takes it out of the extended graph")
-    return Problem(message, at, f"{START}; a variant says which graph it extends:")
+def _note(wrong: Wrong, misplaced: Iterable[Path], source: Source, problems: Problems) -> None:
+    if wrong.path:
+        at = source.at(wrong.path, key=wrong.kind == "unknown")
+        problems.add(wrong.message, at, _example(wrong.path, source) or wrong.hint, kind=wrong.kind)
+    elif wrong.keys != ("flow",) or not _lines_of_flow(misplaced):
+        at, hint = source.at(()), f"{START}; a variant says which graph it extends:"
+        for name in GraphFile.model_fields:
+            if name in wrong.keys and (name,) in source.removed:
+                at, hint = source.removed[name,], "this null takes it out of the extended graph"
+                break
+        problems.add(wrong.message, at, hint, kind=wrong.kind)
 
 
 def _example(path: Path, source: Source) -> str | None:
@@ -141,12 +156,3 @@ def _remove(data: Any, path: Path) -> None:
             data.pop(step, None)
             return
         data = data.get(step)
-
-
-def unknown_codes(source: Source) -> Iterator[Problem]:
-    """A problem for each code of `allow:` that no rule has."""
-    codes = source.data.get("allow")
-    for i, code in enumerate(codes if isinstance(codes, list) else ()):
-        if isinstance(code, str) and code not in CODES:
-            hint = suggest(code, CODES, "codes are").text or "`graphssl explain` lists them"
-            yield Problem(f"no rule has the code '{code}'", source.at(("allow", i)), hint)

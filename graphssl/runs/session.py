@@ -18,7 +18,7 @@ from ..evaluate.evaluation import REGISTRY
 from ..evaluate.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
 from ..graph.read import load
-from ..language.source import dump
+from ..language.dump import dump
 from ..program.assemble import compile_graph
 from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
 from ..train.checkpoint import Checkpoints

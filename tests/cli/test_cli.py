@@ -16,7 +16,8 @@ from PIL import Image
 
 from graphssl.cli import main
 from graphssl.cli.commands import app
-from graphssl.language.source import load, packaged
+from graphssl.language.load import load
+from graphssl.language.packaged import packaged
 
 SHORT = ("epochs: 2", "steps: 4, log_every: 2")
 Type = Callable[..., str]

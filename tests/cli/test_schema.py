@@ -12,7 +12,7 @@ from conftest import BYOL, MOCO, SIMCLR
 from graphssl.cli.schema import graph_schema
 from graphssl.component import discover
 from graphssl.language import yaml
-from graphssl.language.source import packaged
+from graphssl.language.packaged import packaged
 
 
 @pytest.fixture(scope="module")

@@ -137,7 +137,7 @@ def test_hash_ignores_the_name_and_sees_every_value(write: Write) -> None:
 
 
 def test_resolved_graph_has_defaults_and_reads_back(write: Write) -> None:
-    from graphssl.language.source import dump
+    from graphssl.language.dump import dump
 
     graph = read(write, MOCO)
     resolved = graph.resolved()

@@ -9,7 +9,10 @@ from conftest import MOCO, problems_of
 
 from graphssl.errors import GraphError
 from graphssl.language import yaml
-from graphssl.language.source import Source, dump, load, packaged
+from graphssl.language.dump import dump
+from graphssl.language.load import load
+from graphssl.language.packaged import packaged
+from graphssl.language.source import Source
 
 FILES = {
     "base.yaml": "graph: base\nnodes:\n  a: {use: one, x: 1, y: [1, 2]}\n  b: {use: two}\nflow: {v: a(batch.image)}\n",

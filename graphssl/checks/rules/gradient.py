@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from ...errors import Problems
-from ...language.expressions import parse_names
 from .facts import Facts, factors
 from .rule import rule
 
@@ -45,10 +44,10 @@ def value_is_used(facts: Facts, found: Problems) -> None:
     Unused ones are not computed.
     """
     used = {*facts.graph.used, facts.graph.spec.evaluate.features}
-    for key in facts.graph.spec.flow:
-        for name, span in parse_names(key, facts.at("flow", key, key=True)):
-            if name not in used:
-                found.add(f"nothing uses the value '{name}'", span)
+    for line in facts.graph.lines:
+        for name in line.names if line.section == "flow" else ():
+            if name.id not in used:
+                found.add(f"nothing uses the value '{name.id}'", name.span)
 
 
 @rule("G104", "a node that is never called", "warning")

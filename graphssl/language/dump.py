@@ -1,0 +1,48 @@
+"""Plain data as the text of a graph file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+__all__ = ["dump"]
+
+UNQUOTED = re.compile("^[?:]|[\x85\u2028\u2029]")  # text that ruamel leaves bare and then reads as something else
+
+
+def dump(data: Mapping[str, Any]) -> str:
+    """Plain data as YAML that `yaml.read` takes to the same data: a block for each section, a line for each entry."""
+    from io import StringIO
+
+    from ruamel.yaml import YAML
+    from ruamel.yaml.comments import CommentedMap
+
+    def block(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return CommentedMap((k, _inline(v)) for k, v in value.items()) if value else value
+        return _inline(value)
+
+    yaml = YAML()
+    yaml.width = 10_000
+    out = StringIO()
+    yaml.dump(CommentedMap((k, block(v)) for k, v in data.items()), out)
+    return out.getvalue()
+
+
+def _inline(value: Any) -> Any:
+    """A value that is written on one line."""
+    from ruamel.yaml.comments import CommentedMap, CommentedSeq
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    line: CommentedMap | CommentedSeq
+    if isinstance(value, Mapping):
+        line = CommentedMap((k, _inline(v)) for k, v in value.items())
+    elif isinstance(value, list):
+        line = CommentedSeq(_inline(v) for v in value)
+    elif isinstance(value, str) and UNQUOTED.search(value):
+        return DoubleQuotedScalarString(value)
+    else:
+        return value
+    line.fa.set_flow_style()
+    return line
