@@ -6,6 +6,7 @@ import os
 import signal
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, before torch asks
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -13,7 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, before torch asks
 import pytest
 import torch
 
-from graphssl.errors import GraphError
+from graphssl.errors import GraphError, Problems
 
 SIMCLR = """\
 graph: simclr
@@ -121,6 +122,18 @@ def write(tmp_path: Path) -> Write:
         return path
 
     return make
+
+
+def strict(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A function that is handed a collector as its last argument, as one that raises what it notes there."""
+
+    def call(*args: object) -> Any:
+        problems = Problems()
+        result = function(*args, problems)
+        problems.stop()
+        return result
+
+    return call
 
 
 def problems_of(function: Callable[..., object], *args: object) -> list[str]:

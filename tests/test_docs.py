@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from conftest import strict
 from helpers import METHODS
 
 from graphssl.api import check
@@ -83,7 +84,7 @@ def test_the_data_sets_of_the_readme_are_what_data_takes() -> None:
     lines = EXAMPLES[2].splitlines()
     assert len(lines) == 4
     for line in lines:
-        assert not validate(Data, yaml.read(line, "README.md").data["data"])[1], line
+        assert not validate(Data, strict(yaml.read)(line, "README.md").data["data"])[1], line
 
 
 def test_the_outputs_that_the_readme_takes_of_an_encoder_are_there(tmp_path: Path) -> None:

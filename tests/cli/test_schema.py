@@ -7,7 +7,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import BYOL, MOCO, SIMCLR
+from conftest import BYOL, MOCO, SIMCLR, strict
 
 from graphssl.cli.schema import graph_schema
 from graphssl.component import discover
@@ -26,7 +26,7 @@ def data(text: str, *changes: tuple[str, str]) -> Any:
     for old, new in changes:
         assert old in text
         text = text.replace(old, new)
-    return yaml.read(text, "graph.yaml").data
+    return strict(yaml.read)(text, "graph.yaml").data
 
 
 @pytest.mark.parametrize(
@@ -56,7 +56,7 @@ def test_refuses_what_check_refuses(validator: Any, change: tuple[str, str]) -> 
 @pytest.mark.parametrize("name", packaged())
 def test_takes_every_packaged_graph(validator: Any, name: str) -> None:
     file = resources.files("graphssl.graphs") / f"{name}.yaml"
-    assert not list(validator.iter_errors(yaml.read(file.read_text(), name).data))
+    assert not list(validator.iter_errors(strict(yaml.read)(file.read_text(), name).data))
 
 
 @pytest.mark.parametrize(

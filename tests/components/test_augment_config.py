@@ -21,7 +21,7 @@ def config(name: str, **values: Any) -> Any:
 def wrong(name: str, **values: Any) -> list[str]:
     """The problems of a config as a graph file would have it: key by key, the message."""
     _, problems = validate(find(name).config, values)
-    return [f"{'.'.join(map(str, path))}: {message}" for path, message, _ in problems]
+    return [f"{'.'.join(map(str, p.path))}: {p.message}" for p in problems]
 
 
 PUBLISHED: dict[str, dict[str, Any]] = {

@@ -139,5 +139,5 @@ def test_images_of_another_size() -> None:
     ],
 )
 def test_config(values: dict[str, int], message: str) -> None:
-    _, ((_, text, _),) = validate(find("augment.patches").config, values)
-    assert text == message
+    _, (wrong,) = validate(find("augment.patches").config, values)
+    assert wrong.message == message

@@ -127,5 +127,5 @@ def test_what_is_evaluated_is_the_vector() -> None:
 
 
 def test_a_map_from_a_layer_that_is_not_there() -> None:
-    _, ((_, message, _),) = validate(Conv.Config, {"local": 4})
-    assert "local is 4, and there are 3 convolutions" in message
+    _, (wrong,) = validate(Conv.Config, {"local": 4})
+    assert "local is 4, and there are 3 convolutions" in wrong.message

@@ -148,9 +148,9 @@ def test_contract(config: dict[str, Any]) -> None:
 )
 def test_errors_in_a_file(entries: dict[str, Any], at: tuple[str, ...], message: str) -> None:
     _, wrong = validate(ViT.Config, entries)
-    ((path, text, _),) = wrong
-    assert path == at
-    assert message in text
+    (one,) = wrong
+    assert one.path == at
+    assert message in one.message
 
 
 # -- other shapes, precision, compiler, meta device ----------------------------------------------------------
@@ -238,7 +238,7 @@ def test_a_frozen_projection_of_one_channel() -> None:
     ids=str,
 )
 def test_hints(entries: dict[str, Any], hint: str | None) -> None:
-    assert [h for *_, h in validate(ViT.Config, entries)[1]] == [hint]
+    assert [w.hint for w in validate(ViT.Config, entries)[1]] == [hint]
 
 
 def test_images_of_another_size_get_interpolated_positions() -> None:

@@ -320,7 +320,7 @@ def test_wrong_configs_are_refused_with_a_hint(
 ) -> None:
     node, problems = validate(MLP.Config, config)
     assert node is None
-    assert problems == [(path, message, hint)]
+    assert [(p.path, p.message, p.hint) for p in problems] == [(path, message, hint)]
 
 
 @pytest.mark.parametrize("config", [{}, *CONFIGS], ids=str)

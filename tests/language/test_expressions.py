@@ -1,192 +1,39 @@
-"""Expressions: what they may hold, the tree that comes of them, and where each part stands."""
+"""Trees of expressions: which names and calls they hold, and what a call says of pairs and views."""
 
 from __future__ import annotations
 
 import pytest
-from conftest import problems_of
+from conftest import strict
 
 from graphssl.errors import Span
 from graphssl.language import expressions as e
-
-INDENT = "  s: "
-
-
-def place(text: str) -> Span:
-    return Span("g.yaml", 7, len(INDENT) + 1, len(text), INDENT + text)
+from graphssl.language.parse import parse
 
 
-def parse(text: str) -> e.Expr:
-    return e.parse(text, place(text))
-
-
-def shown(span: Span) -> str:
-    """The part of its line that a span covers."""
-    return span.text[span.column - 1 :][: span.length]
-
-
-def test_a_name() -> None:
-    assert parse("x") == e.Name("x", place("x"))
-
-
-def test_a_call_with_everything() -> None:
-    call = parse("critic(q, batch.image, negatives=queue(), pairs=cross)")
-    assert isinstance(call, e.Call)
-    assert call.node == "critic"
-    query, image = call.args
-    assert isinstance(query, e.Name)
-    assert isinstance(image, e.Batch)
-    assert image.field == "image"
-    assert shown(image.span) == "batch.image"
-    assert isinstance(call.keywords["negatives"], e.Call)
-    choice, span = call.options["pairs"]
-    assert (choice, shown(span)) == ("cross", "cross")
-    assert shown(call.name_span) == "critic"
+def tree(text: str) -> e.Expr:
+    found: e.Expr = strict(parse)(text, Span("g.yaml", 1, 1, len(text), text))
+    return found
 
 
 @pytest.mark.parametrize(
-    ("text", "start", "stop", "many"),
-    [("x[1]", 1, None, False), ("x[-1]", -1, None, False), ("x[0:2]", 0, 2, True), ("x[:1]", None, 1, True)],
+    ("text", "names", "calls"),
+    [
+        ("x", ["x"], []),
+        ("batch.image", [], []),
+        ("x[0].map", ["x"], []),
+        ("f(batch.image)", [], ["f"]),
+        ("f(g(x), y, key=h(z[1])).map[0]", ["x", "y", "z"], ["f", "g", "h"]),
+        ("f(x, x, g(x))", ["x", "x", "x"], ["f", "g"]),
+    ],
 )
-def test_views(text: str, start: int | None, stop: int | None, many: bool) -> None:
-    index = parse(text)
-    assert isinstance(index, e.Index)
-    assert (index.start, index.stop, index.many) == (start, stop, many)
+def test_names_and_calls_in_order(text: str, names: list[str], calls: list[str]) -> None:
+    assert list(e.names_in(tree(text))) == names
+    assert [call.node for call in e.calls_in(tree(text))] == calls
 
 
-def test_parts_and_views_of_calls() -> None:
-    part = parse("encoder(x)[0].map")
-    assert isinstance(part, e.Part)
-    assert part.name == "map"
-    assert isinstance(part.value, e.Index)
-    assert isinstance(part.value.value, e.Call)
-
-
-def test_spans_count_characters_not_bytes() -> None:
-    call = parse("größe(übersicht, y)")
+def test_an_option_has_a_text_and_a_place() -> None:
+    call = tree("f(x, pairs=cross)")
     assert isinstance(call, e.Call)
-    assert [shown(a.span) for a in call.args] == ["übersicht", "y"]
-
-
-def test_a_text_that_is_not_on_its_line_as_it_is_has_one_place() -> None:
-    span = Span("g.yaml", 7, 6, 9, '  s: "f(x,\\n y)"')
-    call = e.parse("f(x,\n y)", span)
-    assert isinstance(call, e.Call)
-    assert all(a.span == span for a in call.args)
-
-
-TERMS = [
-    ("f(s)", 1.0), ("2 * f(s)", 2.0), ("-f(s)", -1.0), ("-0.5 * f(s)", -0.5), ("1e-2*f(s)", 0.01), ("-(2 * f(s))", -2.0),
-]  # fmt: skip
-
-
-@pytest.mark.parametrize(("text", "factor"), TERMS)
-def test_terms(text: str, factor: float) -> None:
-    found, call = e.parse_term(text, place(text))
-    assert found == factor
-    assert isinstance(call, e.Call)
-
-
-def test_names() -> None:
-    text = "wide,  small"
-    at = Span("g.yaml", 7, 3, len(text), "  wide,  small: augment(batch.image)")
-    names = e.parse_names(text, at)
-    assert [n for n, _ in names] == ["wide", "small"]
-    assert [shown(s) for _, s in names] == ["wide", "small"]
-
-
-@pytest.mark.parametrize("text", ["a,,b", "a,", ",a", ""])
-def test_names_that_are_missing(text: str) -> None:
-    (found,) = problems_of(e.parse_names, text, place(text))
-    assert "a name is missing beside a comma" in found
-
-
-WRONG = [
-    ("", "there is no expression here", ""),
-    ("   ", "there is no expression here", ""),
-    ("batch", "'batch' is read by its fields", "batch.image"),
-    ("f(batch.images)", "a batch has no field 'images'", "did you mean 'image'?"),
-    ("a + b", "arithmetic stands only in loss:", "calls node(value, port=value)"),
-    ("2 * f(x)", "arithmetic stands only in loss:", ""),
-    ("f(-x)", "arithmetic stands only in loss:", ""),
-    ("f(1)", "1 is no value of the flow", "config"),
-    ("'text'", "'text' is no value of the flow", ""),
-    ("f(*x)", "one by one, not by *", ""),
-    ("f(**x)", "one by one, not by **", ""),
-    ("f(x, pairs=crossed)", "'crossed' is no choice for pairs=", "did you mean 'cross'?"),
-    ("f(x, views='fold')", "'fold'", ""),
-    ("f(x)(y)", "only a node can be called", ""),
-    ("a.b(y)", "only a node can be called", ""),
-    ("x[a]", "views are numbered", ""),
-    ("x[True]", "views are numbered", ""),
-    ("x[1.0]", "views are numbered", ""),
-    ("x[0:4:2]", "a slice of views has no step", ""),
-    ("x[0, 1]", "views are numbered", ""),
-    ("f(x", "1 ')' missing", ""),
-    ("f(x))", "1 ')' too many", ""),
-    ("f(x y)", "cannot be read as an expression", ""),
-    ("f(x, x=1, x=2)", "", ""),
-    ("lambda: x", "this is no expression of a graph", ""),
-    ("[x for x in y]", "this is no expression of a graph", ""),
-    ("x if y else z", "this is no expression of a graph", ""),
-    ("__import__('os').system('true')", "only a node can be called", ""),
-    ("f(x\0)", "cannot be read", ""),
-    ("(" * 300 + "x" + ")" * 300, "cannot be read", ""),
-    ("f(" * 90 + "x" + ")" * 90, "nested too deeply", "a line each"),
-    ("x" + ".a" * 500, "nested too deeply", ""),
-    ("f(" + "x, " * 3000 + ")", "4,000 is the most", ""),
-]
-
-
-@pytest.mark.parametrize(("text", "message", "hint"), WRONG, ids=[w[0][:24] for w in WRONG])
-def test_what_is_refused(text: str, message: str, hint: str) -> None:
-    found = problems_of(parse, text)
-    assert any(message in f and hint in f for f in found), found
-
-
-FACTORS = [
-    ("x * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("True * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("'2' * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("1e999 * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("9" * 400 + " * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("2 * 0.5 * f(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("f(s) * g(s)", "the factor of a loss term is a number, and stands first", ""),
-    ("f(s) * 0.5", "the factor of a loss term is a number, and stands first", "hint: write 0.5 * f(s)"),
-    ("-f(s) * 0.5", "the factor of a loss term is a number, and stands first", "hint: write -0.5 * f(s)"),
-    ("f(s) / 2", "a loss term is a call, or number * call", "hint: write 0.5 * f(s)"),
-    ("f(s) / 0", "a loss term is a call, or number * call", ""),
-    ("f(s) ** 2", "a loss term is a call, or number * call", ""),
-    ("f(s) + 0.5 * g(s)", "a loss term is a call, or number * call", "a line for each, a: f(s) and b: 0.5 * g(s)"),
-    ("f(s) - g(s)", "a loss term is a call, or number * call", "a line for each, a: f(s) and b: -g(s)"),
-    ("+f(s)", "a loss term is a call, or number * call", "hint: write f(s)"),
-    ("f(s * 2)", "arithmetic stands only in loss:, in front of a term", ""),
-    ("0 * f(s)", "a factor of 0 takes the term out of the loss", "leave the whole line out"),
-    ("-0.0 * f(s)", "a factor of 0 takes the term out of the loss", "leave the whole line out"),
-]
-
-
-@pytest.mark.parametrize(("text", "message", "hint"), FACTORS, ids=[f[0][:24] for f in FACTORS])
-def test_what_is_no_loss_term_is_one_problem(text: str, message: str, hint: str) -> None:
-    (found,) = problems_of(e.parse_term, text, place(text))
-    assert message in found
-    assert hint in found
-
-
-def test_the_factor_that_is_wrong_is_underlined() -> None:
-    text = "0 * f(s)"
-    (found,) = problems_of(e.parse_term, text, place(text))
-    assert found.splitlines()[1:3] == ["    s: 0 * f(s)", "       ^"]
-
-
-def test_all_problems_of_an_expression_are_told() -> None:
-    found = problems_of(parse, "f(1, batch.imag, pairs=no)")
-    assert len(found) == 3
-
-
-def test_nothing_is_ever_evaluated(monkeypatch: pytest.MonkeyPatch) -> None:
-    def forbidden(*_: object) -> object:
-        raise AssertionError("evaluated")
-
-    monkeypatch.setattr("builtins.eval", forbidden)
-    monkeypatch.setattr("builtins.exec", forbidden)
-    parse("critic(q, k, queue())[0].x")
+    assert (call.option("pairs"), call.option("views")) == ("cross", "")
+    assert (call.place_of("pairs").column, call.place_of("pairs").length) == (12, 5)
+    assert call.place_of("views") == call.span

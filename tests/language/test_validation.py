@@ -12,7 +12,8 @@ import pytest
 from pydantic import BaseModel, Field, ValidationError
 
 from graphssl.component import NodeConfig, discover, find
-from graphssl.language.validation import EXPECTED, Wrong, validate
+from graphssl.language.mistakes import EXPECTED
+from graphssl.language.validation import Wrong, validate
 from graphssl.spec import graph_file
 
 SECTIONS: dict[str, Any] = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
@@ -118,12 +119,12 @@ def test_no_message_speaks_the_language_of_the_library(name: str) -> None:
     model, bases = models()[name]
     seen = 0
     for data in mistakes(model, *bases):
-        for path, message, hint in validate(model, data)[1]:
+        for wrong in validate(model, data)[1]:
             seen += 1
-            shown = re.sub(r"'[^']*'", "''", message)  # the user's own words
-            assert not LEAKS.search(shown), (data, path, message)
-            assert not LEAKS.search(hint or ""), (data, path, hint)
-            assert message[-1] not in ".:;, ", message
+            shown = re.sub(r"'[^']*'", "''", wrong.message)  # the user's own words
+            assert not LEAKS.search(shown), (data, wrong)
+            assert not LEAKS.search(wrong.hint or ""), (data, wrong)
+            assert wrong.message[-1] not in ".:;, ", wrong.message
     assert seen > 10 or not model.model_fields
 
 
@@ -193,7 +194,7 @@ VALUES = [
 
 @pytest.mark.parametrize(("data", "message", "hint"), VALUES, ids=[json.dumps(v[0])[1:-1] for v in VALUES])
 def test_values_of_a_graph(data: dict[str, Any], message: str, hint: str | None) -> None:
-    assert [(m, h) for _, m, h in of_graph(**data)] == [(message, hint)]
+    assert [(w.message, w.hint) for w in of_graph(**data)] == [(message, hint)]
 
 
 NODES: list[tuple[str, dict[str, Any], str, str | None]] = [
@@ -219,7 +220,7 @@ NODES: list[tuple[str, dict[str, Any], str, str | None]] = [
     ("name", "data", "message", "hint"), NODES, ids=[f"{n[0]}: {json.dumps(n[1])[1:-1]}" for n in NODES]
 )
 def test_values_of_a_node(name: str, data: dict[str, Any], message: str, hint: str | None) -> None:
-    assert [(m, h) for _, m, h in of_node(name, **data)] == [(message, hint)]
+    assert [(w.message, w.hint) for w in of_node(name, **data)] == [(message, hint)]
 
 
 # -- keys ----------------------------------------------------------------------------------------------------------
@@ -227,19 +228,25 @@ def test_values_of_a_node(name: str, data: dict[str, Any], message: str, hint: s
 
 def test_a_misspelt_key_is_not_missing_too() -> None:
     found = wrong(graph_file(), graph="g", nodes={}, flaw={}, loss={})
-    assert found == [(("flaw",), "no key is called 'flaw' here", "did you mean 'flow'?")]
+    assert found == [Wrong(("flaw",), "no key is called 'flaw' here", "did you mean 'flow'?", "unknown")]
 
 
 def test_what_is_missing_beside_an_unknown_key_is_in_its_hint() -> None:
     found = of_node("target.ema", of=["a"], momentum={"start": 0.9, "end": 1})
     assert found == [
-        (("momentum", "start"), "no key is called 'start' here", "keys are from, to, shape, over; 'from' and 'to' are missing"),
-        (("momentum", "end"), "no key is called 'end' here", "keys are from, to, shape, over"),
+        Wrong(("momentum", "start"), "no key is called 'start' here", "keys are from, to, shape, over; 'from' and 'to' are missing", "unknown"),
+        Wrong(("momentum", "end"), "no key is called 'end' here", "keys are from, to, shape, over", "unknown"),
     ]  # fmt: skip
 
 
 def test_missing_keys_are_told_together() -> None:
-    assert wrong(graph_file(), graph="g") == [((), "'nodes', 'flow' and 'loss' are missing", None)]
+    missing = ("nodes", "flow", "loss")
+    message = "'nodes', 'flow' and 'loss' are missing"
+    assert wrong(graph_file(), graph="g") == [Wrong((), message, None, "missing", missing)]
+
+
+def test_a_wrong_value_is_of_the_kind_value() -> None:
+    assert [w.kind for w in of_graph(data={"batch": "16"}, train={"epochs": -1})] == ["value", "value"]
 
 
 # -- kinds of a user's own component ---------------------------------------------------------------------------------
@@ -266,7 +273,7 @@ OWN = [
 
 @pytest.mark.parametrize(("data", "message"), OWN)
 def test_a_config_of_the_users_own_reads_well_too(data: dict[str, Any], message: str) -> None:
-    assert [m for _, m, _ in wrong(Own, **data)] == [message]
+    assert [w.message for w in wrong(Own, **data)] == [message]
 
 
 class Odd(NodeConfig):
@@ -275,8 +282,10 @@ class Odd(NodeConfig):
 
 
 def test_a_config_with_types_that_json_does_not_know() -> None:
-    assert [(m, h) for _, m, h in wrong(Odd, sise=1)] == [("no key is called 'sise' here", "did you mean 'size'?")]
-    assert [(m, h) for _, m, h in wrong(Odd, size="1")] == [("'size' is '1'; it should be a whole number", "write it without quotes: 1")]  # fmt: skip
+    assert [(w.message, w.hint) for w in wrong(Odd, sise=1)] == [
+        ("no key is called 'sise' here", "did you mean 'size'?")
+    ]
+    assert [(w.message, w.hint) for w in wrong(Odd, size="1")] == [("'size' is '1'; it should be a whole number", "write it without quotes: 1")]  # fmt: skip
 
 
 class Bare(NodeConfig):
@@ -284,4 +293,4 @@ class Bare(NodeConfig):
 
 
 def test_a_config_without_keys() -> None:
-    assert wrong(Bare, x=1) == [(("x",), "no key is called 'x' here", "it has no keys")]
+    assert wrong(Bare, x=1) == [Wrong(("x",), "no key is called 'x' here", "it has no keys", "unknown")]

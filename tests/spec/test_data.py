@@ -12,7 +12,7 @@ from graphssl.spec import GraphFile
 def test_keys_of_shards_are_refused_elsewhere_all_at_once() -> None:
     sections = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
     found = validate(GraphFile, {**sections, "data": {"test": "x", "samples": 5, "window": 3}})[1]
-    assert [(path, message) for path, message, _ in found] == [
+    assert [(w.path, w.message) for w in found] == [
         (("data", key), f"'{key}' is for 'webdataset' alone, and the data set is 'digits'")
         for key in ("test", "samples", "window")
     ]
@@ -37,7 +37,7 @@ def test_an_option_that_a_set_has_no_use_for(use: str, option: dict[str, object]
     rest = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
     root = {} if use == "digits" else {"root": "r"}
     found = validate(GraphFile, {**rest, "data": {"use": use, **root, **option}})[1]
-    assert found == [(("data", next(iter(option))), message, None)]
+    assert [(w.path, w.message, w.hint) for w in found] == [(("data", next(iter(option))), message, None)]
 
 
 def test_options_that_a_set_has_a_use_for() -> None:
@@ -52,5 +52,5 @@ def test_options_that_a_set_has_a_use_for() -> None:
 def test_an_unknown_set_is_told_once() -> None:
     """Nobody knows what it takes."""
     data = {"use": "imagenette", "root": "r", "download": True, "window": 3, "workers": 1, "resident": "workers"}
-    ((path, message, _),) = validate(GraphFile, {"graph": "g", "nodes": {}, "flow": {}, "loss": {}, "data": data})[1]
-    assert (path, message) == (("data", "use"), "'use' is 'imagenette', which is none of the choices")
+    (wrong,) = validate(GraphFile, {"graph": "g", "nodes": {}, "flow": {}, "loss": {}, "data": data})[1]
+    assert (wrong.path, wrong.message) == (("data", "use"), "'use' is 'imagenette', which is none of the choices")
