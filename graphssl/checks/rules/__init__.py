@@ -1,0 +1,1 @@
+"""The rules that `graphssl explain` lists, by what they look at; `all` asks them."""
