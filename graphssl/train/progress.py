@@ -1,4 +1,4 @@
-"""Progress while training: a live line on a terminal, plain `key=value` lines anywhere else.
+"""Progress while training: what is told of it, and when it is shown.
 
 Showing never stops a run: when nobody reads any more (`graphssl run ... | head`), the output ends and training goes on.
 """
@@ -6,63 +6,20 @@ Showing never stops a run: when nobody reads any more (`graphssl run ... | head`
 from __future__ import annotations
 
 import math
-import os
 import sys
 import time
 from collections.abc import Mapping
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
-from ..console import discard, printable, write_line
+from ..console import discard, printable
+from .display import pairs, view_on
+from .progress_state import State
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.live import Live
-    from rich.table import Table
 
 __all__ = ["Progress"]
-
-LIVE_SECONDS, PLAIN_SECONDS = 0.2, 10.0
-NARROWEST_BAR, WIDEST_BAR = 8, 40
-
-
-class _View(Protocol):
-    """Where progress is shown. seconds: the time between two looks at it."""
-
-    seconds: float
-
-    def start(self) -> None: ...
-    def show(self, state: _State) -> None: ...
-    def say(self, text: str) -> None: ...
-    def stop(self) -> None: ...
-
-
-class _State:
-    """What is known: the step, and the last loss, rate, speed and evaluation."""
-
-    def __init__(self, epochs: int, steps_per_epoch: int, step: int, steps: int) -> None:
-        self.epochs, self.steps_per_epoch, self.step, self.steps = epochs, steps_per_epoch, step, steps
-        self.loss = self.rate = self.speed = math.nan
-        self.values: dict[str, float] = {}
-        self._began: tuple[float, int] | None = None
-
-    def advance(self, step: int, now: float) -> None:
-        self.step = step
-        # The first step is left out of the pace: it may have compiled the graph.
-        self._began = self._began or (now, step)
-
-    @property
-    def epoch(self) -> int:
-        """The epoch of the last step, from 1."""
-        return min(max(self.step - 1, 0) // self.steps_per_epoch + 1, self.epochs)
-
-    def left(self, now: float) -> str:
-        """The time left at the pace so far, h:mm:ss; empty while there is no pace."""
-        if self._began is None or self.step <= self._began[1]:
-            return ""
-        began, first = self._began
-        seconds = round((now - began) / (self.step - first) * max(self.steps - self.step, 0))
-        return f"{seconds // 3600}:{seconds // 60 % 60:02d}:{seconds % 60:02d}"
 
 
 class Progress:
@@ -76,8 +33,8 @@ class Progress:
         self, epochs: int, steps_per_epoch: int, start_step: int = 0, console: Console | None = None,
         *, steps: int | None = None,
     ) -> None:  # fmt: skip
-        self._state = _State(epochs, steps_per_epoch, start_step, steps or epochs * steps_per_epoch)
-        self._view = _view(console)
+        self._state = State(epochs, steps_per_epoch, start_step, steps or epochs * steps_per_epoch)
+        self._view = view_on(console)
         self._next = 0.0
         self._open, self._on_stdout = True, console is None
 
@@ -109,7 +66,7 @@ class Progress:
         """Evaluations after `epoch` epochs, such as `{"knn": 0.912}`; the last of each stays shown."""
         self._state.values.update(values)
         if values:
-            self.message(" ".join([f"epoch={epoch}/{self._state.epochs}", *_pairs(values)]))
+            self.message(" ".join([f"epoch={epoch}/{self._state.epochs}", *pairs(values)]))
         self._show(time.monotonic())
 
     def _show(self, now: float) -> None:
@@ -126,113 +83,3 @@ class Progress:
             self._open = False
             if self._on_stdout:
                 discard(sys.stdout)
-
-
-class _Lines:
-    """Lines of `key=value`, for files, pipes and dumb terminals."""
-
-    seconds = PLAIN_SECONDS
-
-    def __init__(self, console: Console | None) -> None:
-        self._console = console
-        self._shown = -1
-
-    def start(self) -> None: ...
-
-    def stop(self) -> None: ...
-
-    def show(self, state: _State) -> None:
-        if state.step == self._shown:
-            return
-        self._shown = state.step
-        measured = {"loss": state.loss, "lr": state.rate, "images_per_second": state.speed}
-        where = [f"epoch={state.epoch}/{state.epochs}", f"step={state.step}/{state.steps}"]
-        left = state.left(time.monotonic()) or "-"
-        self.say(" ".join([*where, *_pairs(measured), f"left={left}"]))
-
-    def say(self, text: str) -> None:
-        write_line(text, self._console.file if self._console else sys.stdout)
-
-
-class _Line:
-    """One line that is redrawn in place, by rich. It has no thread: it is drawn when training says so."""
-
-    seconds = LIVE_SECONDS
-
-    def __init__(self, console: Console) -> None:
-        self._console = console
-        self._state: _State | None = None
-        self._live: Live | None = None
-
-    def start(self) -> None:
-        from rich.live import Live
-
-        self._live = Live(console=self._console, auto_refresh=False, get_renderable=self._draw)
-        self._live.start()
-
-    def stop(self) -> None:
-        if self._live is not None:
-            self._live.stop()
-
-    def show(self, state: _State) -> None:
-        self._state = state
-        if self._live is not None:
-            self._live.refresh()
-
-    def say(self, text: str) -> None:
-        self._console.print(text, markup=False, highlight=False, soft_wrap=True)
-
-    def _draw(self) -> Table | str:
-        from rich.progress_bar import ProgressBar
-        from rich.table import Table
-        from rich.text import Text
-
-        if self._state is None:
-            return ""
-        width = self._console.width - 1
-        text, rest = _fitted(_fields(self._state), width)
-        line = Table.grid(padding=(0, 1))
-        line.add_column(no_wrap=True, overflow="ellipsis")
-        if rest < NARROWEST_BAR:
-            line.add_row(Text(text))
-        else:
-            bar = ProgressBar(self._state.steps, self._state.step, width=min(rest, WIDEST_BAR))
-            line.add_row(bar, Text(text))
-        return line
-
-
-def _view(console: Console | None) -> _View:
-    if console is None:
-        if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
-            return _Lines(None)
-        from rich.console import Console as TerminalConsole
-
-        console = TerminalConsole()
-    live = console.is_terminal and not console.is_dumb_terminal
-    return _Line(console) if live else _Lines(console)
-
-
-def _fields(state: _State) -> list[str]:
-    """What the live line says, the most important first."""
-    left = state.left(time.monotonic())
-    fields = [f"epoch {state.epoch}/{state.epochs}", f"step {state.step}/{state.steps}"]
-    fields += [f"loss {state.loss:.4f}"] if not math.isnan(state.loss) else []
-    fields += [f"{left} left"] if left else []
-    fields += [f"{name} {value:.4g}" for name, value in state.values.items()]
-    fields += [f"{state.speed:,.0f} images/s"] if not math.isnan(state.speed) else []
-    fields += [f"lr {state.rate:.3g}"] if not math.isnan(state.rate) else []
-    return fields
-
-
-def _fitted(fields: list[str], width: int) -> tuple[str, int]:
-    """As many of the fields as fit beside a bar, at least the first, and the columns that are left for the bar."""
-    text = fields[0]
-    for field in fields[1:]:
-        if len(text) + 2 + len(field) + 1 + NARROWEST_BAR > width:
-            break
-        text += "  " + field
-    return text, width - len(text) - 1
-
-
-def _pairs(values: Mapping[str, float]) -> list[str]:
-    return [f"{k}={'-' if math.isnan(v) else format(v, '.5g')}" for k, v in values.items()]

@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-import graphssl.train.progress as module
+from graphssl.console import printable
+from graphssl.train import display, progress
 from graphssl.train.progress import Progress
 
 CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f\x7f]")
@@ -21,7 +22,7 @@ ESCAPES = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]")
 
 
 class Clock:
-    """Stands in for the module's time."""
+    """Stands in for the modules' time."""
 
     now = 1000.0
 
@@ -32,7 +33,8 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     clock = Clock()
-    monkeypatch.setattr(module, "time", clock)
+    for module in (progress, display):
+        monkeypatch.setattr(module, "time", clock)
     return clock
 
 
@@ -369,3 +371,32 @@ def test_a_pipe_that_is_closed() -> None:
     assert process.wait(timeout=30) == 0
     assert process.stderr.read() == b"trained\n"
     process.stderr.close()
+
+
+# -- what is kept ---------------------------------------------------------------------------------------------
+
+
+def test_evaluations_of_a_later_epoch_replace_those_of_an_earlier_one(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(3, 10) as progress:
+        progress.epoch_end(1, {"knn": 0.5, "std": 0.1})
+        progress.epoch_end(2, {"knn": 0.6})
+        progress.epoch_end(3, {})
+        assert progress._state.values == {"knn": 0.6, "std": 0.1}
+    told = [line for line in capsys.readouterr().out.splitlines() if "knn" in line]
+    assert told == ["epoch=1/3 knn=0.5 std=0.1", "epoch=2/3 knn=0.6"]
+
+
+def test_a_step_is_shown_once(capsys: pytest.CaptureFixture[str]) -> None:
+    with Progress(1, 10) as progress:
+        progress.update(10, 1.0, 0.1, 10.0)
+        progress.update(10, 2.0, 0.1, 10.0)
+        progress.epoch_end(1, {})
+    assert len(capsys.readouterr().out.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [("a\tb", "ab"), ("a\x1b[31mb", "a[31mb"), ("a\nb", "a\nb"), ("é漢", "é漢"), ("a\r\n", "a\n"), ("\u202e", "")],
+)
+def test_messages_hold_nothing_that_moves_the_cursor(text: str, shown: str) -> None:
+    assert printable(text) == shown
