@@ -1,0 +1,1 @@
+"""A run on disk: begun and gone on with, evaluated, exported, compared."""

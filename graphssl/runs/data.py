@@ -1,8 +1,9 @@
-"""A run's data: opened, the same as at the checkpoint, and what could not be read of it."""
+"""A run's data: opened, the same as at the checkpoint, and what went wrong with reading them."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
@@ -11,7 +12,7 @@ from ..checks.checked import Checked
 from ..data import Datasets, open_data
 from ..errors import RunError
 
-__all__ = ["bad_images", "change_since", "open_run_data"]
+__all__ = ["bad_images", "change_since", "open_run_data", "worker_failures"]
 
 
 def open_run_data(checked: Checked, device: torch.device, report: Callable[[str], None]) -> Datasets:
@@ -50,3 +51,14 @@ def bad_images(data: Datasets) -> Iterator[str]:
     if bad.refused:
         what = "batch" if bad.refused == 1 else "batches"
         yield f"the device left {bad.refused:,} {what} of JPEGs to the CPU: {bad.refusal}"
+
+
+@contextmanager
+def worker_failures() -> Iterator[None]:
+    """A data worker that dies is reported by torch from wherever the main process is: one message of it."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not str(error).startswith("DataLoader worker"):
+            raise
+        raise RunError(f"{error} Was memory short? data.workers: 0 reads in the main process.") from error

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,12 @@ from ..checks.checked import Checked, check
 from ..data import Datasets
 from ..errors import RunError
 from ..evaluate.context import Context
-from ..evaluate.evaluation import REGISTRY
 from ..evaluate.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
 from ..graph.read import load
 from ..language.dump import dump
 from ..program.assemble import compile_graph
-from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
+from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints
 from ..train.loop import Loop
 from ..train.outcome import Outcome, saved_scores
@@ -30,9 +29,10 @@ from ..train.signals import Interrupt
 from ..train.step import Step
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
-from .data import bad_images, change_since, open_run_data
+from .data import bad_images, change_since, open_run_data, worker_failures
 from .folder import RunFolder, find_run, new_run
 from .results import Result
+from .tracking import open_tracker
 
 __all__ = ["resume_run", "start_run"]
 
@@ -90,17 +90,6 @@ def _portable(checked: Checked) -> dict[str, Any]:
     return {**data, "components": entries}
 
 
-@contextmanager
-def _worker_failures() -> Iterator[None]:
-    """A data worker that dies is reported by torch from wherever the main process is: one message of it."""
-    try:
-        yield
-    except RuntimeError as error:
-        if not str(error).startswith("DataLoader worker"):
-            raise
-        raise RunError(f"{error} Was memory short? data.workers: 0 reads in the main process.") from error
-
-
 @dataclass
 class _Session:
     checked: Checked
@@ -127,7 +116,7 @@ class _Session:
         with ExitStack() as stack:
             stack.callback(self.data.close)
             self.folder.note(status="running")
-            tracker = self._tracker()
+            tracker = open_tracker(self.checked, self.folder, lambda text: self.warn(f"warning: {text}"))
             try:
                 self._train(step, outcome, tracker, stack)
                 status = "KILLED" if outcome.interrupted else "FINISHED"
@@ -191,25 +180,8 @@ class _Session:
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
             lambda: stop.requested, self._header(), outcome,
         )  # fmt: skip
-        with _worker_failures():
+        with worker_failures():
             loop.run(start)
-
-    def _tracker(self) -> Tracker:
-        graph = self.checked.graph
-        files = [str(f) for f in graph.source.files]
-        tags = {
-            "graphssl.graph": graph.name,
-            "graphssl.graph_file": files[-1],
-            "graphssl.graph_hash": graph.hash(),
-            "graphssl.parent": files[-2] if len(files) > 1 else "",
-            "graphssl.folder": str(self.folder.path),
-            MORE_IS_BETTER: ",".join(name for name in graph.spec.evaluate.asked if REGISTRY[name].more_is_better),
-            LESS_IS_BETTER: ",".join(name for name in graph.spec.evaluate.asked if not REGISTRY[name].more_is_better),
-        }
-        return Tracker(
-            self.folder.name, params=graph.resolved(), tags=tags, spool=self.folder.spool,
-            resume=self.folder.facts().get("mlflow"), warn=lambda text: self.warn(f"warning: {text}"),
-        )  # fmt: skip
 
     def _judge(self, step: Step) -> Judge | None:
         name, spec = self.checked.features, self.checked.graph.spec
