@@ -9,13 +9,13 @@ from torch import nn
 
 from ..component import Sizes, build
 from .nodes import Node
-from .recompute import recomputed
+from .recompute import recompute_blocks
 
 
 def build_node(node: Node, sizes: Sizes, modules: Mapping[str, nn.Module]) -> nn.Module:
     """A node's module; `modules` are those of the nodes that its config names. Raises `Unbound`."""
     module = build(node.component, node.config, sizes, _sources(node, modules))
-    return recomputed(module) if node.common_keys.recompute else module
+    return recompute_blocks(module) if node.common_keys.recompute else module
 
 
 def _sources(node: Node, modules: Mapping[str, nn.Module]) -> dict[str, Any]:

@@ -48,8 +48,8 @@ class Term:
 class Graph:
     """A graph whose wiring is right.
 
-    lines: in the order of the file. calls: in the order in which they run, those of updates last. batch: the fields
-    of the batch that are read. used: the values that some line reads.
+    lines: of the flow, then of the loss, then of the updates. calls: in the order in which they run, those of updates
+    last. batch: the fields of the batch that are read. used: the values that some line reads.
     """
 
     spec: GraphFile

@@ -16,10 +16,10 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-__all__ = ["blocks", "recomputed"]
+__all__ = ["blocks", "recompute_blocks"]
 
 
-def recomputed(node: nn.Module) -> nn.Module:
+def recompute_blocks(node: nn.Module) -> nn.Module:
     """The same node, each block of which recomputes its activations in the backward pass."""
     for block in blocks(node):
         block.__class__ = _recomputing(type(block))  # type: ignore[arg-type]  # a class is hashable

@@ -15,7 +15,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from graphssl.checks.checked import check
 from graphssl.component import Sizes, build, discover, find
-from graphssl.graph.recompute import blocks, recomputed
+from graphssl.graph.recompute import blocks, recompute_blocks
 from graphssl.ports import signature_of
 
 discover()
@@ -54,7 +54,7 @@ def step(module: Any, inputs: Sequence[Tensor]) -> Tensor:
 
 @pytest.mark.parametrize("name", ENCODERS)
 def test_numbers_and_states_are_the_same(name: str) -> None:
-    plain, again = made(name), recomputed(made(name))
+    plain, again = made(name), recompute_blocks(made(name))
     assert torch.equal(step(plain, pictures(name)), step(again, pictures(name)))
     for (key, p), (other, q) in zip(plain.named_parameters(), again.named_parameters(), strict=True):
         assert key == other
@@ -67,7 +67,7 @@ def test_running_statistics_move_once_for_each_call() -> None:
     """Ioffe and Szegedy's running mean after two calls, by hand: a third and fourth move would show."""
     block = nn.Sequential(nn.Sequential(nn.BatchNorm1d(3, momentum=0.1), nn.Linear(3, 2)))
     x, y = (torch.randn(8, 3, generator=torch.Generator().manual_seed(i)) + i for i in range(2))
-    step(recomputed(block), [x, y])
+    step(recompute_blocks(block), [x, y])
     norm = block[0][0]
     expected = 0.9 * (0.1 * x.double().mean(0)) + 0.1 * y.double().mean(0)
     torch.testing.assert_close(norm.running_mean.double(), expected, rtol=1e-5, atol=1e-6)
@@ -78,7 +78,7 @@ def test_a_state_that_the_forward_pass_moves_is_read_as_it_was() -> None:
     """Spectral normalisation takes a step of the power iteration in each call, and divides by what it finds."""
     torch.manual_seed(0)
     plain = nn.Sequential(nn.Sequential(spectral_norm(nn.Linear(6, 6)), nn.Tanh()))
-    again = recomputed(copy.deepcopy(plain))
+    again = recompute_blocks(copy.deepcopy(plain))
     inputs = [torch.randn(4, 6, generator=torch.Generator().manual_seed(i)) for i in range(2)]
     assert torch.equal(step(plain, inputs), step(again, inputs))
     for p, q in zip(plain.parameters(), again.parameters(), strict=True):
@@ -99,7 +99,7 @@ class Noisy(nn.Module):
 def test_dropout_is_drawn_once() -> None:
     torch.manual_seed(0)
     plain = nn.Sequential(Noisy(), Noisy())
-    again = recomputed(copy.deepcopy(plain))
+    again = recompute_blocks(copy.deepcopy(plain))
     x = torch.randn(16, 6)
     torch.manual_seed(1)
     first = step(plain, [x])
@@ -113,7 +113,7 @@ def test_dropout_is_drawn_once() -> None:
 
 @pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
 def test_the_backward_pass_computes_in_the_same_precision(dtype: torch.dtype) -> None:
-    plain, again = made("conv"), recomputed(made("conv"))
+    plain, again = made("conv"), recompute_blocks(made("conv"))
     for module in (plain, again):
         with torch.autocast("cpu", dtype=dtype):
             loss = sum(y.float().square().mean() for y in module(pictures("conv")[0]))
@@ -123,7 +123,7 @@ def test_the_backward_pass_computes_in_the_same_precision(dtype: torch.dtype) ->
 
 
 def test_channels_last_stays() -> None:
-    again = recomputed(made("maps")).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    again = recompute_blocks(made("maps")).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     result = again(pictures("maps")[0].contiguous(memory_format=torch.channels_last))
     assert result.layer3.is_contiguous(memory_format=torch.channels_last)
 
@@ -131,7 +131,7 @@ def test_channels_last_stays() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["maps", "split", "vit"])
 def test_compiled_it_is_one_graph_with_the_same_numbers(name: str) -> None:
-    plain, again = made(name), recomputed(made(name))
+    plain, again = made(name), recompute_blocks(made(name))
     first = step(plain, pictures(name))
     second = step(torch.compile(again, fullgraph=True), pictures(name))
     torch.testing.assert_close(first, second, rtol=1e-5, atol=1e-6)
@@ -152,7 +152,7 @@ def test_compiled_it_is_one_graph_with_the_same_numbers(name: str) -> None:
 def test_what_is_recomputed_at_a_time(name: str, kinds: list[str]) -> None:
     module = made(name)
     assert [type(m).__name__ for m in blocks(module)] == kinds
-    assert [type(m).__name__ for m in blocks(recomputed(module))] == kinds
+    assert [type(m).__name__ for m in blocks(recompute_blocks(module))] == kinds
 
 
 def kept(module: nn.Module, x: Tensor) -> int:
@@ -173,18 +173,18 @@ def kept(module: nn.Module, x: Tensor) -> int:
 @pytest.mark.parametrize("name", ["resnet", "vit"])
 def test_less_is_kept(name: str) -> None:
     x = pictures(name)[0]
-    assert kept(recomputed(made(name)), x) < kept(made(name), x) / 3
+    assert kept(recompute_blocks(made(name)), x) < kept(made(name), x) / 3
 
 
 def test_nothing_is_done_where_no_gradient_is_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = recomputed(made("conv"))
+    module = recompute_blocks(made("conv"))
     monkeypatch.setattr("graphssl.graph.recompute.checkpoint", lambda *_, **__: pytest.fail("recomputes"))
     with torch.no_grad():
         module(pictures("conv")[0])
 
 
 def test_ports_and_class_stay() -> None:
-    plain, again = made("mlp"), recomputed(made("mlp"))
+    plain, again = made("mlp"), recompute_blocks(made("mlp"))
     assert isinstance(again, type(plain))
     assert signature_of(type(again).forward) == signature_of(type(plain).forward)
 
