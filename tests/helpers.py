@@ -12,8 +12,13 @@ from conftest import Write
 from torch import Tensor
 from torch.amp import GradScaler
 
+from graphssl.api import load
 from graphssl.checks.checked import Checked, check
+from graphssl.checks.inference import infer
+from graphssl.checks.shapes import Shapes
+from graphssl.component import DataFacts
 from graphssl.data import Batch
+from graphssl.graph.graph import Graph
 from graphssl.language.packaged import packaged
 from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
@@ -43,8 +48,29 @@ def shuffled(b: int = 16, seed: int = 0, device: torch.device = CPU) -> Batch:
     return Batch(*(field.to(device) for field in fields))
 
 
+KNOWN: dict[tuple[str, tuple[tuple[str, str], ...]], tuple[Graph, Shapes]] = {}
+
+
+def shaped(write: Write, text: str, *changes: tuple[str, str]) -> tuple[Graph, Shapes]:
+    """A graph without the rules: what a program is does not depend on whether it is wise."""
+    if (text, changes) not in KNOWN:
+        graph = load(write(text, *changes))
+        KNOWN[text, changes] = graph, infer(graph, DataFacts(samples=1500, classes=10), graph.spec.data.batch)
+    return KNOWN[text, changes]
+
+
+def program(write: Write, text: str, *changes: tuple[str, str], device: torch.device = CPU, seed: int = 0) -> Program:
+    """The program of a graph's text with changes."""
+    return compile_graph(*shaped(write, text, *changes), device, seed)
+
+
 def program_of(checked: Checked, device: torch.device = CPU, seed: int = 0) -> Program:
     return compile_graph(checked.graph, checked.shapes, device, seed)
+
+
+def lines(program: Program) -> list[str]:
+    """The code of a step."""
+    return [line.strip() for line in program.code().splitlines()]
 
 
 def arguments(program: Program, b: int = 16, seed: int = 0, size: int = 32, **fields: Tensor) -> tuple[Any, ...]:

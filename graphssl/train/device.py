@@ -1,10 +1,13 @@
-"""Where a run computes."""
+"""Where a run computes, and what is set there before it does."""
 
 from __future__ import annotations
 
 import torch
 
 from ..errors import UsageError
+from .malloc import keep_freed
+
+__all__ = ["choose_device", "prepare"]
 
 
 def choose_device(name: str) -> torch.device:
@@ -19,3 +22,11 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError):
         raise UsageError(f"'{name}' is no device here: auto, cpu, cuda or cuda:1, say") from None
     return device
+
+
+def prepare(device: torch.device) -> None:
+    """Has the libraries of a device do best for batches of one shape."""
+    if device.type == "cuda" and not torch.are_deterministic_algorithms_enabled():
+        torch.backends.cudnn.benchmark = True
+    if device.type == "cpu":
+        keep_freed()

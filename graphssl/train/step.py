@@ -15,7 +15,7 @@ from ..program.assemble import seed_of
 from ..program.program import Program
 from ..spec import Train
 from .compiling import TOLD, Compiled
-from .malloc import keep_freed
+from .device import prepare
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
@@ -48,7 +48,7 @@ class Step:
     ) -> None:  # fmt: skip
         self.program, self.train, self.precision, self.device = program, train, precision, device
         self.steps, self.steps_per_epoch = steps, steps_per_epoch
-        _prepare(device)
+        prepare(device)
         module = program.forward.train()
         if train.channels_last:
             module.to(memory_format=torch.channels_last)
@@ -205,14 +205,6 @@ class Step:
             group.update(own)
         if self.precision.scaler is not None and state["scaler"]:
             self.precision.scaler.load_state_dict(state["scaler"])
-
-
-def _prepare(device: torch.device) -> None:
-    """Has the libraries of a device do best for batches of one shape."""
-    if device.type == "cuda" and not torch.are_deterministic_algorithms_enabled():
-        torch.backends.cudnn.benchmark = True
-    if device.type == "cpu":
-        keep_freed()
 
 
 def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:

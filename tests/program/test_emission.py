@@ -1,93 +1,38 @@
-"""What becomes of calls at the edges: folds in updates, ports left out, rows of micro-batches, features behind folds."""
+"""What the lines of a program compute: wiring, stop-gradients, folds, draws."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, NamedTuple
+import ast
+from collections.abc import Iterator
+from typing import Annotated
 
 import pytest
 import torch
-from conftest import MOCO, Write, problems_of
-from helpers import arguments, program_of
+from conftest import BYOL, MOCO, SIMCLR, Write
+from helpers import CPU, arguments, lines, program
 from torch import Tensor, nn
+from torch.nn import functional as F
+from torch.utils._pytree import tree_leaves
 
-import graphssl
-from graphssl.checks.features import feature_problem
-from graphssl.component import NodeConfig, Sizes, component, update
-from graphssl.ports import Gaussian
+from graphssl.component import REGISTRY, NodeConfig, Sizes, component
 from graphssl.program.program import Program
-from graphssl.train.collapse import CollapseWatch
-from graphssl.train.monitor import measure
 
-PLAIN = """\
-graph: plain
-data: {use: digits, batch: 6, size: 16}
-nodes:
-  image:     {use: augment.plain}
-  encoder:   {use: encoder.conv, width: 4, layers: 2, hidden: 8, out: 8}
-  positions: {use: context.positions}
-  others:    {use: negatives.in_batch}
-  critic:    {use: critic.separable, hidden: 8, out: 4}
-  objective: {use: objective.infonce}
-flow:
-  h: encoder(image(batch.image))
-  l: positions(h.map)
-  s: critic(h.vector, l, others(l))
-loss:
-  nce: objective(s)
-evaluate: {features: encoder}
-"""
+Change = tuple[str, str]
+SIMSIAM: tuple[Change, ...] = (
+    ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
+    ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),
+    ("update:\n  target: follow()\n", ""),
+)
+MULTI_CROP: tuple[Change, ...] = (
+    ("augment.byol, flip: 0, blur: 0, solarize: 0", "augment.multicrop, wide: 2, small: 3"),
+    ("x: augment(batch.image)", "wide, small: augment(batch.image)\n  all: views(wide, small)"),
+    ("encoder(x)", "encoder(all)"),
+    ("target(x)", "target(wide)"),
+)
 
 
-class Pair(NamedTuple):
-    """Two results."""
-
-    one: Annotated[Tensor, "b d"]
-    two: Annotated[Tensor, "b d"]
-
-
-@component("testing.notes")
-class Notes(nn.Module):
-    """Keeps what it was told, by port."""
-
-    class Config(NodeConfig):
-        pass
-
-    def __init__(self, config: Config, sizes: Sizes) -> None:
-        super().__init__()
-        for name in "abc":
-            self.register_buffer(name, torch.zeros(sizes["d"]))
-
-    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b d"]:
-        return x
-
-    @update
-    def note(
-        self, a: Annotated[Tensor, "b d"], b: Annotated[Tensor, "b d"] | None = None,
-        c: Annotated[Tensor, "b d"] | None = None,
-    ) -> None:  # fmt: skip
-        for name, value in (("a", a), ("b", b), ("c", c)):
-            if value is not None:
-                getattr(self, name).copy_(value.mean(0))
-
-
-@component("testing.pixels")
-class Pixels(nn.Module):
-    """An encoder that takes the pixels themselves."""
-
-    class Config(NodeConfig):
-        pass
-
-    def __init__(self, config: Config, sizes: Sizes) -> None:
-        super().__init__()
-        self.conv = nn.Conv2d(sizes["c"], 3, 2, 2)
-
-    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b e r k"]:
-        return self.conv(image.float() / 255)
-
-
-@component("testing.spread")
-class Spread(nn.Module):
-    """A distribution for each row, and back: to see positions go through."""
+class Noise(nn.Module):
+    """Adds what it drew."""
 
     class Config(NodeConfig):
         pass
@@ -95,214 +40,191 @@ class Spread(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Gaussian, "b d"]:
-        return Gaussian(x, torch.zeros_like(x))
+    def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        return torch.randn(b, 1, generator=generator, device=device)
+
+    def forward(self, x: Annotated[Tensor, "b d"], draws: Tensor) -> Annotated[Tensor, "b d"]:
+        return x + draws
 
 
-@component("testing.mean_of")
-class MeanOf(nn.Module):
-    """The mean of a distribution."""
-
-    class Config(NodeConfig):
-        pass
-
-    def __init__(self, config: Config, sizes: Sizes) -> None:
-        super().__init__()
-
-    def forward(self, g: Annotated[Gaussian, "b d"]) -> Annotated[Tensor, "b d"]:
-        return g.mean
+@pytest.fixture
+def noise() -> Iterator[None]:
+    """A component `head.noise`, for one test."""
+    component("head.noise")(Noise)
+    yield
+    del REGISTRY["head.noise"]
 
 
-def program(write: Write, text: str, *changes: tuple[str, str]) -> Program:
-    return program_of(graphssl.check(write(text, *changes)))
+def regression(a: Tensor, b: Tensor) -> Tensor:
+    """2 - 2 cos (BYOL, equation 2)."""
+    return (2 - 2 * (F.normalize(a, dim=1) * F.normalize(b, dim=1)).sum(1)).mean()
 
 
-def forward(p: Program, b: int, size: int = 32) -> dict[str, Any]:
-    return p.forward(*arguments(p, b, size=size))  # type: ignore[no-any-return]
-
-
-def test_an_update_joins_the_views_of_a_fold(write: Write) -> None:
-    p = program(
-        write, MOCO, ("k: target(x[1])", "k: target(x)"), ("critic(q, k,", "critic(q, k[1],"),
-        ("queue: push(k)", "queue: push(k, views=fold)"),
-    )  # fmt: skip
-    out = forward(p, 16)
-    p.commit(*out["carried"])
-    queue = p.node("queue")
-    keys = torch.cat([v for v in out["carried"] if v.shape == (16, 8)])
-    assert int(queue.head) == 32
-    assert torch.equal(queue.keys[:32], keys)
-
-
-def test_ports_that_an_update_leaves_out_stay_out(write: Write) -> None:
-    p = program(
-        write, MOCO, ("  queue:     {", "  notes:     {use: testing.notes}\n  queue:     {"),
-        ("s: critic(q, k", "s: critic(notes(q), k"), ("  queue: push(k)", "  queue: push(k)\n  notes: note(q, c=k)"),
-    )  # fmt: skip
-    out = forward(p, 16)
-    p.commit(*out["carried"])
-    notes = p.node("notes")
-    assert notes.b.abs().sum() == 0
-    assert notes.c.abs().sum() > 0
-    assert not torch.equal(notes.a, notes.c)
-
-
-def test_rows_of_all_micro_batches_are_kept(write: Write) -> None:
-    """Rows of positions, `p d`, are as many as the micro-batches have together."""
-    p = program(
-        write, PLAIN, ("  others:", "  below:     {use: context.offset, rows: 1}\n  queue: {use: negatives.queue, size: 1024}\n  others:"),
-        ("s: critic(h.vector, l, others(l))", "a: below(l, l)\n  s: critic(a.query, stopgrad(a.key), queue())"),
-        ("evaluate:", "update:\n  queue: push(a.key)\nallow: [G301, G104, G302]\nevaluate:"),
-    )  # fmt: skip
-    outputs = [forward(p, 6, 16), forward(p, 6, 16)]
-    assert p.batched == (True,)
-    rows = outputs[0]["carried"][0].shape[0]
-    from graphssl.ports import joined
-
-    p.commit(joined([o["carried"][0] for o in outputs]))
-    assert int(p.node("queue").head) == 2 * rows
-
-
-def test_positions_go_through_distributions_and_families(write: Write) -> None:
-    p = program(
-        write, PLAIN, ("  others:", "  spread: {use: testing.spread}\n  mean: {use: testing.mean_of}\n  others:"),
-        ("l: positions(h.map)", "l: mean(spread(positions(h.map)))"),
-    )  # fmt: skip
-    plain = program(write, PLAIN)
-    torch.testing.assert_close(forward(p, 6, 16)["loss"], forward(plain, 6, 16)["loss"])
-
-
-def test_features_behind_a_fold_of_different_values(write: Write) -> None:
-    text = PLAIN.replace(
-        "  positions: {use: context.positions}", "  halves: {use: context.halves}\n  join: {use: context.join}"
-    )
-    text = text.replace("h: encoder(image(batch.image))\n  l: positions(h.map)\n  s: critic(h.vector, l, others(l))",
-        "v: halves(image(batch.image))\n  e: encoder(views(v.top, v.bottom), views=fold)\n  a: e.vector\n  h: join(a[0], a[1])\n  s: critic(a[0], a[1], others(a[1]))")  # fmt: skip
-    p = program(write, text, ("features: encoder", "features: h"))
-    module = p.features("h").eval()
-    image = torch.randn(3, 3, 16, 16, generator=torch.Generator().manual_seed(0))
-    encoder = p.node("encoder")
-    expected = torch.cat([encoder(image[:, :, :8]).vector, encoder(image[:, :, 8:]).vector], 1)
-    torch.testing.assert_close(module(image), expected)
-
-
-OWN = """\
-graph: own
-data: {use: digits, batch: 6, size: 16}
-nodes:
-  image:     {use: augment.plain}
-  own:       {use: testing.pixels}
-  flatten:   {use: context.flatten}
-  head:      {use: head.mlp, hidden: 8, out: 8}
-  others:    {use: negatives.in_batch}
-  critic:    {use: critic.bilinear}
-  objective: {use: objective.infonce}
-flow:
-  x: image(batch.image)
-  m: own(batch.image)
-  w: head(flatten(m))
-  f: flatten(x)
-  s: critic(w, f, others(f))
-loss:
-  nce: objective(s)
-evaluate: {knn: null}
-"""
+# -- code --------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
-    ("name", "reason"), [("m", "'own' makes no images of batch.image"), ("x", "'x' are images, and no features")]
+    ("text", "changes", "updates"),
+    [(SIMCLR, (), False), (MOCO, (), True), (BYOL, SIMSIAM, False), (BYOL, MULTI_CROP, True)],
+    ids=["simclr", "moco", "simsiam", "multicrop"],
 )
-def test_images_stand_for_images_only(write: Write, name: str, reason: str) -> None:
-    checked = graphssl.check(write(OWN))
-    assert str(feature_problem(checked.graph, checked.shapes, name)).startswith(reason)
-    assert feature_problem(checked.graph, checked.shapes, "f") is None
+def test_the_code_is_python_with_one_call_a_line(
+    write: Write, text: str, changes: tuple[Change, ...], updates: bool
+) -> None:
+    p = program(write, text, *changes)
+    tree = ast.parse(p.code())
+    assert [f.name for f in tree.body if isinstance(f, ast.FunctionDef)] == ["forward", "update"][: 1 + updates]
+    called: dict[str, int] = {}
+    for statement in ast.walk(tree):
+        if isinstance(statement, ast.Call) and ast.unparse(statement.func).startswith("self."):
+            name = ast.unparse(statement.func).removeprefix("self.")
+            called[name] = called.get(name, 0) + 1
+    expected: dict[str, int] = {}
+    for call in p.graph.step_calls():
+        if call.node != "stopgrad":
+            expected[call.node] = expected.get(call.node, 0) + 1
+    assert called == expected
+    assert not any(";" in line or "#" in line or line.endswith(" ") for line in p.code().splitlines())
 
 
-def test_an_encoder_of_patches_is_none_of_images(write: Write) -> None:
-    checked = graphssl.check("cpc")
-    assert "takes no whole images" in str(feature_problem(checked.graph, checked.shapes, "encoder"))
-    assert feature_problem(checked.graph, checked.shapes, "h") is None
+def test_each_view_has_a_line_and_pairs_cross(write: Write) -> None:
+    found = lines(program(write, BYOL))
+    assert found[0] == "def forward(self, image, draws_0_augment):"
+    for line in ("x_0 = augment[0]", "x_1 = augment[1]", "z_1 = self.target(x_1)", "p_0 = self.predictor(projector_0)"):
+        assert line in found
+    pairs = [line for line in found if "self.critic(" in line]
+    assert pairs == ["s_01 = self.critic(p_0, z_1)", "s_10 = self.critic(p_1, z_0)"]
 
 
-def test_negatives_of_views_are_not_joined(write: Write) -> None:
-    path = write(
-        MOCO, ("k: target(x[1])", "k: target(x)\n  n: others(k, views=each)"), ("q: projector(encoder(x[0]))", "q: projector(encoder(x))"),
-        ("critic(q, k, queue())", "critic(q, k, n, views=fold)"), ("  queue:     {use: negatives.queue, size: 48}", "  others:     {use: negatives.in_batch}"),
-        ("  queue: push(k)\n", ""),
-    )  # fmt: skip
-    (problem,) = problems_of(graphssl.check, path)
-    assert "each view has negatives of its own" in problem
+def test_a_fold_is_joined_once_and_parted_after(write: Write) -> None:
+    found = lines(program(write, SIMCLR, ("z: projector(", "also: encoder(x, views=fold)\n  z: projector(")))
+    assert sum("torch.cat" in line for line in found) == 1
+    assert "encoder_0 = chunk[0]" in found or "also_0 = chunk[0]" in found
+    assert sum("self.encoder(" in line for line in found) == 1, "the same call twice is one call"
 
 
-# -- what is watched ---------------------------------------------------------------------------------------------
-
-VICREG = """\
-graph: vicreg
-data: {use: digits, batch: 6}
-nodes:
-  augment:   {use: augment.simclr, flip: 0, blur: 0}
-  encoder:   {use: encoder.resnet, depth: 10, width: 8}
-  projector: {use: head.mlp, hidden: 16, out: 8}
-  objective: {use: objective.vicreg}
-flow:
-  x: augment(batch.image)
-  z: projector(encoder(x))
-loss:
-  vicreg: objective(z[0], z[1])
-evaluate: {features: encoder}
-"""
+def test_a_stop_gradient_is_a_detach(write: Write) -> None:
+    assert {"z_0 = projector_0.detach()", "z_1 = projector_1.detach()"} <= set(lines(program(write, BYOL, *SIMSIAM)))
 
 
-def watched(write: Write, text: str, *changes: tuple[str, str]) -> dict[str, tuple[str, ...]]:
-    """The names of the values in a pair, by line."""
-    out = next(n for n in program(write, text, *changes).forward.graph.nodes if n.op == "output")
-    return {line: tuple(v.name.removesuffix("_detached") for v in pair) for line, pair in out.args[0]["watch"].items()}
+def test_a_family_goes_whole_where_a_port_takes_it(write: Write) -> None:
+    assert "others = self.others((z_0, z_1))" in lines(program(write, SIMCLR))
 
 
-def test_what_an_objective_takes_itself_is_watched(write: Write) -> None:
-    assert watched(write, VICREG) == {"vicreg": ("z_0", "z_1")}
-    watch = forward(program(write, VICREG), 6)["watch"]["vicreg"]
-    assert [tuple(v.shape) for v in watch] == [(6, 8), (6, 8)]
-    assert not any(v.requires_grad for v in watch)
+def test_the_order_of_lines_does_not_matter(write: Write) -> None:
+    body = "  x: augment(batch.image)\n  p: predictor(projector(encoder(x)))\n  z: target(x)\n  s: critic(p, z, pairs=cross)\n"
+    flow = body.splitlines(keepends=True)
+    one = program(write, BYOL)
+    two = program(write, BYOL, (body, "".join(reversed(flow))))
+    a, b = (p.forward(*arguments(p))["loss"] for p in (one, two))
+    assert torch.equal(a, b)
 
 
-def test_of_a_family_of_terms_the_first_pair_is_watched(write: Write) -> None:
-    changes = [
-        ("objective.vicreg", "objective.barlow_twins"),
-        ("objective(z[0], z[1])", "objective(z, z, pairs=cross)"),
-    ]
-    assert watched(write, VICREG, *changes) == {"vicreg": ("z_0", "z_1")}
+# -- numbers -----------------------------------------------------------------------------------------------------
 
 
-def test_a_pair_of_two_objectives_is_watched_once(write: Write) -> None:
-    two = ("vicreg: objective(z[0], z[1])", "vicreg: objective(z[0], z[1])\n  align: 0.1 * objective(z[0], z[1])")
-    assert watched(write, VICREG, two) == {"vicreg": ("z_0", "z_1")}
-    other = ("vicreg: objective(z[0], z[1])", "vicreg: objective(z[0], z[1])\n  align: 0.1 * objective(z[1], z[0])")
-    assert watched(write, VICREG, other) == {"vicreg": ("z_0", "z_1"), "align": ("z_1", "z_0")}
+def test_simsiam_by_hand_with_its_gradient(write: Write) -> None:
+    p, q = program(write, BYOL, *SIMSIAM), program(write, BYOL, *SIMSIAM)
+    given = arguments(p)
+    loss = p.forward(*given)["loss"]
+    loss.backward()
+    m = q.forward
+    z = [m.projector(m.encoder(v)) for v in m.augment(given[0], draws=given[1])]
+    online = [m.predictor(v) for v in z]
+    expected = (regression(online[0], z[1].detach()) + regression(online[1], z[0].detach())) / 2
+    expected.backward()
+    torch.testing.assert_close(loss, expected, rtol=1e-5, atol=1e-6)
+    for (name, a), b in zip(p.forward.named_parameters(), m.parameters(), strict=True):
+        torch.testing.assert_close(a.grad, b.grad, rtol=1e-4, atol=1e-6, msg=lambda m, n=name: f"{n}: {m}")
 
 
-def test_what_a_critic_scores_is_not_watched_again(write: Write) -> None:
-    proximal = [
-        ("  objective: {use: objective.infonce}", "  objective: {use: objective.infonce}\n  near: {use: objective.alignment}"),
-        ("infonce: objective(s)", "infonce: objective(s)\n  proximal: 0.1 * near(q, k)"),
-    ]  # fmt: skip
-    assert watched(write, MOCO, *proximal) == {"s": ("q", "k")}
+def test_without_the_stop_gradient_the_gradient_is_another(write: Write) -> None:
+    free = (SIMSIAM[0], ("z: target(x)", "z: projector(encoder(x))"), SIMSIAM[2])
+    grads = []
+    for changes in (SIMSIAM, free):
+        p = program(write, BYOL, *changes)
+        p.forward(*arguments(p))["loss"].backward()
+        grads.append(p.node("encoder").conv1.weight.grad.clone())
+    assert not torch.allclose(grads[0], grads[1], rtol=1e-2)
 
 
-def test_one_view_alone_is_nothing_to_compare(write: Write) -> None:
-    assert (
-        watched(write, VICREG, ("objective.vicreg", "objective.uniformity"), ("objective(z[0], z[1])", "objective(z)"))
-        == {}
+def test_folded_views_come_back_in_their_order(write: Write) -> None:
+    p = program(write, SIMCLR)
+    given = arguments(p)
+    p.forward.eval()
+    z = p.forward(*given)["watch"]["s"]
+    m = p.forward
+    x = m.augment(given[0], draws=given[1])
+    for view, found in zip(x, z, strict=True):  # in eval mode batch norm does not mix the views
+        torch.testing.assert_close(found, m.projector(m.encoder(view)).detach(), rtol=1e-4, atol=1e-5)
+
+
+def test_multi_crop_pairs_every_view_with_every_other_wide_one(write: Write) -> None:
+    p = program(write, BYOL, *MULTI_CROP)
+    given = arguments(p)
+    found = p.forward(*given)["loss"]
+    m = program(write, BYOL, *MULTI_CROP).forward
+    wide, small = m.augment(given[0], draws=given[1])
+    assert (len(wide), len(small)) == (2, 3)
+    online = [m.predictor(m.projector(m.encoder(v))) for v in (*wide, *small)]
+    target = [m.target(v) for v in wide]
+    terms = [regression(p, z) for i, p in enumerate(online) for j, z in enumerate(target) if i != j]
+    assert len(terms) == 8
+    torch.testing.assert_close(found, torch.stack(terms).mean(), rtol=1e-5, atol=1e-6)
+
+
+# -- draws -------------------------------------------------------------------------------------------------------
+
+
+def noisy(write: Write, line: str) -> Program:
+    node = "  noise:     {use: head.noise}\n"
+    return program(write, SIMCLR, ("  others:", node + "  others:"), ("z: projector(encoder(x, views=fold))", line))
+
+
+@pytest.mark.usefixtures("noise")
+def test_a_random_node_draws_for_each_of_its_calls(write: Write) -> None:
+    p = noisy(write, "z: noise(projector(encoder(x, views=fold)))")
+    _, *noise = p.draw(16, torch.Generator().manual_seed(0), CPU)
+    assert [tuple(n.shape) for n in noise] == [(16, 1), (16, 1)]
+    assert not torch.equal(noise[0], noise[1])
+
+
+@pytest.mark.usefixtures("noise")
+def test_a_folded_random_call_draws_for_the_joined_batch(write: Write) -> None:
+    p = noisy(write, "z: noise(projector(encoder(x, views=fold)), views=fold)")
+    _, noise = p.draw(16, torch.Generator().manual_seed(0), CPU)
+    assert noise.shape == (32, 1)
+    assert p.forward(*arguments(p))["loss"].isfinite()
+
+
+def test_the_same_random_call_twice_is_two_calls(write: Write) -> None:
+    changes = (
+        "  x: augment(batch.image)",
+        "  y: augment(batch.image)\n  w: augment(batch.image)\n  x: views(y[0], w[0])",
     )
+    p = program(write, SIMCLR, changes)
+    given = arguments(p)
+    assert len(given) == 3
+    one, two = (p.node("augment")(given[0], draws=d)[0] for d in given[1:])
+    assert (one != two).flatten(1).any(1).all()
 
 
-def test_a_collapse_of_what_an_objective_takes_is_told(write: Write) -> None:
-    p = program(write, VICREG)
-    sound = measure(*forward(p, 6)["watch"]["vicreg"])
-    with torch.no_grad():
-        last = [m for m in p.node("projector").modules() if isinstance(m, nn.Linear)][-1]
-        last.weight.zero_()
-        last.bias.fill_(1)
-    assert CollapseWatch().look("vicreg", sound) == []
-    (text,) = CollapseWatch().look("vicreg", measure(*forward(p, 6)["watch"]["vicreg"]))
-    assert "'vicreg' look collapsed" in text
+def test_what_nothing_needs_draws_nothing(write: Write) -> None:
+    p = program(write, SIMCLR, ("  s: critic", "  idle: augment(batch.image)\n  s: critic"))
+    assert len(p.draw(4, None, CPU)) == 1
+
+
+def test_draws_depend_on_the_generator_alone(write: Write) -> None:
+    p = program(write, BYOL)
+
+    def flat(seed: int) -> list[Tensor]:
+        leaves = tree_leaves(p.draw(16, torch.Generator().manual_seed(seed), CPU))
+        return [leaf for leaf in leaves if isinstance(leaf, Tensor)]
+
+    one = flat(3)
+    assert len(one) > 3
+    torch.manual_seed(99)
+    state = torch.get_rng_state()
+    assert all(map(torch.equal, one, flat(3)))
+    assert torch.equal(state, torch.get_rng_state()), "the global generator is left alone"
+    assert not all(map(torch.equal, one, flat(4)))

@@ -16,7 +16,6 @@ from torch.nn import functional as F
 import graphssl
 from graphssl.api import check
 from graphssl.errors import RunError
-from graphssl.program.assemble import seed_of
 from graphssl.program.program import Program
 
 
@@ -79,47 +78,9 @@ def test_updates_see_the_state_as_it_was_and_write_it_after(write: Write) -> Non
     torch.testing.assert_close(p.node("queue").keys[16:], before[16:])
 
 
-def test_carried_values_hold_no_graph(write: Write) -> None:
-    out = (p := program(write, MOCO)).forward(*arguments(p))
-    assert out["loss"].requires_grad
-    assert not any(t.requires_grad for t in out["carried"])
-    assert not any(t.requires_grad for t in out["terms"].values())
-    assert not any(t.requires_grad for pair in out["watch"].values() for t in pair)
-
-
-def test_targets_start_as_copies(write: Write) -> None:
-    p = program(write, BYOL)
-    for (key, online), target in zip(
-        p.node("encoder").state_dict().items(), p.node("target").encoder.state_dict().values(), strict=True
-    ):
-        assert torch.equal(online, target), key
-
-
-def test_adding_a_node_leaves_the_weights_of_others(write: Write) -> None:
-    one = program(write, SIMCLR)
-    changes = (
-        ("  others:", "  aside:     {use: head.mlp, hidden: 8, out: 4}\n  others:"),
-        ("  s: critic", "  w: aside(z)\n  s: critic"),
-        ("graph: simclr", "allow: [G102, G103]\ngraph: simclr"),
-    )
-    two = program(write, SIMCLR, *changes)
-    for key, value in one.forward.state_dict().items():
-        assert torch.equal(value, two.forward.state_dict()[key]), key
-    assert not torch.equal(
-        one.node("encoder").conv1.weight, program(write, SIMCLR, seed=1).node("encoder").conv1.weight
-    )
-
-
 def test_what_nothing_needs_is_not_computed(write: Write) -> None:
     code = program(write, MOCO, ("  s: critic", "  w: projector(encoder(x[1]))\n  s: critic")).code()
     assert not re.search(r"\bw = ", code)
-
-
-def test_term_weights_and_their_sum(write: Write) -> None:
-    p = program(write, SIMCLR, ("ntxent: objective(s)", "a: 2 * objective(s)\n  b: {value: objective(s), weight: {from: 0.5, to: 1.5, shape: linear}}"))  # fmt: skip
-    p.set_schedules(5, 10, 5)
-    out = p.forward(*arguments(p))
-    torch.testing.assert_close(out["loss"].detach(), 2 * out["terms"]["a"] + 1.0 * out["terms"]["b"])
 
 
 def test_scheduled_values_are_written_for_each_step(write: Write) -> None:
@@ -199,12 +160,42 @@ def test_a_failing_component_is_located(write: Write, tmp_path: Path) -> None:
     assert "'grumpy' failed: OverflowError: too much" in str(found)
 
 
-def test_seeds_depend_on_every_part() -> None:
-    seeds = {seed_of(0, "encoder"), seed_of(1, "encoder"), seed_of(0, "projector"), seed_of(0, "step", 1)}
-    assert len(seeds) == 4
-    assert all(0 <= s < 2**63 for s in seeds)
-
-
 def test_compile_is_public(write: Write) -> None:
     p = graphssl.compile(write(SIMCLR))
     assert torch.isfinite(p.forward(*arguments(p))["loss"])
+
+
+def test_setting_a_schedule_changes_the_next_step(write: Write) -> None:
+    p = program(write, BYOL, ("{from: 0.9, to: 1.0}", "{from: 0.5, to: 1.0, shape: linear, over: 2}"))
+    for step, momentum in ((0, 0.5), (3, 0.75), (6, 1.0), (100, 1.0)):
+        p.set_schedules(step, 1000, 3)
+        before, online = (p.node(n).conv1.weight for n in ("target.encoder", "encoder"))
+        online.data += 0.01
+        expected = momentum * before + (1 - momentum) * online
+        p.commit()
+        torch.testing.assert_close(p.node("target.encoder").conv1.weight, expected.detach())
+
+
+def test_an_unknown_node_is_an_error(write: Write) -> None:
+    with pytest.raises(AttributeError):
+        program(write, SIMCLR).node("encode")
+
+
+def test_an_error_that_does_not_come_again_stays_itself(write: Write) -> None:
+    p = program(write, SIMCLR)
+    error = RuntimeError("out of luck")
+    assert p.locate(arguments(p), error) is error
+
+
+def test_a_batch_that_does_not_fit_is_located(write: Write) -> None:
+    p = program(write, MOCO)
+    image, *draws = arguments(p)
+    found = str(p.locate((image[:, :1], *draws), RuntimeError("x")))
+    assert "graph.yaml:12:6: 'augment' failed: " in found
+    assert "While executing" not in found
+
+
+def test_locating_trains_nothing(write: Write) -> None:
+    p = program(write, BYOL)
+    p.locate(arguments(p), RuntimeError("x"))
+    assert all(t.grad is None for t in p.forward.parameters())
