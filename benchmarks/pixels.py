@@ -15,8 +15,8 @@ from torch import nn
 from graphssl.api import check, compile
 from graphssl.data import open_data
 from graphssl.errors import GraphError, RunError
-from graphssl.evaluate import Context
-from graphssl.evaluate.knn import Knn
+from graphssl.evaluation import Context
+from graphssl.evaluation.knn import Knn
 
 
 def main() -> None:

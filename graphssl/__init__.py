@@ -1,25 +1,30 @@
 """graphssl: self-supervised visual representation learning, one YAML graph per method.
 
-`load`, `check`, `compile`, `run` and `embed` are what the command line is made of; they are imported when first
-used, so that `graphssl --help` does not wait for torch.
+What the command line does are functions here too, those of `graphssl.api`, with the errors that they raise. All of it
+is imported when it is first used, so that `import graphssl` waits for nothing.
 """
 
 from __future__ import annotations
 
-from importlib import metadata
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import check, compile, embed, load, run
+    from .api import check, compare, compile, draw, embed, evaluate, export, load, run
+    from .errors import GraphError, RunError, UsageError
 
-__all__ = ["check", "compile", "embed", "load", "run"]
+__all__ = [
+    "GraphError", "RunError", "UsageError",
+    "check", "compare", "compile", "draw", "embed", "evaluate", "export", "load", "run",
+]  # fmt: skip
 
 
 def __getattr__(name: str) -> Any:
-    if name in __all__:
-        from . import api
-
-        return getattr(api, name)
     if name == "__version__":
+        from importlib import metadata
+
         return metadata.version("graphssl")
-    raise AttributeError(f"module 'graphssl' has no attribute '{name}'")
+    if name not in __all__:
+        raise AttributeError(f"module 'graphssl' has no attribute '{name}'")
+    from . import api, errors
+
+    return getattr(errors if name.endswith("Error") else api, name)

@@ -1,26 +1,79 @@
-"""What graphssl does, as functions: load, check, compile, run, embed. The command line is a thin layer on them."""
+"""What graphssl does, as functions. The command line is words around them: what it takes is checked here, and once.
+
+Each imports what it needs when it is called: who compares runs waits for no torch.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import torch
-from torch import Tensor
-
-from .checks.checked import Checked, check
-from .checks.features import feature_problem
-from .data import Batch
 from .errors import UsageError
-from .evaluate import embed as embed_batches
-from .graph.read import load
-from .runs.folder import find_run
-from .runs.results import Result
-from .runs.session import resume_run, start_run
-from .runs.trained import compile, load_trained
-from .train.device import choose_device
 
-__all__ = ["Checked", "check", "compile", "embed", "load", "run"]
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from .checks.checked import Checked
+    from .graph.graph import Graph
+    from .program.program import Program
+    from .runs.evaluate import Evaluated
+    from .runs.export import Exported
+    from .runs.results import Result
+    from .track import Comparison
+
+__all__ = ["check", "compare", "compile", "draw", "embed", "evaluate", "export", "load", "run", "ui"]
+
+Report = Callable[[str], None]
+
+
+def load(graph: str | Path, sets: Sequence[str] = ()) -> Graph:
+    """Reads a graph file, or a packaged graph by name, and wires it.
+
+    sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
+    """
+    from .graph import read
+
+    return read.load(graph, sets)
+
+
+def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, without_data: bool = False) -> Checked:
+    """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
+
+    sets: changes of a graph that is read. without_data: also where the data set is not there, as on a machine that only
+    looks at the graph. Raises GraphError with everything that is wrong.
+    """
+    from .checks import checked
+
+    if without_data:
+        return checked.validated(load(graph, sets) if isinstance(graph, str | Path) else graph)
+    return checked.check(graph, sets)
+
+
+def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "cpu") -> Program:
+    """The step as a torch.fx module, `program.code()` in Python, with freshly initialised weights on a device.
+
+    Raises GraphError for a graph that is wrong.
+    """
+    from .runs import trained
+
+    return trained.compile(graph, device)
+
+
+def draw(graph: Checked | Graph | str | Path, form: str = "svg") -> bytes:
+    """The picture of a graph. The same graph gives the same bytes.
+
+    form: svg, png, html (a page that zooms) or mmd (mermaid's text), or the name of a file that ends so. Raises
+    UsageError for another, and GraphError for a graph that is wrong.
+    """
+    from .checks.checked import Checked
+    from .report import draw as draw_graph
+    from .report import kind_of
+
+    kind = kind_of(form)
+    checked = graph if isinstance(graph, Checked) else check(graph, without_data=True)
+    return draw_graph(checked.graph, checked.shapes, kind)
 
 
 def run(
@@ -30,25 +83,61 @@ def run(
     resume: str | None = None,
     device: str = "auto",
     name: str | None = None,
-    report: Callable[[str], None] = print,
+    report: Report = print,
+    warn: Report | None = None,
 ) -> Result:
     """Validates, trains, evaluates and tracks a run; with `resume`, goes on with one by its name.
 
     graph: a file, or a packaged graph by name. sets: changes such as `nodes.queue.size=65536`. name: of a new run.
-    report: gets what is said, line by line. Raises GraphError for a graph that is wrong, UsageError for arguments
-    that are, and RunError for a run that could not go on.
+    report: gets what is said, line by line. warn: gets the warnings of the graph; default: report. Raises GraphError
+    for a graph that is wrong, UsageError for arguments that are, and RunError for a run that could not go on.
     """
     if (graph is None) == (resume is None):
         raise UsageError("name a graph file to run, or a run to resume: one of the two")
+    if resume is not None and name is not None:
+        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
+    from .runs.session import resume_run, start_run
+    from .train.device import choose_device
+
     if resume is not None:
-        if name is not None:
-            raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
         return resume_run(resume, sets, choose_device(device), report)
     assert graph is not None
     checked = check(graph, sets)
     for warning in checked.warnings:
-        report(warning.render())
+        (warn or report)(warning.render())
     return start_run(checked, choose_device(device), name, report)
+
+
+def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: str = "auto") -> Evaluated:
+    """Evaluates a run's encoder again on the held-out split, as its graph says.
+
+    options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. Raises
+    UsageError for a run or an evaluation that is not there, and RunError for data without labels.
+    """
+    from .runs.evaluate import evaluate_run
+
+    return evaluate_run(run, options or {}, device)
+
+
+def export(run: str, output: str | Path = "encoder.pt", node: str | None = None) -> Exported:
+    """Writes a node's weights as a plain state dict, whole or not at all, under torchvision's names where it has such.
+
+    node: default the evaluated one. Raises UsageError for a run or a node that is not there, and for one without
+    weights, RunError where the file cannot be written.
+    """
+    from .runs.export import export_weights
+
+    return export_weights(run, Path(output), node)
+
+
+def compare(runs: Sequence[str]) -> Comparison:
+    """In what two or more runs differ, and how they did. Each is named as under `runs/`, or as in MLflow, or by its id.
+
+    Raises UsageError for fewer, for one that is not there, and for one that is named twice.
+    """
+    from .runs.compare import compare_runs
+
+    return compare_runs(runs)
 
 
 def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto") -> Tensor:
@@ -58,34 +147,15 @@ def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto
     node, or value of the flow; default the evaluated one. Returns float32, `b d`. Raises UsageError for other images,
     and for a node that gives no features of images.
     """
-    _check_images(images)
-    where = choose_device(device)
-    checked, module = load_trained(find_run(run), node, where)
-    name = node or checked.features or ""
-    if reason := _no_features(checked, name):
-        raise UsageError(f"{reason}: there are no features to take from it")
-    index = torch.arange(len(images))
-    size = checked.image_size(name)
-    facts = checked.data
-    batches = [Batch(images[i], i, torch.full_like(i, -1)) for i in index.split(checked.graph.spec.data.batch)]
-    features, _ = embed_batches(module, batches, facts.mean, facts.std, size=size, device=where)
-    return features
+    from .runs.embed import embed_images
+
+    return embed_images(run, images, node, device)
 
 
-def _check_images(images: Tensor) -> None:
-    """Pixels of another range or layout would give features too, and wrong ones."""
-    wanted = "images are uint8, b 3 h w"
-    if not isinstance(images, Tensor):
-        raise UsageError(f"{wanted}, in a torch tensor; got {type(images).__name__}")
-    dtype, shape = str(images.dtype).removeprefix("torch."), list(images.shape)
-    if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != 3:
-        raise UsageError(f"{wanted}; got {dtype} {shape}")
-    if 0 in images.shape:
-        raise UsageError(f"{wanted}, and at least one; got {shape}")
+def ui(port: int = 5000, report: Report = print) -> None:
+    """Opens MLflow's own user interface on the store in use, until Ctrl-C. Raises RunError where there is none."""
+    from .track import serve, ui_command
 
-
-def _no_features(checked: Checked, name: str) -> str | None:
-    node = checked.graph.nodes.get(name)
-    if node is not None and node.forward.draws:
-        return f"'{name}' is random"
-    return feature_problem(checked.graph, checked.shapes, name)
+    command = ui_command(port)
+    report(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
+    serve(command)

@@ -37,7 +37,8 @@ class Span:
 class Problem:
     """One thing that is wrong: the message, where, a hint, and for lints the code of the rule.
 
-    about: the name that it is about, of a node, a value or a key. Two problems that read alike are one.
+    about: the name that it is about, of a node, a value or a key. reason: why, in words that hold wherever it stands,
+    for lists of such reasons; None where the message is such words. Two problems that read alike are one.
     """
 
     message: str
@@ -47,6 +48,7 @@ class Problem:
     severity: Severity = "error"
     kind: Kind = field(default="value", compare=False)
     about: str | None = field(default=None, compare=False)
+    reason: str | None = field(default=None, compare=False)
 
     def render(self) -> str:
         """The problem as text, the offending line with a caret below it.
@@ -158,11 +160,11 @@ class Problems:
 
     def add(
         self, message: str, span: Span | None = None, hint: str | Suggestion | None = None,
-        *, kind: Kind = "value", about: str | None = None,
+        *, kind: Kind = "value", about: str | None = None, reason: str | None = None,
     ) -> None:  # fmt: skip
         """Notes a problem."""
         text = hint.text if isinstance(hint, Suggestion) else hint
-        self._found.append(Problem(message, span, text, self._code, self._severity, kind, about))
+        self._found.append(Problem(message, span, text, self._code, self._severity, kind, about, reason))
 
     def unknown_name(
         self, what: str, name: str, span: Span | None, choices: Iterable[str], hint: str | None = None, plural: str = ""

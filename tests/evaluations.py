@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from graphssl.evaluate.evaluation import REGISTRY, Evaluation, evaluation
+from graphssl.evaluation.evaluation import REGISTRY, Evaluation, evaluation
 from graphssl.spec.evaluate import forget_evaluation
 
 

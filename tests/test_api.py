@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +13,7 @@ import torch
 from conftest import SIMCLR
 
 import graphssl
+import graphssl.api
 from graphssl.checks.checked import check
 from graphssl.errors import GraphError, RunError, UsageError
 from graphssl.language.dump import dump
@@ -43,12 +46,109 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not list(tmp_path.iterdir()), "something was written"
 
 
+VERBS = ["check", "compare", "compile", "draw", "embed", "evaluate", "export", "load", "run"]
+
+
 def test_the_public_names() -> None:
-    assert graphssl.__all__ == ["check", "compile", "embed", "load", "run"]
-    assert all(callable(getattr(graphssl, name)) for name in graphssl.__all__)
+    """What users write: a name that goes breaks their code."""
+    assert graphssl.__all__ == ["GraphError", "RunError", "UsageError", *VERBS]
+    assert graphssl.api.__all__ == [*VERBS, "ui"]
+    for name in VERBS:
+        assert getattr(graphssl, name) is getattr(graphssl.api, name)
+    assert (graphssl.GraphError, graphssl.RunError, graphssl.UsageError) == (GraphError, RunError, UsageError)
     assert graphssl.__version__.count(".") == 2
     with pytest.raises(AttributeError, match="no attribute 'trian'"):
         _ = graphssl.trian
+
+
+def test_no_room_takes_the_name_of_a_function() -> None:
+    """Once imported, it would stand in the place of the function."""
+    rooms = {path.stem for path in Path(graphssl.__file__).parent.iterdir()}
+    assert not rooms & set(graphssl.__all__)
+
+
+def test_importing_is_cheap() -> None:
+    code = (
+        "import sys, graphssl\ngraphssl.GraphError, graphssl.run\n"
+        "print([m for m in ('torch', 'numpy', 'pydantic', 'mlflow', 'networkx') if m in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "[]\n"
+
+
+# -- graphs --------------------------------------------------------------------------------------------------------
+
+
+def test_a_graph_is_checked_without_its_data(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("graphs") / "graph.yaml"
+    path.write_text(SIMCLR.replace("{use: digits, batch: 16}", "{use: cifar10, root: ./nowhere, batch: 16}"))
+    with pytest.raises(GraphError, match="there is no folder"):
+        graphssl.check(path)
+    checked = graphssl.check(path, ["nodes.encoder.width=4"], without_data=True)
+    assert checked.graph.spec.nodes["encoder"]["width"] == 4
+    assert graphssl.draw(path).startswith(b"<svg")
+
+
+@pytest.mark.parametrize(
+    ("form", "start"),
+    [
+        ("svg", b"<svg"),
+        ("png", b"\x89PNG"),
+        ("html", b"<!DOCTYPE"),
+        ("mmd", b"---\ntitle"),
+        ("a.b/picture.svg", b"<svg"),
+    ],
+)
+def test_draw_gives_each_form(form: str, start: bytes) -> None:
+    checked = graphssl.check("simclr")
+    assert graphssl.draw(checked, form).startswith(start)
+    assert graphssl.draw(checked, form) == graphssl.draw("simclr", form)
+
+
+@pytest.mark.parametrize("form", ["bmp", "picture.bmp", "picture", "", "SVG"])
+def test_draw_refuses_other_forms(form: str) -> None:
+    with pytest.raises(UsageError, match=f"a picture cannot be written as '{form}': .*svg"):
+        graphssl.draw("simclr", form)
+
+
+def test_compare_takes_two_runs_or_more() -> None:
+    for runs in ([], ["one"]):
+        with pytest.raises(UsageError, match="it takes two runs or more to compare"):
+            graphssl.compare(runs)
+
+
+def test_export_says_what_it_has_written(run: str, tmp_path_factory: pytest.TempPathFactory) -> None:
+    output = tmp_path_factory.mktemp("weights") / "encoder.pt"
+    exported = graphssl.export(run, output)
+    state = torch.load(output, weights_only=True)
+    assert exported.output == output
+    assert (exported.tensors, exported.values) == (len(state), sum(v.numel() for v in state.values()))
+    assert exported.code.startswith("import torch, graphssl; model = graphssl.compile(")
+    assert exported.without == ()
+    with pytest.raises(UsageError, match="is a folder: name a file, such as"):
+        graphssl.export(run, output.parent)
+
+
+def test_evaluate_measures_what_is_asked_for(run: str) -> None:
+    assert set(graphssl.evaluate(run, device="cpu").scores) == {"knn"}
+    assert 0.1 < graphssl.evaluate(run, {"knn": {"k": 1}}, device="cpu").scores["knn"] <= 1
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"knn": {"k": 0}}, "greater than 0"),
+        ({"knn": {"temperature": -1.0}}, "greater than 0"),
+        ({"knn": {"neighbours": 5}}, "neighbours"),
+        ({"knnn": {}}, "did you mean 'knn'"),
+    ],
+)
+def test_evaluate_refuses_other_options(run: str, options: dict[str, dict[str, float]], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        graphssl.evaluate(run, options, device="cpu")
+
+
+# -- features ------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -118,6 +218,9 @@ def test_embed_refuses_a_run_without_a_checkpoint(tmp_path: Path, tmp_path_facto
     (folder / "graph.yaml").write_text(SIMCLR)
     with pytest.raises(RunError, match="has no checkpoint yet"):
         graphssl.embed(str(folder), pixels(2, 3, 32, 32), device="cpu")
+
+
+# -- runs ----------------------------------------------------------------------------------------------------------
 
 
 def test_run_takes_a_graph_or_a_run_to_resume() -> None:

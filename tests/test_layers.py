@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = [
     "errors", "schedule", "console", "ports", "files", "component", "spec", "testing", "language", "data", "track",
-    "graph", "checks", "program", "report", "train", "evaluate", "runs", "api", "cli", "__main__",
+    "graph", "checks", "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
 

@@ -47,8 +47,9 @@ class Failure:
             if reasons:
                 found.merge(reasons)
                 return
-        message = f"'{self.node.name}' ({self.node.component.name}) cannot take this: {first_line(self.error)}"
-        found.add(message, self.call.span)
+        name, reason = self.node.name, first_line(self.error)
+        message = f"'{name}' ({self.node.component.name}) cannot take this: {reason}"
+        found.add(message, self.call.span, about=name, reason=reason)
 
     def _batch_of_one(self, found: Problems) -> None:
         """Torch's batch norm of vectors refuses a single one."""

@@ -1,20 +1,16 @@
-"""The commands and their options, a function each."""
+"""The commands, a function each: options in, a call of `graphssl.api`, its result in words."""
 
 from __future__ import annotations
 
 import gc
-import os
-import re
-import shlex
-import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from typer.core import TyperCommand
 
 from ..console import say
-from ..errors import GraphError, Problem, UsageError, suggest
+from ..errors import GraphError, Problem, Problems, UsageError
+from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
@@ -30,30 +26,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
-Sets = Annotated[
-    list[str] | None,
-    typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
-RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
-
-
-class Changeable(TyperCommand):
-    """A command that takes --set: a change that stands without it is told as that."""
-
-    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        ctx.allow_extra_args = True
-        rest = super().parse_args(ctx, args)
-        given = [ctx.params.get("graph"), *(ctx.params.get("graphs") or ()), *rest]
-        changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]
-        if changes:
-            told = " ".join(f"--set {shlex.quote(change)}" for change in changes)
-            raise UsageError(f"a change of the graph needs --set before it: {told}")
-        if rest:
-            ctx.fail(f"Got unexpected extra argument{'s' * (len(rest) > 1)} ({' '.join(rest)})")
-        return rest
-
 
 @app.command(cls=Changeable)
 def run(
@@ -64,23 +36,12 @@ def run(
     name: Annotated[str | None, typer.Option(help="The run's name; default: the graph's with a number.")] = None,
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
-    if (graph is None) == (resume is None):
-        raise GraphError([Problem("name a graph file to run, or --resume a run: one of the two")])
-    if resume is not None and name is not None:
-        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave --name out")
-    from ..checks import checked as made
-    from ..runs.results import summary
-    from ..runs.session import resume_run, start_run
-    from ..train.device import choose_device
+    from .. import api
+    from .summary import run_text
 
     _collect_garbage()
-    if graph is not None:
-        checked = made.check(graph, sets or [])
-        _warn(checked.warnings)
-        result = start_run(checked, choose_device(device), name, say)
-    else:
-        result = resume_run(resume or "", sets or [], choose_device(device), say)
-    say(summary(result))
+    result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
+    say(run_text(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -91,20 +52,16 @@ def check(
     sets: Sets = None,
 ) -> None:
     """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
-    from ..checks.checked import check as check_graph
+    from .. import api
     from .describe import describe
 
-    problems: list[Problem] = []
+    found = Problems()
     for graph in graphs:
-        try:
-            checked = check_graph(graph, sets or [])
-        except GraphError as error:
-            problems += error.problems
-            continue
-        _warn(checked.warnings)
-        typer.echo(describe(checked))
-    if problems:
-        raise GraphError(problems)
+        with found.gathering():
+            checked = api.check(graph, sets or [])
+            _warn_of(checked)
+            typer.echo(describe(checked))
+    found.stop()
 
 
 @app.command(cls=Changeable)
@@ -119,39 +76,18 @@ def show(
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
-    from ..checks.checked import validated
-    from ..graph.read import load
-    from ..runs.trained import compile
+    from .. import api
+    from .describe import resolved_text
 
-    checked = validated(load(graph, sets or []))
-    _warn(checked.warnings)
+    checked = api.check(graph, sets or [], without_data=True)
+    _warn_of(checked)
     if code:
-        typer.echo(compile(checked).code())
+        typer.echo(api.compile(checked).code())
     elif resolved:
-        from ..language.dump import dump
-
-        typer.echo(dump(checked.graph.resolved()), nl=False)
+        typer.echo(resolved_text(checked), nl=False)
     else:
-        _draw(checked, output or Path(f"{checked.graph.name.replace('/', '-')}.svg"))
-
-
-def _draw(checked: Checked, output: Path) -> None:
-    from ..report import Kind, draw
-
-    kinds: dict[str, Kind] = {".svg": "svg", ".png": "png", ".html": "html", ".mmd": "mermaid"}
-    kind = kinds.get(output.suffix)
-    if kind is None:
-        hint = suggest(output.suffix, kinds, "endings are").text
-        raise GraphError([Problem(f"a picture cannot be written as '{output.name}'", hint=hint)])
-    _write(output, draw(checked.graph, checked.shapes, kind))
-
-
-def _write(path: Path, content: bytes) -> None:
-    from ..files import writing
-
-    with writing(path):
-        path.write_bytes(content)
-    typer.echo(f"wrote {path}")
+        path = output or Path(f"{checked.graph.name.replace('/', '-')}.svg")
+        _write(path, api.draw(checked, path.name))
 
 
 @app.command()
@@ -197,8 +133,8 @@ def new(
 @app.command()
 def evaluate(
     run: RunArgument,
-    k: Annotated[int | None, typer.Option(min=1, help="Neighbours; default: the graph's.")] = None,
-    temperature: Annotated[float | None, typer.Option(min=1e-6, help="Default: the graph's.")] = None,
+    k: Annotated[int | None, typer.Option(help="Neighbours, 1 or more; default: the graph's.")] = None,
+    temperature: Annotated[float | None, typer.Option(help="More than 0; default: the graph's.")] = None,
     linear: Annotated[
         bool,
         typer.Option("--linear", help="Also fit a linear classifier, as where the graph has one."),
@@ -206,12 +142,13 @@ def evaluate(
     device: Device = "auto",
 ) -> None:
     """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
-    from ..runs.evaluate import evaluate_run
+    from .. import api
+    from .summary import evaluation_text
 
     _collect_garbage()
-    knn = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
-    options: dict[str, dict[str, Any]] = {"knn": knn, **({"linear": {}} if linear else {})}
-    typer.echo(evaluate_run(run, options, device).text())
+    given = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
+    options: dict[str, dict[str, float]] = {"knn": given, **({"linear": {}} if linear else {})}
+    typer.echo(evaluation_text(api.evaluate(run, options, device=device)))
 
 
 @app.command()
@@ -221,9 +158,10 @@ def export(
     node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
 ) -> None:
     """Write a node's weights, under torchvision's names, for plain torch to load."""
-    from ..runs.export import export_weights
+    from .. import api
+    from .summary import export_text
 
-    typer.echo(export_weights(run, output, node))
+    typer.echo(export_text(api.export(run, output, node)))
 
 
 @app.command()
@@ -231,10 +169,10 @@ def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
 ) -> None:
     """Say in what runs differ, and how they did."""
-    from ..runs.compare import compare_runs
+    from .. import api
     from .comparison import comparison_text
 
-    typer.echo(comparison_text(compare_runs(runs)))
+    typer.echo(comparison_text(api.compare(runs)))
 
 
 @app.command()
@@ -242,14 +180,13 @@ def explain(
     code: Annotated[str | None, typer.Argument(help="A rule's code, such as G201; default: all titles.")] = None,
 ) -> None:
     """Explain a rule of the checks, with its source in the literature."""
-    from ..checks.rules.all import RULES
-    from ..checks.rules.all import explain as explain_rule
+    from .rules import rule_text, rules_text
 
     if code is None:
-        typer.echo("\n".join(f"{r.code}  {r.severity:8} {r.title}" for r in RULES.values()))
+        typer.echo(rules_text())
         return
     try:
-        typer.echo(explain_rule(code))
+        typer.echo(rule_text(code))
     except LookupError as error:
         raise GraphError([Problem(f"no rule has the code '{code}'", hint=str(error))]) from None
 
@@ -275,20 +212,31 @@ def ui(
     port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
 ) -> None:
     """Open MLflow's own user interface on the store in use."""
-    from ..track import serve, ui_command
+    from .. import api
 
-    command = ui_command(port)
-    typer.echo(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    sys.stdout.flush()
-    serve(command)
+    api.ui(port, say)
+
+
+def _write(path: Path, content: bytes) -> None:
+    from ..files import writing
+
+    with writing(path):
+        path.write_bytes(content)
+    typer.echo(f"wrote {path}")
 
 
 def _collect_garbage() -> None:
-    """From here on, and without looking at what the imports made, which stays."""
+    """From here on, and without looking at what torch has made as it was imported, which stays."""
+    import torch  # noqa: F401
+
     gc.freeze()
     gc.enable()
 
 
-def _warn(warnings: tuple[Problem, ...]) -> None:
-    for warning in warnings:
-        say(warning.render(), err=True)
+def _warn_of(checked: Checked) -> None:
+    for warning in checked.warnings:
+        _warn(warning.render())
+
+
+def _warn(text: str) -> None:
+    say(text, err=True)

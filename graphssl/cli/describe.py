@@ -1,4 +1,4 @@
-"""What `graphssl check` prints of a graph that holds: its nodes, its values, and what a step costs."""
+"""What `graphssl check` and `show` print of a graph that holds: nodes, values, the cost of a step; the whole file."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ import torch
 
 from ..checks.checked import Checked
 from ..graph.calls import Slot, Value
+from ..language.dump import dump
 from ..program.cost import Cost, predict
 from ..train.precision import DTYPES, resolve
 from .table import table
 
-__all__ = ["describe", "memory_text"]
+__all__ = ["describe", "memory_text", "resolved_text"]
 
 
 def describe(checked: Checked) -> str:
@@ -22,6 +23,11 @@ def describe(checked: Checked) -> str:
     values = [["value", "kind", "axes"]]
     values += [[name, value.describe(), _shape(checked, value)] for name, value in graph.values.items()]
     return "\n\n".join([f"{graph.name}: valid", table(nodes), table(values), _totals(checked)])
+
+
+def resolved_text(checked: Checked) -> str:
+    """The graph as a file: everything merged, with all defaults."""
+    return dump(checked.graph.resolved())
 
 
 def _node(checked: Checked, name: str) -> list[str]:

@@ -2,35 +2,24 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..checks.checked import Checked, check
+from ..api import check
+from ..checks.checked import Checked
 from ..component import Component, discover
-from ..errors import GraphError
+from ..errors import GraphError, Problem
 from ..graph.read import read
 from ..language.source import Source
 
-__all__ = ["Cell", "cells", "checked_column", "critics", "grid_text", "negatives", "objectives", "refusals"]
+__all__ = ["checked_column", "critics", "grid_text", "negatives", "objectives", "refusals"]
 
 NOTHING = "none"
 # What ports of these names are given, wherever they stand.
 WIRES = {"query": "q", "key": "k", "index": "batch.index", "label": "batch.label", "scores": "s"}
 # So that a cell costs little: what says how much there is of something.
 SMALL = {"size": 64, "sample": 16, "hidden": 16, "out": 8, "units": 16}
-
-
-@dataclass(frozen=True)
-class Cell:
-    """One combination by the components' names, `none` for no negatives; refusal is None where it runs."""
-
-    critic: str
-    negatives: str
-    objective: str
-    refusal: str | None
 
 
 def critics() -> list[str]:
@@ -52,14 +41,6 @@ def _named(kind: str, fits: Callable[[Component], bool]) -> list[str]:
     return [c.name for c in discover().values() if c.name.startswith(f"{kind}.") and fits(c)]
 
 
-def cells() -> Iterator[Cell]:
-    """Every cell, checked."""
-    for critic in critics():
-        for source in negatives():
-            refused = refusals(critic, source)
-            yield from (Cell(critic, source, objective, refused.get(objective)) for objective in objectives())
-
-
 def grid_text() -> str:
     """The grid as a table, a row for each critic and source and a column for each objective, then the reasons."""
     columns = objectives()
@@ -70,8 +51,8 @@ def grid_text() -> str:
             refused = refusals(critic, source)
             marks = []
             for objective in columns:
-                reason = _plain(refused[objective]) if objective in refused else None
-                marks.append("+" if reason is None else str(reasons.setdefault(reason, len(reasons) + 1)))
+                problem = refused.get(objective)
+                marks.append(str(reasons.setdefault(_reason(problem), len(reasons) + 1)) if problem else "+")
             rows.append([critic, source, *marks])
     wide = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
     names = [f"  {_letter(i)}  {objective}" for i, objective in enumerate(columns)]
@@ -85,23 +66,23 @@ def _letter(number: int) -> str:
     return chr(ord("a") + number) if number < 26 else str(number)
 
 
-def _plain(reason: str) -> str:
-    """A refusal without the words that say where in the graph it is."""
-    return re.sub(r"'critic' \([\w.]+\)", "the critic", reason.partition("cannot take this: ")[2] or reason)
+def _reason(problem: Problem) -> str:
+    """Why, in words that hold in every cell."""
+    return problem.reason or problem.message
 
 
-def refusals(critic: str, source: str) -> dict[str, str]:
+def refusals(critic: str, source: str) -> dict[str, Problem]:
     """The objectives that this critic and source do not go with, and why not."""
-    refused: dict[str, str] = {}
+    refused: dict[str, Problem] = {}
     while left := [o for o in objectives() if o not in refused]:
         try:
             checked_column(critic, source, left)
             break
         except GraphError as error:
-            messages = [p.message for p in error.problems]
-            # A problem that names none of the objectives is one of the critic or the source, for all of them.
-            found = {o: m for o in left for m in messages if f"'{_short(o)}'" in m} or dict.fromkeys(left, messages[0])
-            refused |= found
+            about = {problem.about: problem for problem in error.problems}
+            found = {o: about[_short(o)] for o in left if _short(o) in about}
+            # A problem that is about none of the objectives is one of the critic or the source, for all of them.
+            refused |= found or dict.fromkeys(left, error.problems[0])
     return refused
 
 

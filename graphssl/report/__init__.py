@@ -1,6 +1,6 @@
 """Pictures: of graphs, for papers and pages, and of augmented views."""
 
-from .draw import Kind, draw
+from .draw import Kind, draw, kind_of
 from .views import views_grid
 
-__all__ = ["Kind", "draw", "views_grid"]
+__all__ = ["Kind", "draw", "kind_of", "views_grid"]

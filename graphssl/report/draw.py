@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 from ..checks.shapes import Shapes
+from ..errors import UsageError, suggest
 from ..graph.graph import Graph
 from .figure.read import read_figure
 from .paper.frame import scene_of
@@ -14,6 +15,16 @@ from .paper.png import write_png
 from .paper.svg import write_svg
 
 Kind = Literal["svg", "png", "html", "mermaid"]
+ENDINGS: dict[str, Kind] = {"svg": "svg", "png": "png", "html": "html", "mmd": "mermaid"}
+
+
+def kind_of(name: str) -> Kind:
+    """The form of a picture in a file of that name, or with that ending. Raises UsageError for another."""
+    ending = name.rpartition(".")[2]
+    if ending not in ENDINGS:
+        hint = suggest(ending, ENDINGS, "endings are").text
+        raise UsageError(f"a picture cannot be written as '{name}': {hint}")
+    return ENDINGS[ending]
 
 
 def draw(graph: Graph, shapes: Shapes, kind: Kind) -> bytes:

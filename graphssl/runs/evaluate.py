@@ -8,9 +8,10 @@ from typing import Any
 
 from ..data import open_data
 from ..errors import RunError, UsageError
-from ..evaluate.context import Context
-from ..evaluate.evaluation import REGISTRY, Evaluation, find_evaluation, metric_title, score_text
-from ..evaluate.judge import Judge, no_judgement
+from ..evaluation.context import Context
+from ..evaluation.evaluation import REGISTRY, Evaluation, EvaluationConfig, find_evaluation
+from ..evaluation.judge import Judge, no_judgement
+from ..language.validation import validate
 from ..spec import Evaluate
 from ..train.device import choose_device
 from .folder import find_run
@@ -28,15 +29,6 @@ class Evaluated:
     run: str
     scores: Mapping[str, float]
     evaluations: Mapping[str, Evaluation]
-
-    def text(self) -> str:
-        """A line for each score, with the options that it depends on."""
-        return "\n".join(self._line(metric, value) for metric, value in self.scores.items())
-
-    def _line(self, metric: str, value: float) -> str:
-        settings = self.evaluations[metric.partition("/")[0]].settings()
-        line = f"{self.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
-        return f"{line} ({settings})" if settings else line
 
 
 def evaluate_run(name: str, options: Options, device: str) -> Evaluated:
@@ -68,7 +60,16 @@ def _evaluations(section: Evaluate, options: Options) -> dict[str, Evaluation]:
         except LookupError as error:
             raise UsageError(str(error)) from None
     return {
-        name: kind((section.asked.get(name) or kind.Config()).model_copy(update=options.get(name)))
+        name: kind(_config(name, section.asked.get(name) or kind.Config(), options.get(name, {})))
         for name, kind in REGISTRY.items()
         if kind.default or name in section.asked or name in options
     }
+
+
+def _config(name: str, config: EvaluationConfig, changes: Mapping[str, Any]) -> EvaluationConfig:
+    """The options of an evaluation with those that are asked for. Raises UsageError for what it does not take."""
+    changed, wrong = validate(type(config), {**config.model_dump(mode="json", by_alias=True), **changes})
+    if changed is None:
+        message, hint = wrong[0].message, wrong[0].hint
+        raise UsageError(f"{name}: {message}" + (f" ({hint})" if hint else ""))
+    return changed

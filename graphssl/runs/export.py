@@ -2,44 +2,59 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor, nn
+from torch import nn
 
 from ..errors import UsageError
 from ..train.checkpoint import save
 from .folder import find_run
 from .trained import load_trained
 
-__all__ = ["export_weights", "twin"]
-
-State = dict[str, Tensor]
+__all__ = ["Exported", "export_weights", "loading_code", "twin"]
 
 
-def export_weights(run: str, output: Path, node: str | None) -> str:
-    """Writes the weights of a run's node as a plain state dict, whole or not at all; says so, and how to load it."""
+@dataclass(frozen=True)
+class Exported:
+    """Weights that are written: where, how many, and Python that loads them.
+
+    values: numbers in all tensors. without: what the network of `code` has besides, and these weights leave as it is.
+    """
+
+    output: Path
+    tensors: int
+    values: int
+    code: str
+    without: tuple[str, ...]
+
+
+def export_weights(run: str, output: Path, node: str | None) -> Exported:
+    """Writes the weights of a run's node as a plain state dict, whole or not at all."""
     folder = find_run(run)
     if output.is_dir():
-        raise UsageError(f"{output} is a folder: -o names a file, such as {output / 'encoder.pt'}")
+        raise UsageError(f"{output} is a folder: name a file, such as {output / 'encoder.pt'}")
     checked, module = load_trained(folder, node, torch.device("cpu"))
     name = node or checked.features or ""
     state = {key: value.clone() for key, value in module.state_dict().items()}
     if not state:
         raise UsageError(f"'{name}' has no weights to write")
     save(output, state)
-    size = sum(v.numel() for v in state.values())
-    return f"wrote {output}: {len(state)} tensors, {size:,} values\n{_loading(module, name, folder.graph, output)}"
+    code, without = loading_code(module, name, folder.graph, output)
+    return Exported(output, len(state), sum(v.numel() for v in state.values()), code, without)
 
 
-def _loading(module: nn.Module, name: str, graph: Path, output: Path) -> str:
-    """Python that loads the weights: into torchvision's network of the same shapes, or else into the graph's node."""
+def loading_code(module: nn.Module, name: str, graph: Path, output: Path) -> tuple[str, tuple[str, ...]]:
+    """Python that loads the weights: into torchvision's network of the same shapes, or else into the graph's node.
+
+    With the parts of that network that have no weights here.
+    """
     state, weights = {k: tuple(v.shape) for k, v in module.state_dict().items()}, f"torch.load({str(output)!r})"
     model, without = twin(module, state) or (f"graphssl.compile({str(graph)!r}).features({name!r})", [])
-    package = model.partition(".")[0]
-    strict, note = (", strict=False", f"  # all but {', '.join(without)}") if without else ("", "")
+    package, strict = model.partition(".")[0], ", strict=False" if without else ""
     code = f"import torch, {package}; model = {model}.eval(); model.load_state_dict({weights}{strict})"
-    return f"  load it    {code}{note}"
+    return code, tuple(without)
 
 
 def twin(module: nn.Module, state: dict[str, tuple[int, ...]]) -> tuple[str, list[str]] | None:

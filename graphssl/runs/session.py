@@ -13,8 +13,8 @@ import torch
 from ..checks.checked import Checked, check
 from ..data import Datasets
 from ..errors import RunError
-from ..evaluate.context import Context
-from ..evaluate.judge import Judge, build_evaluations, no_judgement
+from ..evaluation.context import Context
+from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
 from ..graph.read import load
 from ..language.dump import dump

@@ -1,8 +1,8 @@
 """The section `evaluate:`: what is judged, by which evaluations, and what each takes.
 
-The options of an evaluation stand beside its code, in the room `evaluate/` or in a file of the user's, and are declared
-here under its name. So the model of the section is made when it is needed, of all that are declared by then: `check`
-finds a wrong option of any of them, at its place, before anything runs. This module needs no torch.
+The options of an evaluation stand beside its code, in the room `evaluation/` or in a file of the user's, and are
+declared here under its name. So the model of the section is made when it is needed, of all that are declared by then:
+`check` finds a wrong option of any of them, at its place, before anything runs. This module needs no torch.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from .section import Section
 
 __all__ = ["Evaluate", "EvaluationConfig", "Monitor", "declare_evaluation", "evaluate_section"]
 
-BUILT_IN = "graphssl.evaluate"  # by its name: it needs torch, and its room comes later
+BUILT_IN = "graphssl.evaluation"  # by its name: it needs torch, and its room comes later
 
 
 class EvaluationConfig(Section):

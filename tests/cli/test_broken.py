@@ -149,7 +149,7 @@ def test_there_are_fifty_kinds() -> None:
         (["run", "nowhere.yaml"], "there is no graph file 'nowhere.yaml'"),
         (["run", "bylo"], "did you mean 'byol'?"),
         (["run", "."], "is a folder"),
-        (["run"], "name a graph file to run, or --resume a run"),
+        (["run"], "name a graph file to run, or a run to resume"),
         (["run", "byol", "--resume", "x"], "one of the two"),
         (["check", "byol", "--set", "nodes.critic"], "a change is written KEY=VALUE"),
         (["check", "byol", "--set", "nodes.critic.temprature=1"], "did you mean 'temperature'?"),

@@ -14,7 +14,7 @@ from graphssl.component import Sizes, build
 from graphssl.components.encoder import AMDIM
 from graphssl.components.encoder.amdim import Residual
 from graphssl.components.norms import SplitBatchNorm2d
-from graphssl.evaluate.embedding import pooled
+from graphssl.evaluation.embedding import pooled
 
 SMALL = {"width": 2, "out": 19, "depth": 2}
 

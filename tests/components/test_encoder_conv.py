@@ -12,7 +12,7 @@ from torch.nn import functional as f
 from graphssl.component import Sizes, Unbound, build
 from graphssl.components.encoder import Conv
 from graphssl.components.norms import SplitBatchNorm2d
-from graphssl.evaluate.embedding import pooled
+from graphssl.evaluation.embedding import pooled
 from graphssl.language.validation import validate
 
 SMALL = {"width": 4, "hidden": 6, "out": 5}

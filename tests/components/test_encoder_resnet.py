@@ -14,7 +14,7 @@ from graphssl.component import Sizes, Unbound, build, find
 from graphssl.components.encoder import ResNet
 from graphssl.components.norms import SplitBatchNorm2d
 from graphssl.components.target import EMA
-from graphssl.evaluate.embedding import pooled
+from graphssl.evaluation.embedding import pooled
 from graphssl.language.validation import validate
 from graphssl.testing import check_component
 

@@ -15,7 +15,7 @@ from pydantic import PositiveInt
 
 import graphssl
 from graphssl.errors import UsageError
-from graphssl.evaluate import Context, Evaluation, EvaluationConfig
+from graphssl.evaluation import Context, Evaluation, EvaluationConfig
 from graphssl.runs.evaluate import evaluate_run
 from graphssl.runs.folder import RunFolder
 from graphssl.runs.results import summary

@@ -11,7 +11,7 @@ from torch import nn
 from torchvision import models
 
 from graphssl.component import Sizes, build, find
-from graphssl.runs.export import _loading, twin
+from graphssl.runs.export import loading_code, twin
 
 
 def built(name: str, pixels: int, config: dict[str, Any], device: str = "meta") -> nn.Module:
@@ -44,9 +44,9 @@ def test_the_code_that_loads_them_needs_nothing_else(tmp_path: Path) -> None:
     module = built("encoder.resnet", 224, {"depth": 18}, "cpu")
     torch.save(module.state_dict(), tmp_path / "it.pt")
     names: dict[str, Any] = {}
-    said = _loading(module, "encoder", tmp_path, tmp_path / "it.pt")
-    assert said.endswith("# all but fc")
-    exec(said.split("    ", 1)[1], names)
+    code, without = loading_code(module, "encoder", tmp_path, tmp_path / "it.pt")
+    assert without == ("fc",)
+    exec(code, names)
     model = names["model"]
     assert not model.training
     model.fc = nn.Identity()

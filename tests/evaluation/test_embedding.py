@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.evaluate.embedding import embed, pooled, prepare
+from graphssl.evaluation.embedding import embed, pooled, prepare
 
 MEAN, STD = (0.4, 0.5, 0.6), (0.2, 0.25, 0.3)
 

@@ -9,8 +9,8 @@ from sklearn.linear_model import LogisticRegression
 from torch import Tensor
 
 from graphssl.errors import RunError
-from graphssl.evaluate.labelled import Labelled, Splits
-from graphssl.evaluate.linear import fit_linear, linear_accuracy
+from graphssl.evaluation.labelled import Labelled, Splits
+from graphssl.evaluation.linear import fit_linear, linear_accuracy
 
 
 def blobs(n: int, d: int, classes: int, seed: int, spread: float = 1.0) -> tuple[Tensor, Tensor]:

@@ -13,10 +13,10 @@ from torch import Tensor, nn
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.evaluate import Context, Evaluation, EvaluationConfig, Judge
-from graphssl.evaluate.judge import build_evaluations, no_judgement
-from graphssl.evaluate.knn import Knn
-from graphssl.evaluate.linear import Linear
+from graphssl.evaluation import Context, Evaluation, EvaluationConfig, Judge
+from graphssl.evaluation.judge import build_evaluations, no_judgement
+from graphssl.evaluation.knn import Knn
+from graphssl.evaluation.linear import Linear
 
 
 class Shades:

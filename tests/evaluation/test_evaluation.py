@@ -12,8 +12,8 @@ from evaluations import registered
 from pydantic import PositiveInt
 
 from graphssl.cli.schema import graph_schema
-from graphssl.evaluate.context import Context
-from graphssl.evaluate.evaluation import (
+from graphssl.evaluation.context import Context
+from graphssl.evaluation.evaluation import (
     REGISTRY,
     Evaluation,
     EvaluationConfig,
@@ -23,8 +23,8 @@ from graphssl.evaluate.evaluation import (
     metric_title,
     score_text,
 )
-from graphssl.evaluate.knn import Knn
-from graphssl.evaluate.linear import Linear
+from graphssl.evaluation.knn import Knn
+from graphssl.evaluation.linear import Linear
 from graphssl.graph.read import load
 from graphssl.spec import graph_file
 

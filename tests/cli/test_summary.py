@@ -1,18 +1,23 @@
-"""What a run says at its close."""
+"""What commands say of what came of them."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
+from graphssl.cli.summary import evaluation_text, export_text, run_text
+from graphssl.evaluation.knn import Knn
+from graphssl.evaluation.linear import Linear
+from graphssl.runs.evaluate import Evaluated
+from graphssl.runs.export import Exported
 from graphssl.runs.folder import RunFolder
-from graphssl.runs.results import Result, summary
+from graphssl.runs.results import Result
 from graphssl.train.outcome import Outcome
 
 FOLDER = RunFolder(Path("runs/byol-1"))
 
 
 def closing(outcome: Outcome, run_id: str | None = "abc", *warnings: str) -> list[str]:
-    return summary(Result(FOLDER, outcome, run_id, warnings)).split("\n")
+    return run_text(Result(FOLDER, outcome, run_id, warnings)).split("\n")
 
 
 def test_the_close_of_a_finished_run() -> None:
@@ -43,3 +48,20 @@ def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
     assert lines[0] == "interrupted after step 14; a checkpoint is written"
     assert lines[1] == "  go on      graphssl run --resume byol-1"
     assert not any("kNN" in line for line in lines), "an untrained encoder alone says nothing of the training"
+
+
+def test_a_score_is_told_with_the_options_that_it_depends_on() -> None:
+    evaluations = {"knn": Knn(Knn.Config(k=5, temperature=0.1)), "linear": Linear(Linear.Config())}
+    assert evaluation_text(Evaluated("byol-1", {"knn": 0.91, "linear": 0.5}, evaluations)).split("\n") == [
+        "byol-1: kNN accuracy 91.00 % (k 5, temperature 0.1)",
+        "byol-1: linear accuracy 50.00 % (penalty 0.001)",
+    ]
+
+
+def test_what_is_exported_is_told_with_the_code_that_loads_it() -> None:
+    exported = Exported(Path("encoder.pt"), 12, 11_689_512, "import torch", ("fc",))
+    assert export_text(exported).split("\n") == [
+        "wrote encoder.pt: 12 tensors, 11,689,512 values",
+        "  load it    import torch  # all but fc",
+    ]
+    assert export_text(Exported(Path("encoder.pt"), 1, 1, "import torch", ())).endswith("import torch")

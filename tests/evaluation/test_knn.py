@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from graphssl.errors import RunError
-from graphssl.evaluate.knn import Knn, knn_accuracy, weighted_knn
-from graphssl.evaluate.labelled import Labelled, Splits
+from graphssl.evaluation.knn import Knn, knn_accuracy, weighted_knn
+from graphssl.evaluation.labelled import Labelled, Splits
 
 
 def by_hand(

@@ -1,0 +1,39 @@
+"""Arguments and options that several commands take."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+from ..errors import UsageError
+
+__all__ = ["Changeable", "Device", "GraphArgument", "RunArgument", "Sets"]
+
+GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
+Sets = Annotated[
+    list[str] | None,
+    typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
+]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
+
+
+class Changeable(TyperCommand):
+    """A command that takes --set: a change that stands without it is told as that."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        ctx.allow_extra_args = True
+        rest = super().parse_args(ctx, args)
+        given = [ctx.params.get("graph"), *(ctx.params.get("graphs") or ()), *rest]
+        changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]
+        if changes:
+            told = " ".join(f"--set {shlex.quote(change)}" for change in changes)
+            raise UsageError(f"a change of the graph needs --set before it: {told}")
+        if rest:
+            ctx.fail(f"Got unexpected extra argument{'s' * (len(rest) > 1)} ({' '.join(rest)})")
+        return rest

@@ -1,0 +1,47 @@
+"""What `graphssl run`, `evaluate` and `export` say of what came of them."""
+
+from __future__ import annotations
+
+from ..evaluation.evaluation import metric_title, score_text
+from ..runs.evaluate import Evaluated
+from ..runs.export import Exported
+from ..runs.results import Result
+
+__all__ = ["evaluation_text", "export_text", "run_text"]
+
+
+def run_text(result: Result) -> str:
+    """The closing lines: what came of it, where it is, and how to see it."""
+    outcome = result.outcome
+    lines = []
+    if outcome.interrupted:
+        lines.append(f"interrupted after step {outcome.step}; a checkpoint is written")
+        lines.append(f"  go on      graphssl run --resume {result.folder.name}")
+    else:
+        lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
+    for metric, found in outcome.scores.items():
+        if len(found) > 1:
+            first, last = (score_text(metric, found[epoch]) for epoch in (min(found), max(found)))
+            lines.append(f"  {metric_title(metric):10} {first} untrained, {last} trained")
+    lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
+    lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
+    lines.append("  see it     graphssl ui")
+    lines += [f"warning: {w}" for w in result.warnings]
+    return "\n".join(lines)
+
+
+def evaluation_text(evaluated: Evaluated) -> str:
+    """A line for each score, with the options that it depends on."""
+    lines = []
+    for metric, value in evaluated.scores.items():
+        line = f"{evaluated.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
+        settings = evaluated.evaluations[metric.partition("/")[0]].settings()
+        lines.append(f"{line} ({settings})" if settings else line)
+    return "\n".join(lines)
+
+
+def export_text(exported: Exported) -> str:
+    """What is written, and Python that loads it."""
+    note = f"  # all but {', '.join(exported.without)}" if exported.without else ""
+    written = f"wrote {exported.output}: {exported.tensors} tensors, {exported.values:,} values"
+    return f"{written}\n  load it    {exported.code}{note}"
