@@ -162,5 +162,5 @@ def test_what_is_no_evaluation() -> None:
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:
-    code = "import sys, graphssl.spec\nassert not {'torch', 'graphssl.evaluate'} & set(sys.modules)"
+    code = "import sys, graphssl.spec\nassert not {'torch', 'graphssl.evaluation'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

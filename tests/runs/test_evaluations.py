@@ -14,11 +14,11 @@ from evaluations import registered
 from pydantic import PositiveInt
 
 import graphssl
+from graphssl.cli.summary import evaluation_text, run_text
 from graphssl.errors import UsageError
 from graphssl.evaluation import Context, Evaluation, EvaluationConfig
 from graphssl.runs.evaluate import evaluate_run
 from graphssl.runs.folder import RunFolder
-from graphssl.runs.results import summary
 from graphssl.track import LESS_IS_BETTER, find_run
 from graphssl.train.checkpoint import Checkpoints, load, save
 from graphssl.train.step import Step
@@ -97,7 +97,7 @@ def test_it_is_measured_when_due_noted_tracked_and_shown(
         "epoch=2/3 size=64 size/samples=1500",
         "epoch=3/3 size=64 size/samples=1500",
     ]
-    assert summary(result).splitlines()[1:3] == [
+    assert run_text(result).splitlines()[1:3] == [
         "  feature size 64 untrained, 64 trained",
         "  feature size samples 1,500 untrained, 1,500 trained",
     ]
@@ -143,7 +143,7 @@ def test_it_survives_an_interruption(here: Path, write: Write, monkeypatch: pyte
 
 def test_evaluate_measures_it_again(here: Path, write: Write) -> None:
     graphssl.run(write(GRAPH, ASKS, ("epochs: 3", "steps: 1")), name="one", device="cpu", report=nobody)
-    knn, *rest = evaluate_run("one", {}, "cpu").text().splitlines()
+    knn, *rest = evaluation_text(evaluate_run("one", {}, "cpu")).splitlines()
     assert knn.startswith("one: kNN accuracy ")
     assert knn.endswith(" % (k 20, temperature 0.07)")
     assert rest == ["one: feature size in numbers 64 (bins 8)", "one: feature size samples 1,500 (bins 8)"]

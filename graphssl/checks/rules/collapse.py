@@ -95,8 +95,12 @@ def attraction_is_bounded(facts: Facts, found: Problems) -> None:
         hint = f"critic.cosine is from -1 to 1; a critic of your own that has an end says traits=('{trait}',)"
         for objective, call, critic in facts.scored_by(term):
             if "attracts" in objective.component.traits and trait not in critic.component.traits:
-                what = f"the scores of '{critic.name}' ({critic.component.name}) can {moves} without end"
-                found.add(f"{what}, and '{objective.name}' in '{term.name}' makes them {effect}", call.span, hint)
+                makes = f"'{objective.name}' in '{term.name}' makes them {effect}"
+                message, reason = (
+                    f"the scores of {who} can {moves} without end, and {makes}"
+                    for who in (f"'{critic.name}' ({critic.component.name})", "the critic")
+                )
+                found.add(message, call.span, hint, about=objective.name, reason=reason)
                 break
 
 

@@ -174,8 +174,12 @@ def margin_is_of_distances(facts: Facts, found: Problems) -> None:
     for term in facts.graph.terms:
         for objective, call, critic in facts.scored_by(term):
             if "of_distances" in objective.component.traits and "distance" not in critic.component.traits:
-                gives = f"'{critic.name}' ({critic.component.name}) gives none"
-                found.add(f"'{objective.name}' is for distances, and {gives}", call.span, "critic.euclidean gives them")
+                message, reason = (
+                    f"'{objective.name}' is for distances, and {who} gives none"
+                    for who in (f"'{critic.name}' ({critic.component.name})", "the critic")
+                )
+                hint = "critic.euclidean gives them"
+                found.add(message, call.span, hint, about=objective.name, reason=reason)
                 break
 
 
