@@ -5,21 +5,26 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import logging
+import re
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import Problems
 from ..language.source import Source
+from ..spec.file import COMPONENTS
 
 log = logging.getLogger(__name__)
 
 
-def load_components(entries: Sequence[str], source: Source, problems: Problems) -> None:
+def load_components(source: Source, problems: Problems) -> bool:
     """Imports what is listed and nothing else: `./my_critic.py`, from the file that lists it, or `mylab.ssl`.
 
     Each is imported once in a process, and said before it is: to this module's logger, which the command line shows.
+    Returns whether all are there. A list that is not as it should be is left alone: the sections tell of it.
     """
+    before, entries = len(problems), source.data.get("components", [])
+    if not isinstance(entries, list) or not all(isinstance(e, str) and re.fullmatch(COMPONENTS, e) for e in entries):
+        return False
     for i, entry in enumerate(entries):
         at = source.at(("components", i))
         try:
@@ -35,6 +40,7 @@ def load_components(entries: Sequence[str], source: Source, problems: Problems) 
             hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
             reason = f"{type(error).__name__}: {error}"
             problems.add(f"'{entry}' does not load: {reason}", at, hint)
+    return len(problems) == before
 
 
 class _NoSuchFile(Exception):

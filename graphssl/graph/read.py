@@ -24,12 +24,11 @@ from .wiring import Wiring
 def read(source: Source) -> Graph:
     """Validates the file and wires the graph; raises GraphError with every problem found."""
     problems = Problems()
-    sections = read_sections(source, problems)
+    incomplete = not load_components(source, problems)  # first: the sections may name what they register
+    sections = read_sections(source, problems, incomplete=incomplete)
     if sections is None:
         raise GraphError(problems)
-    spec, before = sections.spec, len(problems)
-    load_components(spec.components, source, problems)
-    incomplete = len(problems) > before or "components" in sections.lacking
+    spec, incomplete = sections.spec, incomplete or "components" in sections.lacking
     nodes = read_nodes(spec.nodes, source, problems, broken=sections.nodes, incomplete=incomplete)
     if {"nodes", "flow"} & sections.lacking:  # every name would be unknown
         raise GraphError(problems)

@@ -16,6 +16,7 @@ from .section import Section
 from .train import Train
 
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$"
+COMPONENTS = r"\S.*\.py|\w+(\.\w+)*"  # a file or a package
 
 
 def _named(name: str) -> str:
@@ -27,7 +28,7 @@ def _named(name: str) -> str:
 
 
 def _loadable(entry: str) -> str:
-    if not re.fullmatch(r"\S.*\.py|\w+(\.\w+)*", entry):
+    if not re.fullmatch(COMPONENTS, entry):
         raise ValueError(
             f"'{entry}' is neither a component file, such as ./my_critic.py, nor a package, such as mylab.ssl"
         )
