@@ -62,13 +62,6 @@ def _size() -> Iterator[None]:
         yield
 
 
-@pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    return tmp_path
-
-
 def nobody(line: str) -> None:
     pass
 

@@ -1,4 +1,4 @@
-"""Whole runs through the command line: trained, evaluated, tracked; interrupted, killed and resumed."""
+"""Whole runs: trained, evaluated, tracked; what is said of them, and how they end. `test_resume` goes on with some."""
 
 from __future__ import annotations
 
@@ -14,47 +14,14 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from PIL import Image
+from whole_runs import QUICK, SHORT, command, held_out_names, weights
 
 import graphssl
 from graphssl.console import say
-from graphssl.data.folder import listing
 from graphssl.errors import RunError
 from graphssl.runs.folder import RunFolder
-from graphssl.train.checkpoint import Checkpoints, load, save
+from graphssl.train.checkpoint import Checkpoints
 from graphssl.train.progress import Progress
-
-SHORT = (("epochs: 2", "steps: 24, log_every: 4, checkpoint: {steps: 5}"),)
-QUICK = (("epochs: 2", "steps: 1"), ("knn: {k: 5, every: 1}", "knn: null"))
-
-
-@pytest.fixture(scope="module")
-def store(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """One MLflow store for all runs of this file: to create one takes seconds."""
-    return f"sqlite:///{tmp_path_factory.mktemp('mlflow') / 'mlflow.db'}"
-
-
-@pytest.fixture
-def here(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
-    return tmp_path
-
-
-def weights(folder: Path) -> dict[str, torch.Tensor]:
-    payload = Checkpoints(folder / "checkpoints").latest()
-    assert payload is not None
-    return {**payload["model"], "step": torch.tensor(payload["step"])}
-
-
-def assert_same(a: Path, b: Path) -> None:
-    one, two = weights(a), weights(b)
-    assert one.keys() == two.keys()
-    different = [k for k in one if not torch.equal(one[k], two[k])]
-    assert not different
-
-
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "graphssl", *arguments]
 
 
 def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
@@ -78,58 +45,6 @@ def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
     assert run.tags["graphssl.graph_hash"] == facts["hash"]
     assert run.metrics["knn"] == pytest.approx(result.outcome.scores["knn"][1])
     assert run.status == "FINISHED"
-
-
-@pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
-def test_interrupted_and_resumed_is_bit_identical(
-    here: Path, write: Write, text: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = write(text, *SHORT)
-    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
-    from graphssl.train.step import Step
-
-    plain = Step.__call__
-
-    def interrupt(self: Step, step: int, batches: object) -> object:
-        if step == 13:
-            os.kill(os.getpid(), signal.SIGTERM)
-        return plain(self, step, batches)  # type: ignore[arg-type]
-
-    monkeypatch.setattr(Step, "__call__", interrupt)
-    result = graphssl.run(path, name="parts", device="cpu", report=lambda line: None)
-    assert result.interrupted
-    assert result.outcome.step == 14
-    monkeypatch.setattr(Step, "__call__", plain)
-    resumed = graphssl.run(resume="parts", device="cpu", report=lambda line: None)
-    assert not resumed.interrupted
-    assert resumed.run_id == result.run_id
-    assert_same(here / "runs/whole", here / "runs/parts")
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("after", [3, 8, 17])
-def test_killed_at_any_step_and_resumed_is_bit_identical(here: Path, write: Write, after: int) -> None:
-    path = write(MOCO, *SHORT)
-    graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
-    script = (
-        "import os, signal, sys\n"
-        "from graphssl.train.step import Step\n"
-        "plain = Step.__call__\n"
-        "def call(self, step, batches):\n"
-        f"    if step == {after}: os.kill(os.getpid(), signal.SIGKILL)\n"
-        "    return plain(self, step, batches)\n"
-        "Step.__call__ = call\n"
-        "from graphssl.cli import main\n"
-        f"sys.argv = ['graphssl', 'run', {str(path)!r}, '--name', 'parts', '--device', 'cpu']\n"
-        "main()\n"
-    )
-    done = subprocess.run([sys.executable, "-c", script], cwd=here, capture_output=True, check=False, timeout=120)
-    assert done.returncode == -signal.SIGKILL
-    done = subprocess.run(
-        command("run", "--resume", "parts", "--device", "cpu"), cwd=here, capture_output=True, text=True, check=False, timeout=120
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    assert_same(here / "runs/whole", here / "runs/parts")
 
 
 @pytest.mark.slow
@@ -243,31 +158,6 @@ def test_a_loss_that_is_not_finite_stops_the_run(here: Path, write: Write) -> No
     assert json.loads((here / "runs/wild/run.json").read_text())["status"] == "failed"
 
 
-def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
-    folder = RunFolder(here / "runs/one")
-    folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
-    with pytest.raises(RunError, match="made by another graph"):
-        graphssl.run(resume="one", device="cpu", report=lambda line: None)
-
-
-def test_resume_of_a_finished_run_says_so(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
-    before = weights(here / "runs/one")
-    said: list[str] = []
-    result = graphssl.run(resume="one", device="cpu", report=said.append)
-    assert any("has finished" in line for line in said), said
-    assert result.outcome.step == 1
-    after = weights(here / "runs/one")
-    assert all(torch.equal(before[k], after[k]) for k in before)
-
-
-def test_unknown_run_gets_a_suggestion(here: Path, write: Write) -> None:
-    graphssl.run(write(SIMCLR, *QUICK), name="first", device="cpu", report=lambda line: None)
-    with pytest.raises(RunError, match="did you mean 'first'"):
-        graphssl.run(resume="frist", device="cpu")
-
-
 def test_embed_gives_features_of_the_trained_encoder(here: Path, write: Write) -> None:
     graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     images = torch.randint(0, 256, (21, 3, 32, 32), dtype=torch.uint8)
@@ -310,75 +200,11 @@ def test_an_interruption_at_the_end_of_an_epoch_writes_a_checkpoint(
     assert int(weights(here / "runs/end")["step"]) == 93
 
 
-def test_what_is_turned_off_stays_off_when_resumed(here: Path, write: Write) -> None:
-    path = write(SIMCLR, *SHORT, ("knn: {k: 5, every: 1}", "knn: null, monitor: null"))
-    result = graphssl.run(path, name="off", device="cpu", report=lambda line: None)
-    assert not result.outcome.scores
-    said: list[str] = []
-    graphssl.run(resume="off", device="cpu", report=said.append)
-    assert any("has finished" in line for line in said)
-
-
 def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:
     graph = graphssl.load(write(SIMCLR), ["evaluate.knn=null", "train.checkpoint={epochs: null, steps: 5}"])
     assert graph.spec.evaluate.asked == {}
     assert set(graphssl.load(write(SIMCLR)).spec.evaluate.asked) == {"knn"}
     assert graphssl.load(write(SIMCLR), ["train.optimizer=null"]).spec.train.optimizer.use == "adamw"
-
-
-def test_resume_refuses_other_data(here: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
-    kept = Checkpoints(here / "runs/one/checkpoints")
-    payload, path = kept.latest(), kept.latest_path()
-    assert payload is not None
-    assert path is not None
-    save(path, {**payload, "samples": 1400})
-    with pytest.raises(
-        RunError, match=r"the data set has changed since .* 'one' .*: 1,500 training samples now, 1,400 th"
-    ):
-        graphssl.run(resume="one", device="cpu", report=lambda line: None)
-
-
-@pytest.fixture
-def pictures(here: Path, write: Write) -> Path:
-    """A graph on a folder of 20 small pictures without labels, two steps long, a checkpoint at each."""
-    (here / "pictures").mkdir()
-    for i in range(20):
-        Image.new("RGB", (16, 16), (10 * i, 0, 0)).save(here / f"pictures/{i:02d}.png")
-    return write(
-        SIMCLR,
-        ("{use: digits, batch: 16}", "{use: image_folder, root: pictures, size: 16, batch: 8}"),
-        ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}"),
-    )
-
-
-def forget_the_last(run: Path, **changes: object) -> None:
-    """As if the run had been killed after its first step."""
-    kept = Checkpoints(run / "checkpoints")
-    first, last = kept.paths()
-    last.unlink()
-    payload = {**load(first), **changes}
-    save(first, {k: v for k, v in payload.items() if v != "gone"})
-
-
-def test_resume_refuses_other_files_of_the_same_number(here: Path, pictures: Path) -> None:
-    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
-    forget_the_last(here / "runs/one")
-    one = next(p for p in sorted((here / "pictures").iterdir()) if p.name not in held_out_names(here / "pictures"))
-    one.rename(here / "pictures/another.png")
-    with pytest.raises(RunError, match=r"data set has changed .*as many training pictures, but of other names"):
-        graphssl.run(resume="one", device="cpu", report=lambda line: None)
-
-
-def held_out_names(folder: Path) -> set[str]:
-    return {Path(name).name for name in listing(folder)[1].paths}
-
-
-def test_a_checkpoint_that_knows_no_files_goes_on(here: Path, pictures: Path) -> None:
-    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
-    assert isinstance(Checkpoints(here / "runs/one/checkpoints").latest()["files"], str)
-    forget_the_last(here / "runs/one", files="gone")
-    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 2
 
 
 @pytest.mark.parametrize("resident", ["memory", "workers"])
@@ -392,29 +218,6 @@ def test_pictures_that_were_skipped_are_counted_once(here: Path, pictures: Path,
     words = {1: "1 image could not be read and was skipped: ", 2: "2 images could not be read and were skipped: "}
     assert warning.startswith(words[bad] + "pictures/")
     assert warning.count("the file is empty") == bad
-
-
-def test_a_run_with_a_component_of_ones_own_goes_on_from_any_folder(
-    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    (here / "code").mkdir()
-    (here / "code/mine.py").write_text("")
-    short = ("epochs: 2", "steps: 2, checkpoint: {steps: 1, keep: 2}")
-    path = write(SIMCLR, short, ("graph: simclr", "components: [./code/mine.py]\ngraph: simclr"))
-    graphssl.run(path, name="one", device="cpu", report=lambda line: None)
-    forget_the_last(here / "runs/one")
-    (here / "elsewhere").mkdir()
-    monkeypatch.chdir(here / "elsewhere")
-    assert graphssl.run(resume="../runs/one", device="cpu", report=lambda line: None).outcome.step == 2
-
-
-def test_a_run_that_was_never_checkpointed_starts_again_with_what_is_set(here: Path, pictures: Path) -> None:
-    graphssl.run(pictures, name="one", device="cpu", report=lambda line: None)
-    for path in Checkpoints(here / "runs/one/checkpoints").paths():
-        path.unlink()
-    graphssl.run(resume="one", sets=["train.steps=3"], device="cpu", report=lambda line: None)
-    forget_the_last(here / "runs/one")
-    assert graphssl.run(resume="one", device="cpu", report=lambda line: None).outcome.step == 3
 
 
 def test_what_is_noted_while_running_and_after_a_failure(
