@@ -12,13 +12,13 @@ from conftest import Write
 from torch import Tensor
 from torch.amp import GradScaler
 
-from graphssl.api import load
 from graphssl.checks.checked import Checked, check
 from graphssl.checks.inference import infer
 from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.graph.graph import Graph
+from graphssl.graph.read import load
 from graphssl.language.packaged import packaged
 from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program

@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 import torch
+from helpers import images
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -140,7 +141,7 @@ def test_the_step_by_hand_is_the_graph_s(script: Script, method: str) -> None:
                 own.copy_(theirs)
     if method == "moco_v2":
         hand.queue.copy_(program.node("queue").keys)
-    image = torch.randint(0, 256, (8, 3, 32, 32), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    image = images(8)
     draws = program.draw(8, torch.Generator().manual_seed(1), device)
     loss = program.forward(image, *draws)["loss"]
     by_hand, _ = hand.loss(image, draws[0])

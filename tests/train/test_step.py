@@ -10,16 +10,14 @@ from typing import Any
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
-from helpers import batch, make, scaled, weights
+from helpers import CUDA, batch, fresh, make, scaled, weights
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from graphssl.api import check
 from graphssl.components.augment import base
 from graphssl.data import Batch
 from graphssl.errors import RunError
-from graphssl.program.assemble import compile_graph
-from graphssl.train.precision import resolve
-from graphssl.train.step import NonFiniteError, Step
+from graphssl.train.step import NonFiniteError
 
 # Without batch norm, a batch in two halves gives the gradient of the whole.
 NO_NORM = (
@@ -279,11 +277,8 @@ def test_no_optimizer_waits_for_the_gradient_scaler(write: Write, optimizer: str
 
 
 def without_waiting(path: Path, precision: str) -> None:
-    checked = check(path)
-    device = torch.device("cuda")
-    program = compile_graph(checked.graph, checked.shapes, device)
-    step = Step(program, checked.graph.spec.train, resolve(precision, device), device, 10, 5)
-    given = Batch(*(t.to(device) for t in batch()))
+    step = fresh(check(path), device=CUDA, precision=precision)
+    given = Batch(*(t.to(CUDA) for t in batch()))
     step(0, [given])
     torch.cuda.set_sync_debug_mode("error")
     try:
