@@ -38,7 +38,7 @@ class Precision:
         return torch.autocast(self.device.type, dtype=self.dtype)
 
     def scaled(self, loss: Tensor) -> Tensor:
-        """The loss to go backward from."""
+        """The loss as the backward pass starts from it."""
         return loss if self.scaler is None else self.scaler.scale(loss)
 
 

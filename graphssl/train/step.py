@@ -100,6 +100,7 @@ class Step:
         return means
 
     def _forward(self, batch: Batch, draws: tuple[Any, ...]) -> dict[str, Any]:
+        """The forward pass of one batch."""
         arguments = (*(getattr(batch, name) for name in self.program.inputs), *draws)
         with self.precision.autocast():
             output: dict[str, Any] = self._call("forward", *arguments)
@@ -127,6 +128,7 @@ class Step:
         return skipped
 
     def _update(self, skipped: Tensor | None, carried: Sequence[tuple[Any, ...]]) -> None:
+        """The updates, on what the batches carried out. skipped: whether the optimizer skipped its step."""
         values = [take_apart(value) for value in join_carried(carried, self.program.batched)]
         with torch.no_grad():
             if skipped is None:
@@ -144,7 +146,7 @@ class Step:
             if name == "forward" and not recording(self.device):
                 raise self.program.locate(arguments, error) from error
             if name != "forward" and self._functions.at_risk:
-                raise
+                raise  # the step is taken again, as it is written
             raise self.program.blame(error) from error
 
     def _note(self, loss: Tensor) -> None:
