@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import networkx as nx
 from conftest import MOCO, Write
 from wired import read
 
+import graphssl
 from graphssl.graph.read import load
 from graphssl.language.dump import dump
 from graphssl.language.expressions import calls_in
@@ -43,3 +46,9 @@ def test_lines_are_kept_as_they_are_written(write: Write) -> None:
     assert [[call.node for call in calls_in(line.expression)] for line in graph.lines] == [
         ["augment"], ["projector", "encoder"], ["target"], ["critic", "queue"], ["objective"], ["follow"], ["push"],
     ]  # fmt: skip
+
+
+def test_no_other_room_parses_an_expression_again() -> None:
+    package = Path(graphssl.__file__).parent
+    rooms = {p.relative_to(package).parts[0] for p in package.rglob("*.py") if "language.parse" in p.read_text()}
+    assert rooms == {"graph"}
