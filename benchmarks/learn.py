@@ -28,7 +28,7 @@ from common import command, machine, positive, table
 
 import graphssl
 from graphssl.errors import GraphError, RunError
-from graphssl.language.packaged import packaged
+from graphssl.graph.language.packaged import packaged
 
 PAPERS = ("cifar10/", "imagenet/")  # recipes of real data sets, which take days
 

@@ -11,8 +11,8 @@ from graphssl.checks.checked import Checked
 from graphssl.data import BadImages, Datasets, Stream
 from graphssl.data.datasets import Opened
 from graphssl.data.resident import Resident
+from graphssl.graph.spec import Data
 from graphssl.program.assemble import compile_graph
-from graphssl.spec import Data
 from graphssl.train.loop import Loop
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step

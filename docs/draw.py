@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import graphssl
-from graphssl.language.packaged import packaged
+from graphssl.graph.language.packaged import packaged
 
 PICTURES = Path(__file__).parent / "pictures"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from graphssl.evaluation.evaluation import REGISTRY, Evaluation, evaluation
-from graphssl.spec.evaluate import forget_evaluation
+from graphssl.graph.spec.evaluate import forget_evaluation
 
 
 @contextmanager

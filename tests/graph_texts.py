@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from graphssl.language.source import Source
+from graphssl.graph.language.source import Source
 
 FILES = {
     "base.yaml": "graph: base\nnodes:\n  a: {use: one, x: 1, y: [1, 2]}\n  b: {use: two}\nflow: {v: a(batch.image)}\n",

@@ -18,8 +18,8 @@ from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.graph.graph import Graph
+from graphssl.graph.language.packaged import packaged
 from graphssl.graph.read import load
-from graphssl.language.packaged import packaged
 from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
 from graphssl.train.precision import resolve

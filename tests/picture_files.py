@@ -10,8 +10,8 @@ import torch
 from helpers import CPU
 from PIL import Image
 
-from graphssl import spec
 from graphssl.data import Batch, Datasets, open_data
+from graphssl.graph import spec
 
 OPEN: list[Datasets] = []
 

@@ -13,9 +13,9 @@ import pytest
 from helpers import CPU
 from picture_files import picture
 
-from graphssl import spec
 from graphssl.data import Datasets, open_data
 from graphssl.data.shards.copies import Copies
+from graphssl.graph import spec
 
 OPEN: list[Datasets] = []
 

@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from typing import TypeVar
 from unittest import mock
 
-from graphssl import spec
-from graphssl.language import choices
+from graphssl.graph import spec
+from graphssl.graph.language import choices
 
 T = TypeVar("T")
 

@@ -16,7 +16,7 @@ import graphssl
 import graphssl.api
 from graphssl.checks.checked import check
 from graphssl.errors import GraphError, RunError, UsageError
-from graphssl.language.dump import dump
+from graphssl.graph.language.dump import dump
 from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints
 

@@ -13,9 +13,9 @@ from helpers import METHODS
 from graphssl.api import check
 from graphssl.cli.components import components_page
 from graphssl.component import REGISTRY, discover
-from graphssl.language import yaml
-from graphssl.language.validation import validate
-from graphssl.spec import Data
+from graphssl.graph.language import yaml
+from graphssl.graph.language.validation import validate
+from graphssl.graph.spec import Data
 from graphssl.testing import check_component
 
 ROOT = Path(__file__).parent.parent

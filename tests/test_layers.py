@@ -11,9 +11,10 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    "errors", "schedule", "console", "ports", "files", "component", "spec", "testing", "language", "data", "track",
-    "graph", "checks", "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
+    "errors", "schedule", "console", "ports", "files", "component", "testing", "graph", "data", "track", "checks",
+    "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
+INNER = ["graph.spec", "graph.language", "graph"]  # rooms within a room, in their order
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
 
 
@@ -62,6 +63,17 @@ def test_imports_only_from_rooms_before(name: str) -> None:
     for target in imports(modules()[name], package):
         if room(target) >= 0 and room(target) != room(name):
             assert room(target) < room(name), f"{name} imports {target}, whose room comes after it"
+
+
+def inner(module: str) -> int:
+    """The place of the inner room that a module stands in; -1 for one of another room."""
+    return next((i for i, name in enumerate(INNER) if f"{module}.".startswith(f"{name}.")), -1)
+
+
+@pytest.mark.parametrize("name", [n for n in modules() if inner(n) >= 0])
+def test_rooms_within_a_room_keep_their_order(name: str) -> None:
+    for target in imports(modules()[name], ["graphssl", *name.split(".")[:-1]]):
+        assert inner(target) <= inner(name), f"{name} imports {target}, whose room comes after it"
 
 
 def test_an_upward_import_is_noticed(tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from conftest import problems_of, strict
 
-from graphssl.language import yaml
+from graphssl.graph.language import yaml
 
 INTEGERS = [
     ("0", 0), ("00", 0), ("08", 8), ("-0", 0), ("+5", 5), ("-17", -17), ("0o0", 0), ("0o755", 493), ("0xfF", 255),

@@ -11,8 +11,8 @@ from ..data import facts as data_facts
 from ..data.presence import absence
 from ..errors import Problem, Problems, in_file_order
 from ..graph.graph import Graph
+from ..graph.language.packaged import is_packaged
 from ..graph.read import load
-from ..language.packaged import is_packaged
 from .features import image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules

@@ -8,7 +8,7 @@ import torch
 
 from ..checks.checked import Checked
 from ..graph.calls import Slot, Value
-from ..language.dump import dump
+from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
 from ..train.precision import DTYPES, resolve
 from .table import table

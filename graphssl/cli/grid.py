@@ -10,8 +10,8 @@ from ..api import check
 from ..checks.checked import Checked
 from ..component import Component, discover
 from ..errors import GraphError, Problem
+from ..graph.language.source import Source
 from ..graph.read import read
-from ..language.source import Source
 
 __all__ = ["checked_column", "critics", "grid_text", "negatives", "objectives", "refusals"]
 

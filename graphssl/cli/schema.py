@@ -6,7 +6,7 @@ from typing import Any
 
 from ..component import discover
 from ..graph.nodes import CommonKeys
-from ..spec import graph_file
+from ..graph.spec import graph_file
 
 
 def graph_schema() -> dict[str, Any]:

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import spec
 from ..errors import RunError
-from ..spec.datasets import DATA_SETS, Archive
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS, Archive
 from .batch import Arrays
 
 CHUNK = 1024

@@ -8,9 +8,9 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from .. import spec
 from ..errors import RunError
-from ..spec.datasets import DATA_SETS, Kind
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS, Kind
 from . import archives, digits, folder, nvjpeg, place
 from .batch import Arrays, BadImages, Batch, Pictures, Split
 from .known import facts

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from .. import spec
+from ..graph import spec
 from .batch import Arrays
 from .order import held_out
 

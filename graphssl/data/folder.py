@@ -23,9 +23,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from .. import spec
 from ..errors import RunError, suggest
-from ..spec.datasets import DATA_SETS
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS
 from .decode import read
 from .order import held_out, permutation
 

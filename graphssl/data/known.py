@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from functools import cached_property
 
-from .. import spec
 from ..component import DataFacts
-from ..spec.datasets import DATA_SETS, Channels
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS, Channels
 from .folder import count, fewer_than
 
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from .. import spec
-from ..spec.datasets import DATA_SETS, Kind
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS, Kind
 from .folder import SUFFIXES
 from .shards import addresses
 

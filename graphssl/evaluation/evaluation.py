@@ -27,8 +27,8 @@ from collections.abc import Callable
 from typing import ClassVar, TypeVar
 
 from ..errors import suggest
-from ..spec import Evaluate, EvaluationConfig
-from ..spec.evaluate import declare_evaluation
+from ..graph.spec import Evaluate, EvaluationConfig
+from ..graph.spec.evaluate import declare_evaluation
 from .context import Context
 
 __all__ = [

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..spec import EvaluationConfig
+from ..graph.spec import EvaluationConfig
 from .context import Context
 from .evaluation import Evaluation, find_evaluation, metric_title, score_text
 

@@ -1,0 +1,1 @@
+"""A graph's file, from its text to a graph of calls."""

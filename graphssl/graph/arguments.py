@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ..errors import Problems, Span, suggest
-from ..language import expressions as e
 from ..ports import Port, Signature
 from .calls import Value
+from .language import expressions as e
 
 __all__ = ["check_kind", "match_ports"]
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import networkx as nx
 
-from ..language import expressions as e
-from ..language.parse import parse, parse_names
-from ..language.sections import Sections
 from .calls import Value
 from .graph import Line
+from .language import expressions as e
+from .language.parse import parse, parse_names
+from .language.sections import Sections
 from .names import check_name
 from .scope import Scope
 from .wiring import Wiring

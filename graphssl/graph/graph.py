@@ -13,12 +13,12 @@ import networkx as nx
 from pydantic import BaseModel
 
 from ..errors import Span
-from ..language import expressions as e
-from ..language.source import Source
 from ..schedule import Schedule
-from ..spec import AUTO, GraphFile
 from .calls import Call, Slot, Value
+from .language import expressions as e
+from .language.source import Source
 from .nodes import Node
+from .spec import AUTO, GraphFile
 
 
 @dataclass(frozen=True)

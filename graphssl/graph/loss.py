@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from ..errors import Problems, Span
-from ..language import expressions as e
-from ..language.arithmetic import TAKE_OUT
-from ..language.parse import parse_term
-from ..language.sections import EXAMPLES
 from ..schedule import Schedule
-from ..spec import GraphFile, TermSpec
 from .calls import Value
 from .graph import Line, Term
+from .language import expressions as e
+from .language.arithmetic import TAKE_OUT
+from .language.parse import parse_term
+from .language.sections import EXAMPLES
 from .names import check_name
+from .spec import GraphFile, TermSpec
 from .wiring import Wiring
 
 __all__ = ["read_loss"]

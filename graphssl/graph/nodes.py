@@ -12,9 +12,9 @@ from pydantic import Field
 
 from ..component import REGISTRY, Component, NodeConfig, discover
 from ..errors import Problems, Span, suggest
-from ..language.source import Source
-from ..language.validation import Wrong, validate
 from ..ports import Signature
+from .language.source import Source
+from .language.validation import Wrong, validate
 from .names import check_name
 
 __all__ = ["COMMON_KEYS", "CommonKeys", "Node", "read_nodes"]

@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import Problems
-from ..language import expressions as e
 from .calls import Tag, Value
+from .language import expressions as e
 
 __all__ = ["Pick", "pick_views"]
 

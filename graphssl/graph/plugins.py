@@ -10,8 +10,8 @@ import sys
 from pathlib import Path
 
 from ..errors import Problems
-from ..language.source import Source
-from ..spec.file import COMPONENTS
+from .language.source import Source
+from .spec.file import COMPONENTS
 
 log = logging.getLogger(__name__)
 

@@ -6,17 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..errors import GraphError, Problems
-from ..language.load import load as load_source
-from ..language.sections import read_sections
-from ..language.source import Source
-from ..spec import GraphFile
 from .flow import read_flow
 from .graph import Graph
+from .language.load import load as load_source
+from .language.sections import read_sections
+from .language.source import Source
 from .loss import read_loss
 from .names import may_name
 from .nodes import read_nodes
 from .plugins import load_components
 from .scope import Scope
+from .spec import GraphFile
 from .update import note_missing_updates, read_updates
 from .wiring import Wiring
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from ..errors import Problems, Span, suggest
-from ..language import expressions as e
-from ..language.source import Source
 from .calls import Value
+from .language import expressions as e
+from .language.source import Source
 from .nodes import Node
 
 __all__ = ["BATCH_AXES", "BUILT_IN", "Scope"]

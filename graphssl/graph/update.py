@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import Span, suggest
-from ..language import expressions as e
-from ..language.parse import parse
 from ..ports import Signature
-from ..spec import GraphFile
 from .graph import Line
+from .language import expressions as e
+from .language.parse import parse
 from .nodes import Node
 from .scope import Scope
+from .spec import GraphFile
 from .wiring import Wiring
 
 __all__ = ["note_missing_updates", "read_updates"]

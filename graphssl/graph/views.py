@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..errors import Problems
-from ..language import expressions as e
 from ..ports import FOLDED, GRID, Axes, Port, Signature
 from .calls import Argument, CallList, Slot, Tag, Value
+from .language import expressions as e
 from .picks import Pick, pick_views
 
 __all__ = ["Expansion", "positions"]

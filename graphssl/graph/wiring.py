@@ -8,10 +8,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from ..errors import Problems
-from ..language import expressions as e
 from ..ports import Port, Signature
 from .arguments import check_kind, match_ports
 from .calls import CallList, Slot, Value
+from .language import expressions as e
 from .nodes import Node
 from .scope import BATCH_AXES, Scope
 from .views import Expansion

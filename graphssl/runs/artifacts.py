@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ..checks.checked import Checked
 from ..data import Datasets
-from ..language.dump import dump
+from ..graph.language.dump import dump
 from ..program.program import Program
 from ..report import Kind, draw, views_grid
 from ..track import Tracker

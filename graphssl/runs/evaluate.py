@@ -11,8 +11,8 @@ from ..errors import RunError, UsageError
 from ..evaluation.context import Context
 from ..evaluation.evaluation import REGISTRY, Evaluation, EvaluationConfig, find_evaluation
 from ..evaluation.judge import Judge, no_judgement
-from ..language.validation import validate
-from ..spec import Evaluate
+from ..graph.language.validation import validate
+from ..graph.spec import Evaluate
 from ..train.device import choose_device
 from .folder import find_run
 from .trained import load_trained

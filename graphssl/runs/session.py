@@ -16,8 +16,8 @@ from ..errors import RunError
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..files import write_whole
+from ..graph.language.dump import dump
 from ..graph.read import load
-from ..language.dump import dump
 from ..program.assemble import compile_graph
 from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import torch
 
 from ..data import Batch, Datasets
-from ..spec import Monitor, Train
+from ..graph.spec import Monitor, Train
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
 from .failures import not_finite, too_large

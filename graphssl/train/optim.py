@@ -13,8 +13,8 @@ from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 from torch.optim import SGD, AdamW, Optimizer
 
-from .. import spec
 from ..errors import RunError
+from ..graph import spec
 from ..schedule import Schedule
 from .lars import LARS
 

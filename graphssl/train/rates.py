@@ -7,7 +7,7 @@ import math
 from torch import Tensor
 from torch.optim import Optimizer
 
-from .. import spec
+from ..graph import spec
 from ..schedule import Schedule
 
 __all__ = ["rate_at", "set_rates"]

@@ -11,9 +11,9 @@ from torch.utils._pytree import tree_map_only
 
 from ..data import Batch
 from ..errors import RunError
+from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
-from ..spec import Train
 from .compiling import TOLD, Compiled
 from .device import prepare
 from .optim import build_optimizer

@@ -13,8 +13,8 @@ from PIL import Image
 from typed_commands import Type
 
 from graphssl.cli.commands import app
-from graphssl.language.load import load
-from graphssl.language.packaged import packaged
+from graphssl.graph.language.load import load
+from graphssl.graph.language.packaged import packaged
 
 
 def test_the_commands_are_those_of_the_design() -> None:

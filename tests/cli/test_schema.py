@@ -11,8 +11,8 @@ from conftest import BYOL, MOCO, SIMCLR, strict
 
 from graphssl.cli.schema import graph_schema
 from graphssl.component import discover
-from graphssl.language import yaml
-from graphssl.language.packaged import packaged
+from graphssl.graph.language import yaml
+from graphssl.graph.language.packaged import packaged
 
 
 @pytest.fixture(scope="module")

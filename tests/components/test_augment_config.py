@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from graphssl.component import DataFacts, Sizes, build, find
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 
 DATA = DataFacts(height=32, width=32)
 TWO = ("augment.simclr", "augment.byol", "augment.moco_v1", "augment.moco_v2")

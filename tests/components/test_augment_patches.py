@@ -10,7 +10,7 @@ from helpers import CPU
 from torch import Tensor
 
 from graphssl.component import Sizes, Unbound, build, find
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 
 
 def patches(y: int = 32, x: int = 32, **config: Any) -> Any:

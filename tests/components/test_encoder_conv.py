@@ -13,7 +13,7 @@ from graphssl.component import Sizes, Unbound, build
 from graphssl.components.encoder import Conv
 from graphssl.components.norms import SplitBatchNorm2d
 from graphssl.evaluation.embedding import pooled
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 
 SMALL = {"width": 4, "hidden": 6, "out": 5}
 

@@ -15,7 +15,7 @@ from graphssl.components.encoder import ResNet
 from graphssl.components.norms import SplitBatchNorm2d
 from graphssl.components.target import EMA
 from graphssl.evaluation.embedding import pooled
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 from graphssl.testing import check_component
 
 TORCHVISION = {18: models.resnet18, 34: models.resnet34, 50: models.resnet50, 101: models.resnet101, 152: models.resnet152}  # fmt: skip

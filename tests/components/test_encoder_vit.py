@@ -11,7 +11,7 @@ from torchvision.models import VisionTransformer, vit_b_16, vit_l_16
 
 from graphssl.component import Sizes, Unbound, build
 from graphssl.components.encoder import ViT
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 from graphssl.testing import check_component
 
 SMALL = {"patch": 4, "dim": 24, "depth": 2, "heads": 3, "mlp": 40}

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from graphssl.component import Sizes, Unbound, build
 from graphssl.components.head import MLP
 from graphssl.components.norms import SplitBatchNorm1d
-from graphssl.language.validation import validate
+from graphssl.graph.language.validation import validate
 
 BATCH, RELU = "BatchNorm1d", "ReLU"
 

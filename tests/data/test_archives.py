@@ -12,9 +12,9 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from graphssl import spec
 from graphssl.data import Datasets, open_data
 from graphssl.errors import RunError
+from graphssl.graph import spec
 
 RANDOM = np.random.RandomState(0)
 

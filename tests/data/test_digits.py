@@ -10,8 +10,8 @@ from picture_files import digits
 from torch import Tensor
 from torch.nn import functional
 
-from graphssl import spec
 from graphssl.data import facts
+from graphssl.graph import spec
 
 
 def counted(image: Tensor, label: list[int]) -> Counter[tuple[bytes, int]]:

@@ -8,11 +8,11 @@ import pytest
 import torch
 from picture_files import config, opened, picture, write_folder
 
-from graphssl import spec
 from graphssl.data import facts, folder, open_data
 from graphssl.data.decode import decode
 from graphssl.data.folder import Paths, listing
 from graphssl.errors import RunError
+from graphssl.graph import spec
 
 
 def test_train_and_test_folders(tmp_path: Path) -> None:
@@ -176,7 +176,7 @@ def test_imagenet_with_an_unsorted_val_is_refused(tmp_path: Path) -> None:
 def test_more_pictures_than_promised_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 
-    from graphssl.spec import DATA_SETS
+    from graphssl.graph.spec import DATA_SETS
 
     write_folder(tmp_path, ("train", "val"), each=4)
     monkeypatch.setitem(DATA_SETS, "imagenet", replace(DATA_SETS["imagenet"], samples=7))

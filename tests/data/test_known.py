@@ -10,8 +10,8 @@ import pytest
 import torch
 from picture_files import config, digits, opened, write_folder
 
-from graphssl import spec
 from graphssl.data import facts, folder
+from graphssl.graph import spec
 
 
 def test_facts_agree_with_the_digits() -> None:
@@ -24,7 +24,7 @@ def test_facts_agree_with_the_digits() -> None:
 
 def test_facts_import_nothing_slow() -> None:
     code = (
-        "import sys; from graphssl import spec; from graphssl.data import facts; facts(spec.Data());"
+        "import sys; from graphssl.graph import spec; from graphssl.data import facts; facts(spec.Data());"
         "assert not {'torchvision', 'sklearn', 'PIL', 'scipy'} & set(sys.modules), set(sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -15,12 +15,12 @@ from conftest import SIMCLR, Write, problems_of
 from picture_files import write_folder
 from tables import added
 
-from graphssl import spec
 from graphssl.api import check
 from graphssl.data import datasets, facts, open_data, presence
 from graphssl.data.known import FolderFacts
 from graphssl.errors import RunError
-from graphssl.spec.datasets import DATA_SETS, Archive, DataSet, Kind, Layout
+from graphssl.graph import spec
+from graphssl.graph.spec.datasets import DATA_SETS, Archive, DataSet, Kind, Layout
 
 GREY = (0.5, 0.5, 0.5), (0.25, 0.25, 0.25)
 BIRDS = Layout("train/<species>/*.jpg and val/<species>/*.jpg", "train/<species>/*.jpg", "Birds")

@@ -15,12 +15,12 @@ from helpers import CPU, CUDA
 from picture_files import picture, same, write_folder
 from PIL import Image
 
-from graphssl import spec
 from graphssl.data import BadImages, Batch, decode, nvjpeg, open_data
 from graphssl.data.folder import listing
 from graphssl.data.nvjpeg import is_for_device, reason_against
 from graphssl.data.workers import Workers
 from graphssl.errors import RunError
+from graphssl.graph import spec
 
 
 def saved(image: Image.Image, kind: str = "JPEG", **settings: object) -> bytes:

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from conftest import MOCO, SIMCLR, Write, problems_of
 
-from graphssl import spec
 from graphssl.api import check
 from graphssl.checks.checked import validated
 from graphssl.data import presence as present
+from graphssl.graph import spec
 from graphssl.runs.trained import compile
 
 
@@ -117,7 +117,7 @@ def test_a_packaged_graph_only_says_where_to_put_the_data(
     write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "ours").mkdir()
-    monkeypatch.setattr("graphssl.language.packaged._root", lambda: tmp_path / "ours")
+    monkeypatch.setattr("graphssl.graph.language.packaged._root", lambda: tmp_path / "ours")
     write(SIMCLR, NOWHERE, name="ours/recipe.yaml")
     assert check("recipe").graph.spec.data.root == "nowhere"
     assert check(write("extends: recipe\ngraph: mine\n")).graph.spec.data.root == "nowhere"

@@ -6,9 +6,9 @@ import pytest
 import torch
 from picture_files import digits
 
-from graphssl import spec
 from graphssl.data import open_data
 from graphssl.data.resident import Resident
+from graphssl.graph import spec
 
 
 @pytest.mark.gpu

@@ -15,11 +15,11 @@ import pytest
 import torch
 from picture_files import closing, same, write_folder
 
-from graphssl import spec
 from graphssl.data import Datasets, open_data, reader
 from graphssl.data.decode import picture as picture_in
 from graphssl.data.folder import Files
 from graphssl.errors import RunError
+from graphssl.graph import spec
 
 _close = pytest.fixture(autouse=True)(closing)
 opened = partial(picture_files.opened, resident="workers")  # where a test does not say otherwise
@@ -109,7 +109,7 @@ def test_a_kept_last_batch_is_short(root: Path) -> None:
 DYING = """
 import os, signal, sys
 import torch
-from graphssl import spec
+from graphssl.graph import spec
 from graphssl.data import open_data
 from graphssl.data.folder import Files
 from graphssl.errors import RunError

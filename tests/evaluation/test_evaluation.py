@@ -26,7 +26,7 @@ from graphssl.evaluation.evaluation import (
 from graphssl.evaluation.knn import Knn
 from graphssl.evaluation.linear import Linear
 from graphssl.graph.read import load
-from graphssl.spec import graph_file
+from graphssl.graph.spec import graph_file
 
 
 class Rank(Evaluation):
@@ -162,5 +162,5 @@ def test_what_is_no_evaluation() -> None:
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:
-    code = "import sys, graphssl.spec\nassert not {'torch', 'graphssl.evaluation'} & set(sys.modules)"
+    code = "import sys, graphssl.graph.spec\nassert not {'torch', 'graphssl.evaluation'} & set(sys.modules)"
     subprocess.run([sys.executable, "-c", code], check=True)

@@ -9,9 +9,9 @@ from conftest import MOCO, Write
 from wired import read
 
 import graphssl
+from graphssl.graph.language.dump import dump
+from graphssl.graph.language.expressions import calls_in
 from graphssl.graph.read import load
-from graphssl.language.dump import dump
-from graphssl.language.expressions import calls_in
 
 
 def test_digraph_is_acyclic_and_carries_slots(write: Write) -> None:

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 
 from graphssl.checks.checked import Checked, check
-from graphssl.language.load import load
-from graphssl.language.packaged import packaged
-from graphssl.language.source import Source
+from graphssl.graph.language.load import load
+from graphssl.graph.language.packaged import packaged
+from graphssl.graph.language.source import Source
 
 DATA_SETS = ("cifar10", "imagenet")
 NO_IMAGES = {"nce_toy"}  # it has no recipe for images, and nor have the studies in folders of their own

@@ -17,7 +17,7 @@ from figures import HARD, MULTI_CROP, VARIANTS, apart, boxes, each_graph, figure
 from PIL import Image
 
 from graphssl.api import check
-from graphssl.language.packaged import packaged
+from graphssl.graph.language.packaged import packaged
 from graphssl.report import draw
 from graphssl.report.draw import Kind
 from graphssl.report.figure.figure import Figure

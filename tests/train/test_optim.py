@@ -12,7 +12,7 @@ from helpers import CPU
 from torch import Tensor, nn
 
 from graphssl.errors import RunError
-from graphssl.spec import AdamW, Lars, Optimizer, PerNode, Sgd, Train
+from graphssl.graph.spec import AdamW, Lars, Optimizer, PerNode, Sgd, Train
 from graphssl.train.lars import LARS
 from graphssl.train.optim import build_optimizer, is_regularised
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import nn
 
-from graphssl.spec import LearningRate, PerNode, Sgd, Train
+from graphssl.graph.spec import LearningRate, PerNode, Sgd, Train
 from graphssl.train.optim import build_optimizer
 from graphssl.train.rates import rate_at, set_rates
 

@@ -1,0 +1,1 @@
+"""Sets in tars, on disk or at an address."""

@@ -16,8 +16,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from ... import spec
 from ...errors import RunError, suggest
+from ...graph import spec
 from ..folder import UNLABELLED, Paths
 from ..order import windowed
 from . import addresses

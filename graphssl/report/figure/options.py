@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...errors import Span
 from ...graph.graph import Graph
-from ...language.expressions import calls_in
+from ...graph.language.expressions import calls_in
 
 TOLD = {("pairs", "cross"): "cross pairs", ("views", "fold"): "views folded", ("views", "each"): "each view"}
 

@@ -1,0 +1,1 @@
+"""Text to validated sections, with the place of everything."""

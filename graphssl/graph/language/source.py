@@ -1,0 +1,82 @@
+"""A graph file with all that it extends and all that `--set` changes, as one mapping that knows where each part stands.
+
+`extends` takes a file or a list of files; later ones win, the file itself wins over them, `--set` over all.
+Mappings merge key by key, null removes (a node's option that takes null is null then), everything else replaces. A
+mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`
+merges, and `sections` leaves out what the new set has no use for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...errors import Span
+from . import yaml
+from .yaml import Places
+
+__all__ = ["SET", "Source", "Table"]
+
+Table = dict[yaml.Path, Places]
+SET = "--set"
+SWITCHES = (("evaluate",), ("train", "checkpoint"))  # sections in which null is a value, off, and not a removal
+
+
+@dataclass
+class Source:
+    """The merged data, where its parts stand, and the files that it is made of, the graph's own last.
+
+    removed: where a null took out what stood at a path.
+    """
+
+    data: dict[str, Any] = field(default_factory=dict)
+    places: Table = field(default_factory=dict)
+    files: tuple[Path, ...] = ()
+    removed: dict[yaml.Path, Span] = field(default_factory=dict)
+
+    def at(self, path: Sequence[str | int], key: bool = False) -> Span:
+        """Where a value stands, or its key; what is not in the file stands where the section around it does."""
+        whole = tuple(path)
+        for end in range(len(whole), 0, -1):
+            if (found := self.places.get(whole[:end])) is not None:
+                return found.key if key or end < len(whole) else found.value
+        return Span(str(self.files[-1]) if self.files else "graph", 1)
+
+    def removal(self, path: Sequence[str | int]) -> str | None:
+        """Where that which stood at a path was taken out, in words; None if nothing was."""
+        at = self.removed.get(tuple(path))
+        if at is None:
+            return None
+        return f"it was removed by --set {at.text}" if at.file == SET else f"it was removed at {at.file}:{at.line}"
+
+    def merge(self, other: Source) -> None:
+        """Lays another source over this one."""
+        self._merge(self.data, other.data, (), other.places)
+        self.removed |= other.removed
+        self.files = tuple(dict.fromkeys((*self.files, *other.files)))
+
+    def _merge(self, old: dict[str, Any], new: dict[str, Any], path: yaml.Path, places: Table) -> None:
+        for key, value in new.items():
+            at = (*path, key)
+            if value is None and key in old and path not in SWITCHES:
+                del old[key]
+                self._forget(at)
+                self.removed[at] = places[at].key
+            elif isinstance(value, dict) and isinstance(old.get(key), dict) and not _other_use(old[key], value, at):
+                self.places[at] = places[at]
+                self._merge(old[key], value, at, places)
+            else:
+                old[key] = value
+                self._forget(at)
+                self.removed = {p: where for p, where in self.removed.items() if p[: len(at)] != at}
+                self.places.update((p, where) for p, where in places.items() if p[: len(at)] == at)
+
+    def _forget(self, path: yaml.Path) -> None:
+        for at in [p for p in self.places if p[: len(path)] == path]:
+            del self.places[at]
+
+
+def _other_use(old: dict[str, Any], new: dict[str, Any], path: yaml.Path) -> bool:
+    return path != ("data",) and "use" in new and "use" in old and new["use"] != old["use"]

@@ -1,0 +1,73 @@
+"""The section `train:`: how long, with which optimizer and rate, how precisely, and what is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+
+from ...schedule import Scheduled
+from .optimizers import OPTIMIZERS, AdamW, Optimizer
+from .section import Section
+from .tables import ConfigIn
+
+
+class LearningRate(Section):
+    """`schedule:` of the learning rate. warmup: epochs of linear growth from 0, then the shape.
+
+    cosine: to `final` times the rate. step: times `gamma` at each of the `at` epochs. constant: as it is.
+    """
+
+    shape: Literal["cosine", "step", "constant"] = "cosine"
+    warmup: NonNegativeFloat = 0
+    final: NonNegativeFloat = 0.0
+    at: list[PositiveFloat] = []
+    gamma: PositiveFloat = 0.1
+
+
+class PerNode(Section):
+    """A node's own factor on the learning rate, and whether its rate follows the schedule or stays (SimSiam).
+
+    At a factor of 0 its weights stay as they are, decay included: SwAV freezes the prototypes for an epoch,
+    `lr: {from: 0, to: 1, shape: step, over: 1}`.
+    """
+
+    lr: Scheduled[NonNegativeFloat] = 1.0
+    schedule: Literal["follow", "constant"] = "follow"
+    weight_decay: NonNegativeFloat | None = None
+
+
+class CheckpointPlan(Section):
+    """When a checkpoint is written: every so many steps, and after every so many epochs. `keep` of them stay."""
+
+    steps: PositiveInt | None = None
+    epochs: PositiveInt | None = 1
+    keep: PositiveInt = 1
+
+
+class Train(Section):
+    """`train:` — how.
+
+    accumulate: forward passes of `data.batch` samples for each optimizer step.
+    clip: largest norm of the whole gradient.
+    precision: `auto` is bf16 on a GPU that has it, fp32 on a CPU.
+    compile: `auto` compiles on a GPU.
+    cuda_graph: `auto` records the whole step on a GPU, to launch it as one; where that fails, the run says why.
+    nodes: learning-rate factors by node.
+    steps: stops after so many optimizer steps, whatever `epochs` says (the schedules then span these).
+    """
+
+    epochs: PositiveInt = 100
+    steps: PositiveInt | None = None
+    optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = AdamW(use="adamw")
+    schedule: LearningRate = LearningRate()
+    nodes: dict[str, PerNode] = {}
+    accumulate: PositiveInt = 1
+    clip: PositiveFloat | None = None
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    channels_last: bool = True
+    compile: Literal["auto", "on", "off"] = "auto"
+    cuda_graph: Literal["auto", "off"] = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    checkpoint: CheckpointPlan = CheckpointPlan()
+    log_every: PositiveInt = 10

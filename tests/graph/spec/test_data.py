@@ -1,0 +1,56 @@
+"""The section `data:`: which options a data set takes."""
+
+from __future__ import annotations
+
+import pytest
+
+from graphssl.graph import spec
+from graphssl.graph.language.validation import validate
+from graphssl.graph.spec import GraphFile
+
+
+def test_keys_of_shards_are_refused_elsewhere_all_at_once() -> None:
+    sections = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
+    found = validate(GraphFile, {**sections, "data": {"test": "x", "samples": 5, "window": 3}})[1]
+    assert [(w.path, w.message) for w in found] == [
+        (("data", key), f"'{key}' is for 'webdataset' alone, and the data set is 'digits'")
+        for key in ("test", "samples", "window")
+    ]
+    resolved = spec.Data().model_dump(mode="json")
+    assert not validate(GraphFile, {**sections, "data": resolved})[1], "the defaults, written out"
+
+
+@pytest.mark.parametrize(
+    ("use", "option", "message"),
+    [
+        ("digits", {"root": "x"}, "'root' is for sets that are not embedded, and the data set is 'digits'"),
+        ("digits", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'digits'"),
+        ("imagenet", {"download": True}, "'download' is for sets that can be fetched, and the data set is 'imagenet'"),
+        ("digits", {"workers": 0}, "'workers' is for pictures in files, and the data set is 'digits'"),
+        ("cifar10", {"decode": "cpu"}, "'decode' is for pictures in files, and the data set is 'cifar10'"),
+        ("svhn", {"on_bad_image": "skip"}, "'on_bad_image' is for pictures in files, and the data set is 'svhn'"),
+        ("stl10", {"resident": "workers"}, "'resident: workers' is for pictures in files, and the data set is 'stl10'"),
+        ("image_folder", {"window": 3}, "'window' is for 'webdataset' alone, and the data set is 'image_folder'"),
+    ],
+)
+def test_an_option_that_a_set_has_no_use_for(use: str, option: dict[str, object], message: str) -> None:
+    rest = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
+    root = {} if use == "digits" else {"root": "r"}
+    found = validate(GraphFile, {**rest, "data": {"use": use, **root, **option}})[1]
+    assert [(w.path, w.message, w.hint) for w in found] == [(("data", next(iter(option))), message, None)]
+
+
+def test_options_that_a_set_has_a_use_for() -> None:
+    common = {"batch": 4, "size": 32, "resident": "memory", "last": "keep"}
+    files = {"root": "r", "workers": 1, "decode": "cpu", "on_bad_image": "skip", "resident": "workers"}
+    assert spec.Data.model_validate(common)
+    assert spec.Data.model_validate({**common, "use": "cifar10", "root": "r", "download": True})
+    for use in ("imagenet", "image_folder", "webdataset"):
+        assert spec.Data.model_validate({**common, "use": use, **files})
+
+
+def test_an_unknown_set_is_told_once() -> None:
+    """Nobody knows what it takes."""
+    data = {"use": "imagenette", "root": "r", "download": True, "window": 3, "workers": 1, "resident": "workers"}
+    (wrong,) = validate(GraphFile, {"graph": "g", "nodes": {}, "flow": {}, "loss": {}, "data": data})[1]
+    assert (wrong.path, wrong.message) == (("data", "use"), "'use' is 'imagenette', which is none of the choices")
