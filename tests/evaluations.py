@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from graphssl.evaluation.evaluation import REGISTRY, Evaluation, evaluation
+from graphssl.evaluation.registry import REGISTRY, Evaluation, evaluation
 from graphssl.graph.spec.evaluate import forget_evaluation
 
 
@@ -16,5 +16,10 @@ def registered(name: str, cls: type[Evaluation]) -> Iterator[None]:
     try:
         yield
     finally:
-        del REGISTRY[name]
-        forget_evaluation(name)
+        forget(name)
+
+
+def forget(name: str) -> None:
+    """Takes back an evaluation that a test has registered."""
+    del REGISTRY[name]
+    forget_evaluation(name)

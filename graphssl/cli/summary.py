@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..evaluation.evaluation import metric_title, score_text
+from ..evaluation.registry import metric_title, score_text
 from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
 from ..runs.results import Result

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..graph.spec import EvaluationConfig
 from .context import Context
-from .evaluation import Evaluation, find_evaluation, metric_title, score_text
+from .registry import Evaluation, find_evaluation, metric_title, score_text
 
 if TYPE_CHECKING:
     from ..data import Datasets

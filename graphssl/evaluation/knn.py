@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from .context import Context
-from .evaluation import Evaluation, EvaluationConfig, evaluation
 from .labelled import Labelled, Splits
+from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = ["Knn", "knn_accuracy", "weighted_knn"]
 

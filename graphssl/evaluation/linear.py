@@ -10,8 +10,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from .context import Context
-from .evaluation import Evaluation, EvaluationConfig, evaluation
 from .labelled import Splits
+from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = ["Linear", "fit_linear", "linear_accuracy"]
 

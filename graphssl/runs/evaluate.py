@@ -9,8 +9,8 @@ from typing import Any
 from ..data import open_data
 from ..errors import RunError, UsageError
 from ..evaluation.context import Context
-from ..evaluation.evaluation import REGISTRY, Evaluation, EvaluationConfig, find_evaluation
 from ..evaluation.judge import Judge, no_judgement
+from ..evaluation.registry import REGISTRY, Evaluation, EvaluationConfig, find_evaluation
 from ..graph.language.validation import validate
 from ..graph.spec import Evaluate
 from ..train.device import choose_device

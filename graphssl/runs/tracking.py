@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from ..checks.checked import Checked
-from ..evaluation.evaluation import REGISTRY
+from ..evaluation.registry import REGISTRY
 from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Tracker
 from .folder import RunFolder
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from conftest import SIMCLR, Write, problems_of
+from evaluations import forget
 
 from graphssl.api import check
 from graphssl.component import REGISTRY
@@ -102,6 +103,44 @@ def test_what_is_imported_is_said_first_and_once(
         check(path)
     expected = ["imports ./mine.py", "importing mine", "imports a_package_that_speaks", "importing package"]
     assert caplog.messages == expected
+
+
+OWN_EVALUATION = """\
+from graphssl.evaluation import Context, Evaluation, EvaluationConfig, evaluation
+
+@evaluation("own")
+class Own(Evaluation):
+    title = "own"
+
+    class Config(EvaluationConfig):
+        size: int = 3
+
+    def run(self, context: Context) -> dict[str, float]:
+        return {"own": 1.0}
+"""
+
+
+def test_an_evaluation_of_ones_own(write: Write, tmp_path: Path) -> None:
+    """It is a line of `evaluate:` like another, with its place where it is wrong, once its file is listed."""
+    (tmp_path / "own.py").write_text(OWN_EVALUATION)
+    asks = ("evaluate: {", "evaluate: {own: {size: 4}, ")
+    (unknown,) = problems_of(check, write(SIMCLR, asks))
+    assert "graph.yaml:17:12: no key is called 'own' here" in unknown
+    listed = ("graph: simclr", "components: [./own.py]\ngraph: simclr")
+    try:
+        checked = check(write(SIMCLR, asks, listed))
+        assert checked.graph.resolved()["evaluate"]["own"] == {"size": 4}
+        (wrong,) = problems_of(check, write(SIMCLR, ("evaluate: {", "evaluate: {own: {sise: 4}, "), listed))
+        assert "graph.yaml:18:18: no key is called 'sise' here" in wrong
+        assert "did you mean 'size'?" in wrong
+    finally:
+        forget("own")
+
+
+def test_an_evaluation_of_a_file_that_does_not_load_is_no_second_problem(write: Write) -> None:
+    listed = ("graph: simclr", "components: [./nowhere.py]\ngraph: simclr")
+    found = problems_of(check, write(SIMCLR, ("evaluate: {", "evaluate: {own: {}, "), listed))
+    assert ["there is no component file" in f for f in found] == [True]
 
 
 BROKEN = [

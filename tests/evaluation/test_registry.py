@@ -13,7 +13,9 @@ from pydantic import PositiveInt
 
 from graphssl.cli.schema import graph_schema
 from graphssl.evaluation.context import Context
-from graphssl.evaluation.evaluation import (
+from graphssl.evaluation.knn import Knn
+from graphssl.evaluation.linear import Linear
+from graphssl.evaluation.registry import (
     REGISTRY,
     Evaluation,
     EvaluationConfig,
@@ -23,8 +25,6 @@ from graphssl.evaluation.evaluation import (
     metric_title,
     score_text,
 )
-from graphssl.evaluation.knn import Knn
-from graphssl.evaluation.linear import Linear
 from graphssl.graph.read import load
 from graphssl.graph.spec import graph_file
 
@@ -156,7 +156,7 @@ def test_what_is_no_evaluation() -> None:
         evaluation("says")(Says)
     with registered("rank", Rank):
         evaluation("rank")(Rank)  # as where a module is imported again
-        with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_evaluation\.py and"):
+        with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_registry\.py and"):
             evaluation("rank")(type("Other", (Rank,), {}))
     assert list(REGISTRY) == ["knn", "linear"]
 
