@@ -9,7 +9,7 @@ from common import wait
 
 from graphssl.checks.checked import Checked
 from graphssl.data import BadImages, Datasets, Stream
-from graphssl.data.datasets import Opened
+from graphssl.data.open import Opened
 from graphssl.data.resident import Resident
 from graphssl.graph.spec import Data
 from graphssl.program.assemble import compile_graph

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from .batch import BadImages, Batch
-from .datasets import Datasets, Stream, open_data
 from .known import facts
+from .open import Datasets, Stream, open_data
 from .shards.write import index_shards, write_shards
 
 __all__ = ["BadImages", "Batch", "Datasets", "Stream", "facts", "index_shards", "open_data", "write_shards"]

@@ -18,7 +18,8 @@ from ..graph.calls import Argument, Call, Slot, Value
 from ..graph.graph import Graph
 from ..ports import Port, flattened, joined, parted, unflattened
 from .folding import together
-from .outputs import Outputs, reads_scores
+from .outputs import Outputs
+from .update_order import ordered
 
 __all__ = ["Emission", "readable"]
 
@@ -59,10 +60,10 @@ class Emission:
         return self.fx
 
     def commit(self) -> fx.Graph:
-        """The updates, on what the forward pass carried out: those that read scores before those that write entries."""
+        """The updates in their order, on what the forward pass carried out."""
         self.fx, self.folded = fx.Graph(), {}
         self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
-        for call in sorted(self.graph.update_calls(), key=lambda call: not reads_scores(call)):
+        for call in ordered(self.graph.update_calls()):
             node = self.fx.get_attr(call.node)
             ports = self.graph.nodes[call.node].component.updates[call.method].inputs
             args, kwargs = self._arguments(call, ports)

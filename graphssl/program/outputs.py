@@ -14,13 +14,9 @@ from ..graph.calls import Call, Slot
 from ..graph.graph import Graph, Term
 from ..ports import detached, held, outlasting
 from ..schedule import Schedule
+from .update_order import reads_scores
 
-__all__ = ["Outputs", "reads_scores"]
-
-
-def reads_scores(call: Call) -> bool:
-    """Whether a call takes scores, which are computed from entries that another update may write."""
-    return any(slot.kind == "scores" for slot in call.inputs())
+__all__ = ["Outputs"]
 
 
 class Outputs:

@@ -7,12 +7,12 @@ from typing import Literal
 from ..checks.shapes import Shapes
 from ..errors import UsageError, suggest
 from ..graph.graph import Graph
+from .drawing.frame import scene_of
+from .drawing.mermaid import write_mermaid
+from .drawing.page import write_page
+from .drawing.png import write_png
+from .drawing.svg import write_svg
 from .figure.read import read_figure
-from .paper.frame import scene_of
-from .paper.mermaid import write_mermaid
-from .paper.page import write_page
-from .paper.png import write_png
-from .paper.svg import write_svg
 
 Kind = Literal["svg", "png", "html", "mermaid"]
 ENDINGS: dict[str, Kind] = {"svg": "svg", "png": "png", "html": "html", "mmd": "mermaid"}

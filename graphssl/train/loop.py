@@ -11,10 +11,10 @@ import torch
 
 from ..data import Batch, Datasets
 from ..graph.spec import Monitor, Train
+from .bottleneck import Limits
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
 from .failures import not_finite, too_large
-from .limits import Limits
 from .monitor import measure
 from .outcome import Outcome
 from .progress import Progress

@@ -14,13 +14,13 @@ from ..errors import RunError
 from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
+from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import TOLD, Compiled
 from .device import prepare
 from .optim import build_optimizer
 from .precision import Precision
 from .rates import set_rates
 from .replay import CudaRecorder, Recorder, Replay, recording
-from .updates import join_carried, revocable_updates_of, take_apart, updates_of
 
 OF_THE_DEVICE = ("lr", "fused", "foreach", "capturable")  # of the optimizer's groups: how it computes, not what
 

@@ -16,7 +16,8 @@ from picture_files import write_folder
 from tables import added
 
 from graphssl.api import check
-from graphssl.data import datasets, facts, open_data, presence
+from graphssl.data import facts, open_data, presence
+from graphssl.data import open as datasets
 from graphssl.data.known import FolderFacts
 from graphssl.errors import RunError
 from graphssl.graph import spec

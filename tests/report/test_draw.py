@@ -20,10 +20,10 @@ from graphssl.api import check
 from graphssl.graph.language.packaged import packaged
 from graphssl.report import draw
 from graphssl.report.draw import Kind
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.png import write_png
 from graphssl.report.figure.figure import Figure
 from graphssl.report.figure.read import read_figure
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.png import write_png
 
 KNOWN: dict[str, Figure] = {}
 

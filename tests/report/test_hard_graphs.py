@@ -26,10 +26,10 @@ from figures import (
     texts,
 )
 
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.scene import Path, Rect, Scene
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Figure
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.scene import Path, Rect, Scene
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import ROLES, STOP, UPDATE
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from figures import TEXTS
 
-from graphssl.report.paper import png
+from graphssl.report.drawing import png
 from graphssl.report.text import FILES, printable, text_width
 
 

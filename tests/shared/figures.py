@@ -15,10 +15,10 @@ from graphssl.checks.shapes import Shapes
 from graphssl.component import DataFacts
 from graphssl.graph.graph import Graph
 from graphssl.graph.read import load
+from graphssl.report.drawing.scene import Group, Path, Rect, Scene, Text
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.figure.read import read_figure
 from graphssl.report.layout.geometry import Frame
-from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
 
 Change = tuple[str, str]
 Area = tuple[float, float, float, float]

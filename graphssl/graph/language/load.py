@@ -8,8 +8,8 @@ from pathlib import Path
 
 from ...errors import Problems, Span
 from . import yaml
-from .changes import read_change
 from .characters import LARGEST
+from .overrides import read_change
 from .packaged import find, near, packaged, packaged_file
 from .source import Source
 

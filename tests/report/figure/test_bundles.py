@@ -8,9 +8,9 @@ import pytest
 from conftest import BYOL, MOCO, SIMCLR
 from figures import BANK, HARD, MULTI_CROP, SIMSIAM, TWO_ENCODERS, Change, box, boxes_of, ends, figure_of, wire, wires
 
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Figure
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import STOP
 
 KNOWN: dict[str, Figure] = {}

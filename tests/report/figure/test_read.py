@@ -12,10 +12,10 @@ from figures import HARD, MULTI_CROP, box, boxes_of, ends, figure_of, read, wire
 from torch import Tensor, nn
 
 from graphssl.component import REGISTRY, NodeConfig, NodeRef, Sizes, component, update
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Figure
 from graphssl.report.figure.read import read_figure
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.svg import write_svg
 
 Vectors = Annotated[Tensor, "b d"]
 

@@ -8,6 +8,7 @@ import math
 import pytest
 from figures import along, apart, area, drawn, each_figure
 
+from graphssl.report.drawing.scene import Path
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.layout.columns import columns
 from graphssl.report.layout.layout import AIR, AROUND, layout
@@ -15,7 +16,6 @@ from graphssl.report.layout.lines import Line, Link
 from graphssl.report.layout.sizes import (
     box_size,
 )
-from graphssl.report.paper.scene import Path
 from graphssl.report.style import BETWEEN, HEAD, SMALL, STACK
 from graphssl.report.text import text_width
 

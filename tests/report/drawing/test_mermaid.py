@@ -11,9 +11,9 @@ import pytest
 from figures import HARD, VARIANTS, drawn, each_graph, figure_of, nasty, read
 
 from graphssl.report import draw
+from graphssl.report.drawing.mermaid import write_mermaid
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
 from graphssl.report.figure.read import read_figure
-from graphssl.report.paper.mermaid import write_mermaid
 from graphssl.report.style import ROLES, UPDATE
 
 KEYWORDS = {"end", "graph", "subgraph", "default", "style", "click", "class", "flowchart", "direction", "call", "href"}

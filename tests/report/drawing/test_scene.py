@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from figures import along
 
-from graphssl.report.paper.scene import Path, Text
+from graphssl.report.drawing.scene import Path, Text
 from graphssl.report.style import INK, WIRE
 from graphssl.report.text import text_width
 

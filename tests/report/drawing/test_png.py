@@ -14,13 +14,13 @@ from figures import TEXTS, figure_of, nasty, read, scene
 from PIL import Image
 
 from graphssl.report import draw
+from graphssl.report.drawing import png
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.png import write_png
+from graphssl.report.drawing.scene import Group, Path, Rect, Scene, Text
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
 from graphssl.report.figure.read import read_figure
-from graphssl.report.paper import png
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.png import write_png
-from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import INK, ROLES, SMALL
 from graphssl.report.text import printable, text_width
 
@@ -169,8 +169,8 @@ def test_pyplot_stays_out() -> None:
         "import graphssl.report\n"
         "assert not {'matplotlib', 'PIL'} & sys.modules.keys(), 'imported at start'\n"
         "from graphssl.report.figure.figure import Box, Figure\n"
-        "from graphssl.report.paper.frame import scene_of\n"
-        "from graphssl.report.paper.png import write_png\n"
+        "from graphssl.report.drawing.frame import scene_of\n"
+        "from graphssl.report.drawing.png import write_png\n"
         "write_png(scene_of(Figure('a', '', (Box('a', 'head', 'a'),))))\n"
         "assert 'matplotlib.pyplot' not in sys.modules\n"
     )

@@ -9,10 +9,10 @@ import pytest
 from conftest import MOCO
 from figures import area, boxes, each_figure, figure_of, texts
 
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.scene import Path, Rect, Text
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.scene import Path, Rect, Text
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import MARGIN, ROLES
 
 

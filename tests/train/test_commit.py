@@ -15,7 +15,7 @@ from graphssl.api import check
 from graphssl.component import update
 from graphssl.components.negatives import Queue
 from graphssl.ports import pairs, pieces
-from graphssl.train.updates import revocable_updates_of
+from graphssl.train.commit import revocable_updates_of
 
 BANK = (
     ("negatives.queue, size: 48", "negatives.memory_bank, sample: 4"), ("queue())", "queue(batch.index))"),

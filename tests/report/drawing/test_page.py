@@ -13,9 +13,9 @@ from conftest import SIMCLR
 from figures import HARD, NASTY, VARIANTS, drawn, each_graph, nasty, read
 
 from graphssl.report import draw
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.page import SCRIPT, STYLE, write_page
 from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.page import SCRIPT, STYLE, write_page
 
 
 def page_of(figure: Figure) -> str:

@@ -11,10 +11,10 @@ from conftest import SIMCLR
 from figures import VARIANTS, each_graph, nasty, read, scene
 
 from graphssl.report import draw
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.scene import Group, Path, Rect, Scene, Text
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Box, End, Figure, Label, Wire
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.scene import Group, Path, Rect, Scene, Text
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import DASH, INK, UPDATE, WIRE
 
 SVG = "{http://www.w3.org/2000/svg}"

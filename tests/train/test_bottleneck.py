@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import pytest
 from helpers import CPU
 
-from graphssl.train.limits import Limits
+from graphssl.train.bottleneck import Limits
 
 
 @dataclass

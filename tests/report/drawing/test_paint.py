@@ -10,10 +10,10 @@ import pytest
 from conftest import BYOL, MOCO
 from figures import BANK, apart, area, boxes, drawn, each_figure, figure_of, groups, lines, texts
 
+from graphssl.report.drawing.frame import scene_of
+from graphssl.report.drawing.scene import Path, Rect, Scene, Text
+from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Box, Copy, End, Figure, Label, Wire
-from graphssl.report.paper.frame import scene_of
-from graphssl.report.paper.scene import Path, Rect, Scene, Text
-from graphssl.report.paper.svg import write_svg
 from graphssl.report.style import INK, PAPER, STOP, UPDATE
 
 
