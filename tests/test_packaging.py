@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -59,11 +60,12 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An environment's Python: the wheel is there, and the packages that it depends on; the checkout is not."""
     folder = tmp_path_factory.mktemp("installed")
     tree = folder / "tree"
-    tracked = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
-    for name in filter(None, tracked.split("\0")):  # a copy, since building writes beside the sources
-        if name.split("/")[0] in {*FOLDERS, "pyproject.toml", "README.md", "LICENSE"} and (ROOT / name).exists():
-            (tree / name).parent.mkdir(parents=True, exist_ok=True)
-            (tree / name).write_bytes((ROOT / name).read_bytes())
+    tree.mkdir()
+    for name in (*FOLDERS, "pyproject.toml", "README.md", "LICENSE"):  # a copy: building writes beside the sources
+        if (ROOT / name).is_dir():
+            shutil.copytree(ROOT / name, tree / name, ignore=shutil.ignore_patterns("__pycache__"))
+        else:
+            shutil.copy(ROOT / name, tree / name)
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", folder, tree, cwd=folder)
     (wheel,) = folder.glob("*.whl")
