@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
 import pytest
 
+import graphssl
 from graphssl.checks.checked import check
 from graphssl.cli.starter import starter
 from graphssl.component import REGISTRY
@@ -58,3 +60,69 @@ def test_names_that_neither_can_have(name: str) -> None:
 def test_endings_that_neither_has(name: str) -> None:
     with pytest.raises(UsageError, match=r"neither a graph \(my_method\.yaml\) nor a component \(my_critic\.py\)"):
         starter(name)
+
+
+# As the version before wrote them: users have such files.
+GRAPH = """\
+components: [./near.py]
+allow: [G202]
+graph: mine
+data: {use: digits, batch: 256}
+nodes:
+  augment:   {use: augment.simclr, size: 32, flip: 0, blur: 0}
+  encoder:   {use: encoder.resnet, depth: 10, width: 16}
+  projector: {use: head.mlp, hidden: 256, out: 64}
+  critic:    {use: critic.near}
+  objective: {use: objective.regression}
+flow:
+  x: augment(batch.image)                              # two views
+  z: projector(encoder(x))                             # one embedding per view
+  s: critic(z, stopgrad(z), pairs=cross)               # both orders
+loss:
+  regression: objective(s)
+train: {epochs: 30, optimizer: {use: adamw, lr: 1e-3}, schedule: {shape: cosine, warmup: 3}}
+evaluate: {features: encoder, knn: null}
+"""
+COMPONENT = '''\
+"""A component of one's own. In a graph file: `components: [./near.py]`, then `use: critic.near`."""
+
+from typing import Annotated
+
+from pydantic import PositiveFloat
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from graphssl.component import NodeConfig, Scheduled, Sizes, component
+from graphssl.ports import Scores
+
+
+@component("critic.near", traits=("bounded",))  # a score is at most 0
+class Near(nn.Module):
+    """Minus the Euclidean distance, over a temperature."""
+
+    class Config(NodeConfig):
+        temperature: Scheduled[PositiveFloat] = 1.0
+
+    temperature: float | Tensor
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(
+        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"]
+    ) -> Annotated[Scores, "b", "b n"]:
+        return Scores(-F.pairwise_distance(query, key) / self.temperature)
+'''
+
+
+def test_files_of_the_version_before_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    Path("near.py").write_text(COMPONENT)
+    Path("mine.yaml").write_text(GRAPH)
+    try:
+        result = graphssl.run("mine.yaml", ["train.steps=2"], device="cpu", report=str)
+    finally:
+        REGISTRY.pop("critic.near", None)
+    assert (result.outcome.step, result.interrupted) == (2, False)
+    assert math.isfinite(result.outcome.loss)
