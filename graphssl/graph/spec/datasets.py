@@ -1,7 +1,7 @@
 """The data sets that `data.use` may name: what is known of each before it is read, and how it lies on the disk.
 
 A new set is a row of `DATA_SETS`. Where its format is new too, it is of a new kind, which stands with the options that
-it takes, with a reader in `data/datasets.py`, and with a look whether it is there in `data/presence.py`.
+it takes, with a reader in `data/open.py`, and with a look whether it is there in `data/presence.py`.
 """
 
 from __future__ import annotations
