@@ -37,10 +37,12 @@ def run(
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
     from .. import api
-    from .summary import run_text
 
-    _collect_garbage()
+    if graph or resume:  # else a slip, which is told at once
+        _collect_garbage()
     result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
+    from .summary import run_text  # loaded by now: a slip is told sooner
+
     say(run_text(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
