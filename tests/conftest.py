@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # a core each, before torch asks
 import pytest
 import torch
 
+from graphssl.component import REGISTRY
 from graphssl.errors import GraphError, Problems
 
 SIMCLR = """\
@@ -107,6 +108,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(pytest.mark.xdist_group("gpu"))
             if not torch.cuda.is_available():
                 item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
+
+
+@pytest.fixture(autouse=True)
+def own_components_do_not_stay() -> Iterator[None]:
+    """A user's component that a test loads is gone after it: other tests go through all components that there are."""
+    before = set(REGISTRY)
+    yield
+    for name in set(REGISTRY) - before:
+        if not REGISTRY[name].cls.__module__.startswith("graphssl.components"):
+            del REGISTRY[name]
 
 
 @pytest.fixture
