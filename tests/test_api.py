@@ -105,9 +105,9 @@ def test_draw_gives_each_form(form: str, start: bytes) -> None:
     assert graphssl.draw(checked, form) == graphssl.draw("simclr", form)
 
 
-@pytest.mark.parametrize("form", ["bmp", "picture.bmp", "picture", "", "SVG"])
+@pytest.mark.parametrize("form", ["bmp", "picture.bmp", "picture", "", "SVG", ".svg", "./svg"])
 def test_draw_refuses_other_forms(form: str) -> None:
-    with pytest.raises(UsageError, match=f"a picture cannot be written as '{form}': .*svg"):
+    with pytest.raises(UsageError, match=f"a picture cannot be written as '{Path(form).name}': .*svg"):
         graphssl.draw("simclr", form)
 
 

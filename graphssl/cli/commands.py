@@ -89,7 +89,7 @@ def show(
         typer.echo(resolved_text(checked), nl=False)
     else:
         path = output or Path(f"{checked.graph.name.replace('/', '-')}.svg")
-        _write(path, api.draw(checked, path.name))
+        _write(path, api.draw(checked, f"./{path.name}"))  # a file's name, also without a dot
 
 
 @app.command()

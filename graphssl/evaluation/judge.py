@@ -6,6 +6,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import torch
+
+from ..errors import RunError, reason_of
 from ..graph.spec import EvaluationConfig
 from .context import Context
 from .registry import Evaluation, find_evaluation, metric_title, score_text
@@ -35,11 +38,20 @@ class Judge:
         context = self.context.anew()
         found: dict[str, float] = {}
         for name in self.evaluations if names is None else names:
-            scores = self.evaluations[name].run(context)
-            if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
-                raise TypeError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")
-            found |= scores
+            found |= self._run(name, context)
         return found
+
+    def _run(self, name: str, context: Context) -> dict[str, float]:
+        """Its numbers by metric. Raises RunError where it fails: it may be a user's own, as components are."""
+        try:
+            scores = {metric: float(value) for metric, value in self.evaluations[name].run(context).items()}
+        except (RunError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            raise RunError(f"the evaluation '{name}' failed: {type(error).__name__}: {reason_of(error)}") from error
+        if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
+            raise RunError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")
+        return scores
 
     def title(self, metric: str) -> str:
         """What a metric is, in words: `kNN accuracy`."""

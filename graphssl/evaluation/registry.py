@@ -98,6 +98,14 @@ def evaluation(name: str) -> Callable[[E], E]:
         config = getattr(cls, "Config", None)
         if not (isinstance(config, type) and issubclass(config, EvaluationConfig)):
             raise EvaluationError(f"{own} needs a class Config(EvaluationConfig)")
+        if inspect.isabstract(cls):
+            raise EvaluationError(f"{own} needs a method run(self, context)")
+        if not isinstance(getattr(cls, "title", None), str):
+            raise EvaluationError(f"{own} needs a title: what lines call it")
+        if cls.default and any(field.is_required() for field in config.model_fields.values()):
+            raise EvaluationError(
+                f"{own}: graphs that say nothing of it have it, so each of its options needs a default"
+            )
         if missing := [key for key in cls.said if key not in config.model_fields]:
             raise EvaluationError(f"{own}: there is no option '{missing[0]}' to be said")
         known = REGISTRY.get(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Literal
 
 from ..checks.shapes import Shapes
@@ -20,10 +21,10 @@ ENDINGS: dict[str, Kind] = {"svg": "svg", "png": "png", "html": "html", "mmd": "
 
 def kind_of(name: str) -> Kind:
     """The form of a picture in a file of that name, or with that ending. Raises UsageError for another."""
-    ending = name.rpartition(".")[2]
+    ending = Path(name).suffix.removeprefix(".") if {".", "/"} & set(name) else name
     if ending not in ENDINGS:
         hint = suggest(ending, ENDINGS, "endings are").text
-        raise UsageError(f"a picture cannot be written as '{name}': {hint}")
+        raise UsageError(f"a picture cannot be written as '{Path(name).name}': {hint}")
     return ENDINGS[ending]
 
 

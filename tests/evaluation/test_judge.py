@@ -101,8 +101,25 @@ class Stray(Evaluation):
 
 
 def test_a_metric_has_the_name_of_its_evaluation() -> None:
-    with pytest.raises(TypeError, match=r"of the evaluation 'stray' is called so, or stray/...; not 'loss'"):
+    with pytest.raises(RunError, match=r"of the evaluation 'stray' is called so, or stray/...; not 'loss'"):
         judge(Shades(), stray=Stray(EvaluationConfig())).scores()
+
+
+class Failing(Stray):
+    def run(self, context: Context) -> dict[str, float]:
+        raise ValueError("boom\nand more")
+
+
+class Wordy(Stray):
+    def run(self, context: Context) -> dict[str, float]:
+        return {"wordy": "much"}  # type: ignore[dict-item]
+
+
+@pytest.mark.parametrize(("kind", "reason"), [(Failing, "ValueError: boom$"), (Wordy, "ValueError: could not convert")])
+def test_an_evaluation_that_fails_is_named(kind: type[Stray], reason: str) -> None:
+    """A user's own may, and that is no error of the framework's."""
+    with pytest.raises(RunError, match=f"the evaluation 'own' failed: {reason}"):
+        judge(Shades(), own=kind(EvaluationConfig())).scores()
 
 
 def test_evaluations_are_built_by_name() -> None:

@@ -150,6 +150,28 @@ def test_what_is_no_evaluation() -> None:
     class Says(Rank):
         said = ("least",)
 
+    class Idle(Evaluation):
+        title = "idle"
+        Config = Rank.Config
+
+    class Nameless(Idle):
+        title = None  # type: ignore[assignment]
+
+        def run(self, context: Context) -> dict[str, float]:
+            return {}
+
+    class Wanting(Nameless):
+        title, default = "wanting", True
+
+        class Config(EvaluationConfig):
+            k: PositiveInt
+
+    with pytest.raises(EvaluationError, match=r"Idle needs a method run\(self, context\)"):
+        evaluation("idle")(Idle)
+    with pytest.raises(EvaluationError, match="Nameless needs a title"):
+        evaluation("nameless")(Nameless)
+    with pytest.raises(EvaluationError, match=r"Wanting: graphs that say nothing .* needs a default"):
+        evaluation("wanting")(Wanting)
     with pytest.raises(EvaluationError, match=r"Plain needs a class Config\(EvaluationConfig\)"):
         evaluation("plain")(Plain)
     with pytest.raises(EvaluationError, match="Says: there is no option 'least' to be said"):
