@@ -93,6 +93,8 @@ def evaluation(name: str) -> Callable[[E], E]:
 
     def register(cls: E) -> E:
         own = cls.__qualname__
+        if not issubclass(cls, Evaluation):
+            raise EvaluationError(f"{own} needs the base Evaluation")
         if not name.isidentifier() or name in TAKEN:
             raise EvaluationError(f"{own}: '{name}' cannot name an evaluation in `evaluate:`")
         config = getattr(cls, "Config", None)

@@ -166,6 +166,11 @@ def test_what_is_no_evaluation() -> None:
         class Config(EvaluationConfig):
             k: PositiveInt
 
+    class Baseless:
+        Config = Rank.Config
+
+    with pytest.raises(EvaluationError, match="Baseless needs the base Evaluation"):
+        evaluation("baseless")(Baseless)  # type: ignore[type-var]
     with pytest.raises(EvaluationError, match=r"Idle needs a method run\(self, context\)"):
         evaluation("idle")(Idle)
     with pytest.raises(EvaluationError, match="Nameless needs a title"):
