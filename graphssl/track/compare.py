@@ -62,7 +62,7 @@ def compare(runs: Sequence[str], uri: str | None = None) -> Comparison:
     store = _open(uri)
     found = tuple(_find(store, run) for run in runs)
     for i, run in enumerate(found):
-        if run in found[:i]:
+        if run.run_id in [other.run_id for other in found[:i]]:  # by id: a metric that is NaN equals nothing
             raise UsageError(f"the run '{run.name}' is named twice")
     rows = {name: tuple(_value(run, name) for run in found) for name in _in_order([run.params for run in found])}
     metrics = dict.fromkeys(name for run in found for name in run.metrics)

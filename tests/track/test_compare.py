@@ -69,8 +69,9 @@ def test_of_which_metrics_more_is_better_is_what_a_run_says(uri: str, tmp_path: 
     assert best == {"detection/loss": (3.0, None), "rank": (1.0, None), "rank/top1": (1.0, None), "other": (None, None)}
 
 
-def test_compare_tells_a_run_from_itself(uri: str, tmp_path: Path) -> None:
-    t = tracked("itself", uri, tmp_path, [1.0])
+@pytest.mark.parametrize("value", [1.0, float("nan")])
+def test_compare_tells_a_run_from_itself(value: float, uri: str, tmp_path: Path) -> None:
+    t = tracked("itself", uri, tmp_path, [value])
     assert t.finish("FINISHED") == []
     with pytest.raises(UsageError, match="the run 'itself' is named twice"):
         compare(["itself", str(t.run_id)], uri)
