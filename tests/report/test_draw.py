@@ -13,7 +13,7 @@ from pathlib import Path as File
 
 import pytest
 from conftest import BYOL
-from figures import HARD, MULTI_CROP, VARIANTS, apart, boxes, each_graph, figure_of, groups, inside, read, texts
+from figures import MULTI_CROP, VARIANTS, apart, boxes, each_graph, groups, inside, read, texts
 from PIL import Image
 
 from graphssl.api import check
@@ -22,21 +22,7 @@ from graphssl.report import draw
 from graphssl.report.draw import Kind
 from graphssl.report.drawing.frame import scene_of
 from graphssl.report.drawing.png import write_png
-from graphssl.report.figure.figure import Figure
 from graphssl.report.figure.read import read_figure
-
-KNOWN: dict[str, Figure] = {}
-
-
-@pytest.fixture(params=HARD)
-def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
-    """The figure of each hard graph, read once."""
-    name: str = request.param
-    if name not in KNOWN:
-        text, changes = HARD[name]
-        KNOWN[name] = figure_of(tmp_path, text, *changes)
-    return KNOWN[name]
-
 
 METHODS = [name for name in packaged() if "/" not in name]  # recipes for other data are drawn alike
 

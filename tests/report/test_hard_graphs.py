@@ -35,19 +35,6 @@ from graphssl.report.style import ROLES, STOP, UPDATE
 SVG = "{http://www.w3.org/2000/svg}"
 
 
-KNOWN: dict[str, Figure] = {}
-
-
-@pytest.fixture(params=HARD)
-def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
-    """The figure of each hard graph, read once."""
-    name: str = request.param
-    if name not in KNOWN:
-        text, changes = HARD[name]
-        KNOWN[name] = figure_of(tmp_path, text, *changes)
-    return KNOWN[name]
-
-
 @pytest.fixture
 def scene(some: Figure) -> Scene:
     return scene_of(some)

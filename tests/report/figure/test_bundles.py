@@ -6,24 +6,11 @@ from pathlib import Path as File
 
 import pytest
 from conftest import BYOL, MOCO, SIMCLR
-from figures import BANK, HARD, MULTI_CROP, SIMSIAM, TWO_ENCODERS, Change, box, boxes_of, ends, figure_of, wire, wires
+from figures import BANK, MULTI_CROP, SIMSIAM, TWO_ENCODERS, Change, box, boxes_of, ends, figure_of, wire, wires
 
 from graphssl.report.drawing.frame import scene_of
 from graphssl.report.drawing.svg import write_svg
-from graphssl.report.figure.figure import Figure
 from graphssl.report.style import STOP
-
-KNOWN: dict[str, Figure] = {}
-
-
-@pytest.fixture(params=HARD)
-def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
-    """The figure of each hard graph, read once."""
-    name: str = request.param
-    if name not in KNOWN:
-        text, changes = HARD[name]
-        KNOWN[name] = figure_of(tmp_path, text, *changes)
-    return KNOWN[name]
 
 
 def test_the_wires_of_byol(tmp_path: File) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from conftest import BYOL, MOCO, SIMCLR
-from figures import HARD, MULTI_CROP, box, boxes_of, ends, figure_of, read, wire
+from figures import MULTI_CROP, box, boxes_of, ends, figure_of, read, wire
 from torch import Tensor, nn
 
 from graphssl.component import REGISTRY, NodeConfig, NodeRef, Sizes, component, update
@@ -65,19 +65,6 @@ def centred(folder: File, line: str, update_line: str) -> Figure:
         folder, SIMCLR, ("  others:", "  centre:    {use: critic.centre}\n  others:"), ("  s: critic", f"  {line}\n  s: critic"),
         ("train:", f"update:\n  centre: {update_line}\ntrain:"),
     )  # fmt: skip
-
-
-KNOWN: dict[str, Figure] = {}
-
-
-@pytest.fixture(params=HARD)
-def some(request: pytest.FixtureRequest, tmp_path: File) -> Figure:
-    """The figure of each hard graph, read once."""
-    name: str = request.param
-    if name not in KNOWN:
-        text, changes = HARD[name]
-        KNOWN[name] = figure_of(tmp_path, text, *changes)
-    return KNOWN[name]
 
 
 def test_title_and_subtitle(tmp_path: File) -> None:
