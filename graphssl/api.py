@@ -20,12 +20,14 @@ if TYPE_CHECKING:
     from .program.program import Program
     from .runs.evaluate import Evaluated
     from .runs.export import Exported
+    from .runs.features import Embedded, Images
     from .runs.results import Result
     from .track import Comparison
 
-__all__ = ["check", "compare", "compile", "draw", "embed", "evaluate", "export", "load", "run", "ui"]
+__all__ = ["check", "compare", "compile", "draw", "embed", "embed_files", "evaluate", "export", "load", "run", "ui"]
 
 Report = Callable[[str], None]
+Progress = Callable[[int, int], None]  # how many are done, and of how many
 
 
 def load(graph: str | Path, sets: Sequence[str] = ()) -> Graph:
@@ -140,16 +142,42 @@ def compare(runs: Sequence[str]) -> Comparison:
     return compare_runs(runs)
 
 
-def embed(run: str, images: Tensor, node: str | None = None, device: str = "auto") -> Tensor:
-    """Features of a finished or interrupted run's encoder.
+def embed(
+    run: str, images: Images, node: str | None = None, device: str = "auto", *, batch: int | None = None
+) -> Tensor:
+    """Features of a finished or interrupted run's encoder: float32, `b d`, a row for each picture, on the device.
 
-    images: uint8, `b 3 h w`, b at least 1; of another size than the encoder's they are scaled and cropped. node: which
-    node, or value of the flow; default the evaluated one. Returns float32, `b d`. Raises UsageError for other images,
-    and for a node that gives no features of images.
+    images: a tensor, uint8, `b 3 h w` or `3 h w`; an array, uint8, `b h w 3`, `h w 3` or `h w` (grey); a picture of
+    Pillow's; the path of a file, or of a folder with all that is below, sorted by name; or a list of any of these.
+    They are prepared as for an evaluation. node: which node, or value of the flow; default the evaluated one. batch:
+    pictures at a time. Raises UsageError for other images, and for a node that gives no features of images, RunError
+    for a file that is no readable picture.
     """
-    from .runs.embed import embed_images
+    from .runs.features import embed_images
 
-    return embed_images(run, images, node, device)
+    return embed_images(run, images, node, device, batch)
+
+
+def embed_files(
+    run: str,
+    paths: str | Path | Sequence[str | Path],
+    output: str | Path = "features.parquet",
+    node: str | None = None,
+    device: str = "auto",
+    *,
+    batch: int | None = None,
+    skip: bool = False,
+    progress: Progress | None = None,
+) -> Embedded:
+    """Features of picture files, also written as a table, whole or not at all: .parquet, .npz or .csv.
+
+    paths: files, and folders with all that is below. Columns: `file`; `class`, of the folder it is in; `features`, in
+    csv `f0`, `f1` ... skip: files that are no readable pictures are left out, and said; else the first one is a
+    RunError. progress: called with how many are done, and of how many. The others are those of `embed`.
+    """
+    from .runs.features import embed_to_file
+
+    return embed_to_file(run, paths, Path(output), node, device, batch, skip, progress)
 
 
 def ui(port: int = 5000, report: Report = print) -> None:

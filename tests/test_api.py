@@ -7,18 +7,14 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from conftest import SIMCLR
+from left_runs import left_run
 
 import graphssl
 import graphssl.api
-from graphssl.checks.checked import check
 from graphssl.errors import GraphError, RunError, UsageError
-from graphssl.graph.language.dump import dump
-from graphssl.runs.folder import RunFolder
-from graphssl.train.checkpoint import Checkpoints
 
 
 def pixels(*shape: int) -> torch.Tensor:
@@ -28,15 +24,7 @@ def pixels(*shape: int) -> torch.Tensor:
 @pytest.fixture(scope="module")
 def run(tmp_path_factory: pytest.TempPathFactory) -> str:
     """A run's folder as `graphssl run` leaves it, with the weights that it began with."""
-    folder = RunFolder(tmp_path_factory.mktemp("runs") / "one")
-    folder.path.mkdir()
-    graph = folder.path.parent / "graph.yaml"
-    graph.write_text(SIMCLR)
-    checked = check(graph)
-    folder.graph.write_text(dump(checked.graph.resolved()))
-    state = graphssl.compile(checked).forward.state_dict()
-    Checkpoints(folder.checkpoints).write(1, {"graph_hash": checked.graph.hash(), "step": 1, "model": state})
-    return str(folder.path)
+    return str(left_run(tmp_path_factory.mktemp("runs") / "one", SIMCLR).path)
 
 
 @pytest.fixture(autouse=True)
@@ -46,7 +34,7 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not list(tmp_path.iterdir()), "something was written"
 
 
-VERBS = ["check", "compare", "compile", "draw", "embed", "evaluate", "export", "load", "run"]
+VERBS = ["check", "compare", "compile", "draw", "embed", "embed_files", "evaluate", "export", "load", "run"]
 
 
 def test_the_public_names() -> None:
@@ -159,11 +147,9 @@ def test_evaluate_refuses_other_options(run: str, options: dict[str, dict[str, f
         (pixels(4, 3, 32, 32).long(), r"got int64 \[4, 3, 32, 32\]$"),
         (pixels(4, 1, 32, 32), r"got uint8 \[4, 1, 32, 32\]$"),
         (pixels(4, 32, 32, 3), r"got uint8 \[4, 32, 32, 3\]$"),
-        (pixels(3, 32, 32), r"got uint8 \[3, 32, 32\]$"),
+        (pixels(32, 32, 3), r"got uint8 \[32, 32, 3\]$"),
         (pixels(0, 3, 32, 32), r"and at least one; got \[0, 3, 32, 32\]$"),
         (pixels(4, 3, 0, 32), r"and at least one; got \[4, 3, 0, 32\]$"),
-        (np.zeros((4, 3, 32, 32), np.uint8), "in a torch tensor; got ndarray$"),
-        ([pixels(3, 32, 32)], "in a torch tensor; got list$"),
     ],
 )
 def test_embed_refuses_what_are_no_images(run: str, images: torch.Tensor, got: str) -> None:

@@ -12,7 +12,8 @@ import typer
 
 from ..console import say
 from ..errors import GraphError, RunError, UsageError
-from .commands import INTERRUPTED, app
+from .commands import INTERRUPTED
+from .outputs import app
 
 __all__ = ["main"]
 

@@ -1,13 +1,17 @@
-"""What `graphssl run`, `evaluate` and `export` say of what came of them."""
+"""What `graphssl run`, `evaluate`, `embed` and `export` say of what came of them."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
+from ..console import printable
 from ..evaluation.registry import metric_title, score_text
 from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
+from ..runs.features import Embedded
 from ..runs.results import Result
 
-__all__ = ["evaluation_text", "export_text", "run_text"]
+__all__ = ["embedded_text", "evaluation_text", "export_text", "run_text"]
 
 
 def run_text(result: Result) -> str:
@@ -45,3 +49,18 @@ def export_text(exported: Exported) -> str:
     note = f"  # all but {', '.join(exported.without)}" if exported.without else ""
     written = f"wrote {exported.output}: {exported.tensors} tensors, {exported.values:,} values"
     return f"{written}\n  load it    {exported.code}{note}"
+
+
+def embedded_text(embedded: Embedded) -> str:
+    """What is written, and every file that was left out, with the reason."""
+    rows, size = embedded.features.shape
+    count = f"{rows:,} {'picture' if rows == 1 else 'pictures'}"
+    lines = [f"wrote {embedded.output}: {count}, {size} features each, of '{embedded.node}'"]
+    return "\n".join(lines + left_out_lines(embedded.left_out))
+
+
+def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
+    """A line for each file that could not be read."""
+    count = f"{len(left_out):,} {'picture' if len(left_out) == 1 else 'pictures'}"
+    head = [f"left out, as they cannot be read: {count}"] if left_out else []
+    return head + [f"  {printable(name)}: {printable(why)}" for name, why in left_out.items()]

@@ -124,6 +124,12 @@ SLIPS: list[tuple[str, Callable[[], object]]] = [
     ("evaluate onee", lambda: graphssl.evaluate("onee")),
     ("evaluate one --k 0", lambda: graphssl.evaluate("one", {"knn": {"k": 0}})),
     ("evaluate one --temperature 0", lambda: graphssl.evaluate("one", {"knn": {"temperature": 0.0}})),
+    ("embed onee my_byol.yaml", lambda: graphssl.embed_files("onee", "my_byol.yaml")),
+    ("embed one nothing", lambda: graphssl.embed_files("one", "nothing")),
+    ("embed one runs/one/checkpoints", lambda: graphssl.embed_files("one", "runs/one/checkpoints")),
+    ("embed one my_byol.yaml -o x.bmp", lambda: graphssl.embed_files("one", "my_byol.yaml", "x.bmp")),
+    ("embed one my_byol.yaml --batch 0", lambda: graphssl.embed_files("one", "my_byol.yaml", batch=0)),
+    ("embed one my_byol.yaml --node augment", lambda: graphssl.embed_files("one", "my_byol.yaml", node="augment")),
     ("export one --node nobody", lambda: graphssl.export("one", node="nobody")),
     ("export one -o runs", lambda: graphssl.export("one", "runs")),
     ("compare one", lambda: graphssl.compare(["one"])),
@@ -144,7 +150,7 @@ def test_a_slip_has_the_same_words_in_python(typed: Type, command: str, call: Ca
 def test_commands_are_words_around_the_api() -> None:
     """Of the framework they import the functions of `graphssl.api`, errors, and what writes lines and files."""
     folder = Path(graphssl.cli.__file__).parent
-    for name in ("entry", "commands", "arguments"):
+    for name in ("entry", "commands", "outputs", "arguments"):
         tree = ast.parse((folder / f"{name}.py").read_text())
         hidden = {n for b in ast.walk(tree) if isinstance(b, ast.If) for n in ast.walk(b)}  # types alone
         for node in ast.walk(tree):

@@ -1,0 +1,41 @@
+"""The commands that get something out of a run, features of pictures: options in, a call of `graphssl.api`, words."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .arguments import Device, RunArgument
+from .commands import app
+
+__all__ = ["app"]
+
+Pictures = Annotated[list[str], typer.Argument(help="Files, or folders with all that is below.")]
+Node = Annotated[str | None, typer.Option(help="Which node, or value of the flow; default: the evaluated one.")]
+Batch = Annotated[int | None, typer.Option(help="Pictures at a time.")]
+Skip = Annotated[bool, typer.Option("--skip", help="Leave out pictures that cannot be read, instead of stopping.")]
+
+
+@app.command()
+def embed(
+    run: RunArgument,
+    pictures: Pictures,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write: .parquet, .npz or .csv.")] = Path(
+        "features.parquet"
+    ),
+    node: Node = None,
+    device: Device = "auto",
+    batch: Batch = None,
+    skip: Skip = False,
+) -> None:
+    """Write the features of pictures, with their files' names, as a table."""
+    from .. import api
+    from .counting import Counting
+    from .summary import embedded_text
+
+    with closing(Counting("pictures read")) as counting:
+        done = api.embed_files(run, pictures, output, node, device, batch=batch, skip=skip, progress=counting)
+    typer.echo(embedded_text(done))

@@ -1,0 +1,136 @@
+"""What a user hands over as pictures: paths, tensors, arrays, Pillow's pictures, and lists of any of them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+import torch
+from torch import Tensor
+
+from ...data.decode import SIXTEEN
+from ...errors import UsageError, reason_of
+from .listing import listed
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL.Image import Image
+
+__all__ = ["Given", "Images", "given"]
+
+Images: TypeAlias = "Tensor | np.ndarray[Any, Any] | Image | str | Path | Iterable[Images]"
+TAKEN = "a tensor, an array, a Pillow picture, a path, or a list of these"
+
+
+@dataclass(frozen=True)
+class Given:
+    """Pictures in the order in which they were given.
+
+    pictures: of each the path of its file, or its values, uint8 `c h w`. names: of the file, or `image 3` by its place.
+    labels: the class that a file's folder says, else None.
+    """
+
+    pictures: Sequence[str | Tensor]
+    names: Sequence[str]
+    labels: Sequence[str | None]
+
+
+def given(images: Images, channels: int) -> Given:
+    """The pictures of whatever was handed over. channels: how many the encoder takes.
+
+    Raises UsageError, which says where it stands in a list, for what are no pictures, and where there are none.
+    """
+    found = list(_flat(images, channels, "images"))
+    if not found:
+        raise UsageError("images are none: at least one picture is needed")
+    names = (name or f"image {place}" for place, (_, name, _) in enumerate(found))
+    return Given([picture for picture, _, _ in found], list(names), [label for _, _, label in found])
+
+
+One: TypeAlias = tuple[str | Tensor, str | None, str | None]  # a picture, its file's name, its class
+
+
+def _flat(images: Any, channels: int, place: str) -> Iterator[One]:
+    if isinstance(images, str | Path):
+        yield from ((path, path, label) for path, label in listed(images))
+    elif isinstance(images, Tensor):
+        yield from ((image, None, None) for image in _of_tensor(images, channels, place))
+    elif _is_array(images):
+        yield from ((image, None, None) for image in _of_array(images, channels, place))
+    elif _is_pillow(images):
+        yield _of_pillow(images, channels, place), None, None
+    elif isinstance(images, Iterable) and not isinstance(images, bytes | bytearray | Mapping):
+        for number, one in enumerate(images):
+            yield from _flat(one, channels, f"{place}[{number}]")
+    else:
+        raise UsageError(f"{place} are no pictures: {TAKEN}; got {type(images).__name__}")
+
+
+def _of_tensor(image: Tensor, channels: int, place: str) -> Tensor:
+    """`b c h w`. Pixels of another range or layout would give features too, and wrong ones."""
+    wanted = f"{place} are uint8, b {channels} h w or {channels} h w, in a torch tensor"
+    dtype, shape = str(image.dtype).removeprefix("torch."), list(image.shape)
+    batch = image[None] if image.ndim == 3 else image
+    if image.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != channels:
+        raise UsageError(f"{wanted}{_how(image)}; got {dtype} {shape}")
+    if 0 in shape:
+        raise UsageError(f"{wanted}, and at least one; got {shape}")
+    return batch
+
+
+def _how(image: Tensor) -> str:
+    """How values of another type become bytes."""
+    if not image.is_floating_point() or not image.numel():
+        return ""
+    return ", 0 to 255" if image.amax() > 1 else ", 0 to 255: (images * 255).round().to(torch.uint8)"
+
+
+def _of_array(array: Any, channels: int, place: str) -> Tensor:
+    """`b c h w` of Pillow's, OpenCV's and numpy's layout; a picture of two axes is grey."""
+    wanted = f"{place} are uint8, h w {channels} or b h w {channels}, in an array"
+    shape = list(array.shape)
+    if str(array.dtype) == "uint8" and array.ndim == 2 and channels in (1, 3):
+        array = array[..., None].repeat(channels, -1)
+    if str(array.dtype) != "uint8" or array.ndim not in (3, 4) or array.shape[-1] != channels:
+        turned = array.ndim > 2 and array.shape[-3] == channels
+        hint = " (channels first: torch.from_numpy makes a tensor of it)" if turned else ""
+        raise UsageError(f"{wanted}{hint}; got {array.dtype} {shape}")
+    if 0 in shape:
+        raise UsageError(f"{wanted}, and at least one; got {shape}")
+    image = torch.from_numpy(array.copy())  # which may be read-only, or run backwards
+    return (image[None] if image.ndim == 3 else image).movedim(-1, 1)
+
+
+def _of_pillow(picture: Any, channels: int, place: str) -> Tensor:
+    """`c h w`, as if its file had been read."""
+    import numpy as np
+
+    if channels not in (1, 3):
+        raise UsageError(f"{place} are of {channels} channels, which no Pillow picture has: give tensors or arrays")
+    try:
+        picture.load()
+        if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
+            grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
+            return grey.expand(channels, -1, -1)
+        if picture.mode in ("I", "F"):
+            raise UsageError(f"{place} are 32-bit numbers, and nothing says which is white: give uint8")
+        values = torch.from_numpy(np.array(picture.convert("RGB" if channels == 3 else "L")))
+    except (OSError, ValueError, SyntaxError) as error:
+        raise UsageError(f"{place} cannot be read: {reason_of(error)}") from error
+    if not values.numel():
+        raise UsageError(f"{place} has no pixels: {picture.width} x {picture.height}")
+    return values.reshape(picture.height, picture.width, channels).permute(2, 0, 1)
+
+
+def _is_array(value: object) -> bool:
+    import numpy as np
+
+    return isinstance(value, np.ndarray)
+
+
+def _is_pillow(value: object) -> bool:
+    from PIL.Image import Image
+
+    return isinstance(value, Image)

@@ -1,0 +1,72 @@
+"""The picture files that a path stands for, each with the class that its folders say."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from ...data.folder import HELD_OUT_FOLDERS, SUFFIXES
+from ...errors import UsageError, suggest
+
+__all__ = ["Found", "listed"]
+
+SPLITS = ("train", *HELD_OUT_FOLDERS)
+
+
+class Found(NamedTuple):
+    """A picture file: its path, as it was named; its class, None where no folder says one."""
+
+    path: str
+    label: str | None
+
+
+def listed(path: str | Path) -> list[Found]:
+    """A file, whatever it is called; of a folder the pictures in it and below, sorted by their names.
+
+    The class is the first folder below the one that is named, or where that is a split (`train`, `test`, `val` ...)
+    the next. Names that begin with a dot are passed over, and folders that were seen before, by a link that leads back.
+    Raises UsageError for a path that is not there, and for a folder without pictures.
+    """
+    root = Path(path).expanduser()
+    if root.is_dir():
+        found = sorted(_below(root))
+        if not found:
+            raise UsageError(f"no pictures in '{path}'; their names end in {', '.join(SUFFIXES)}")
+        return found
+    if not root.exists():
+        raise UsageError(f"there is no file or folder '{path}'{_nearly(root)}")
+    return [Found(str(root), None)]
+
+
+def _nearly(path: Path) -> str:
+    """What it may have been meant to be; nothing where its folder has many files."""
+    beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    hint = suggest(path.name, beside)
+    return f": did you mean '{path.parent / hint.near}'?" if hint.near else ""
+
+
+def _below(root: Path) -> Iterator[Found]:
+    seen = set()
+    for here, folders, files in os.walk(root, followlinks=True, onerror=_stop):
+        facts = os.stat(here)
+        if (facts.st_dev, facts.st_ino) in seen:
+            folders.clear()
+            continue
+        seen.add((facts.st_dev, facts.st_ino))
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        inner = os.path.relpath(here, root)
+        label = _label(() if inner == os.curdir else Path(inner).parts)
+        for name in files:
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Found(str(Path(here, name)), label)
+
+
+def _label(folders: tuple[str, ...]) -> str | None:
+    inner = folders[1:] if folders[:1] and folders[0] in SPLITS else folders
+    return inner[0] if inner else None
+
+
+def _stop(error: OSError) -> None:
+    raise UsageError(f"'{error.filename}' cannot be listed: {error.strerror}") from error
