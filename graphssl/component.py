@@ -14,7 +14,8 @@ A component is an `nn.Module` class with a name, a strict config and ports:
 
 - `Config`: a `NodeConfig`. A field declared `Scheduled[...]` becomes an attribute of the built node with the
   same name: a float, or when scheduled a 0-d tensor that the training loop writes before each step. A field
-  declared `NodeRef` or `list[NodeRef]` names other nodes; `__init__` gets the modules under the field's name.
+  declared `NodeRef` or `list[NodeRef]` names other nodes; `__init__` gets the modules under the field's name. A
+  field declared `Code` names a class or function of the user's, which its `load()` imports.
 - `__init__(config, sizes)`: `sizes["d"]` is the size of letter `d`, known from the wiring. Asking for a letter
   that is not known yet makes the framework try again later. Modules are first built on the meta device.
 - `forward`, and every method marked `@update`: the ports are their signatures (see `ports`). An update writes
@@ -43,12 +44,13 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
+from .code import Code
 from .errors import RunError, suggest
 from .ports import Signature, signature_of
 from .schedule import Schedule, Scheduled
 
 __all__ = [
-    "REGISTRY", "Component", "DataFacts", "NodeConfig", "NodeRef", "Scheduled", "Sizes", "Unbound",
+    "REGISTRY", "Code", "Component", "DataFacts", "NodeConfig", "NodeRef", "Scheduled", "Sizes", "Unbound",
     "build", "component", "discover", "find", "schedules_of", "update",
 ]  # fmt: skip
 

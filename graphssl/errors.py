@@ -95,6 +95,14 @@ class GraphError(Exception):
         super().__init__("\n".join(p.render() for p in self.problems))
 
 
+class Refused(ValueError):
+    """What a component says against its config: why, the option that it is about, what would be right."""
+
+    def __init__(self, message: str, option: str | None = None, hint: str | Suggestion | None = None) -> None:
+        super().__init__(message)
+        self.option, self.hint = option, hint
+
+
 class RunError(Exception):
     """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
 

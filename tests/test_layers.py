@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    "errors", "schedule", "console", "ports", "files", "component", "testing", "graph", "data", "track", "checks",
+    "errors", "schedule", "console", "ports", "files", "code", "component", "testing", "graph", "data", "track", "checks",
     "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
 INNER = ["graph.spec", "graph.language", "graph"]  # rooms within a room, in their order

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from .amdim import AMDIM
 from .conv import Conv
+from .module import Module
 from .resnet import ResNet
+from .timm import Timm
+from .torchvision import Torchvision
 from .vit import ViT
 
-__all__ = ["AMDIM", "Conv", "ResNet", "ViT"]
+__all__ = ["AMDIM", "Conv", "Module", "ResNet", "Timm", "Torchvision", "ViT"]

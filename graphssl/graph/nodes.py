@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args
 
 import networkx as nx
 from pydantic import Field
 
-from ..component import REGISTRY, Component, NodeConfig, discover
-from ..errors import Problems, Span, suggest
+from ..component import REGISTRY, Code, Component, NodeConfig, discover
+from ..errors import Problems, Refused, Span, suggest
 from ..ports import Signature
 from .language.source import Source
 from .language.validation import Wrong, validate
@@ -118,7 +119,16 @@ def _draft(
     for one in (*wrong, *more):
         at = source.at(("nodes", name, *one.path), key=one.kind == "unknown")
         problems.add(f"{component.name}: {one.message}", at, _hint(one), kind=one.kind, about=name)
-    return _Draft(component, config, common) if config is not None and common is not None else None
+    if config is None or common is None:
+        return None
+    return _Draft(component, config.model_copy(update=dict(_placed(name, config, source))), common)
+
+
+def _placed(name: str, config: NodeConfig, source: Source) -> Iterator[tuple[str, Code]]:
+    """The fields that name the user's code, which is looked for from the file that says so."""
+    for option, value in config:
+        if isinstance(value, Code):
+            yield option, replace(value, folder=Path(source.at(("nodes", name, option)).file).parent)
 
 
 def _hint(wrong: Wrong) -> str | None:
@@ -188,8 +198,9 @@ def _node(
     try:
         ports = component.signature(draft.config, of)
     except ValueError as error:
-        at = source.at((*path, *component.refs[:1]))
-        problems.add(f"'{name}' ({component.name}): {error}", at, about=name)
+        option, hint = (error.option, error.hint) if isinstance(error, Refused) else (None, None)
+        at = source.at((*path, option)) if option else source.at((*path, *component.refs[:1]))
+        problems.add(f"'{name}' ({component.name}): {error}", at, hint, about=name)
         return None
     span, use_span = source.at(path, True), source.at((*path, "use"))
     return Node(name, component, draft.config, ports, span, use_span, draft.common_keys)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
-import importlib.util
 import logging
 import re
-import sys
 from pathlib import Path
 
+from ..code import NoSuchFile, load_file, load_package
 from ..errors import Problems
 from .language.source import Source
 from .spec.file import COMPONENTS
@@ -29,11 +27,10 @@ def load_components(source: Source, problems: Problems) -> bool:
         at = source.at(("components", i))
         try:
             if entry.endswith(".py"):
-                _load_file((Path(at.file).parent / entry).resolve(), entry)
-            elif entry not in sys.modules:
-                log.info("imports %s", entry)
-                importlib.import_module(entry)
-        except _NoSuchFile as error:
+                load_file((Path(at.file).parent / entry).resolve(), entry, log)
+            else:
+                load_package(entry, log)
+        except NoSuchFile as error:
             hint = "the path is relative to the graph file that lists it"
             problems.add(f"there is no component file {error}", at, hint)
         except (Exception, SystemExit) as error:
@@ -41,26 +38,3 @@ def load_components(source: Source, problems: Problems) -> bool:
             reason = f"{type(error).__name__}: {error}"
             problems.add(f"'{entry}' does not load: {reason}", at, hint)
     return len(problems) == before
-
-
-class _NoSuchFile(Exception):
-    pass
-
-
-def _load_file(path: Path, entry: str) -> None:
-    if not path.is_file():
-        raise _NoSuchFile(f"'{entry}' ({path})")
-    name = f"graphssl_components_{path.stem}_{abs(hash(path)):x}"
-    if name in sys.modules:
-        return
-    spec = importlib.util.spec_from_file_location(name, path)
-    if spec is None or spec.loader is None:
-        raise _NoSuchFile(f"'{entry}'")
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    log.info("imports %s", entry)
-    try:
-        spec.loader.exec_module(module)
-    except BaseException:
-        del sys.modules[name]
-        raise

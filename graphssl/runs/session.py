@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from ..checks.checked import Checked, check
+from ..component import Code
 from ..data import Datasets
 from ..errors import RunError
 from ..evaluation.context import Context
@@ -80,13 +81,15 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
 
 
 def _portable(checked: Checked) -> dict[str, Any]:
-    """The resolved graph with the user's component files by their full path, readable from any folder."""
+    """The resolved graph with the user's files of Python by their full path, readable from any folder."""
     data = checked.graph.resolved()
     source = checked.graph.source
     entries = []
     for i, entry in enumerate(checked.graph.spec.components):
         folder = Path(source.at(("components", i)).file).parent
         entries.append(str((folder / entry).resolve()) if entry.endswith(".py") else entry)
+    for name, node in checked.graph.nodes.items():
+        data["nodes"][name].update({k: v.portable().text for k, v in node.config if isinstance(v, Code)})
     return {**data, "components": entries}
 
 

@@ -10,9 +10,9 @@ import pytest
 import graphssl
 from graphssl.checks.checked import check
 from graphssl.cli.starter import starter
+from graphssl.code import load_file
 from graphssl.component import REGISTRY
 from graphssl.errors import UsageError
-from graphssl.graph.plugins import _load_file
 from graphssl.testing import check_component
 
 # The last of these are words of Python, or names that the file imports.
@@ -25,7 +25,7 @@ def test_a_started_component_passes_the_tests_for_components(tmp_path: Path, nam
     assert path == tmp_path / f"{name}.py"
     path.write_text(text, encoding="utf-8")
     try:
-        _load_file(path, path.name)
+        load_file(path, path.name)
         check_component(REGISTRY[f"critic.{name}"].cls)
     finally:
         REGISTRY.pop(f"critic.{name}", None)

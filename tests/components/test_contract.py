@@ -14,6 +14,7 @@ from graphssl.components.objective.f_divergence import EXPECTATIONS
 from graphssl.testing import check_component
 
 LIBRARY = Path(__file__).parents[2] / "components"
+NETS = Path(__file__).parents[1] / "shared" / "nets.py"
 
 
 class Encoder(nn.Module):
@@ -60,10 +61,21 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
     ],
     "encoder.conv": [{"config": {"width": 4, "hidden": 6, "out": 5}}],
+    "encoder.module": [
+        {"config": {"path": f"{NETS}:{name}"}} for name in ("Vector", "Tokens", "Map", "Named", "Several", "Mapped")
+    ],
     "encoder.resnet": [
         {"config": {"depth": 10, "width": 4}},
         {"config": {"depth": 10, "width": 4, "norm": {"use": "split_batch", "splits": 2}}},
     ],
+    "encoder.timm": [
+        {
+            "config": {"name": "test_vit", "options": {"patch_size": 4, "depth": 1}, "maps": maps},
+            "sizes": {"h": 8, "w": 8},
+        }
+        for maps in ([], [0])
+    ],
+    "encoder.torchvision": [{"config": {"name": "shufflenet_v2_x0_5"}, "sizes": {"h": 32, "w": 32}}],
     "encoder.vit": [{"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}}],
     "head.gaussian": [{"config": {"out": 3}}],
     "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],

@@ -1,0 +1,79 @@
+"""Networks that were written elsewhere and are a node as they are: the weights keep the names that they have there."""
+
+from __future__ import annotations
+
+import types
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import torch
+from torch import nn
+
+from graphssl.component import NodeConfig, Sizes
+from graphssl.errors import Refused
+from graphssl.ports import Port
+
+__all__ = ["Foreign", "build_somewhere", "map_ports", "refuse_options"]
+
+
+class Foreign(nn.Module):
+    """A component whose instances are networks of another class: `make` builds one, which becomes the node itself.
+
+    The component is made a base of the network's class, in front of it. A module around the network would put its own
+    name before those of all weights, which would fit neither the network's checkpoints nor its code.
+    """
+
+    Config: ClassVar[type[NodeConfig]]
+
+    @classmethod
+    def make(cls, config: Any, sizes: Sizes) -> nn.Module:
+        """The network."""
+        raise NotImplementedError
+
+    def __new__(cls, config: Any = None, sizes: Any = None) -> Any:
+        if config is None:  # a copy of an instance, which `copy` fills itself
+            return super().__new__(cls)
+        net = build_somewhere(lambda: cls.make(config, sizes))
+        if not isinstance(net, nn.Module) or isinstance(net, Foreign):
+            what = "the same network twice" if isinstance(net, Foreign) else f"a {type(net).__name__}, and no nn.Module"
+            raise ValueError(f"it gives {what}")
+        return _with_base(cls, net)
+
+    def __init__(self, config: Any, sizes: Any) -> None:
+        """Nothing: the network is made."""
+
+
+def _with_base(base: type[nn.Module], net: nn.Module) -> nn.Module:
+    """The network, of a class that is its own and the base."""
+    own = type(net)
+    words = {"__module__": own.__module__, "__doc__": own.__doc__}
+    try:
+        net.__class__ = types.new_class(own.__name__, (base, own), exec_body=lambda body: body.update(words))
+    except TypeError as error:
+        raise ValueError(f"a {own.__name__} cannot be a node: {error}") from error
+    return net
+
+
+def build_somewhere(make: Callable[[], Any]) -> Any:
+    """What `make` builds; on the meta device, where no number can be read, by way of the CPU if it has to read one."""
+    try:
+        return make()
+    except (RuntimeError, NotImplementedError):
+        if not torch.empty(0).is_meta:
+            raise
+    with torch.device("cpu"), torch.random.fork_rng(devices=[]):
+        return make().to("meta")
+
+
+def refuse_options(options: Mapping[str, Any], reasons: Mapping[str, str]) -> None:
+    """Raises Refused for the first option that is not the user's to give; reasons: by option, what says it instead."""
+    for name in options:
+        if name in reasons:
+            raise Refused(f"'{name}' is no option here: {reasons[name]}", "options")
+
+
+def map_ports(names: Sequence[str]) -> tuple[Port, ...]:
+    """Ports of maps, each with channels, rows and columns of its own: `b c3 r3 k3` for `map3`."""
+    numbers = (name.lstrip("abcdefghijklmnopqrstuvwxyz_") for name in names)
+    axes = (("b", *(letter + number for letter in "crk")) for number in numbers)
+    return tuple(Port(name, "tensor", (one,)) for name, one in zip(names, axes, strict=True))

@@ -1,0 +1,111 @@
+"""Any classification network of torchvision, by its name."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Annotated, Any
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torchvision import models
+
+from graphssl.component import NodeConfig, Sizes, component
+from graphssl.errors import Refused
+from graphssl.ports import Signature, signature_of
+
+from .foreign import Foreign, refuse_options
+
+__all__ = ["Torchvision"]
+
+ELSEWHERE = {
+    "num_classes": "an encoder gives features, without a classifier",
+    "weights": "weights are not fetched here",
+    "weights_backbone": "weights are not fetched here",
+    "progress": "weights are not fetched here",
+    "image_size": "it is the size of the images that flow in",
+    "input_size": "it is the size of the images that flow in",
+    "aux_logits": "the auxiliary classifiers are left out",
+}
+RGB = 3
+
+
+@component("encoder.torchvision", traits=("apart",))
+class Torchvision(Foreign):
+    """Any classification network of torchvision, by its name, without its last layer: `b c h w` to `b d`.
+
+    d is what the last linear layer took: 2048 of `resnet50`, 4096 of `vgg16`, whose other linear layers stay. That
+    layer is an identity, as `model.fc = nn.Identity()` would make it, and the dropout beside it is off. Auxiliary
+    classifiers (`inception_v3`, `googlenet`) are left out. Weights are torchvision's, by the same names; they are
+    drawn, not fetched. Images are normalised, of `c` channels: for others than 3 the first convolution is drawn anew,
+    with as large outputs. `vit_*` takes square images of one size, `maxvit_t` of one size.
+    """
+
+    class Config(NodeConfig):
+        name: str = Field(description="as torchvision.models.list_models() has it: resnet50, convnext_tiny, swin_t")
+        options: dict[str, Any] = Field(
+            {}, description="further arguments of the network: stochastic_depth_prob, zero_init_residual, dropout"
+        )
+
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """The ports of `forward`. Raises Refused for an unknown name."""
+        known = models.list_models(module=models)
+        if config.name not in known:
+            near = difflib.get_close_matches(config.name.lower(), known, n=3, cutoff=0.6)
+            names = " or ".join(repr(n) for n in near)
+            hint = f"did you mean {names}?" if near else "torchvision.models.list_models() lists them"
+            raise Refused(f"torchvision has no classification network '{config.name}'", "name", hint)
+        refuse_options(config.options, ELSEWHERE)
+        return signature_of(cls.forward)
+
+    @classmethod
+    def make(cls, config: Config, sizes: Sizes) -> nn.Module:
+        options = {**config.options, **_size_options(config.name, sizes)}
+        net: nn.Module = models.get_model(config.name, weights=None, **options)
+        _take_out_classifier(net)
+        if sizes["c"] != RGB:
+            _adapt_channels(net, sizes["c"])
+        return net
+
+    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
+        vector: Tensor = super().forward(image)
+        return vector
+
+
+def _size_options(name: str, sizes: Sizes) -> dict[str, Any]:
+    """What a network has to know of its images, and that it has no auxiliary classifiers."""
+    family = models.get_model_builder(name).__module__.rpartition(".")[2]
+    height, width = sizes["h"], sizes["w"]
+    if family == "vision_transformer":
+        if height != width:
+            raise ValueError(f"{name} takes square images, and these are {height} x {width} px: take encoder.vit")
+        return {"image_size": height}
+    if family == "maxvit":
+        return {"input_size": (height, width)}
+    return {"aux_logits": False, "init_weights": True} if family in ("inception", "googlenet") else {}
+
+
+def _take_out_classifier(net: nn.Module) -> None:
+    """Makes the last linear layer an identity, or where there is none the last convolution; and dropout beside it."""
+    layers = list(net.named_modules())
+    linear = [name for name, m in layers if isinstance(m, nn.Linear)]
+    name = (linear or [name for name, m in layers if isinstance(m, nn.Conv2d)])[-1]
+    holder = net.get_submodule(name.rpartition(".")[0])
+    setattr(holder, name.rpartition(".")[2], nn.Identity())
+    for beside, module in holder.named_children():
+        if isinstance(module, nn.Dropout):
+            setattr(holder, beside, nn.Identity())
+
+
+def _adapt_channels(net: nn.Module, channels: int) -> None:
+    """Draws the first convolution anew for another number of channels, as spread as it was for as large outputs."""
+    name, first = next((name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv2d))
+    shape: dict[str, Any] = {k: getattr(first, k) for k in ("kernel_size", "stride", "padding")}
+    conv = nn.Conv2d(channels, first.out_channels, **shape, bias=first.bias is not None)
+    with torch.no_grad():
+        conv.weight.normal_().mul_(first.weight.std() * (first.in_channels / channels) ** 0.5)
+        if conv.bias is not None and first.bias is not None:
+            conv.bias.copy_(first.bias)
+    net.set_submodule(name, conv)
