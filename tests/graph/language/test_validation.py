@@ -61,6 +61,10 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "head.mlp": [{"norm": {"use": "split_batch", "splits": 4}}, {"norm": {"use": "layer"}}],
     "augment.byol": [{"blur": [0.5, 0.5], "crop": [0.5, 1.0]}],
 }
+NEEDED = {
+    "encoder.module": {"path": "./net.py:Net"}, "encoder.timm": {"name": "resnet18"},
+    "encoder.torchvision": {"name": "resnet18"},
+}  # fmt: skip
 # What no message may say: pydantic's words, and the names of Python's and JSON's types.
 LEAKS = re.compile(
     r"Input|JSON|[Vv]alid|array|object|dictionary|tuple|boolean|integer|\bstring|\bstr\b|\bint\b|\bfloat\b|NoneType|"
@@ -107,9 +111,10 @@ def models() -> dict[str, tuple[type[BaseModel], list[dict[str, Any]]]]:
             key: ["a"] if "list" in str(component.config.model_fields[key].annotation) else "a"
             for key in component.refs
         }
-        required = {k: ... for k, f in component.config.model_fields.items() if f.is_required() and k not in refs}
+        given = {**refs, **NEEDED.get(name, {})}
+        required = {k: ... for k, f in component.config.model_fields.items() if f.is_required() and k not in given}
         assert not required, f"{name}: give the test a value for {required}"
-        filled = component.config(**refs).model_dump(mode="json", by_alias=True)
+        filled = component.config(**given).model_dump(mode="json", by_alias=True)
         found[name] = (component.config, [filled, *MORE.get(name, [])])
     return found
 
