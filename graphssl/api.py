@@ -20,11 +20,24 @@ if TYPE_CHECKING:
     from .program.program import Program
     from .runs.evaluate import Evaluated
     from .runs.export import Exported
-    from .runs.features import Embedded, Images
+    from .runs.features import Embedded, Images, Neighbours
     from .runs.results import Result
     from .track import Comparison
 
-__all__ = ["check", "compare", "compile", "draw", "embed", "embed_files", "evaluate", "export", "load", "run", "ui"]
+__all__ = [
+    "check",
+    "compare",
+    "compile",
+    "draw",
+    "embed",
+    "embed_files",
+    "evaluate",
+    "export",
+    "load",
+    "neighbours",
+    "run",
+    "ui",
+]
 
 Report = Callable[[str], None]
 Progress = Callable[[int, int], None]  # how many are done, and of how many
@@ -178,6 +191,30 @@ def embed_files(
     from .runs.features import embed_to_file
 
     return embed_to_file(run, paths, Path(output), node, device, batch, skip, progress)
+
+
+def neighbours(
+    run: str,
+    queries: Images,
+    images: Images,
+    k: int = 8,
+    output: str | Path | None = None,
+    node: str | None = None,
+    device: str = "auto",
+    *,
+    batch: int | None = None,
+    skip: bool = False,
+    progress: Progress | None = None,
+) -> Neighbours:
+    """The k images nearest to each query by the cosine of their features; a query's own file is left out.
+
+    queries, images: whatever `embed` takes. output: where to draw them, .png, .jpg or .webp: a row for each query.
+    The others are those of `embed_files`.
+    """
+    from .runs.features import find_neighbours
+
+    where = None if output is None else Path(output)
+    return find_neighbours(run, queries, images, k, where, node, device, batch, skip, progress)
 
 
 def ui(port: int = 5000, report: Report = print) -> None:

@@ -34,7 +34,19 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     assert not list(tmp_path.iterdir()), "something was written"
 
 
-VERBS = ["check", "compare", "compile", "draw", "embed", "embed_files", "evaluate", "export", "load", "run"]
+VERBS = [
+    "check",
+    "compare",
+    "compile",
+    "draw",
+    "embed",
+    "embed_files",
+    "evaluate",
+    "export",
+    "load",
+    "neighbours",
+    "run",
+]
 
 
 def test_the_public_names() -> None:

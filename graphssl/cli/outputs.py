@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..errors import UsageError
 from .arguments import Device, RunArgument
 from .commands import app
 
@@ -39,3 +40,32 @@ def embed(
     with closing(Counting("pictures read")) as counting:
         done = api.embed_files(run, pictures, output, node, device, batch=batch, skip=skip, progress=counting)
     typer.echo(embedded_text(done))
+
+
+@app.command()
+def neighbours(
+    run: RunArgument,
+    pictures: Annotated[list[str], typer.Argument(metavar="QUERY... FOLDER", help="Pictures; last, where to look.")],
+    k: Annotated[int, typer.Option("-k", help="How many to find for each query.")] = 8,
+    output: Annotated[Path, typer.Option("--output", "-o", help="Where to draw them: .png, .jpg or .webp.")] = Path(
+        "neighbours.png"
+    ),
+    node: Node = None,
+    device: Device = "auto",
+    batch: Batch = None,
+    skip: Skip = False,
+) -> None:
+    """Find and draw the pictures that are nearest to others by the cosine of their features."""
+    from .. import api
+    from .counting import Counting
+    from .summary import neighbours_text
+
+    *queries, folder = pictures
+    if not queries:
+        raise UsageError(
+            f"name a picture, or more, and last the folder to look in: neighbours {run} QUERY.jpg {folder}"
+        )
+    with closing(Counting("pictures read")) as counting:
+        options = {"batch": batch, "skip": skip, "progress": counting}
+        found = api.neighbours(run, queries, folder, k, output, node, device, **options)
+    typer.echo(neighbours_text(found))

@@ -8,10 +8,11 @@ from ..console import printable
 from ..evaluation.registry import metric_title, score_text
 from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
-from ..runs.features import Embedded
+from ..runs.features import Embedded, Neighbours
 from ..runs.results import Result
+from .table import table
 
-__all__ = ["embedded_text", "evaluation_text", "export_text", "run_text"]
+__all__ = ["embedded_text", "evaluation_text", "export_text", "neighbours_text", "run_text"]
 
 
 def run_text(result: Result) -> str:
@@ -57,6 +58,16 @@ def embedded_text(embedded: Embedded) -> str:
     count = f"{rows:,} {'picture' if rows == 1 else 'pictures'}"
     lines = [f"wrote {embedded.output}: {count}, {size} features each, of '{embedded.node}'"]
     return "\n".join(lines + left_out_lines(embedded.left_out))
+
+
+def neighbours_text(found: Neighbours) -> str:
+    """For each query its nearest pictures, with how near they are; then where they are drawn."""
+    lines = []
+    for query in found.queries:
+        rows = [[f"  {near.similarity:.4f}", printable(near.name), near.label or ""] for near in query.nearest]
+        lines += [f"nearest to {printable(query.name)}", table(rows)]
+    written = [f"wrote {found.output}"] if found.output else []
+    return "\n".join([*lines, *left_out_lines(found.left_out), *written])
 
 
 def left_out_lines(left_out: Mapping[str, str]) -> list[str]:

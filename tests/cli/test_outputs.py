@@ -44,3 +44,14 @@ def test_embed_stops_at_a_bad_picture_or_says_what_it_left_out(
         "left out, as they cannot be read: 1 picture",
         "  mixed/bad.png: no known picture format",
     ]
+
+
+@pytest.mark.usefixtures("photos")
+def test_neighbours_are_drawn_and_listed(typed: Type, folder: Path, runs: tuple[str, str]) -> None:
+    first, *rows, last = typed("neighbours", runs[0], "mixed/good.png", "photos", "-k", "3").splitlines()
+    assert first == "nearest to mixed/good.png"
+    assert [row.split()[1].startswith("photos/train/") for row in rows] == [True] * 3
+    assert last == "wrote neighbours.png"
+    assert (folder / "neighbours.png").read_bytes().startswith(b"\x89PNG")
+    said = typed("neighbours", runs[0], "photos", code=2)
+    assert "name a picture, or more, and last the folder to look in: neighbours one QUERY.jpg photos" in said

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL.Image import Image
 
-__all__ = ["Given", "Images", "given"]
+__all__ = ["Given", "Images", "given", "of_pillow"]
 
 Images: TypeAlias = "Tensor | np.ndarray[Any, Any] | Image | str | Path | Iterable[Images]"
 TAKEN = "a tensor, an array, a Pillow picture, a path, or a list of these"
@@ -60,7 +60,7 @@ def _flat(images: Any, channels: int, place: str) -> Iterator[One]:
     elif _is_array(images):
         yield from ((image, None, None) for image in _of_array(images, channels, place))
     elif _is_pillow(images):
-        yield _of_pillow(images, channels, place), None, None
+        yield of_pillow(images, channels, place), None, None
     elif isinstance(images, Iterable) and not isinstance(images, bytes | bytearray | Mapping):
         for number, one in enumerate(images):
             yield from _flat(one, channels, f"{place}[{number}]")
@@ -103,7 +103,7 @@ def _of_array(array: Any, channels: int, place: str) -> Tensor:
     return (image[None] if image.ndim == 3 else image).movedim(-1, 1)
 
 
-def _of_pillow(picture: Any, channels: int, place: str) -> Tensor:
+def of_pillow(picture: Any, channels: int, place: str) -> Tensor:
     """`c h w`, as if its file had been read."""
     import numpy as np
 

@@ -1,0 +1,46 @@
+"""A picture as people want to see it: whole, of its own shape, in RGB, small."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from ...data.decode import decode
+from ...errors import UsageError
+from ...report import SIDE
+from .given import of_pillow
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
+
+__all__ = ["thumbnail"]
+
+
+def thumbnail(picture: str | Tensor, side: int = 2 * SIDE) -> Image:
+    """RGB, no side longer than `side` px where it was. Of other channels than 1 or 3 their mean is shown, in grey.
+
+    A file that Pillow does not read is shown as the encoder sees it.
+    """
+    from PIL.Image import fromarray
+
+    values = _values(picture, side) if isinstance(picture, str) else picture
+    values = values.detach().cpu()
+    if len(values) != 3:
+        values = values.float().mean(0, keepdim=True).round().to(torch.uint8).expand(3, -1, -1)
+    image = fromarray(values.permute(1, 2, 0).contiguous().numpy())
+    image.thumbnail((side, side))
+    return image
+
+
+def _values(path: str, side: int) -> Tensor:
+    """uint8 `3 h w`."""
+    from PIL import Image
+
+    try:
+        with Image.open(path) as opened:
+            opened.draft(None, (side, side))
+            return of_pillow(opened, 3, path)
+    except (OSError, UsageError, SyntaxError, ValueError):
+        return decode(path, side)
