@@ -66,6 +66,5 @@ def neighbours(
             f"name a picture, or more, and last the folder to look in: neighbours {run} QUERY.jpg {folder}"
         )
     with closing(Counting("pictures read")) as counting:
-        options = {"batch": batch, "skip": skip, "progress": counting}
-        found = api.neighbours(run, queries, folder, k, output, node, device, **options)
+        found = api.neighbours(run, queries, folder, k, output, node, device, batch=batch, skip=skip, progress=counting)
     typer.echo(neighbours_text(found))
