@@ -26,6 +26,9 @@ A component is an `nn.Module` class with a name, a strict config and ports:
 - `draw(b, generator, device)`: for a component that is random. It returns a tensor or a tuple of tensors, drawn
   with `generator` on `device` and handed to the method that has a parameter called `draws`. It runs outside the
   compiled region, so that eager, compiled and resumed runs see the same numbers.
+- `cuts`: of a component that makes views of `batch.image`, `ports.Cut`s, an attribute of the node. Where pictures have
+  sizes of their own, they are cut where they are decoded, and the method gets, in place of the image, what each cut has
+  made of the batch: a tuple of uint8 tensors, `(v b) c y x`, view after view.
 - `views(config)`: static; for a component with `family` outputs, their lengths by output name.
 - `signature(config, of)`: a classmethod that replaces the ports of `forward` where they depend on the config.
 """
@@ -35,7 +38,7 @@ from __future__ import annotations
 import inspect
 import types
 import typing
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
 from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
@@ -46,7 +49,7 @@ from torch import nn
 
 from .code import Code
 from .errors import RunError, suggest
-from .ports import Signature, signature_of
+from .ports import DataFacts, Signature, Sizes, Unbound, signature_of
 from .schedule import Schedule, Scheduled
 
 __all__ = [
@@ -91,55 +94,6 @@ class _Ref:
 
 
 NodeRef = Annotated[str, _Ref()]
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """What components may know of the data before it is read. `samples` is None when nobody can say."""
-
-    channels: int = 3
-    height: int = 32
-    width: int = 32
-    samples: int | None = None
-    classes: int | None = None
-    mean: tuple[float, ...] = (0.5, 0.5, 0.5)
-    std: tuple[float, ...] = (0.25, 0.25, 0.25)
-
-    def fewer_than(self, n: int) -> int | None:
-        """The number of samples where it is known to be below n, else None. Cheaper than `samples` for a folder."""
-        return self.samples if self.samples is not None and self.samples < n else None
-
-
-class Unbound(LookupError):
-    """A size that is not known (yet): the letter, or `samples`."""
-
-
-class Sizes(Mapping[str, int]):
-    """The sizes of the letters of a node's ports: `sizes["d"]`. Raises `Unbound` for one not known yet.
-
-    `sizes.data` are the facts of the data set, `sizes.samples` the number of its training samples.
-    """
-
-    def __init__(self, letters: Mapping[str, int] | None = None, data: DataFacts | None = None) -> None:
-        self._letters = dict(letters or {})
-        self.data = data or DataFacts()
-
-    def __getitem__(self, letter: str) -> int:
-        if letter not in self._letters:
-            raise Unbound(letter)
-        return self._letters[letter]
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._letters)
-
-    def __len__(self) -> int:
-        return len(self._letters)
-
-    @property
-    def samples(self) -> int:
-        if self.data.samples is None:
-            raise Unbound("samples")
-        return self.data.samples
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import functools
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import asdict, replace
 from typing import Annotated, Any, NamedTuple
@@ -16,7 +17,7 @@ from torch import Tensor
 
 from .blur import blur_taps, radius_for
 from .colour import PLACES, Planes, places, solarise
-from .crop import Box, crop_taps, cut
+from .crop import WHITE, Box, crop_taps, cut
 from .taps import Taps, along_both
 from .view import Parameters, View, colours
 
@@ -31,21 +32,22 @@ def settings(view: View) -> str:
     return json.dumps(asdict(view))
 
 
-def views(image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, settings: str) -> Annotated[Tensor, "n 3 y x"]:
-    """As `view.render`; there are n parameters, those of row i for the image i modulo b."""
-    made: Tensor = _views(image, [*drawn.box, *drawn[1:]], settings)
+def views(
+    image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, settings: str, *, cut: bool = False
+) -> Annotated[Tensor, "n 3 y x"]:
+    """As `view.render`; there are n parameters, those of row i for the image i modulo b. Of crops there are n too."""
+    made: Tensor = _views(image, [*drawn.box, *drawn[1:]], settings, cut)
     return made
 
 
 @torch.library.custom_op("graphssl::views", mutates_args=())
-def _views(image: Tensor, drawn: Sequence[Tensor], settings: str) -> Tensor:
-    return _render(image, _parameters(drawn), _view(settings))
+def _views(image: Tensor, drawn: Sequence[Tensor], settings: str, is_cut: bool) -> Tensor:
+    return _render(image, _parameters(drawn), _view(settings), is_cut)
 
 
 @_views.register_fake
-def _shape(image: Tensor, drawn: Sequence[Tensor], settings: str) -> Tensor:
-    size = _view(settings).size
-    return image.new_empty((len(drawn[0]), size, size, 3), dtype=torch.float32).permute(0, 3, 1, 2)
+def _shape(image: Tensor, drawn: Sequence[Tensor], settings: str, is_cut: bool) -> Tensor:
+    return image.new_empty((len(drawn[0]), *_view(settings).size, 3), dtype=torch.float32).permute(0, 3, 1, 2)
 
 
 @functools.cache
@@ -68,7 +70,7 @@ class _Block(NamedTuple):
     ends: list[int]
 
 
-def _render(image: Tensor, drawn: Parameters, view: View) -> Tensor:
+def _render(image: Tensor, drawn: Parameters, view: View, is_cut: bool) -> Tensor:
     """Sorts the images by what is done to them, and renders them block by block."""
     key = places(drawn.slots, drawn.turns)
     for i, name in enumerate(FLAGS):
@@ -76,13 +78,16 @@ def _render(image: Tensor, drawn: Parameters, view: View) -> Tensor:
     order = key.argsort(stable=True)
     entries = [entry.index_select(0, order) for entry in (*drawn.box, *drawn[1:])]
     drawn = _parameters(entries)
-    taps = crop_taps(drawn.box, drawn.flip, view.size)
-    result = torch.empty((len(order), view.size, view.size, 3))
-    most = max(1, PIXELS * torch.get_num_threads() // max(image.shape[2] * image.shape[3], view.size**2))
+    taps = () if is_cut else crop_taps(drawn.box, drawn.flip, view.size)
+    result = torch.empty((len(order), *view.size, 3))
+    most = max(1, PIXELS * torch.get_num_threads() // max(math.prod(image.shape[2:]), math.prod(view.size)))
     for block in _blocks(key, view, most):
         own = _parameters([entry[block.rows] for entry in entries])
         number = order[block.rows]
-        x = _crop(image, number % len(image), own.box, *(Taps(*(entry[block.rows] for entry in t)) for t in taps))
+        if is_cut:
+            x = _whole(image, number)
+        else:
+            x = _crop(image, number % len(image), own.box, *(Taps(*(entry[block.rows] for entry in t)) for t in taps))
         _store(_colour(x, own, block), view, number, result)
     return result.permute(0, 3, 1, 2)
 
@@ -110,14 +115,20 @@ def _crop(image: Tensor, number: Tensor, box: Box, rows: Taps, columns: Taps) ->
     return along_both(image.transpose(0, 1).to(torch.float32, memory_format=torch.contiguous_format), rows, columns)
 
 
+def _whole(image: Tensor, number: Tensor) -> Annotated[Tensor, "3 b x y"]:
+    """What is cut already, columns first as `_crop` has it."""
+    image = image[int(number)][None] if len(number) == 1 else image.index_select(0, number)
+    return image.permute(1, 0, 3, 2).to(torch.float32, memory_format=torch.contiguous_format).mul_(1 / WHITE)
+
+
 def _colour(image: Annotated[Tensor, "3 b x y"], drawn: Parameters, block: _Block) -> Planes:
     """What comes after the crop, but for the normalisation. Rows come first again."""
     view = block.view
     red, green, blue = image.unbind(0)
     made = colours((red, green, blue), drawn, view, block.ends)
     if view.blur > 0:
-        taps = blur_taps(drawn.sigma, radius_for(view.size), view.size)
-        red, green, blue = along_both(torch.stack(made), taps, taps).unbind(0)
+        columns, rows = (blur_taps(drawn.sigma, radius_for(view.size[0]), side) for side in reversed(view.size))
+        red, green, blue = along_both(torch.stack(made), columns, rows).unbind(0)
     else:
         red, green, blue = (plane.transpose(1, 2) for plane in made)
     return solarise((red, green, blue), drawn.solarize) if view.solarize > 0 else (red, green, blue)

@@ -11,7 +11,7 @@ from graphssl.component import DataFacts, NodeConfig
 
 from .view import View
 
-__all__ = ["PerView", "RecipeConfig", "Size", "Span"]
+__all__ = ["PerView", "RecipeConfig", "Size", "Span", "sides"]
 
 PROBABILITIES = ("flip", "jitter", "grey", "blur", "solarize")
 
@@ -36,7 +36,9 @@ Area = Annotated[tuple[Share, ...], AfterValidator(_ascending)]
 PerView = Annotated[
     Annotated[Probability, Tag("all")] | Annotated[tuple[Probability, ...], Tag("each")], Discriminator(_kind)
 ]
-Size = Annotated[int, Field(ge=4, le=4096)] | None
+Pixels = Annotated[int, Field(ge=4, le=4096)]
+Sides = tuple[Pixels, Pixels]
+Size = Annotated[Annotated[Pixels, Tag("all")] | Annotated[Sides, Tag("each")], Discriminator(_kind)] | None
 
 # Descriptions go with the types, so that a recipe can change a default and nothing else.
 Crop = Annotated[Area, Field(description="smallest and largest share of the image's area that is cut out")]
@@ -56,10 +58,17 @@ Amount = Annotated[NonNegativeFloat, Field(description="jitter: factors from 1 -
 Hue = Annotated[NonNegativeFloat, Field(description="jitter: largest shift of the hue, in turns")]
 
 
+def sides(size: Size, data: DataFacts) -> tuple[int, int]:
+    """Height and width that `size` says."""
+    if size is None:
+        return data.height, data.width
+    return (size, size) if isinstance(size, int) else size
+
+
 class RecipeConfig(NodeConfig):
     """The settings of random views; a probability is one number, or a list of one for each. Defaults are SimCLR's."""
 
-    size: Size = Field(None, description="height and width of a view in pixels; null: the height of the data's images")
+    size: Size = Field(None, description="of a view in pixels: one number, or [height, width]; null: data.size")
     crop: Crop = (0.08, 1.0)
     ratio: Ratio = (3 / 4, 4 / 3)
     flip: Flip = 0.5
@@ -100,7 +109,7 @@ class RecipeConfig(NodeConfig):
         """The settings of a view, by its number; `changes` replaces some."""
         amounts = (self.brightness, self.contrast, self.saturation, self.hue)
         settings: dict[str, Any] = {
-            "size": data.height if self.size is None else self.size,
+            "size": sides(self.size, data),
             "crop": self.crop, "ratio": self.ratio, "sigma": self.sigma,
             "amounts": tuple(self.strength * a for a in amounts),
             "mean": data.mean, "std": data.std,

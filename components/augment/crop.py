@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .taps import Taps
 
-__all__ = ["TRIES", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize"]
+__all__ = ["TRIES", "WHITE", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize"]
 
 TRIES = 10  # candidates before the centre is taken, as in torchvision
 WHITE = 255.0
@@ -76,22 +76,23 @@ def _centre(image: tuple[int, int], ratios: tuple[float, float]) -> tuple[int, i
 
 
 def crop_resize(
-    image: Annotated[Tensor, "b c h w"], box: Box, flip: Annotated[Tensor, "b"] | None, size: int
-) -> Annotated[Tensor, "b c size size"]:
+    image: Annotated[Tensor, "b c h w"], box: Box, flip: Annotated[Tensor, "b"] | None, size: tuple[int, int]
+) -> Annotated[Tensor, "b c y x"]:
     """Cuts a box out of each uint8 image and resizes it, mirrored left to right where `flip`; float32, 0 to 1.
 
     As two small matrix products: on a CPU the right way only for small images, see `crop_taps`.
     """
     b, c, h, w = image.shape
-    rows = _weights(box.top, box.height, None, h, size) / WHITE
-    columns = _weights(box.left, box.width, flip, w, size)
-    low = torch.bmm(rows, image.transpose(1, 2).reshape(b, h, c * w).float()).view(b, size * c, w)
-    return torch.bmm(low, columns.transpose(1, 2)).view(b, size, c, size).transpose(1, 2)
+    y, x = size
+    rows = _weights(box.top, box.height, None, h, y) / WHITE
+    columns = _weights(box.left, box.width, flip, w, x)
+    low = torch.bmm(rows, image.transpose(1, 2).reshape(b, h, c * w).float()).view(b, y * c, w)
+    return torch.bmm(low, columns.transpose(1, 2)).view(b, y, c, x).transpose(1, 2)
 
 
-def crop_taps(box: Box, flip: Annotated[Tensor, "b"], size: int) -> tuple[Taps, Taps]:
+def crop_taps(box: Box, flip: Annotated[Tensor, "b"], size: tuple[int, int]) -> tuple[Taps, Taps]:
     """`crop_resize` as sums over rows and over columns, for `taps.along_both`."""
-    rows, columns = _taps(box.top, box.height, None, size), _taps(box.left, box.width, flip, size)
+    rows, columns = _taps(box.top, box.height, None, size[0]), _taps(box.left, box.width, flip, size[1])
     return Taps(rows.pixel, rows.weight / WHITE), columns
 
 
@@ -101,11 +102,11 @@ def cut(taps: Taps, start: int, length: int) -> Taps:
     return Taps(taps.pixel[:, :, :count] - start, taps.weight[:, :, :count])
 
 
-def resize(image: Annotated[Tensor, "b c h w"], size: int) -> Annotated[Tensor, "b c size size"]:
+def resize(image: Annotated[Tensor, "b c h w"], size: tuple[int, int]) -> Annotated[Tensor, "b c y x"]:
     """The whole of each uint8 image; float32, 0 to 1."""
-    if image.shape[2:] == (size, size):
+    if tuple(image.shape[2:]) == size:
         return image / WHITE
-    return functional.interpolate(image / WHITE, (size, size), mode="bilinear", antialias=True)
+    return functional.interpolate(image / WHITE, size, mode="bilinear", antialias=True)
 
 
 def _weights(start: Tensor, length: Tensor, flip: Tensor | None, inside: int, size: int) -> Annotated[Tensor, "b o i"]:

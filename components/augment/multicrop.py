@@ -10,7 +10,7 @@ from torch import Tensor
 from graphssl.component import Sizes, component
 
 from .base import Augmentation
-from .config import Amount, Area, Blur, Crop, Hue, RecipeConfig, Size, Solarize
+from .config import Amount, Area, Blur, Crop, Hue, RecipeConfig, Size, Solarize, sides
 from .view import Parameters
 
 __all__ = ["DINO", "Crops", "MultiCrop"]
@@ -38,7 +38,7 @@ class MultiCrop(Augmentation):
         crop: Crop = (0.14, 1.0)
         wide: PositiveInt = Field(2, le=1000, description="wide views of each image")
         small: PositiveInt = Field(6, le=1000, description="small views of each image")
-        small_size: Size = Field(None, description="height and width of a small view in pixels; null: 3/7 of size")
+        small_size: Size = Field(None, description="size of a small view; null: 3/7 of size")
         small_crop: Area = Field((0.05, 0.14), description="crop, for the small views")
 
         @property
@@ -52,9 +52,9 @@ class MultiCrop(Augmentation):
             return super().each(value)
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
-        size = sizes.data.height if config.size is None else config.size
-        small_size = round(SMALL * size) if config.small_size is None else config.small_size
-        small = {"size": small_size, "crop": config.small_crop}
+        y, x = sides(config.size, sizes.data)
+        small_size = config.small_size or (round(SMALL * y), round(SMALL * x))
+        small = {"size": sides(small_size, sizes.data), "crop": config.small_crop}
         changes: list[dict[str, Any]] = [{}] * config.wide + [small] * config.small
         super().__init__([config.view(i, sizes.data, change) for i, change in enumerate(changes)], sizes)
         self.wide = config.wide

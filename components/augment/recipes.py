@@ -143,8 +143,8 @@ class CPC(Recipe):
     """CPC's image before it is cut into patches: crop, flip, and always grey.
 
     uint8 RGB images to float32, normalised with the data's statistics, for `augment.patches` (van den Oord et al.
-    2018, arXiv:1807.03748, section 3.2). A family of one, `x[0]`. The crop is 256 of 300 px on each side, and is
-    resized where `size` is another.
+    2018, arXiv:1807.03748, section 3.2). A family of one, `x[0]`. The crop is 256 of 300 px on each side, of pictures
+    that are scaled to `data.size` before, and is resized where `size` is another.
     """
 
     class Config(Recipe.Config):
@@ -154,6 +154,10 @@ class CPC(Recipe):
         jitter: Jitter = 0.0
         grey: Grey = 1.0
         blur: Blur = 0.0
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__(config, sizes)
+        self.cuts = ()  # the paper's pictures are scaled before they are cropped
 
 
 @component("augment.amdim", traits=("view",))

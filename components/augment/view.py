@@ -11,7 +11,7 @@ from torch import Tensor
 
 from .blur import gaussian_blur, radius_for
 from .colour import BLENDS, Planes, arrange, jitter, jitter_sorted, normalise, planes, solarise, to_grey
-from .crop import TRIES, Box, crop_resize, random_box
+from .crop import TRIES, WHITE, Box, crop_resize, random_box
 
 __all__ = ["COLUMNS", "Parameters", "View", "colours", "parameters", "render"]
 
@@ -28,12 +28,12 @@ COLUMNS = sum(WIDTHS.values())
 class View:
     """The settings of a view. Probabilities are 0 to 1, sizes and sigmas in pixels of the view.
 
-    size: height and width. crop, ratio: ranges of the share of the image's area, and of width over height.
+    size: height and width, y and x. crop, ratio: ranges of the share of the image's area, and of width over height.
     amounts: of brightness, contrast, saturation and hue; a factor is 1 - amount to 1 + amount, at least 0, the hue's
     shift up to the amount in turns. grey_first: grey comes before the jitter, as in MoCo v1.
     """
 
-    size: int
+    size: tuple[int, int]
     crop: Range
     ratio: Range
     flip: float
@@ -99,16 +99,22 @@ def _factors(
     return torch.stack(columns, 1)
 
 
-def render(image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, view: View) -> Annotated[Tensor, "b 3 y x"]:
-    """The view of each uint8 image, normalised; what has a probability of 0 costs nothing."""
-    cropped = planes(crop_resize(image, drawn.box, drawn.flip if view.flip > 0 else None, view.size))
+def render(
+    image: Annotated[Tensor, "b 3 h w"], drawn: Parameters, view: View, *, cut: bool = False
+) -> Annotated[Tensor, "b 3 y x"]:
+    """The view of each uint8 image, normalised; what has a probability of 0 costs nothing.
+
+    cut: the images are crops already, mirrored where they are to be.
+    """
+    flip = drawn.flip if view.flip > 0 else None
+    cropped = planes(image / WHITE if cut else crop_resize(image, drawn.box, flip, view.size))
     # Of pixels along one axis a compiler makes one loop over images, whose intermediate results stay in the cache.
     red, green, blue = (plane.flatten(1) for plane in cropped)
     flat = colours((red, green, blue), drawn, view)
-    red, green, blue = (plane.unflatten(1, (view.size, view.size)) for plane in flat)
+    red, green, blue = (plane.unflatten(1, view.size) for plane in flat)
     x = (red, green, blue)
     if view.blur > 0:
-        x = planes(gaussian_blur(torch.stack(x, 1), drawn.sigma, drawn.blur, radius_for(view.size)))
+        x = planes(gaussian_blur(torch.stack(x, 1), drawn.sigma, drawn.blur, radius_for(view.size[0])))
     if view.solarize > 0:
         x = solarise(x, drawn.solarize)
     return normalise(x, view.mean, view.std)

@@ -12,24 +12,21 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Archive
 from .batch import Arrays
 
-CHUNK = 1024
 
-
-def load(data: spec.Data, size: int) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
-    """Training and held-out split at `size` x `size`, and the classes. Raises RunError if it is not there."""
+def load(data: spec.Data) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
+    """Training and held-out split, and the classes. Raises RunError if it is not there."""
     archive = DATA_SETS[data.use].archive
     assert archive is not None
     root = Path(data.root or ".").expanduser()
     train, classes = _read(data, archive, root, archive.train)
     test, _ = _read(data, archive, root, archive.test)
-    return (_sized(train, size), _sized(test, size)), classes
+    return (train, test), classes
 
 
 def _read(data: spec.Data, archive: Archive, root: Path, split: Mapping[str, Any]) -> tuple[Arrays, tuple[str, ...]]:
@@ -51,16 +48,6 @@ def _channels_first(image: Tensor) -> Tensor:
     if image.ndim == 3:
         return image[:, None].expand(-1, 3, -1, -1)
     return image.permute(0, 3, 1, 2) if image.shape[-1] == 3 else image
-
-
-def _sized(split: Arrays, size: int) -> Arrays:
-    image, label = split
-    if image.shape[-1] == size:
-        return split
-    out = torch.empty((len(image), 3, size, size), dtype=torch.uint8)
-    for part, into in zip(torch.split(image, CHUNK), torch.split(out, CHUNK), strict=True):
-        into.copy_(functional.interpolate(part.contiguous(), (size, size), mode="bilinear", antialias=True))
-    return out, label
 
 
 def _remedy(data: spec.Data, archive: Archive, root: Path, error: Exception) -> str:

@@ -8,20 +8,45 @@ from typing import NamedTuple, Protocol
 
 from torch import Tensor
 
+from ..ports import Cut
+from .order import seed_of
+
 
 class Batch(NamedTuple):
     """One batch, on the device of the run.
 
-    image: uint8, `b 3 h w`, RGB.
+    image: uint8, `b 3 h w`, RGB: the pictures themselves where all are of one size. Else each scaled and cropped to
+        the size that is evaluated, or nothing, `b 0`, where nobody takes it.
     index: int64, `b`, the sample's position in its split (training or held out), counted from 0 in the order of
         the files' sorted names, or of the arrays' rows. It is the same in every epoch, order and run, and below the
         number of files, which is that of `DataFacts.samples` for training: a picture that is skipped keeps its place.
     label: int64, `b`, the class, -1 when it is unknown.
+    cuts: for each of `Cutting.cuts` what it has made, uint8 `(v b) c y x`.
     """
 
     image: Tensor
     index: Tensor  # type: ignore[assignment]  # hides tuple.index, which nobody needs
     label: Tensor
+    cuts: tuple[tuple[Tensor, ...], ...] = ()
+
+
+@dataclass(frozen=True)
+class Cutting:
+    """What training makes of each picture where it is decoded, if pictures have sizes of their own.
+
+    cuts: of each call that makes views. image: whether the whole picture is wanted too, as it is evaluated.
+    seed, epoch, first: of the random numbers, with the number of the first batch in its epoch.
+    """
+
+    cuts: tuple[tuple[Cut, ...], ...] = ()
+    image: bool = True
+    seed: int = 0
+    epoch: int = 0
+    first: int = 0
+
+    def seed_of(self, batch: int) -> int:
+        """Of a batch by its number, from 0, among those that are read: the same in a run that is resumed."""
+        return seed_of(f"cut {self.seed} {self.epoch} {self.first + batch}")
 
 
 Arrays = tuple[Tensor, Tensor]  # a split that is read whole: image, uint8 `n 3 h w`; label, int64 `n`, -1 for none
@@ -80,10 +105,11 @@ class Split(Protocol):
         """The order of an epoch, a function of (seed, epoch) and the files' names: int64, `n`, on the CPU."""
         ...
 
-    def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+    def read(self, order: Tensor, batch: int, *, full: bool, cutting: Cutting | None = None) -> Iterator[Batch]:
         """The samples at the positions `order` (int64, on the CPU), `batch` at a time; the last may be short.
 
         full: a sample that cannot be read is replaced, so that the batch keeps its size; else it is left out.
+        cutting: what training makes of pictures; without it they come as they are evaluated.
         """
         ...
 

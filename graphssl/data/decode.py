@@ -1,7 +1,5 @@
-"""One file to one picture: decoded as RGB, the shorter side resized, the centre cropped.
+"""One file to one picture, decoded as RGB, whole and at its own resolution.
 
-A JPEG whose shorter side is 8 times the size or more is decoded at a fraction of it (libjpeg's scaling), at twice the
-size or more, which is up to twice as fast: half a grey level from the whole decoding in the mean, about 3 at most.
 The orientation that a camera writes into EXIF is not applied, as in the field's usual ImageFolder.
 """
 
@@ -15,20 +13,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn import functional
 
 JPEG = b"\xff\xd8\xff"
-LARGE = 8  # times the size that is wanted
 SIXTEEN = ("PNG", "PPM")  # of which Pillow makes numbers of 32 bits
 
 
 class BadImageError(Exception):
     """A file that is no readable picture: why, in one line."""
-
-
-def decode(path: str, size: int) -> Tensor:
-    """The picture of a file as uint8, `3 size size`. Raises BadImageError with the reason."""
-    return picture(read(path), size)
 
 
 def read(path: str) -> bytes:
@@ -39,44 +30,20 @@ def read(path: str) -> bytes:
         raise BadImageError(error.strerror or str(error)) from error
 
 
-def picture(data: bytes, size: int) -> Tensor:
-    """The picture in a file's bytes as uint8, `3 size size`. Raises BadImageError with the reason."""
+def decode(data: bytes) -> Tensor:
+    """The picture in a file's bytes as uint8, `3 h w`: a view of `h w 3`. Raises BadImageError with the reason."""
     if not data:
         raise BadImageError("the file is empty")
-    return fit(_rgb_by_pillow(data, 2 * size) if _is_photo(data, size) else _rgb(data), size)
+    return _rgb(data)
 
 
-def fit(image: Tensor, size: int) -> Tensor:
-    """uint8 `3 h w` to `3 size size`: the shorter side to `size` (bilinear, antialiased), then the centre.
-
-    Equal to torchvision's Resize(size) and CenterCrop(size).
-    """
-    h, w = image.shape[1:]
-    short = min(h, w)
-    if short != size:
-        h, w = (size * h // short, size * w // short)
-        image = _resized(image, h, w) if image.device.type == "cpu" else _resized(image.float(), h, w).round().byte()
-    top, left = round((h - size) / 2), round((w - size) / 2)
-    return image[:, top : top + size, left : left + size]
-
-
-def _resized(image: Tensor, height: int, width: int) -> Tensor:
-    """Of the type that it has: a CPU knows bytes, a GPU does not."""
-    return functional.interpolate(image[None], (height, width), mode="bilinear", antialias=True)[0]
-
-
-def _is_photo(data: bytes, size: int) -> bool:
-    """Whether a JPEG is so large that it need not be decoded whole."""
-    least = LARGE * size
-    if not data.startswith(JPEG) or len(data) < least * least // 16:  # half a bit for a pixel
-        return False
+def size_in(data: bytes) -> tuple[int, int] | None:
+    """Height and width of the picture in a file's bytes, by its header; None where it has none that can be read."""
     from PIL import Image
 
-    try:
-        with Image.open(io.BytesIO(data)) as opened:
-            return min(opened.size) >= least
-    except Exception:  # as below
-        return False
+    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as opened:  # Pillow raises what it likes
+        return opened.height, opened.width
+    return None
 
 
 def _rgb(data: bytes) -> Tensor:
@@ -100,15 +67,12 @@ def native_decoder() -> Callable[[Tensor], Tensor] | None:
     return functools.partial(decode_jpeg, mode=ImageReadMode.RGB)
 
 
-def _rgb_by_pillow(data: bytes, least: int | None = None) -> Tensor:
-    """least: the shorter side may be decoded at a half, a quarter or an eighth, but at no less than this."""
+def _rgb_by_pillow(data: bytes) -> Tensor:
     import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
-            if least is not None:
-                picture.draft(None, (least, least))
             picture.load()
             if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
                 grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)

@@ -2,7 +2,7 @@
 
 Source: E. Alpaydin and C. Kaynak, Optical Recognition of Handwritten Digits, UCI, 1998 (its test part): grey,
 8 x 8, values 0 to 16. Each class gives the same share of the held-out samples, up to rounding; the split is
-fixed. The images are enlarged to `size` x `size` (bicubic) and repeated over the three channels.
+fixed. The images are enlarged to 32 x 32 (bicubic) and repeated over the three channels.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS
 from .batch import Arrays
 from .order import held_out
 
@@ -19,13 +20,13 @@ HELD_OUT = 297
 WHITE = 16.0
 
 
-def load(_data: spec.Data, size: int) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
-    """Training and held-out split at `size` x `size`, and the classes."""
+def load(data: spec.Data) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
+    """Training and held-out split, and the classes."""
     from sklearn.datasets import load_digits
 
     digits = load_digits()
     label = torch.from_numpy(digits.target).to(torch.int64)
-    image = _enlarge(torch.from_numpy(digits.images).float(), size)
+    image = _enlarge(torch.from_numpy(digits.images).float(), DATA_SETS[data.use].size)
     test = _held_out_mask(label)
     return ((image[~test], label[~test]), (image[test], label[test])), tuple("0123456789")
 

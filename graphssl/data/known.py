@@ -7,6 +7,7 @@ from functools import cached_property
 from ..component import DataFacts
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Channels
+from .fit import Fit
 from .folder import count, fewer_than
 
 
@@ -15,8 +16,8 @@ class FolderFacts(DataFacts):
 
     root: str
 
-    def __init__(self, root: str, size: int, mean: Channels, std: Channels) -> None:
-        super().__init__(height=size, width=size, mean=mean, std=std)
+    def __init__(self, root: str, size: tuple[int, int], mean: Channels, std: Channels) -> None:
+        super().__init__(height=size[0], width=size[1], mean=mean, std=std, source=None)
         vars(self)["root"] = root
         del vars(self)["samples"], vars(self)["classes"]  # they would hide what is counted
 
@@ -41,12 +42,25 @@ def facts(data: spec.Data) -> DataFacts:
     """The facts of a data set; needs no file and reads no image.
 
     For `image_folder` the files are counted when `samples` or `classes` is asked for (None if the root is not there),
-    images are kept at 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's. So it is for
+    views are 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's. So it is for
     `webdataset`, whose number of samples is `data.samples`, and whose classes nobody knows before it is read.
     """
     known = DATA_SETS[data.use]
-    size = data.size or known.size
+    size = sides(data)
     if known.kind == "pictures" and known.samples is None and data.root is not None:
         return FolderFacts(data.root, size, known.mean, known.std)
     samples = data.samples or known.samples
-    return DataFacts(height=size, width=size, samples=samples, classes=known.classes, mean=known.mean, std=known.std)
+    source = (known.size, known.size) if known.kind in ("embedded", "archive") else None
+    return DataFacts(3, *size, samples, known.classes, known.mean, known.std, source)
+
+
+def sides(data: spec.Data) -> tuple[int, int]:
+    """Height and width that `data.size` says, or else the data set's own."""
+    size = data.size or DATA_SETS[data.use].size
+    return (size, size) if isinstance(size, int) else size
+
+
+def fit_of(data: spec.Data) -> Fit:
+    """How the pictures are prepared for evaluation."""
+    crop, resize = data.eval.crop or sides(data), data.eval.resize
+    return Fit(*((crop, crop) if isinstance(crop, int) else crop), resize)

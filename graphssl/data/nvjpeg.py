@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError, reason_of
-from .decode import JPEG, fit
+from .decode import JPEG
 
 ENGINES = {(8, 0), (9, 0), (10, 0), (10, 3)}  # compute capabilities of GPUs with an engine for JPEG: A100, H100, B200
 BASELINE, TABLES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)
@@ -49,11 +49,6 @@ def decode_all(files: Sequence[Tensor], device: torch.device) -> list[Tensor]:
 
     decoded: list[Tensor] = decode_jpeg(list(files), mode=ImageReadMode.RGB, device=device)
     return decoded
-
-
-def pictures(files: Sequence[Tensor], size: int, device: torch.device) -> Tensor:
-    """JPEG files (uint8, on the CPU) to uint8 `n 3 size size` on the device. Raises RuntimeError for a bad one."""
-    return torch.stack([fit(image, size) for image in decode_all(files, device)])
 
 
 def is_for_device(data: bytes) -> bool:

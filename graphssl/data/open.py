@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
@@ -11,19 +12,24 @@ from torch import Tensor
 from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind
+from ..ports import Cut
 from . import archives, digits, folder, nvjpeg, place
-from .batch import Arrays, BadImages, Batch, Pictures, Split
-from .known import facts
+from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
+from .fit import Fit
+from .foresight import foreseen
+from .kept import Keeping, Remaining
+from .known import fit_of
 from .resident import Resident
 from .shards import shards
 from .workers import Workers
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 Classes = tuple[str, ...]
-DECODE_BATCH = 256
+DECODE_BATCH, WHOLE_BATCH = 256, 16
+CHANNELS = 3
 
-# The readers by kind. Of sets that come as arrays, at a height and width in pixels; and of sets of pictures in files.
-ARRAYS: dict[Kind, Callable[[spec.Data, int], tuple[tuple[Arrays, Arrays], Classes]]] = {
+# The readers by kind: of sets that come as arrays, all of one size, and of sets of pictures in files.
+ARRAYS: dict[Kind, Callable[[spec.Data], tuple[tuple[Arrays, Arrays], Classes]]] = {
     "embedded": digits.load,
     "archive": archives.load,
 }
@@ -43,6 +49,7 @@ class Stream:
     def __init__(self, source: Split, data: spec.Data, seed: int, accumulate: int = 1) -> None:
         self.samples = source.samples
         self._source, self._batch, self._seed = source, data.batch, seed
+        self._cutting = Cutting(seed=seed)
         if data.last == "keep":
             self.steps = -(-self.samples // data.batch)
         else:
@@ -50,10 +57,20 @@ class Stream:
         if self.steps == 0:
             raise RunError(_no_step(data, self.samples, accumulate))
 
+    def cut(self, cuts: tuple[tuple[Cut, ...], ...], image: bool) -> None:
+        """From now on batches have what these cuts make of each picture. image: and whole pictures too."""
+        self._cutting = replace(self._cutting, cuts=cuts, image=image)
+
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start`; those before it are neither decoded nor gathered."""
         order = self._source.order(self._seed, epoch)[start * self._batch : self.steps * self._batch]
-        return self._source.read(order, self._batch, full=True)
+        cutting = replace(self._cutting, epoch=epoch, first=start)
+        return self._source.read(order, self._batch, full=True, cutting=cutting)
+
+    def first(self, n: int) -> Batch | None:
+        """The first n samples that can be read, to look at."""
+        order = torch.arange(min(n, self.samples))
+        return next(self._source.read(order, n, full=False, cutting=self._cutting), None)
 
 
 def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
@@ -96,10 +113,6 @@ class Datasets:
         """The labelled samples of the training split, in order, the last batch short."""
         return self._train.read(self._train.labelled, batch, full=False)
 
-    def first(self, n: int) -> Batch | None:
-        """The first n training samples that can be read, to look at."""
-        return next(self._train.read(torch.arange(min(n, self._train.samples)), n, full=False), None)
-
     def test(self, batch: int) -> Iterator[Batch]:
         """The held-out split, in order, the last batch short."""
         return self._test.read(torch.arange(self._test.samples), batch, full=False)
@@ -128,31 +141,36 @@ def open_data(
 
 
 def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
-    splits, classes = ARRAYS[DATA_SETS[data.use].kind](data, facts(data).height)
+    splits, classes = ARRAYS[DATA_SETS[data.use].kind](data)
     need = sum(image.numel() for image, _ in splits)
-    where = place.choose(data.resident, need, device, decoded=True)
+    where = place.choose(data.resident, need, device)
     home = device if where == "device" else torch.device("cpu")
-    train, test = (Resident(image.to(home).contiguous(), label, device) for image, label in splits)
+    train, test = (
+        Resident(image.to(home).contiguous(), label, fit_of(data), device) for image, label in splits
+    )  # fmt: skip
     return Opened(train, test, classes, where)
 
 
 def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress: Progress | None) -> Opened:
     *splits, classes = FILES[DATA_SETS[data.use].kind](data, progress)
     _check_known(data.use, len(splits[0].paths))
-    size = facts(data).height
-    need = sum(len(files.paths) for files in splits) * 3 * size * size
-    where = place.choose(data.resident, need, device, decoded=False)
+    fit = fit_of(data)
+    need = 0 if data.resident == "workers" else foreseen(splits[0])
+    held_out = len(splits[1].paths) * CHANNELS * fit.height * fit.width
+    where = place.choose_for_pictures(data.resident, need + held_out)
     reason = nvjpeg.reason_against(data.decode, device) if where == "workers" else None
     coded = where == "workers" and reason is None
     skip = data.on_bad_image == "skip"
-    train, test = (Workers(files, size, device, data.workers, bad, skip=skip, coded=coded) for files in splits)
+    train, test = (Workers(files, fit, device, data.workers, bad, skip=skip, coded=coded) for files in splits)
     if where == "workers":
         note = "JPEGs are decoded by the device" if coded else f"JPEGs are decoded by the workers: {reason}"
         notes = (note,) if device.type == "cuda" else ()
         return Opened(train, test, classes, where, splits[0].fingerprint, notes)
-    home = device if where == "device" else torch.device("cpu")
-    kept, held = (_decoded(split, device, home, progress) for split in (train, test))
-    return Opened(kept, held, classes, where, splits[0].fingerprint)
+    read = _Counted(sum(len(files.paths) for files in splits), progress)
+    held = _prepared(test, read)
+    kept, memory = _whole(train, need, read)
+    note = f"the pictures are kept in memory, {memory / place.GB:.2f} GB, whole: views are cut by the workers"
+    return Opened(kept, held, classes, where, splits[0].fingerprint, (note,))
 
 
 def _check_known(use: str, samples: int) -> None:
@@ -165,18 +183,48 @@ def _check_known(use: str, samples: int) -> None:
         )
 
 
-def _decoded(source: Workers, device: torch.device, home: torch.device, progress: Progress | None) -> Resident:
-    """Every picture of a split decoded once, with those that cannot be read left out."""
-    reader = Workers(source.files, source.size, home, source.workers, source.bad, skip=source.skip)
-    image = torch.empty((source.samples, 3, source.size, source.size), dtype=torch.uint8, device=home)
+class _Counted:
+    """Pictures that are read, of all."""
+
+    def __init__(self, total: int, progress: Progress | None) -> None:
+        self._done, self._total, self._progress = 0, total, progress
+
+    def __call__(self, more: int) -> None:
+        self._done += more
+        if self._progress is not None:
+            self._progress(self._done, self._total)
+
+
+def _prepared(source: Workers, count: _Counted) -> Resident:
+    """Every picture of a split as it is evaluated, with those that cannot be read left out."""
+    fit = source.fit
+    home = torch.device("cpu")
+    reader = Workers(source.files, fit, home, source.workers, source.bad, skip=source.skip)
+    image = torch.empty((source.samples, CHANNELS, fit.height, fit.width), dtype=torch.uint8)
     kept: list[Tensor] = []
     done = 0
     for batch in reader.read(torch.arange(source.samples), DECODE_BATCH, full=False):
         image[done : done + len(batch.index)] = batch.image
-        kept.append(batch.index.cpu())
+        kept.append(batch.index)
         done += len(batch.index)
-        if progress is not None:
-            progress(done, source.samples)
+        count(len(batch.index))
     reader.close()
     index = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
-    return Resident(image[:done], source.files.label[index], device, index, source.files)
+    seen = Fit(fit.height, fit.width)  # prepared already
+    return Resident(image[:done], source.files.label[index], seen, source.device, index, source.files)
+
+
+def _whole(source: Workers, need: int, count: _Counted) -> tuple[Workers, int]:
+    """Every picture of a split at its own size, with those that cannot be read left out; and the bytes they take."""
+    keeping, positions = Keeping(need), list[Tensor]()
+    for pictures, position in source.whole(WHOLE_BATCH):
+        keeping.take(pictures)
+        positions.append(position)
+        count(len(position))
+    kept, index = keeping.kept(), torch.cat(positions) if positions else torch.empty(0, dtype=torch.int64)
+    files = Remaining(source.files, index)
+    reader = Workers(
+        files, source.fit, source.device, source.workers, source.bad, skip=source.skip, kept=kept, index=index
+    )  # fmt: skip
+    source.close()
+    return reader, kept.bytes

@@ -11,7 +11,7 @@ from torch import Tensor
 
 def permutation(samples: int, seed: int, epoch: int) -> Tensor:
     """The order of epoch `epoch`: int64, `samples`, on the CPU, so that a GPU run sees the same."""
-    generator = torch.Generator().manual_seed(_number(f"order {seed} {epoch}"))
+    generator = torch.Generator().manual_seed(seed_of(f"order {seed} {epoch}"))
     return torch.randperm(samples, generator=generator)
 
 
@@ -24,7 +24,7 @@ def windowed(shard: Tensor, window: int, seed: int, epoch: int) -> Tensor:
     shards = int(shard.max()) + 1 if len(shard) else 0
     if shards <= window:
         return permutation(len(shard), seed, epoch)
-    generator = torch.Generator().manual_seed(_number(f"order {seed} {epoch}"))
+    generator = torch.Generator().manual_seed(seed_of(f"order {seed} {epoch}"))
     rank = torch.randperm(shards, generator=generator)
     shift = torch.rand(len(shard), generator=generator, dtype=torch.float64) * window
     return ((rank[shard] + shift) % shards).argsort(stable=True)
@@ -37,9 +37,10 @@ def batches(order: Tensor, batch: int) -> tuple[Tensor, ...]:
 
 def held_out(names: Iterable[str], count: int) -> frozenset[str]:
     """`count` of the names: those that hash lowest, so that no random generator's version matters."""
-    return frozenset(sorted(names, key=lambda name: (_number(f"held out {name}"), name))[:count])
+    return frozenset(sorted(names, key=lambda name: (seed_of(f"held out {name}"), name))[:count])
 
 
-def _number(text: str) -> int:
+def seed_of(text: str) -> int:
+    """A number of 63 bits for a text: the same on every machine."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()
     return int.from_bytes(digest, "big") >> 1

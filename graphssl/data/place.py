@@ -17,30 +17,35 @@ DATA_SHARE_OF_MEMORY = 1 / 4  # of what is free of the host's
 GB = 1e9
 
 
-def choose(resident: str, need: int, device: torch.device, *, decoded: bool) -> Place:
-    """The place for `need` bytes of images. `auto`: the device if they take less than an eighth of its free
-    memory, else the host's memory if they take less than a quarter of what is available, else workers.
+def choose(resident: str, need: int, device: torch.device) -> Place:
+    """The place for `need` bytes of images of one size, which are in memory already.
 
-    decoded: the set comes as arrays, which are in memory anyway: `resident` is not `workers` then.
+    `auto`: the device if they take less than an eighth of its free memory.
     """
     if resident == "device" and device.type != "cpu":
         _refuse_too_large(need, free_device_memory(device), f"free on {device}")
         return "device"
+    fits = device.type == "cuda" and need < DATA_SHARE_OF_DEVICE * free_device_memory(device)
+    return "device" if resident == "auto" and fits else "memory"
+
+
+def choose_for_pictures(resident: str, need: int) -> Place:
+    """The place for pictures in files, each of its own size, which take `need` bytes when they are decoded.
+
+    `auto`: the host's memory if they take less than a quarter of what is available, else workers. They are cut one by
+    one, by a CPU, so that `device` means the memory.
+    """
     if resident in ("memory", "device"):
-        _refuse_too_large(0 if decoded else need, free_memory(), "available in memory")
+        _refuse_too_large(need, free_memory(), "available in memory")
         return "memory"
-    if resident == "workers":
-        return "workers"
-    if device.type == "cuda" and need < DATA_SHARE_OF_DEVICE * free_device_memory(device):
-        return "device"
-    return "memory" if decoded or need < DATA_SHARE_OF_MEMORY * free_memory() else "workers"
+    return "memory" if resident == "auto" and need < DATA_SHARE_OF_MEMORY * free_memory() else "workers"
 
 
 def _refuse_too_large(need: int, free: int, where: str) -> None:
     if need > free:
         raise RunError(
             f"the decoded data set takes {need / GB:.1f} GB and {free / GB:.1f} GB are {where}; "
-            "choose `data.resident: auto` or a smaller `data.size`"
+            "choose `data.resident: auto`, or `workers`"
         )
 
 

@@ -11,29 +11,42 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from .batch import Pictures
-from .decode import BadImageError, picture
+from .decode import BadImageError, decode
+from .kept import Kept
+from .making import Made, Make, Making
 from .nvjpeg import is_for_device
 
 Failures = list[tuple[int, str]]  # position, reason
-Wanted = list[list[int]]  # the positions of a batch, and of one that comes soon
 
 SUBSTITUTES = 64
+
+
+class Wanted(NamedTuple):
+    """A batch to read: its positions, those of one that comes soon, and the seed of its random numbers."""
+
+    positions: list[int]
+    soon: list[int]
+    seed: int
 
 
 class Read(NamedTuple):
     """What was read of a batch of b samples, of which m are JPEG files that the device will decode.
 
-    image: uint8 `b-m 3 s s`, those that are decoded. position, label: int64 `b`. failures: what could not be read.
-    coded: uint8, the files one after the other; lengths, slots: int64 `m`, their bytes, their places in the batch.
+    image, cuts: see `Batch`; without what is made of those files. whole: see `Made`. position, label: int64 `b`. seed:
+    see `Wanted`. failures: what could not be read. coded: uint8, the files one after the other; lengths, slots: int64
+    `m`, their bytes, their places in the batch.
     """
 
     image: Tensor
+    cuts: tuple[tuple[Tensor, ...], ...]
     position: Tensor
     label: Tensor
+    seed: int
     failures: Failures
     coded: Tensor
     lengths: Tensor
     slots: Tensor
+    whole: list[Tensor]
 
     def files(self) -> Sequence[Tensor]:
         """The JPEG files that are not decoded."""
@@ -43,22 +56,26 @@ class Read(NamedTuple):
 class Reader(Dataset[Read]):
     """Reads the pictures at the positions of a batch. It raises nothing for a bad picture, but reports it.
 
-    skip: a picture that cannot be read is left out; without it the reading ends there.
+    make: what is made of the pictures. skip: one that cannot be read is left out; without it the reading ends there.
     full: it is replaced, by the next file of the split that can be read and is not in the batch, or if none of
     the next 64 will do, by a picture of the batch: a choice that depends on the batch and the files alone.
-    coded: JPEG files that a GPU decodes are handed over as they are.
+    coded: JPEG files that a GPU decodes are handed over as they are. kept: the pictures, if they are decoded already.
     """
 
-    def __init__(self, files: Pictures, size: int, slots: int, *, skip: bool, full: bool, coded: bool = False) -> None:
-        self.files, self.size, self.skip, self.full, self.coded = files, size, skip, full, coded
+    def __init__(
+        self, files: Pictures, make: Make, slots: int, *,
+        skip: bool, full: bool, coded: bool = False, kept: Kept | None = None,
+    ) -> None:  # fmt: skip
+        self.files, self.make, self.skip, self.full, self.coded, self.kept = files, make, skip, full, coded, kept
         # By worker its process and the position it stands at, so that a death can be explained.
         self.standing = torch.full((slots, 2), -1).share_memory_()
 
     def __getitems__(self, wanted: Wanted) -> Read:
-        positions, soon = wanted
+        positions, soon, seed = wanted
         self.files.expect(positions)
         self.files.expect(soon)
-        found: list[tuple[int, Tensor]] = []  # position; a picture `3 s s` or a file `n`
+        found: list[tuple[int, Tensor]] = []  # position; a JPEG file, or nothing where it is decoded
+        making = Making(self.make, len(positions), seed)
         failures: Failures = []
         taken = set(positions)
         for position in positions:
@@ -68,23 +85,22 @@ class Reader(Dataset[Read]):
             if one is None and self.full:
                 one = self._first(self._after(position, taken), failures)
             if one is not None:
-                found.append(one)
                 taken.add(one[0])
+                found.append((one[0], making.take(len(found), one[1])))
         if self.full and self.skip and found:
+            making.repeat(len(found))
             found = [found[i % len(found)] for i in range(len(positions))]
-        return self._joined(found, failures)
+        return self._joined(found, making.made(len(found)), seed, failures)
 
-    def _joined(self, found: Sequence[tuple[int, Tensor]], failures: Failures) -> Read:
+    def _joined(self, found: Sequence[tuple[int, Tensor]], made: Made, seed: int, failures: Failures) -> Read:
         position_b = torch.tensor([position for position, _ in found], dtype=torch.int64)
-        images = [values for _, values in found if values.ndim == 3]
-        files = [(slot, values) for slot, (_, values) in enumerate(found) if values.ndim == 1]
-        no_image, no_file = (torch.empty(n, dtype=torch.uint8) for n in ((0, 3, self.size, self.size), (0,)))
+        files = [(slot, file) for slot, (_, file) in enumerate(found) if len(file)]
         return Read(
-            torch.stack(images) if images else no_image,
-            position_b, self.files.label[position_b], failures,
-            torch.cat([file for _, file in files]) if files else no_file,
+            made.image, made.cuts, position_b, self.files.label[position_b], seed, failures,
+            torch.cat([file for _, file in files]) if files else torch.empty(0, dtype=torch.uint8),
             torch.tensor([len(file) for _, file in files], dtype=torch.int64),
             torch.tensor([slot for slot, _ in files], dtype=torch.int64),
+            made.whole,
         )  # fmt: skip
 
     def _after(self, position: int, taken: Set[int]) -> Iterator[int]:
@@ -103,10 +119,13 @@ class Reader(Dataset[Read]):
         return None
 
     def _read(self, position: int) -> Tensor:
+        """A picture, `3 h w`, or a file that the device will decode, `n`."""
+        if self.kept is not None:
+            return self.kept[position]
         data = self.files.read(position)
         if self.coded and is_for_device(data):
             return torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return picture(data, self.size)
+        return decode(data)
 
     def _stand(self, position: int) -> None:
         worker = get_worker_info()

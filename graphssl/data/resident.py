@@ -7,15 +7,16 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .batch import Batch, Pictures
+from .batch import Batch, Cutting, Pictures
+from .fit import Fit
 from .order import batches, permutation
 from .transfer import to_device
 
 
 class Resident:
-    """A split as one tensor. Where it lives on the device, nothing crosses to it but each epoch's order.
+    """A split of pictures of one size, as one tensor. On the device nothing crosses to it but each epoch's order.
 
-    image: uint8, `n 3 h w`; label: int64, `n`, on the CPU.
+    image: uint8, `n 3 h w`; label: int64, `n`, on the CPU. fit: how pictures are prepared for evaluation.
     index: int64, `n`, on the CPU: positions before bad pictures were dropped; default 0 to n - 1.
     device: where the batches go. files: whose order it has; default: any order of its own.
     """
@@ -24,12 +25,13 @@ class Resident:
         self,
         image: Tensor,
         label: Tensor,
+        fit: Fit,
         device: torch.device,
         index: Tensor | None = None,
         files: Pictures | None = None,
     ) -> None:
         self.samples = len(label)
-        self._files, self._kept = files, index
+        self._fit, self._files, self._kept = fit, files, index
         self.labelled = torch.nonzero(label >= 0).flatten()
         self.device = device
         self._image = image
@@ -43,17 +45,19 @@ class Resident:
             return self._files.order(seed, epoch, self._kept)
         return permutation(self.samples, seed, epoch)
 
-    def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
-        """See `Split.read`. Nothing here can be unreadable, so `full` changes nothing."""
+    def read(self, order: Tensor, batch: int, *, full: bool, cutting: Cutting | None = None) -> Iterator[Batch]:
+        """See `Split.read`. Nothing here can be unreadable, so `full` changes nothing; and training takes all whole."""
         home = self._image.device
         # Pinned, or else the host would wait for the training.
         order = order.pin_memory().to(home, non_blocking=True) if home.type == "cuda" else order.to(home)
         gathered = self._gathered(order, batch)
-        return to_device(gathered, self.device) if self._crosses else gathered
+        there = to_device(gathered, self.device) if self._crosses else gathered
+        return there if cutting else (found._replace(image=self._fit(found.image)) for found in there)
 
     def _gathered(self, order: Tensor, batch: int) -> Iterator[Batch]:
         for positions in batches(order, batch):
-            yield Batch(*(self._gather(values, positions) for values in (self._image, self._index, self._label)))
+            image, index, label = (self._gather(v, positions) for v in (self._image, self._index, self._label))
+            yield Batch(image, index, label)
 
     def _gather(self, values: Tensor, positions: Tensor) -> Tensor:
         if not self._crosses:

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 
 import torch
+from torch.utils._pytree import tree_leaves, tree_map
 
 from .batch import Batch
 
@@ -20,7 +21,12 @@ def to_device(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]
     """
     if device.type == "cuda":
         return _beside_the_training(batches, device)
-    return (Batch(*(values.to(device) for values in batch)) for batch in batches)
+    return (moved(batch, device) for batch in batches)
+
+
+def moved(batch: Batch, device: torch.device) -> Batch:
+    """All tensors of a batch on a device, which a pinned one need not be waited for."""
+    return tree_map(lambda values: values.to(device, non_blocking=True), batch)  # type: ignore[no-any-return]
 
 
 def _beside_the_training(batches: Iterable[Batch], device: torch.device) -> Iterator[Batch]:
@@ -34,10 +40,10 @@ def _beside_the_training(batches: Iterable[Batch], device: torch.device) -> Iter
             batch = next(coming, None)
             if batch is None:
                 return
-            there = Batch(*(values.to(device, non_blocking=True) for values in batch))
+            there = moved(batch, device)
         training = torch.cuda.current_stream(device)
         training.wait_stream(copying)
-        for values in there:
+        for values in tree_leaves(there):
             values.record_stream(training)
         yield there
         trained.append(_mark(device))

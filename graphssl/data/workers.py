@@ -1,4 +1,4 @@
-"""Pictures read by worker processes, which decode and resize (or leave that to the GPU) and do nothing else."""
+"""Pictures read by worker processes, which decode and cut (or leave that to the GPU) and do nothing else."""
 
 from __future__ import annotations
 
@@ -16,8 +16,11 @@ from torch.utils.data import DataLoader
 
 from ..errors import RunError, reason_of
 from . import nvjpeg
-from .batch import BadImages, Batch, Pictures
+from .batch import BadImages, Batch, Cutting, Pictures
 from .decode import native_decoder
+from .fit import Fit
+from .kept import Kept
+from .making import Make, Making
 from .order import batches
 from .reader import Failures, Read, Reader, Wanted
 from .transfer import to_device
@@ -32,12 +35,13 @@ class _Plan:
 
     def __init__(self) -> None:
         self.batches: tuple[Tensor, ...] = ()
+        self.cutting = Cutting()
 
     def __iter__(self) -> Iterator[Wanted]:
         lead = max(1, SOON // len(self.batches[0])) if self.batches else 1
         for number, positions in enumerate(self.batches):
             soon = self.batches[number + lead : number + lead + 1]
-            yield [positions.tolist(), soon[0].tolist() if soon else []]
+            yield Wanted(positions.tolist(), soon[0].tolist() if soon else [], self.cutting.seed_of(number))
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -67,80 +71,85 @@ class Workers:
     """A split of files behind worker processes.
 
     The workers that read full batches (training) stay from epoch to epoch; the others end with their reading.
-    skip: bad pictures are recorded in `bad`; otherwise the first one is a RunError.
-    coded: the device decodes the JPEGs that it can, and the workers only read these.
+    fit: how pictures are prepared for evaluation. skip: bad ones are recorded in `bad`; otherwise the first is a
+    RunError. coded: the device decodes the JPEGs that it can, and the workers only read these. kept: the pictures where
+    they are decoded already, and `index`, int64 `n`, their positions in the whole split.
     """
 
     def __init__(
-        self,
-        files: Pictures,
-        size: int,
-        device: torch.device,
-        workers: int | None,
-        bad: BadImages,
-        *,
-        skip: bool,
-        coded: bool = False,
-    ) -> None:
+        self, files: Pictures, fit: Fit, device: torch.device, workers: int | None, bad: BadImages, *,
+        skip: bool, coded: bool = False, kept: Kept | None = None, index: Tensor | None = None,
+    ) -> None:  # fmt: skip
         self.samples = len(files.paths)
         self.labelled = torch.nonzero(files.label >= 0).flatten()
-        self.files, self.size, self.device, self.bad, self.skip = files, size, device, bad, skip
+        self.files, self.fit, self.device, self.bad, self.skip = files, fit, device, bad, skip
         self.workers, self.coded = default_workers() if workers is None else workers, coded
+        self._kept, self._index = kept, index
         self._lasting: tuple[_Plan, Reader, DataLoader[Read]] | None = None
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """See `Split.order`."""
         return self.files.order(seed, epoch)
 
-    def read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+    def read(self, order: Tensor, batch: int, *, full: bool, cutting: Cutting | None = None) -> Iterator[Batch]:
         """See `Split.read`."""
-        return to_device(self._read(order, batch, full=full), self.device)
+        return to_device(self._read(order, batch, full, cutting or Cutting()), self.device)
 
-    def _read(self, order: Tensor, batch: int, *, full: bool) -> Iterator[Batch]:
+    def whole(self, batch: int) -> Iterator[tuple[list[Tensor], Tensor]]:
+        """All pictures in order, decoded and of their own sizes, `3 h w`, with their positions, int64."""
+        plan, reader, loader = self._loader(self.workers, Make(None, whole=True), full=False)
+        plan.batches = batches(torch.arange(self.samples), batch)
+        for read in _explained(loader, reader):
+            self._judge(read.failures)
+            yield read.whole, read.position
+
+    def _read(self, order: Tensor, batch: int, full: bool, cutting: Cutting) -> Iterator[Batch]:
         """The batches, pinned for a GPU; the pictures that it decodes are there."""
+        make = Make(self.fit if cutting.image else None, cutting.cuts)
         if full:
-            self._lasting = self._lasting or self._loader(self.workers, full=True)
+            self._lasting = self._lasting or self._loader(self.workers, make, full=True)
             parts = self._lasting
         else:
-            parts = self._loader(min(self.workers, len(order) // FILES_PER_WORKER), full=False)
+            parts = self._loader(min(self.workers, len(order) // FILES_PER_WORKER), make, full=False)
         plan, reader, loader = parts
-        plan.batches = batches(order, batch)
+        plan.batches, plan.cutting = batches(order, batch), cutting
         for read in _explained(loader, reader):
-            read, image = self._decoded(read, full=full)
+            read = self._decoded(read, reader)
             self._judge(read.failures)
             if full and not len(read.position):
                 first = self._named(*read.failures[0])
                 raise RunError(f"none of {len(read.failures)} pictures in a row can be read: {first}")
             if len(read.position):
-                yield Batch(image, read.position, read.label)
+                index = read.position if self._index is None else self._index[read.position]
+                yield Batch(read.image, index, read.label, read.cuts)
 
-    def _decoded(self, read: Read, *, full: bool) -> tuple[Read, Tensor]:
-        """A batch's pictures: what was left to the device is decoded there, or if that fails, the batch here."""
+    def _decoded(self, read: Read, reader: Reader) -> Read:
+        """A batch with what was left to the device: decoded there, or if that fails, the whole batch here."""
         if not len(read.slots):
-            return read, read.image
+            return read
         try:
-            found = nvjpeg.pictures(read.files(), self.size, self.device)
+            pictures = nvjpeg.decode_all(read.files(), self.device)
         except RuntimeError as error:  # a file that the engine does not take, or a bad one: the CPU has the last word
             self.bad.refuse(reason_of(error))
-            again = Reader(self.files, self.size, 1, skip=self.skip, full=full)
-            found_here = again.__getitems__([read.position.tolist(), []])
-            return found_here._replace(failures=[*read.failures, *found_here.failures]), found_here.image
-        if not len(read.image):
-            return read, found
-        image = torch.empty((len(read.position), *found.shape[1:]), dtype=torch.uint8, device=found.device)
-        others = torch.ones(len(image), dtype=torch.bool).index_fill_(0, read.slots, False).nonzero().flatten()
-        for slots, part in ((read.slots, found), (others, read.image)):
-            index, values = (x.to(image.device, non_blocking=True) for x in (slots, part))
-            image.index_copy_(0, index, values)
-        return read, image
+            again = Reader(self.files, reader.make, 1, skip=self.skip, full=reader.full)
+            found = again.__getitems__(Wanted(read.position.tolist(), [], read.seed))
+            return found._replace(failures=[*read.failures, *found.failures])
+        making = Making(reader.make, len(read.position), read.seed)
+        making.begin(read.image, read.cuts, self.device)
+        for slot, picture in zip(read.slots.tolist(), pictures, strict=True):
+            making.take(slot, picture)
+        made = making.made(len(read.position))
+        return read._replace(image=made.image, cuts=made.cuts)
 
-    def _loader(self, workers: int, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
+    def _loader(self, workers: int, make: Make, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
         native_decoder()  # imported here, or else by each worker
         plan = _Plan()
-        reader = Reader(self.files, self.size, max(workers, 1), skip=self.skip, full=full, coded=self.coded)
+        reader = Reader(
+            self.files, make, max(workers, 1), skip=self.skip, full=full, coded=self.coded, kept=self._kept
+        )  # fmt: skip
         loader: DataLoader[Read] = DataLoader(
             reader,
-            batch_sampler=plan,
+            batch_sampler=plan,  # type: ignore[arg-type]  # of what it hands over it knows lists only
             num_workers=workers,
             collate_fn=_as_it_is,  # type: ignore[arg-type]
             pin_memory=self.device.type == "cuda",

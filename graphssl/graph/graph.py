@@ -17,6 +17,7 @@ from ..schedule import Schedule
 from .calls import Call, Slot, Value
 from .language import expressions as e
 from .language.source import Source
+from .later import without_later
 from .nodes import Node
 from .spec import AUTO, GraphFile
 
@@ -94,7 +95,8 @@ class Graph:
 
     def hash(self) -> str:
         """Identifies what is computed: of the resolved graph without its name and description."""
-        data = {k: v for k, v in self.resolved().items() if k not in ("graph", "description", "allow")}
+        resolved = without_later(self.resolved(), self.spec, self.nodes)
+        data = {k: v for k, v in resolved.items() if k not in ("graph", "description", "allow")}
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def update_calls(self) -> tuple[Call, ...]:

@@ -41,6 +41,7 @@ def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], devic
         module,
         commit,
         inputs=tuple(n.target for n in forward.nodes if n.op == "placeholder" and n.target in graph.batch),
+        cut=tuple(emission.cut),
         random=tuple(emission.random),
         batched=tuple(emission.batched),
         schedules=(*_of_nodes(graph, nodes), *_of_terms(graph, module)),

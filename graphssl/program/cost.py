@@ -20,6 +20,7 @@ from ..checks.shapes import Shapes
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from .assemble import assemble
+from .blank import blank
 from .fakes import fake_tensors, giving
 from .meter import Meter, bytes_of
 from .program import Program
@@ -86,11 +87,11 @@ def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dty
     """Forward, backward and updates, as `train.step` has them; with `accumulate` the second batch finds gradients."""
     outputs = []
     for i in range(min(program.graph.spec.train.accumulate, 2)):
-        batch = [_batch_field(program, name, device) for name in program.inputs]
+        batch = blank(program, device)
         draws = program.draw(program.shapes.batch, None, device)
         before = meter.flops
         with _autocast(device, dtype):
-            output = program.forward(*batch, *draws)
+            output = program.forward(*(getattr(batch, name) for name in program.inputs), *batch.cuts, *draws)
         torch.autograd.backward(output.pop("loss"))
         outputs.append(output)
         if i:
@@ -99,13 +100,6 @@ def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dty
     meter.gradients = 0
     with torch.no_grad():
         program.commit(*outputs[-1]["carried"])
-
-
-def _batch_field(program: Program, name: str, device: torch.device) -> Tensor:
-    b, facts = program.shapes.batch, program.shapes.data
-    if name == "image":
-        return torch.empty((b, facts.channels, facts.height, facts.width), dtype=torch.uint8, device=device)
-    return torch.empty(b, dtype=torch.int64, device=device)
 
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

@@ -27,7 +27,8 @@ __all__ = ["Emission", "readable"]
 class Emission:
     """Emits the calls of a graph as fx nodes.
 
-    random: the calls that draw, in order, each with how many times the batch it draws for.
+    random: the calls that draw, in order, each with how many times the batch it draws for. cut: the calls whose views
+    are cut of whole pictures before the step.
     carried, batched: what the updates take, and whether it has a batch axis.
     """
 
@@ -37,16 +38,21 @@ class Emission:
         self.slots: dict[int, fx.Node] = {}
         self.folded: dict[tuple[Slot, ...], fx.Node] = {}
         self.random: list[tuple[Call, int]] = []
+        self.cut: list[Call] = []
+        self._pixels: dict[int, fx.Node] = {}  # what a call gets in place of batch.image
         self.carried: list[Slot] = []
         self.batched: list[bool] = []
 
     def forward(self) -> fx.Graph:
         """The step: batch fields and draws to the loss, its terms, and what is carried out."""
         needed = self._needed()
-        for name, slot in self.graph.batch.items():
-            if any(slot in c.inputs() for c in self.graph.calls if c.id in needed):
-                self.slots[slot.id] = self.fx.placeholder(name)
         calls = list(together([c for c in self.graph.step_calls() if c.id in needed], self.graph, self.shapes))
+        self.cut = [c for c in calls if self._is_cut(c)]
+        rest = [c for c in self.graph.calls if c.id in needed - {cut.id for cut in self.cut}]
+        for name, slot in self.graph.batch.items():
+            if any(slot in c.inputs() for c in rest):
+                self.slots[slot.id] = self.fx.placeholder(name)
+        self._pixels = {c.id: self.fx.placeholder(f"cut_{i}_{c.node}") for i, c in enumerate(self.cut)}
         self.random = [(c, c.fold * math.prod(self._grid(c))) for c in calls if c.draws]
         draws = {c.id: self.fx.placeholder(f"draws_{i}_{c.node}") for i, (c, _) in enumerate(self.random)}
         for call in calls:
@@ -121,7 +127,16 @@ class Emission:
     def _arguments(self, call: Call, ports: Sequence[Port]) -> tuple[list[Any], dict[str, Any]]:
         return call.arguments(ports, lambda argument: self._argument(call, argument))
 
+    def _is_cut(self, call: Call) -> bool:
+        """Whether a call makes views of pictures that have sizes of their own."""
+        image = self.graph.batch.get("image")
+        if self.shapes.data.source is not None or image is None or image not in call.inputs():
+            return False
+        return bool(getattr(self.shapes.modules[call.node], "cuts", ()))
+
     def _argument(self, call: Call, argument: Argument) -> Any:
+        if call.id in self._pixels and argument == self.graph.batch["image"]:
+            return self._pixels[call.id]
         if isinstance(argument, tuple) and call.fold > 1:
             if argument not in self.folded:
                 nodes = tuple(self.slots[s.id] for s in argument)

@@ -18,6 +18,7 @@ from ..checks.shapes import Shapes
 from ..errors import RunError
 from ..graph.calls import Call
 from ..graph.graph import Graph
+from ..ports import Cut
 from ..schedule import Schedule
 from .emission import Emission, readable
 
@@ -28,10 +29,10 @@ ScheduledTensor = tuple[Tensor, Schedule[Any]]  # 0-d, and what to write into it
 class Program:
     """A compiled graph.
 
-    forward(fields..., draws...): takes the batch fields in `inputs`, then one tuple of tensors for each random
-    call; gives `loss` (0-d), `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual
-    information, in nats), `carried` (what the updates take) and `watch` (for each line that compares embeddings, the
-    first pair, detached).
+    forward(fields..., cuts..., draws...): takes the batch fields in `inputs`, a tuple of tensors for each call in
+    `cut`, whose views are cut of whole pictures before the step, and one for each random call; gives `loss` (0-d),
+    `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual information, in nats), `carried` (what
+    the updates take) and `watch` (for each line that compares embeddings, the first pair, detached).
     commit(carried...): writes the states; called after the optimizer's step.
     """
 
@@ -40,12 +41,18 @@ class Program:
     forward: fx.GraphModule
     commit: fx.GraphModule
     inputs: tuple[str, ...]
+    cut: tuple[Call, ...]
     random: tuple[tuple[Call, int], ...]
     batched: tuple[bool, ...]
     schedules: tuple[ScheduledTensor, ...]
 
     def node(self, name: str) -> nn.Module:
         return self.forward.get_submodule(name)
+
+    @property
+    def cuts(self) -> tuple[tuple[Cut, ...], ...]:
+        """What is cut of each picture before a step, for each call in `cut`."""
+        return tuple(tuple(self.node(call.node).cuts) for call in self.cut)  # type: ignore[arg-type]
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Any, ...]:
         """The random numbers of one step for a batch of b samples, one entry for each random call."""

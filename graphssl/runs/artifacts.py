@@ -43,13 +43,14 @@ def log_artifacts(
 def _views(checked: Checked, program: Program, data: Datasets, device: torch.device) -> bytes | None:
     """What the first node that makes views makes of eight images, as a PNG; None where there is no such node."""
     name = next((n.name for n in checked.graph.nodes.values() if "view" in n.component.traits), None)
-    batch = data.first(8)
+    batch = data.train.first(8)
     if name is None or batch is None:
         return None
     node: Any = program.node(name)
     generator = torch.Generator(device).manual_seed(checked.graph.spec.train.seed)
+    cut = next((made for call, made in zip(program.cut, batch.cuts, strict=True) if call.node == name), None)
     with torch.no_grad():
-        made = node(batch.image, draws=node.draw(len(batch.image), generator, device))
+        made = node(batch.image if cut is None else cut, draws=node.draw(len(batch.index), generator, device))
     views = (made,) if isinstance(made, Tensor) else made
     if hasattr(views, "_fields"):
         views = tuple(v for family in views for v in family)

@@ -8,10 +8,10 @@ import torch
 
 from ..checks.checked import Checked, validated
 from ..checks.inference import infer
-from ..data import Batch
 from ..data.place import free_device_memory, free_memory
 from ..errors import GraphError, RunError
 from ..program.assemble import compile_graph
+from ..program.blank import blank
 from ..program.cost import predict
 from ..train.precision import Precision, resolve
 from ..train.step import Step
@@ -141,11 +141,8 @@ def _take_steps(checked: Checked, device: torch.device, precision: Precision, ba
     own = resolve(precision.name, device)  # with a gradient scaler of its own
     step = Step(program, train, own, device, 2, 2)
     generator = torch.Generator(device).manual_seed(train.seed)
-    size = (batch, facts.channels, facts.height, facts.width)
-    image = torch.randint(0, 256, size, dtype=torch.uint8, generator=generator, device=device)
-    index = torch.arange(batch, device=device) % (facts.samples or batch)
     for t in range(2):  # the second has the optimizer's moments
-        step(t, [Batch(image, index, torch.zeros_like(index))] * train.accumulate)
+        step(t, [blank(program, device, generator)] * train.accumulate)
 
 
 def _without_errors(checked: Checked, batch: int) -> Checked:

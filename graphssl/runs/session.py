@@ -144,6 +144,7 @@ class _Session:
         """The step with its weights, and what had come out up to the checkpoint; says what is about to run."""
         graph, train = self.checked.graph, self.checked.graph.spec.train
         program = compile_graph(graph, self.checked.shapes, self.device, train.seed)
+        self.data.train.cut(program.cuts, "image" in program.inputs)
         step = Step(program, train, self.precision, self.device, steps, per_epoch)
         outcome = Outcome()
         if payload is not None:

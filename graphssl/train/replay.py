@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map_only
 
 from ..data import Batch
 from ..errors import reason_of
@@ -86,10 +88,9 @@ class Replay:
     def _hold(self, batches: Sequence[Batch]) -> None:
         """Copies the batches to where the recording reads them."""
         if not self._held:
-            self._held = [Batch(*(torch.empty_like(t) for t in b)) for b in batches]
-        for held, batch in zip(self._held, batches, strict=True):
-            for ours, theirs in zip(held, batch, strict=True):
-                ours.copy_(theirs)
+            self._held = [tree_map_only(Tensor, torch.empty_like, batch) for batch in batches]
+        for ours, theirs in zip(tree_leaves(self._held), tree_leaves(list(batches)), strict=True):
+            ours.copy_(theirs)
 
     def _record(self) -> bool:
         reasons: list[str] = []  # ending a broken recording fails as well, and would hide why

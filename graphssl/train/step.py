@@ -101,7 +101,7 @@ class Step:
 
     def _forward(self, batch: Batch, draws: tuple[Any, ...]) -> dict[str, Any]:
         """The forward pass of one batch."""
-        arguments = (*(getattr(batch, name) for name in self.program.inputs), *draws)
+        arguments = (*(getattr(batch, name) for name in self.program.inputs), *batch.cuts, *draws)
         with self.precision.autocast():
             output: dict[str, Any] = self._call("forward", *arguments)
         # No sync on a CPU: before weights are spoilt.

@@ -72,7 +72,9 @@ def test_sums_along_both_axes_equal_matrix_products(b: int) -> None:
 
 
 def cropped(image: Tensor, box: Box, flip: Tensor, size: int) -> Tensor:
-    return along_both(image.transpose(0, 1).float().contiguous(), *crop_taps(box, flip, size)).permute(1, 0, 3, 2)
+    return along_both(image.transpose(0, 1).float().contiguous(), *crop_taps(box, flip, (size, size))).permute(
+        1, 0, 3, 2
+    )
 
 
 BOXES = {
@@ -100,7 +102,7 @@ def test_crops_equal_torchvision(name: str) -> None:
 def test_the_box_alone_gives_the_same_crop(name: str) -> None:
     (h, w), size, rectangles = BOXES[name]
     box, image = Box(*torch.tensor(rectangles).float().unbind(1)), images(1, h, w)
-    rows, columns = crop_taps(box, torch.zeros(len(rectangles), dtype=torch.bool), size)
+    rows, columns = crop_taps(box, torch.zeros(len(rectangles), dtype=torch.bool), (size, size))
     for i, (top, left, height, width) in enumerate(rectangles):
         own = [Taps(t.pixel[i : i + 1], t.weight[i : i + 1]) for t in (rows, columns)]
         part = image[:, :, top : top + height, left : left + width].transpose(0, 1).float().contiguous()
@@ -227,7 +229,8 @@ def test_the_operation_keeps_its_promises() -> None:
     """Its schema, its shapes without values, and what is traced of it."""
     module, image = node("augment.byol", 40, 28, size=24), images(3, 40, 28)
     own = drawn(module, 3)[1]
-    torch.library.opcheck(blocks._views, (image, [*own.box, *own[1:]], module.settings[1]))
+    torch.library.opcheck(blocks._views, (image, [*own.box, *own[1:]], module.settings[1], False))
+    torch.library.opcheck(blocks._views, (images(3, 24, 24), [*own.box, *own[1:]], module.settings[1], True))
 
 
 def test_compiled_large_views_are_made_in_blocks() -> None:

@@ -47,7 +47,7 @@ def close(ours: Tensor, theirs: Tensor) -> None:
 def test_pixels_equal_torchvision(image: tuple[int, int], size: int) -> None:
     n = 3 if size > 100 else 24
     images, box, flip = uint8(n, 3, *image), boxes(n, image), uniform(n, seed=2) < 0.5
-    ours = crop_resize(images, box, flip, size)
+    ours = crop_resize(images, box, flip, (size, size))
     for i in range(n):
         theirs = tv.resized_crop(images[i] / 255, *rectangle(box, i), [size, size], antialias=True)
         close(ours[i], tv.horizontal_flip(theirs) if flip[i] else theirs)
@@ -56,7 +56,7 @@ def test_pixels_equal_torchvision(image: tuple[int, int], size: int) -> None:
 def test_a_large_image_shrinks_exactly() -> None:
     images = uint8(2, 3, 427, 640)
     box = Box(*(torch.tensor(v) for v in ([0.0, 13.0], [0.0, 101.0], [427.0, 400.0], [640.0, 533.0])))
-    ours = crop_resize(images, box, None, 224)
+    ours = crop_resize(images, box, None, (224, 224))
     for i in range(2):
         close(ours[i], tv.resized_crop(images[i] / 255, *rectangle(box, i), [224, 224], antialias=True))
 
@@ -65,38 +65,43 @@ def test_a_large_image_shrinks_exactly() -> None:
 def test_boxes_at_the_limits(rectangle: tuple[int, int, int, int]) -> None:
     images = uint8(1, 3, 32, 32)
     box = Box(*(torch.tensor([float(v)]) for v in rectangle))
-    close(crop_resize(images, box, None, 32)[0], tv.resized_crop(images[0] / 255, *rectangle, [32, 32], antialias=True))
+    close(
+        crop_resize(images, box, None, (32, 32))[0],
+        tv.resized_crop(images[0] / 255, *rectangle, [32, 32], antialias=True),
+    )
 
 
 def test_nothing_outside_of_the_box_is_seen() -> None:
     images = torch.full((1, 3, 32, 32), 255, dtype=torch.uint8)
     images[:, :, 8:24, 4:20] = 0
     box = Box(*(torch.tensor([v]) for v in (8.0, 4.0, 16.0, 16.0)))
-    assert torch.equal(crop_resize(images, box, None, 32), torch.zeros(1, 3, 32, 32))
+    assert torch.equal(crop_resize(images, box, None, (32, 32)), torch.zeros(1, 3, 32, 32))
 
 
 def test_a_flip_is_the_mirror_image() -> None:
     images, box = uint8(5, 3, 32, 32), boxes(5, (32, 32))
-    flipped = crop_resize(images, box, torch.ones(5, dtype=torch.bool), 32)
-    close(flipped, crop_resize(images, box, None, 32).flip(3))
-    close(crop_resize(images, box, torch.zeros(5, dtype=torch.bool), 32), crop_resize(images, box, None, 32))
+    flipped = crop_resize(images, box, torch.ones(5, dtype=torch.bool), (32, 32))
+    close(flipped, crop_resize(images, box, None, (32, 32)).flip(3))
+    close(
+        crop_resize(images, box, torch.zeros(5, dtype=torch.bool), (32, 32)), crop_resize(images, box, None, (32, 32))
+    )
 
 
 def test_a_white_image_stays_white() -> None:
     images = torch.full((16, 3, 32, 32), 255, dtype=torch.uint8)
-    close(crop_resize(images, boxes(16, (32, 32)), None, 24), torch.ones(16, 3, 24, 24))
+    close(crop_resize(images, boxes(16, (32, 32)), None, (24, 24)), torch.ones(16, 3, 24, 24))
 
 
 def test_memory_format_does_not_matter() -> None:
     images, box = uint8(4, 3, 32, 40), boxes(4, (32, 40))
     last = images.contiguous(memory_format=torch.channels_last)
-    assert torch.equal(crop_resize(images, box, None, 32), crop_resize(last, box, None, 32))
+    assert torch.equal(crop_resize(images, box, None, (32, 32)), crop_resize(last, box, None, (32, 32)))
 
 
 @pytest.mark.parametrize(("image", "size"), [((32, 32), 32), ((40, 28), 32), ((64, 64), 224), ((300, 200), 96)])
 def test_resize_equals_torchvision(image: tuple[int, int], size: int) -> None:
     images = uint8(2, 3, *image)
-    close(resize(images, size), tv.resize(images / 255, [size, size], antialias=True))
+    close(resize(images, (size, size)), tv.resize(images / 255, [size, size], antialias=True))
 
 
 # -- boxes ---------------------------------------------------------------------------------------------------

@@ -57,7 +57,7 @@ def denormalised(view: Tensor) -> Tensor:
 def reference(image: Tensor, own: Parameters, i: int, view: View) -> Tensor:
     """The view of one image by torchvision, with the parameters of row i, before the normalisation."""
     rectangle = [int(entry[i]) for entry in own.box]
-    x = tv.resized_crop(image / 255, *rectangle, [view.size, view.size], antialias=True)
+    x = tv.resized_crop(image / 255, *rectangle, list(view.size), antialias=True)
     x = tv.horizontal_flip(x) if own.flip[i] else x
     if view.grey_first and own.grey[i]:
         x = tv.rgb_to_grayscale(x, 3)
@@ -71,7 +71,7 @@ def reference(image: Tensor, own: Parameters, i: int, view: View) -> Tensor:
     if not view.grey_first and own.grey[i]:
         x = tv.rgb_to_grayscale(x, 3)
     if own.blur[i]:
-        radius = max(view.size // 10 // 2, 1)
+        radius = max(view.size[0] // 10 // 2, 1)
         x = tv.gaussian_blur(x, [2 * radius + 1] * 2, [own.sigma[i].item()] * 2)
     return tv.solarize(x, 0.5) if own.solarize[i] else x
 
@@ -165,9 +165,10 @@ def config_of(name: str, **values: Any) -> Any:
     return find(name).config(**values)
 
 
-def test_size_is_the_height_of_the_data_unless_said() -> None:
-    assert [v.shape[2:] for v in flat(views_of("augment.simclr", 40, 28))] == [(40, 40)] * 2
+def test_size_is_that_of_the_data_unless_said() -> None:
+    assert [v.shape[2:] for v in flat(views_of("augment.simclr", 40, 28))] == [(40, 28)] * 2
     assert [v.shape[2:] for v in flat(views_of("augment.simclr", 40, 28, size=9))] == [(9, 9)] * 2
+    assert [v.shape[2:] for v in flat(views_of("augment.byol", 40, 28, size=(9, 30)))] == [(9, 30)] * 2
 
 
 def test_multicrop_gives_two_families() -> None:

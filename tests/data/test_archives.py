@@ -76,11 +76,13 @@ def test_cifar10(cifar10: tuple[Path, np.ndarray, np.ndarray]) -> None:
     assert (data.train.samples, data.train.steps, data.place) == (10, 2, "memory")
 
 
-def test_another_size_is_resized_once(cifar10: tuple[Path, np.ndarray, np.ndarray]) -> None:
-    root, train, _ = cifar10
+def test_another_size_is_that_of_what_is_evaluated(cifar10: tuple[Path, np.ndarray, np.ndarray]) -> None:
+    root, train, test = cifar10
     data = opened("cifar10", root, size=16)
-    expected = functional.interpolate(torch.from_numpy(train), (16, 16), mode="bilinear", antialias=True)
-    assert torch.equal(everything(data)[0], expected)
+    batch = next(data.train.epoch(0))
+    assert torch.equal(batch.image, torch.from_numpy(train)[batch.index]), "views are cut of the pictures themselves"
+    expected = functional.interpolate(torch.from_numpy(test), (16, 16), mode="bilinear", antialias=True)
+    assert torch.equal(next(data.test(len(test))).image, expected)
 
 
 def test_a_root_below_home_is_found(

@@ -11,27 +11,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from picture_files import picture
+from picture_files import picture, seen
 from PIL import Image
 from torch import Tensor
-from torchvision.transforms import v2
 
 from graphssl.data import decode as module
-from graphssl.data.decode import BadImageError, decode, fit
+from graphssl.data.decode import BadImageError
 
 
 def pixels(image: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(image.convert("RGB"))).permute(2, 0, 1)
-
-
-@pytest.mark.parametrize(
-    ("height", "width"), [(40, 48), (48, 40), (33, 97), (32, 32), (20, 31), (1, 1), (1, 50), (301, 7)]
-)
-@pytest.mark.parametrize("size", [32, 15])
-def test_fit_is_torchvisions_resize_and_centre_crop(height: int, width: int, size: int) -> None:
-    image = pixels(picture(0, height, width))
-    expected = v2.Compose([v2.Resize(size, antialias=True), v2.CenterCrop(size)])(image)
-    assert torch.equal(fit(image, size), expected)
 
 
 @pytest.mark.parametrize(
@@ -51,7 +40,7 @@ def test_each_kind_of_file_reads_as_pillow_reads_it(
     picture(1, 32, 32).convert(mode).save(path)
     with Image.open(path) as image:
         expected = pixels(image)
-    assert (decode(str(path), 32).int() - expected.int()).abs().max() <= 1
+    assert (seen(path, 32).int() - expected.int()).abs().max() <= 1
 
 
 @pytest.mark.parametrize("suffix", ["png", "tif", "pgm"])
@@ -64,7 +53,7 @@ def test_sixteen_bits_keep_their_high_byte(
     grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 63
     Image.fromarray(grey).save(tmp_path / f"deep.{suffix}")
     expected = torch.from_numpy((grey >> 8).astype(np.uint8)).expand(3, -1, -1)
-    assert torch.equal(decode(str(tmp_path / f"deep.{suffix}"), 32), expected)
+    assert torch.equal(seen(tmp_path / f"deep.{suffix}", 32), expected)
 
 
 def test_sixteen_bits_of_colour_keep_their_high_byte(tmp_path: Path) -> None:
@@ -73,7 +62,7 @@ def test_sixteen_bits_of_colour_keep_their_high_byte(tmp_path: Path) -> None:
     parts = [struct.pack(">I", len(d)) + n + d + struct.pack(">I", zlib.crc32(n + d)) for n, d in chunks]
     (tmp_path / "deep.png").write_bytes(b"\x89PNG\r\n\x1a\n" + b"".join(parts))
     expected = torch.tensor([0x12, 0xFE, 0], dtype=torch.uint8)[:, None, None].expand(3, 4, 4)
-    assert torch.equal(decode(str(tmp_path / "deep.png"), 4), expected)
+    assert torch.equal(seen(tmp_path / "deep.png", 4), expected)
 
 
 @pytest.mark.parametrize("kind", [np.int32, np.float32])
@@ -81,18 +70,18 @@ def test_thirty_two_bits_are_refused(tmp_path: Path, kind: type) -> None:
     """Pillow would make them all white, or all black where white is 1."""
     Image.fromarray(np.full((8, 8), 0.7 if kind is np.float32 else 30_000, kind)).save(tmp_path / "deep.tif")
     with pytest.raises(BadImageError, match="32-bit numbers, and nothing says which is white"):
-        decode(str(tmp_path / "deep.tif"), 8)
+        seen(tmp_path / "deep.tif", 8)
 
 
 def test_a_name_need_not_tell_the_format(tmp_path: Path) -> None:
     picture(2, 32, 32).save(tmp_path / "really.png")
     (tmp_path / "really.png").rename(tmp_path / "picture.JPG")
-    assert torch.equal(decode(str(tmp_path / "picture.JPG"), 32), pixels(picture(2, 32, 32)))
+    assert torch.equal(seen(tmp_path / "picture.JPG", 32), pixels(picture(2, 32, 32)))
 
 
 def test_a_picture_of_one_pixel_fills_the_square(tmp_path: Path) -> None:
     Image.new("RGB", (1, 1), (10, 200, 30)).save(tmp_path / "dot.png")
-    image = decode(str(tmp_path / "dot.png"), 16)
+    image = seen(tmp_path / "dot.png", 16)
     assert torch.equal(image, torch.tensor([10, 200, 30], dtype=torch.uint8)[:, None, None].expand(3, 16, 16))
 
 
@@ -109,7 +98,7 @@ def test_a_truncated_picture_is_bad(tmp_path: Path, suffix: str, native: bool, m
     picture(3, 200, 200).save(path)
     cut(path)
     with pytest.raises(BadImageError, match="truncated"):
-        decode(str(path), 32)
+        seen(path, 32)
 
 
 def test_a_png_with_a_wrong_bit_is_bad(tmp_path: Path) -> None:
@@ -119,7 +108,7 @@ def test_a_png_with_a_wrong_bit_is_bad(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[len(content) // 2] ^= 1
     path.write_bytes(content)
-    code = "import sys; from graphssl.data.decode import decode; decode(sys.argv[1], 32)"
+    code = "import sys; from graphssl.data.decode import decode, read; decode(read(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
     assert done.stderr.splitlines()[-1].startswith("graphssl.data.decode.BadImageError: "), done
 
@@ -132,33 +121,12 @@ def test_what_is_no_picture_says_why(tmp_path: Path, content: bytes, why: str) -
     path = tmp_path / "a.jpg"
     path.write_bytes(content)
     with pytest.raises(BadImageError, match=why):
-        decode(str(path), 32)
+        seen(path, 32)
 
 
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(BadImageError, match="No such file"):
-        decode(str(tmp_path / "gone.jpg"), 32)
-
-
-@pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
-@pytest.mark.parametrize("progressive", [False, True])
-def test_a_large_photo_is_decoded_at_a_fraction_and_looks_the_same(
-    tmp_path: Path, mode: str, progressive: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = tmp_path / "photo.jpg"
-    photo(600, 800).convert(mode).save(path, quality=90, progressive=progressive)
-    scales: list[tuple[int, int]] = []
-    plain = module.fit
-    monkeypatch.setattr(
-        module, "fit", lambda image, size: (scales.append(tuple(image.shape[1:])), plain(image, size))[1]
-    )
-    quick = decode(str(path), 70)
-    monkeypatch.setattr(module, "LARGE", 1000)
-    whole = decode(str(path), 70)
-    assert scales == [(150, 200), (600, 800)], "twice the size or more"
-    difference = (quick.int() - whole.int()).abs().float()
-    assert 0 < difference.mean() < 1
-    assert difference.max() <= 6
+        seen(tmp_path / "gone.jpg", 32)
 
 
 def test_a_photo_that_is_damaged_is_a_bad_image(tmp_path: Path) -> None:
@@ -167,7 +135,7 @@ def test_a_photo_that_is_damaged_is_a_bad_image(tmp_path: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[: len(content) // 2])
     with pytest.raises(BadImageError, match="truncated"):
-        decode(str(path), 70)
+        seen(path, 70)
 
 
 def photo(height: int, width: int) -> Image.Image:
@@ -179,5 +147,5 @@ def photo(height: int, width: int) -> Image.Image:
 
 def test_a_bad_image_error_is_one_line() -> None:
     with pytest.raises(BadImageError) as caught:
-        decode("/nowhere/a.jpg", 8)
+        seen("/nowhere/a.jpg", 8)
     assert "\n" not in str(caught.value)

@@ -48,5 +48,9 @@ def test_digits_split_is_fixed() -> None:
 
 @pytest.mark.parametrize("size", [4, 8, 28, 48])
 def test_digits_at_another_size(size: int) -> None:
-    assert next(digits(size=size).train.epoch(0)).image.shape[1:] == (3, size, size)
-    assert facts(spec.Data(size=size)).height == size
+    """The pictures stay as they are, views are cut out of them; what is evaluated is of that size."""
+    data = digits(size=size)
+    assert next(data.train.epoch(0)).image.shape[1:] == (3, 32, 32)
+    assert next(data.test(4)).image.shape[1:] == (3, size, size)
+    known = facts(spec.Data(size=size))
+    assert (known.height, known.width, known.source) == (size, size, (32, 32))

@@ -6,10 +6,9 @@ from pathlib import Path
 
 import pytest
 import torch
-from picture_files import config, opened, picture, write_folder
+from picture_files import config, opened, picture, seen, write_folder
 
 from graphssl.data import facts, folder, open_data
-from graphssl.data.decode import decode
 from graphssl.data.folder import Paths, listing
 from graphssl.errors import RunError
 from graphssl.graph import spec
@@ -21,8 +20,8 @@ def test_train_and_test_folders(tmp_path: Path) -> None:
     train, test = next(data.reference(100)), next(data.test(100))
     assert (train.label.tolist(), test.label.tolist()) == ([0] * 6 + [1] * 6,) * 2
     assert torch.equal(train.index, torch.arange(12))
-    assert torch.equal(train.image[7], decode(str(root / "train/bee/001.jpg"), 16))
-    assert torch.equal(test.image[0], decode(str(root / "test/ant/000.jpg"), 16))
+    assert torch.equal(train.image[7], seen(root / "train/bee/001.jpg", 16))
+    assert torch.equal(test.image[0], seen(root / "test/ant/000.jpg", 16))
     assert (data.classes, data.train.samples, data.place) == (("ant", "bee"), 12, "memory")
 
 
@@ -185,6 +184,6 @@ def test_more_pictures_than_promised_are_refused(tmp_path: Path, monkeypatch: py
 
 
 def test_decoding_at_the_start_reports_progress(tmp_path: Path) -> None:
-    root, seen = write_folder(tmp_path, each=5), []
-    open_data(config(root), torch.device("cpu"), 0, progress=lambda done, total: seen.append((done, total)))
-    assert seen == [(10, 10), (10, 10)]
+    root, told = write_folder(tmp_path, each=5), []
+    open_data(config(root), torch.device("cpu"), 0, progress=lambda done, total: told.append((done, total)))
+    assert told == [(10, 20), (20, 20)]

@@ -15,7 +15,8 @@ from helpers import CPU, CUDA
 from picture_files import picture, same, write_folder
 from PIL import Image
 
-from graphssl.data import BadImages, Batch, decode, nvjpeg, open_data
+from graphssl.data import BadImages, Batch, nvjpeg, open_data
+from graphssl.data.fit import Fit, resized
 from graphssl.data.folder import listing
 from graphssl.data.nvjpeg import is_for_device, reason_against
 from graphssl.data.workers import Workers
@@ -48,7 +49,7 @@ def test_whole_baseline_files_are_for_the_device(name: str) -> None:
 
 
 def workers(root: Path, *, coded: bool, workers: int = 0, skip: bool = False) -> Workers:
-    return Workers(listing(root)[0], 16, CPU, workers, BadImages(), skip=skip, coded=coded)
+    return Workers(listing(root)[0], Fit(16, 16), CPU, workers, BadImages(), skip=skip, coded=coded)
 
 
 def read(source: Workers, *, full: bool = True, batch: int = 5) -> list[Batch]:
@@ -126,8 +127,7 @@ def test_a_file_that_only_decoding_shows_to_be_bad(root: Path) -> None:
 
 def test_floats_resized_as_on_a_gpu_are_the_bytes_of_a_cpu() -> None:
     image = torch.from_numpy(np.array(picture(3))).permute(2, 0, 1)
-    resized = decode._resized(image.float(), 16, 19).round().byte()
-    difference = resized.int() - decode._resized(image, 16, 19).int()
+    difference = resized(image.float(), (16, 19)).round().int() - resized(image, (16, 19)).int()
     assert difference.abs().max() <= 1
     assert difference.float().mean().abs() < 0.1, "rounded, not cut"
 
@@ -172,15 +172,23 @@ def test_a_decoder_that_fails_says_why(gpu: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("resident", "device", "notes"),
-    [("memory", CUDA, 0), ("workers", CUDA, 1), ("memory", CPU, 0), ("workers", CPU, 0)],
+    [
+        ("workers", CUDA, ["JPEGs are decoded by the workers: an old driver"]),
+        ("workers", CPU, []),
+        ("memory", CUDA, None),
+    ],
 )
 def test_the_device_is_asked_and_noted_where_it_would_decode(
-    root: Path, gpu: dict[str, object], resident: str, device: torch.device, notes: int
+    root: Path, gpu: dict[str, object], resident: str, device: torch.device, notes: list[str] | None
 ) -> None:
     gpu["error"] = RuntimeError("an old driver")
     settings = {"use": "image_folder", "root": str(root), "size": 16, "batch": 4, "resident": resident, "workers": 0}
     data = open_data(spec.Data.model_validate(settings), device, 0)
-    assert data.notes == ("JPEGs are decoded by the workers: an old driver",) * notes
+    if notes is None:
+        assert "kept in memory" in data.notes[0]
+        assert "JPEG" not in data.notes[0]
+    else:
+        assert list(data.notes) == notes
     data.close()
 
 

@@ -19,31 +19,36 @@ def _free(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
-    ("need", "device", "decoded", "expected"),
-    [
-        (1 * GB, CPU, False, "memory"), (4 * GB - 1, CPU, False, "memory"), (4 * GB, CPU, False, "workers"),
-        (4 * GB, CPU, True, "memory"), (9 * GB, CUDA, False, "device"), (10 * GB, CUDA, False, "workers"),
-        (10 * GB, CUDA, True, "memory"), (1, CUDA, True, "device"),
-    ],
-)  # fmt: skip
-def test_auto(need: int, device: torch.device, decoded: bool, expected: str) -> None:
-    assert place.choose("auto", need, device, decoded=decoded) == expected
+    ("need", "device", "expected"),
+    [(4 * GB, CPU, "memory"), (17 * GB, CPU, "memory"), (9 * GB, CUDA, "device"), (10 * GB, CUDA, "memory")],
+)
+def test_auto_of_images_of_one_size(need: int, device: torch.device, expected: str) -> None:
+    assert place.choose("auto", need, device) == expected
+
+
+@pytest.mark.parametrize(("need", "expected"), [(1 * GB, "memory"), (4 * GB - 1, "memory"), (4 * GB, "workers")])
+def test_auto_of_pictures_in_files(need: int, expected: str) -> None:
+    assert place.choose_for_pictures("auto", need) == expected
 
 
 @pytest.mark.parametrize(
     ("resident", "device", "expected"),
-    [
-        ("memory", CUDA, "memory"), ("device", CUDA, "device"), ("device", CPU, "memory"), ("workers", CUDA, "workers"),
-    ],
-)  # fmt: skip
+    [("memory", CUDA, "memory"), ("device", CUDA, "device"), ("device", CPU, "memory")],
+)
 def test_what_is_asked_for_is_done(resident: str, device: torch.device, expected: str) -> None:
-    assert place.choose(resident, 15 * GB, device, decoded=False) == expected
+    assert place.choose(resident, 15 * GB, device) == expected
 
 
-@pytest.mark.parametrize(("resident", "need", "where"), [("device", 81, "free on cuda"), ("memory", 17, "in memory")])
-def test_what_does_not_fit_is_refused(resident: str, need: int, where: str) -> None:
-    with pytest.raises(RunError, match=rf"takes {need}\.0 GB.*{where}.*resident: auto"):
-        place.choose(resident, need * GB, CUDA, decoded=False)
+@pytest.mark.parametrize(("resident", "expected"), [("memory", "memory"), ("device", "memory"), ("workers", "workers")])
+def test_what_is_asked_for_is_done_with_pictures_in_files(resident: str, expected: str) -> None:
+    assert place.choose_for_pictures(resident, 15 * GB) == expected
+
+
+def test_what_does_not_fit_is_refused() -> None:
+    with pytest.raises(RunError, match=r"takes 81\.0 GB.*free on cuda.*resident: auto"):
+        place.choose("device", 81 * GB, CUDA)
+    with pytest.raises(RunError, match=r"takes 17\.0 GB.*in memory.*resident: auto"):
+        place.choose_for_pictures("memory", 17 * GB)
 
 
 def test_free_memory_is_a_number_of_bytes(monkeypatch: pytest.MonkeyPatch) -> None:

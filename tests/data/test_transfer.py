@@ -90,8 +90,9 @@ def test_a_gpu_copies_on_a_stream_of_its_own(monkeypatch: pytest.MonkeyPatch) ->
     coming = to_device(iter([log.batch(0), log.batch(1)]), torch.device("cuda"))
     next(coming)
     assert log == [
-        "image 0 copied on copying", "index 0 copied on copying", "label 0 copied on copying", "training waits for copying",
-        "image 0 kept for training", "index 0 kept for training", "label 0 kept for training",
+        "image 0 copied on copying", "index 0 copied on copying", "label 0 copied on copying", "cuts 0 copied on copying",
+        "training waits for copying", "image 0 kept for training", "index 0 kept for training", "label 0 kept for training",
+        "cuts 0 kept for training",
     ]  # fmt: skip
     del log[:]
     next(coming)

@@ -16,7 +16,7 @@ import torch
 from picture_files import closing, same, write_folder
 
 from graphssl.data import Datasets, open_data, reader
-from graphssl.data.decode import picture as picture_in
+from graphssl.data.decode import decode
 from graphssl.data.folder import Files
 from graphssl.errors import RunError
 from graphssl.graph import spec
@@ -81,11 +81,11 @@ def test_close_ends_the_workers_after_one_failed(root: Path, monkeypatch: pytest
 def test_resuming_decodes_nothing_of_what_it_skips(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def counting(data: bytes, size: int) -> torch.Tensor:
+    def counting(data: bytes) -> torch.Tensor:
         seen.append(len(data))
-        return picture_in(data, size)
+        return decode(data)
 
-    monkeypatch.setattr(reader, "picture", counting)
+    monkeypatch.setattr(reader, "decode", counting)
     data = opened(root, workers=0)
     whole = list(data.train.epoch(3))
     del seen[:]

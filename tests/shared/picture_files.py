@@ -9,8 +9,12 @@ import numpy as np
 import torch
 from helpers import CPU
 from PIL import Image
+from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from graphssl.data import Batch, Datasets, open_data
+from graphssl.data.decode import decode, read
+from graphssl.data.fit import Fit
 from graphssl.graph import spec
 
 OPEN: list[Datasets] = []
@@ -60,5 +64,12 @@ def digits(seed: int = 0, accumulate: int = 1, **values: object) -> Datasets:
 
 def same(a: list[Batch], b: list[Batch]) -> bool:
     return len(a) == len(b) and all(
-        torch.equal(x, y) for p, q in zip(a, b, strict=True) for x, y in zip(p, q, strict=True)
+        torch.equal(x, y)
+        for p, q in zip(a, b, strict=True)
+        for x, y in zip(tree_leaves(p), tree_leaves(q), strict=True)
     )
+
+
+def seen(source: bytes | str | Path, size: int) -> Tensor:
+    """A file, or its bytes, as it is evaluated at `size` x `size`: uint8, `3 size size`."""
+    return Fit(size, size)(decode(source if isinstance(source, bytes) else read(str(source))))

@@ -6,9 +6,11 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     BeforeValidator,
+    Discriminator,
     Field,
     NonNegativeInt,
     PositiveInt,
+    Tag,
     ValidationInfo,
     WithJsonSchema,
     field_validator,
@@ -19,6 +21,11 @@ from .datasets import DATA_SETS, OPTIONS, users_of
 from .section import Section
 from .tables import NameIn
 
+Pixels = Annotated[int, Field(ge=4, le=4096)]
+Size = Annotated[
+    Annotated[Pixels, Tag("square")] | Annotated[tuple[Pixels, Pixels], Tag("sides")],
+    Discriminator(lambda value: "sides" if isinstance(value, list | tuple) else "square"),
+]
 AUTO, ASSUMED = "auto", 256
 BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
 
@@ -30,8 +37,19 @@ def _batch(value: Any) -> Any:
     return ASSUMED if value == AUTO else value
 
 
+class Preprocessing(Section):
+    """`eval:` of the data: `{resize: 256, crop: 224}` is the papers' for ImageNet.
+
+    resize: the shorter side in pixels before the centre is cut out; default: that of `crop`. crop: of the centre, one
+    number or [height, width]; default: `data.size`.
+    """
+
+    resize: Pixels | None = None
+    crop: Size | None = None
+
+
 class Data(Section):
-    """`data:` — on what. Images reach the graph as `batch.image`, uint8 RGB, `b 3 h w`, all of one size.
+    """`data:` — on what. Images reach the graph as `batch.image`, uint8 RGB; views are cut of whole pictures.
 
     use: the data set. `digits` (scikit-learn's) is embedded; the others need `root`: the folder that holds the set, for
     `webdataset` also the shards by a pattern (`/data/train-{000000..000146}.tar`) or an address (`s3://...`).
@@ -39,7 +57,8 @@ class Data(Section):
     what has to know it before the set is read; how many shards are mixed at a time.
     batch: samples in one forward pass (over all processes). `auto` is the most that fits: a run finds out, and for
     whatever looks at the graph before it is 256.
-    size: height and width in pixels at which images are kept; default: the data set's own.
+    size: of views and of evaluated pictures in pixels, one number or [height, width]; default: the data set's own.
+    eval: how pictures are scaled and cropped for evaluation.
     resident: keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` decides by size.
     workers, decode, on_bad_image: of pictures in files. decode: where JPEGs that come through workers are decoded;
     `auto` is the device where it has an engine for them.
@@ -53,7 +72,8 @@ class Data(Section):
     samples: PositiveInt | None = None
     window: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     download: bool = False
-    size: Annotated[int, Field(ge=4, le=4096)] | None = None
+    size: Size | None = None
+    eval: Preprocessing = Preprocessing()
     resident: Literal["auto", "memory", "device", "workers"] = "auto"
     workers: NonNegativeInt | None = None
     decode: Literal["auto", "cpu", "device"] = "auto"

@@ -43,8 +43,8 @@ class DataSet:
 
     kind: `embedded` comes with scikit-learn; an `archive` is read and fetched by torchvision; `pictures` lie in
     folders; `shards` are tars of pictures. samples: to train on; None, like classes, where only its files tell.
-    size: height and width in pixels at which its images are kept. mean, std: of the training split's pixels, per
-    channel, where white is 1.
+    size: height and width of its views in pixels; of arrays, of the images themselves. mean, std: of the training
+    split's pixels, per channel, where white is 1.
     """
 
     kind: Kind

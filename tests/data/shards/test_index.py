@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 import torch
+from picture_files import seen
 from shard_files import jpeg, opened, own_cache, own_set, tar
 
 from graphssl.data import Datasets
-from graphssl.data.decode import picture
 from graphssl.data.shards import index as tarindex
 from graphssl.data.shards.index import load, scan
 from graphssl.errors import RunError
@@ -76,7 +76,7 @@ def test_a_sample_is_what_shares_a_key(tmp_path: Path) -> None:
     assert data.train.samples == 4
     assert batch.label.tolist() == [1, 0, -1, -1]
     for n, image in enumerate(batch.image):
-        assert torch.equal(image, picture(jpeg(n), 16))
+        assert torch.equal(image, seen(jpeg(n), 16))
 
 
 def test_the_picture_is_the_one_without_a_further_name(tmp_path: Path) -> None:
@@ -84,7 +84,7 @@ def test_the_picture_is_the_one_without_a_further_name(tmp_path: Path) -> None:
     data = one(tmp_path, {name: jpeg(number) for number, name in enumerate(names)})
     images = next(data.train._source.read(torch.arange(3), 3, full=False)).image
     for image, number in zip(images, (1, 3, 5), strict=True):
-        assert torch.equal(image, picture(jpeg(number), 16))
+        assert torch.equal(image, seen(jpeg(number), 16))
 
 
 def test_a_name_that_comes_again_is_another_sample(tmp_path: Path) -> None:
@@ -95,7 +95,7 @@ def test_a_name_that_comes_again_is_another_sample(tmp_path: Path) -> None:
     batch = next(source.read(torch.arange(2), 2, full=False))
     assert batch.label.tolist() == [0, 1]
     for number in range(2):
-        assert torch.equal(batch.image[number], picture(jpeg(number), 16))
+        assert torch.equal(batch.image[number], seen(jpeg(number), 16))
 
 
 @pytest.mark.parametrize("names", ["a.jpg b.jpg a.cls b.cls", "a.cls b.json a.jpg b.jpg", "b.jpg a.jpg b.cls a.cls"])
@@ -127,7 +127,7 @@ def test_folders_and_links_in_a_tar_are_passed_over(tmp_path: Path) -> None:
         file.addfile(member, io.BytesIO(jpeg(5)))
     data = opened(tmp_path / "train.tar", batch=1)
     assert data.train.samples == 1
-    assert torch.equal(next(data.train.epoch(0)).image[0], picture(jpeg(5), 16))
+    assert torch.equal(next(data.train.epoch(0)).image[0], seen(jpeg(5), 16))
 
 
 def test_an_index_of_another_version_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:

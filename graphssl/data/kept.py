@@ -1,0 +1,90 @@
+"""Pictures that are decoded once and kept, each at its own size, one after the other."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Annotated
+
+import torch
+from torch import Tensor
+
+from .batch import Pictures
+
+__all__ = ["Keeping", "Kept", "Remaining"]
+
+
+class Kept:
+    """Pictures by position. pixels: uint8, `h w 3` after `h w 3`; ends: int64, `n + 1`; sides: heights and widths."""
+
+    def __init__(self, pixels: Tensor, ends: Tensor, sides: Annotated[Tensor, "n 2"]) -> None:
+        self._pixels, self._ends, self._sides = pixels, ends, sides
+
+    def __len__(self) -> int:
+        return len(self._sides)
+
+    def __getitem__(self, position: int) -> Annotated[Tensor, "3 h w"]:
+        start, end = self._ends[position : position + 2].tolist()
+        h, w = self._sides[position].tolist()
+        return self._pixels[start:end].view(h, w, -1).permute(2, 0, 1)
+
+    @property
+    def bytes(self) -> int:
+        """How much memory they take."""
+        return self._pixels.numel()
+
+
+class Keeping:
+    """Takes pictures as they come, into memory that grows."""
+
+    def __init__(self, expected: int) -> None:
+        self._pixels = torch.empty(max(expected, 1), dtype=torch.uint8)
+        self._ends, self._sides = [0], list[tuple[int, int]]()
+
+    def take(self, pictures: Sequence[Annotated[Tensor, "3 h w"]]) -> None:
+        for picture in pictures:
+            start, end = self._ends[-1], self._ends[-1] + picture.numel()
+            if end > len(self._pixels):
+                more = torch.empty(max(end, len(self._pixels) * 5 // 4), dtype=torch.uint8)
+                more[:start] = self._pixels[:start]
+                self._pixels = more
+            self._pixels[start:end].view(*picture.shape[1:], -1).copy_(picture.permute(1, 2, 0))
+            self._ends.append(end)
+            self._sides.append((picture.shape[1], picture.shape[2]))
+
+    def kept(self) -> Kept:
+        sides = torch.tensor(self._sides, dtype=torch.int64).view(-1, 2)
+        return Kept(self._pixels[: self._ends[-1]], torch.tensor(self._ends, dtype=torch.int64), sides)
+
+
+class Remaining:
+    """The files of a split of which some pictures could be read: `Pictures`, by their place in index, int64 `n`."""
+
+    def __init__(self, files: Pictures, index: Tensor) -> None:
+        self._files, self._index = files, index
+        self.label, self.fingerprint = files.label[index], files.fingerprint
+
+    @property
+    def paths(self) -> Remaining:
+        """Their names, by place."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, position: int) -> str:
+        return self._files.paths[int(self._index[position])]
+
+    def read(self, position: int) -> bytes:
+        """See `Pictures.read`."""
+        return self._files.read(int(self._index[position]))
+
+    def expect(self, positions: Sequence[int]) -> None:
+        """See `Pictures.expect`: what is decoded is there."""
+
+    def order(self, seed: int, epoch: int, kept: Tensor | None = None) -> Tensor:
+        """See `Pictures.order`."""
+        return self._files.order(seed, epoch, self._index if kept is None else self._index[kept])
+
+    def close(self) -> None:
+        """See `Pictures.close`."""
+        self._files.close()

@@ -1,0 +1,41 @@
+"""Options that came when there were runs already: at their default they leave a graph's hash as it was.
+
+A checkpoint knows its graph by the hash, and the graph of an older run does not name them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from .nodes import Node
+
+__all__ = ["without_later"]
+
+SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval",)}
+COMPONENTS: dict[str, tuple[str, ...]] = {}
+
+
+def without_later(resolved: Mapping[str, Any], spec: BaseModel, nodes: Mapping[str, Node]) -> dict[str, Any]:
+    """A resolved graph without those of these options that are at their default."""
+    found = dict(resolved)
+    for section, options in SECTIONS.items():
+        found[section] = _left(found[section], getattr(spec, section), options)
+    found["nodes"] = dict(found["nodes"])
+    for name, entry in found["nodes"].items():
+        node = nodes[name]
+        found["nodes"][name] = _left(entry, node.config, COMPONENTS.get(node.component.name, ()))
+    return found
+
+
+def _left(entry: Mapping[str, Any], config: BaseModel, options: tuple[str, ...]) -> dict[str, Any]:
+    default = set(_at_default(config, options))
+    return {key: value for key, value in entry.items() if key not in default}
+
+
+def _at_default(config: BaseModel, options: tuple[str, ...]) -> Iterator[str]:
+    for option in options:
+        if getattr(config, option) == type(config).model_fields[option].get_default(call_default_factory=True):
+            yield option
