@@ -10,8 +10,9 @@ from torch import Tensor
 
 from ...checks.checked import Checked
 from ...data import BadImages, Batch
-from ...data.decode import fit
+from ...data.fit import Fit
 from ...data.folder import Files, Paths
+from ...data.known import fit_of
 from ...data.workers import Workers
 from ...errors import RunError
 from .given import Given
@@ -73,20 +74,21 @@ def _of_files(
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """As the data set's own pictures are read for an evaluation: by worker processes where there are many."""
     files = Files(Paths(paths), torch.arange(len(paths)), "")
-    source = Workers(files, checked.data.height, device, checked.graph.spec.data.workers, left_out, skip=True)
-    for images, place, _ in source.read(torch.arange(len(paths)), batch, full=False):
-        yield images, place.cpu()
+    data = checked.graph.spec.data
+    source = Workers(files, fit_of(data), device, data.workers, left_out, skip=True)
+    for found in source.read(torch.arange(len(paths)), batch, full=False):
+        yield found.image, found.index.cpu()
 
 
 def _of_tensors(
     images: Sequence[Tensor], checked: Checked, node: str, batch: int, device: torch.device
 ) -> Iterator[tuple[Tensor, Tensor]]:
-    size = checked.image_size(node)
+    fit, size = fit_of(checked.graph.spec.data), checked.image_size(node)
     for start in range(0, len(images), batch):
-        ready = [_prepared(image, checked.data.height, size).to(device) for image in images[start : start + batch]]
+        ready = [_prepared(image, fit, size).to(device) for image in images[start : start + batch]]
         yield torch.stack(ready), torch.arange(start, start + len(ready))
 
 
-def _prepared(image: Tensor, size: int, taken: tuple[int, int] | None) -> Tensor:
+def _prepared(image: Tensor, fit: Fit, taken: tuple[int, int] | None) -> Tensor:
     """uint8 `c h w` as a file's picture is when it is read; what has the size that the node takes is left as it is."""
-    return image if tuple(image.shape[1:]) == taken else fit(image, size)
+    return image if tuple(image.shape[1:]) == taken else fit(image)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...data.decode import decode
+from ...data.decode import decode, read
 from ...errors import UsageError
 from ...report import SIDE
 from .given import of_pillow
@@ -43,4 +43,4 @@ def _values(path: str, side: int) -> Tensor:
             opened.draft(None, (side, side))
             return of_pillow(opened, 3, path)
     except (OSError, UsageError, SyntaxError, ValueError):
-        return decode(path, side)
+        return decode(read(path))

@@ -9,11 +9,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from picture_files import picture, write_folder
+from picture_files import picture, seen, write_folder
 from PIL import Image
 from torch import Tensor
 
-from graphssl.data.decode import picture as decoded
 from graphssl.errors import UsageError
 from graphssl.runs.features.given import given
 
@@ -56,7 +55,7 @@ def test_pillows_pictures_are_what_their_files_would_be(mode: str) -> None:
     assert found.dtype == torch.uint8
     side = min(image.size)
     left = round((image.width - side) / 2)
-    assert torch.equal(found[:, :, left : left + side], decoded(buffer.getvalue(), side))
+    assert torch.equal(found[:, :, left : left + side], seen(buffer.getvalue(), side))
 
 
 def test_a_list_may_hold_anything(tmp_path: Path) -> None:
