@@ -66,14 +66,17 @@ def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, without_data: 
     return checked.check(graph, sets)
 
 
-def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "cpu") -> Program:
-    """The step as a torch.fx module, `program.code()` in Python, with freshly initialised weights on a device.
+def compile(
+    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True
+) -> Program:
+    """The step as a torch.fx module, `program.code()` in Python, on a device with the weights that it starts with.
 
-    Raises GraphError for a graph that is wrong.
+    weights: whether nodes with `weights:` get those; False draws them as the others' are. Raises GraphError for a graph
+    that is wrong.
     """
     from .runs import trained
 
-    return trained.compile(graph, device)
+    return trained.compile(graph, device, weights=weights)
 
 
 def draw(graph: Checked | Graph | str | Path, form: str = "svg") -> bytes:

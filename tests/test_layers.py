@@ -14,7 +14,7 @@ ROOMS = [
     "errors", "schedule", "console", "ports", "files", "code", "component", "testing", "graph", "data", "track", "checks",
     "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
-INNER = ["graph.spec", "graph.language", "graph"]  # rooms within a room, in their order
+INNER = ["graph.spec", "graph.language", "graph", "checks.weights", "checks"]  # rooms within a room, in their order
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..component import DataFacts
@@ -17,18 +17,24 @@ from .features import image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
 from .shapes import Shapes
+from .trained import find_unknown_parts
+from .weights.wanted import Loading, look
 
 __all__ = ["Checked", "check", "validated"]
 
 
 @dataclass(frozen=True)
 class Checked:
-    """A graph that holds: its wiring, shapes, the facts of its data, and the warnings."""
+    """A graph that holds: its wiring, shapes, the facts of its data, and the warnings.
+
+    weights: of the nodes that ask for some, how those fit; empty where nobody has looked.
+    """
 
     graph: Graph
     shapes: Shapes
     data: DataFacts
     warnings: tuple[Problem, ...]
+    weights: Mapping[str, Loading] = field(default_factory=dict)
 
     @property
     def features(self) -> str | None:
@@ -45,16 +51,17 @@ class Checked:
         return image_size(self.graph, self.shapes, name)
 
 
-def check(graph: Graph | str | Path, sets: Sequence[str] = ()) -> Checked:
+def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, weights: bool = True) -> Checked:
     """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
 
-    Raises GraphError with all that is wrong.
+    weights: whether to look for those that nodes start with; a run that goes on has its own. Raises GraphError with all
+    that is wrong.
     """
     if not isinstance(graph, Graph):
         graph = load(graph, sets)
     found = Problems()
     _find_data(graph, found)
-    return _check(graph, data_facts(graph.spec.data), found)
+    return _check(graph, data_facts(graph.spec.data), found, weights)
 
 
 def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:
@@ -76,13 +83,17 @@ def _find_data(graph: Graph, found: Problems) -> None:
             found.add(missing.message, at, missing.hint, kind="missing", about="data")
 
 
-def _check(graph: Graph, data: DataFacts, found: Problems) -> Checked:
+def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False) -> Checked:
     """Notes what else is wrong; raises GraphError where that stops a run."""
     if graph.asks_for_batch and (samples := data.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
         graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
     shapes = find_shapes(graph, data, graph.spec.data.batch, found)
+    loadings: dict[str, Loading] = {}
     if shapes is not None:
-        check_rules(graph, shapes, found)
+        if weights:
+            loadings = look(graph, shapes.modules, found)
+        if not find_unknown_parts(graph, shapes, found):  # else nothing is known of what trains
+            check_rules(graph, shapes, found)
     found.stop()
     assert shapes is not None
-    return Checked(graph, shapes, data, tuple(in_file_order(found)))
+    return Checked(graph, shapes, data, tuple(in_file_order(found)), loadings)

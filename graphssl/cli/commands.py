@@ -84,7 +84,7 @@ def show(
     checked = api.check(graph, sets or [], without_data=True)
     _warn_of(checked)
     if code:
-        typer.echo(api.compile(checked).code())
+        typer.echo(api.compile(checked, weights=False).code())
     elif resolved:
         typer.echo(resolved_text(checked), nl=False)
     else:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from ..checks.checked import Checked
+from ..checks.weights.said import lines
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
@@ -22,7 +23,9 @@ def describe(checked: Checked) -> str:
     nodes = [["node", "component", "parameters", "MFLOP per image"], *(_node(checked, name) for name in graph.nodes)]
     values = [["value", "kind", "axes"]]
     values += [[name, value.describe(), _shape(checked, value)] for name, value in graph.values.items()]
-    return "\n\n".join([f"{graph.name}: valid", table(nodes), table(values), _totals(checked)])
+    weights = ["\n".join(line for loading in checked.weights.values() for line in lines(loading))]
+    parts = [f"{graph.name}: valid", table(nodes), table(values), *filter(None, weights), _totals(checked)]
+    return "\n\n".join(parts)
 
 
 def resolved_text(checked: Checked) -> str:

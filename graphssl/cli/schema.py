@@ -14,14 +14,16 @@ def graph_schema() -> dict[str, Any]:
     schema = graph_file().model_json_schema(by_alias=True)
     definitions = schema.setdefault("$defs", {})
     nodes: list[Any] = []
-    common = CommonKeys.model_json_schema()["properties"]
+    shared = CommonKeys.model_json_schema()
+    definitions.update(shared.pop("$defs", {}))
+    common = shared["properties"]
     for name, component in sorted(discover().items()):
         config = component.config.model_json_schema(by_alias=True)
         prefix = name.replace(".", "_")
         for key, definition in config.pop("$defs", {}).items():
             definitions[f"{prefix}_{key}"] = _renamed(definition, prefix)
         config = _renamed(config, prefix)
-        config["properties"] = {"use": {"const": name}, **config.get("properties", {}), **common}
+        config["properties"] = {"use": {"const": name}, **common, **config.get("properties", {})}
         config["description"] = component.summary
         definitions[prefix] = config
         nodes.append({"$ref": f"#/$defs/{prefix}", "required": ["use"]})

@@ -20,6 +20,7 @@ from .language.source import Source
 from .later import without_later
 from .nodes import Node
 from .spec import AUTO, GraphFile
+from .spec.weights import Weights, identity
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,14 @@ class Graph:
         data = self.spec.data.model_copy(update={"batch": batch})
         return replace(self, spec=self.spec.model_copy(update={"data": data}))
 
+    def with_weights(self, known: Mapping[str, Weights]) -> Graph:
+        """The same graph with other `weights:` of some nodes, such as with where they lie and which they are."""
+        nodes = dict(self.nodes)
+        for name, weights in known.items():
+            keys = nodes[name].common_keys.model_copy(update={"weights": weights})
+            nodes[name] = replace(nodes[name], common_keys=keys)
+        return replace(self, nodes=nodes)
+
     def resolved(self) -> dict[str, Any]:
         """Everything merged and all defaults filled in, as plain values."""
         data = _without_nothing(self.spec, self.spec.model_dump(mode="json", by_alias=True))
@@ -97,6 +106,9 @@ class Graph:
         """Identifies what is computed: of the resolved graph without its name and description."""
         resolved = without_later(self.resolved(), self.spec, self.nodes)
         data = {k: v for k, v in resolved.items() if k not in ("graph", "description", "allow")}
+        for entry in data["nodes"].values():
+            if "weights" in entry:
+                entry["weights"] = identity(entry["weights"])
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
     def update_calls(self) -> tuple[Call, ...]:

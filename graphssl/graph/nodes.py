@@ -9,7 +9,7 @@ from types import NoneType
 from typing import Any, get_args
 
 import networkx as nx
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
 
 from ..component import REGISTRY, Code, Component, NodeConfig, discover
 from ..errors import Problems, Refused, Span, suggest
@@ -17,19 +17,57 @@ from ..ports import Signature
 from .language.source import Source
 from .language.validation import Wrong, validate
 from .names import check_name
+from .spec.weights import Weights
 
-__all__ = ["COMMON_KEYS", "CommonKeys", "Node", "read_nodes"]
+__all__ = ["COMMON_KEYS", "CommonKeys", "Node", "keys_of_framework", "read_nodes"]
 
 
 class CommonKeys(NodeConfig):
-    """The keys of every node, whatever its component."""
+    """The keys of every node, whatever its component. A component that has one of its own keeps that."""
 
     recompute: bool = Field(
         False, description="activations are made again in the backward pass, instead of kept: less memory, more time"
     )
+    weights: str | Weights | None = Field(
+        None, description="what it starts with: a file, or {run: byol-1, node: encoder}, and more; docs/weights.md"
+    )
+    freeze: bool = Field(False, description="nothing of it trains, and it is in eval mode, its batch norm too")
+    train: str | list[str] | None = Field(
+        None, description="the parts of it that train, by name: layer4, [layer3, layer4]; the rest is as with freeze"
+    )
+
+    @field_validator("train")
+    @classmethod
+    def _names_something(cls, train: str | list[str] | None) -> str | list[str] | None:
+        if train is not None and not all([train, *train]):
+            raise ValueError("train names the parts that train; where none is to, write freeze: true")
+        return train
+
+    @model_validator(mode="after")
+    def _frozen_or_trained(self) -> CommonKeys:
+        if self.freeze and self.train is not None:
+            raise ValueError("freeze: true trains nothing of it, and train: names parts of it: leave one out")
+        return self
+
+    @property
+    def start(self) -> Weights | None:
+        """Where its first weights come from; None where they are drawn."""
+        return None if self.weights is None else Weights.read(self.weights)
+
+    @property
+    def trained_parts(self) -> list[str] | None:
+        """The parts that train, none of a frozen node; None where nothing is said."""
+        if self.freeze:
+            return []
+        return [self.train] if isinstance(self.train, str) else self.train
 
 
 COMMON_KEYS = tuple(CommonKeys.model_fields)
+
+
+def keys_of_framework(component: Component) -> set[str]:
+    """The common keys that a node of this component has."""
+    return set(COMMON_KEYS) - set(component.config.model_fields)
 
 
 @dataclass(frozen=True)
@@ -114,8 +152,9 @@ def _draft(
     name: str, component: Component, entry: Mapping[str, Any], source: Source, problems: Problems
 ) -> _Draft | None:
     entry = {**dict.fromkeys(_nulls(name, component, source)), **entry}
-    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *COMMON_KEYS)})
-    common, more = validate(CommonKeys, {k: v for k, v in entry.items() if k in COMMON_KEYS})
+    ours = keys_of_framework(component)
+    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *ours)})
+    common, more = validate(CommonKeys, {k: v for k, v in entry.items() if k in ours})
     for one in (*wrong, *more):
         at = source.at(("nodes", name, *one.path), key=one.kind == "unknown")
         problems.add(f"{component.name}: {one.message}", at, _hint(one), kind=one.kind, about=name)

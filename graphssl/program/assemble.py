@@ -10,6 +10,7 @@ import torch
 from torch import fx, nn
 
 from ..checks.shapes import Shapes
+from ..checks.weights.wanted import Loading
 from ..component import schedules_of
 from ..graph.build import build_node
 from ..graph.graph import Graph
@@ -18,9 +19,14 @@ from .emission import Emission
 from .program import Program, ScheduledTensor
 
 
-def compile_graph(graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0) -> Program:
-    """Builds the nodes with their weights and emits the program."""
-    nodes = {name: node.to(device) for name, node in build_nodes(graph, shapes, seed).items()}
+def compile_graph(
+    graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0, weights: Mapping[str, Loading] | None = None
+) -> Program:
+    """Builds the nodes with their weights and emits the program.
+
+    weights: of the nodes that start with others than those that are drawn. Raises RunError where they cannot be read.
+    """
+    nodes = {name: node.to(device) for name, node in build_nodes(graph, shapes, seed, weights).items()}
     return assemble(graph, shapes, nodes, device)
 
 
@@ -73,8 +79,13 @@ def _of_terms(graph: Graph, module: fx.GraphModule) -> Iterator[ScheduledTensor]
             yield weight, term.weight
 
 
-def build_nodes(graph: Graph, shapes: Shapes, seed: int) -> dict[str, nn.Module]:
-    """The nodes with weights, on the CPU. A node's seed is its name's, so that adding one leaves the others."""
+def build_nodes(
+    graph: Graph, shapes: Shapes, seed: int, weights: Mapping[str, Loading] | None = None
+) -> dict[str, nn.Module]:
+    """The nodes with weights, on the CPU. A node's seed is its name's, so that adding one leaves the others.
+
+    A node's weights from elsewhere are there before it is copied: a target starts as the loaded encoder.
+    """
     order: nx.DiGraph[str] = nx.DiGraph()
     order.add_nodes_from(graph.nodes)
     order.add_edges_from((ref, name) for name, node in graph.nodes.items() for ref in node.refs())
@@ -84,6 +95,8 @@ def build_nodes(graph: Graph, shapes: Shapes, seed: int) -> dict[str, nn.Module]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name))
             nodes[name] = build_node(node, shapes.sizes[name], nodes)
+        if weights is not None and name in weights:
+            weights[name].load(nodes[name])
     return {name: nodes[name] for name in graph.nodes}
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from ..checks.checked import Checked, check
+from ..checks.weights.said import lines
+from ..checks.weights.wanted import pin
 from ..component import Code
 from ..data import Datasets
 from ..errors import RunError
@@ -43,7 +45,8 @@ Report = Callable[[str], None]
 def start_run(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
     """A new run."""
     precision = resolve(checked.graph.spec.train.precision, device)
-    checked = fit_batch(checked, device, precision, report)
+    checked = replace(checked, graph=pin(checked.graph, checked.weights))
+    checked = replace(fit_batch(checked, device, precision, report), weights=checked.weights)
     graph = checked.graph
     data = open_run_data(checked, device, report)
     folder = new_run(name, graph.name)
@@ -61,8 +64,8 @@ def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Rep
 
 
 def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
-    checked = check(folder.graph, sets)
     payload = Checkpoints(folder.checkpoints).latest()
+    checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
     if payload is None:
         write_whole(folder.graph, dump(_portable(checked)))
     elif payload["graph_hash"] != checked.graph.hash():
@@ -143,7 +146,11 @@ class _Session:
     def _prepare(self, payload: dict[str, Any] | None, steps: int, per_epoch: int) -> tuple[Step, Outcome]:
         """The step with its weights, and what had come out up to the checkpoint; says what is about to run."""
         graph, train = self.checked.graph, self.checked.graph.spec.train
-        program = compile_graph(graph, self.checked.shapes, self.device, train.seed)
+        weights = self.checked.weights if payload is None else {}
+        program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights)
+        for loading in weights.values():
+            for line in lines(loading):
+                self.report(line)
         self.data.train.cut(program.cuts, "image" in program.inputs)
         step = Step(program, train, self.precision, self.device, steps, per_epoch)
         outcome = Outcome()

@@ -8,7 +8,8 @@ import torch
 from torch import nn
 
 from ..checks.checked import Checked, validated
-from ..errors import RunError, UsageError
+from ..checks.weights.wanted import look
+from ..errors import Problems, RunError, UsageError
 from ..graph.graph import Graph
 from ..program.assemble import compile_graph
 from ..program.program import Program
@@ -16,10 +17,22 @@ from ..train.checkpoint import Checkpoints
 from .folder import RunFolder
 
 
-def compile(graph: Checked | Graph | str | Path, device: str | torch.device = "cpu") -> Program:
-    """The step's program with freshly initialised weights on a device."""
+def compile(
+    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True
+) -> Program:
+    """The step's program on a device, with the weights that it starts with.
+
+    weights: whether nodes with `weights:` get those; False draws them as the others' are. Raises GraphError where they
+    do not fit.
+    """
     checked = graph if isinstance(graph, Checked) else validated(graph)
-    return compile_graph(checked.graph, checked.shapes, torch.device(device), checked.graph.spec.train.seed)
+    known = checked.weights
+    if weights and not known:
+        found = Problems()
+        known = look(checked.graph, checked.shapes.modules, found)
+        found.stop()
+    seed = checked.graph.spec.train.seed
+    return compile_graph(checked.graph, checked.shapes, torch.device(device), seed, known if weights else None)
 
 
 def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:
@@ -34,7 +47,7 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> t
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:
         raise RunError(f"the run '{folder.name}' has no checkpoint yet")
-    program = compile(checked, device)
+    program = compile(checked, device, weights=False)  # the checkpoint has them
     try:
         program.forward.load_state_dict(payload["model"])
     except RuntimeError as error:

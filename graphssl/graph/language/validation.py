@@ -128,6 +128,8 @@ def _about_types(several: Sequence[Mistake]) -> Wrong:
     """A value that may be of several types and fits none: a mistake for each."""
     first = several[0]
     path, value = first.path, first.value
+    if (refused := next((m for m in several if m.kind == "value_error"), None)) is not None:
+        return _about(refused)  # it is of that type, and of that type it is wrong
     literal = next((m for m in several if m.kind == "literal_error"), None)
     if literal is not None and isinstance(value, str):
         close = suggest(value, choices_in(literal.context["expected"]))
