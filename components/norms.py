@@ -16,8 +16,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from graphssl.component import NodeConfig
 
 __all__ = [
-    "MapNorm", "SplitBatchNorm1d", "SplitBatchNorm2d", "VectorNorm", "deal", "map_norm", "splits_of", "undeal",
-    "vector_norm",
+    "Group", "MapNorm", "SplitBatchNorm1d", "SplitBatchNorm2d", "VectorNorm", "chosen_norm", "deal", "map_norm",
+    "splits_of", "undeal", "vector_norm",
 ]  # fmt: skip
 
 Builder = Callable[[int], nn.Module]
@@ -75,9 +75,14 @@ VectorNorm = Annotated[
 NAMED: dict[str, NodeConfig] = {"batch": Batch(), "split_batch": SplitBatch(), "group": Group(), "layer": Layer()}
 
 
+def chosen_norm(choice: MapNorm) -> NodeConfig:
+    """What a config says of its norm, in its long form."""
+    return NAMED[choice] if isinstance(choice, str) else choice
+
+
 def map_norm(choice: MapNorm) -> Builder:
     """What makes a norm for maps `b c h w`, by their channels; it raises ValueError for groups that do not fit."""
-    config = NAMED[choice] if isinstance(choice, str) else choice
+    config = chosen_norm(choice)
     if isinstance(config, SplitBatch):
         return partial(SplitBatchNorm2d, splits=config.splits)
     return partial(_group_norm, config.groups) if isinstance(config, Group) else nn.BatchNorm2d

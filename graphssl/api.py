@@ -137,15 +137,19 @@ def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *
     return evaluate_run(run, options or {}, device)
 
 
-def export(run: str, output: str | Path = "encoder.pt", node: str | None = None) -> Exported:
-    """Writes a node's weights as a plain state dict, whole or not at all, under torchvision's names where it has such.
+def export(run: str, output: str | Path | None = None, node: str | None = None, to: str | None = None) -> Exported:
+    """Writes a node for plain libraries, whole or not at all, and a model card, `encoder.md`, beside it.
 
-    node: default the evaluated one. Raises UsageError for a run or a node that is not there, and for one without
-    weights, RunError where the file cannot be written.
+    output: default `encoder` with the format's ending. node: default the evaluated one. to: `torch`, a plain state
+    dict, where nothing is said; `torchvision` or `timm`, which loads strictly into their network; `safetensors`, with
+    metadata; `onnx` or `torch-export`, programs for batches of any size. For all but the first and `safetensors` the
+    features are compared with the node's before anything is written. Raises UsageError for a run or a node that is
+    not there, for one without weights, and where a library has no such network, RunError where a package is missing
+    or the file cannot be written.
     """
     from .runs.export import export_weights
 
-    return export_weights(run, Path(output), node)
+    return export_weights(run, None if output is None else Path(output), node, to)
 
 
 def compare(runs: Sequence[str]) -> Comparison:

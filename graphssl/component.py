@@ -31,6 +31,8 @@ A component is an `nn.Module` class with a name, a strict config and ports:
   made of the batch: a tuple of uint8 tensors, `(v b) c y x`, view after view.
 - `views(config)`: static; for a component with `family` outputs, their lengths by output name.
 - `signature(config, of)`: a classmethod that replaces the ports of `forward` where they depend on the config.
+- `twins(config, sizes)`: static; by library, torchvision and timm, its network of the same weights (`imports`, `lines`
+  that make it as `model`, `renames` of weights), or why there is none: for `graphssl export --to`.
 """
 
 from __future__ import annotations

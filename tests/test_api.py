@@ -124,7 +124,7 @@ def test_export_says_what_it_has_written(run: str, tmp_path_factory: pytest.Temp
     assert exported.output == output
     assert (exported.tensors, exported.values) == (len(state), sum(v.numel() for v in state.values()))
     assert exported.code.startswith("import torch, graphssl; model = graphssl.compile(")
-    assert exported.without == ()
+    assert (exported.to, exported.card) == ("torch", output.with_suffix(".md"))
     with pytest.raises(UsageError, match="is a folder: name a file, such as"):
         graphssl.export(run, output.parent)
 

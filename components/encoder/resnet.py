@@ -14,7 +14,8 @@ from torchvision.models import resnet
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Port, Signature, signature_of
 
-from ..norms import MapNorm, map_norm
+from ..norms import Group, MapNorm, chosen_norm, map_norm
+from ..twins import IDENTITY, Code, Twin, arguments, conv
 
 __all__ = ["ResNet"]
 
@@ -29,6 +30,7 @@ BLOCKS = {
 }
 BASE = 64  # channels after torchvision's stem, and of its first blocks
 SMALL = 96  # px
+NAMED = (18, 34, 50, 101, 152)  # depths of which torchvision and timm have a network of that name
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
 
@@ -77,7 +79,7 @@ class ResNet(resnet.ResNet):
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         channels = sizes["c"]
-        small = config.stem == "small" or (config.stem == "auto" and min(sizes["h"], sizes["w"]) < SMALL)
+        small = _is_small(config, sizes)
         self.width = config.width
         block, layers = BLOCKS[config.depth]
         norm = map_norm(config.norm)
@@ -101,6 +103,14 @@ class ResNet(resnet.ResNet):
         maps = (Port(name, "tensor", (("b", *(letter + name[-1] for letter in "crk")),)) for name in config.maps)
         return replace(one, outputs=(replace(one.outputs[0], name="vector"), *maps))
 
+    @staticmethod
+    def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
+        """The networks of torchvision and timm that take the weights, or why there is none."""
+        if config.width != BASE:
+            reason = f"the first blocks have {config.width} channels, and there always {BASE}"
+            return {"torchvision": reason, "timm": reason}
+        return {"torchvision": _torchvision(config, sizes), "timm": _timm(config, sizes)}
+
     def _make_layer(self, block: Any, planes: int, *args: Any, **kwargs: Any) -> nn.Sequential:
         if planes == BASE:
             self.inplanes = self.width
@@ -122,6 +132,48 @@ class ResNet(resnet.ResNet):
             return vector
         parts: Any = self.outputs(vector, *(maps[name] for name in self.named))
         return parts  # type: ignore[no-any-return]  # what `signature` says
+
+
+def _is_small(config: ResNet.Config, sizes: Sizes) -> bool:
+    return config.stem == "small" or (config.stem == "auto" and min(sizes["h"], sizes["w"]) < SMALL)
+
+
+def _torchvision(config: ResNet.Config, sizes: Sizes) -> Twin:
+    block, layers = BLOCKS[config.depth]
+    norm = chosen_norm(config.norm)
+    partial = Code(f"functools.partial(torch.nn.GroupNorm, {norm.groups})") if isinstance(norm, Group) else None
+    options = {} if partial is None else {"norm_layer": partial}
+    if config.depth in NAMED:
+        made = f"torchvision.models.resnet{config.depth}({arguments(**options)})"
+    else:
+        given = arguments(Code(f"torchvision.models.resnet.{block.__name__}"), layers, **options)
+        made = f"torchvision.models.ResNet({given})"
+    imports = ("torchvision", *(["functools"] if partial else []))
+    stem = _stem_lines(_is_small(config, sizes), sizes["c"], 3)
+    return Twin(imports, (f"model = {made}", *stem, f"model.fc = {IDENTITY}"))
+
+
+def _timm(config: ResNet.Config, sizes: Sizes) -> Twin:
+    norm, channels = chosen_norm(config.norm), sizes["c"]
+    options: dict[str, object] = {"num_classes": 0}
+    if channels != 3:
+        options["in_chans"] = channels
+    if config.depth not in NAMED:
+        options["layers"] = BLOCKS[config.depth][1]
+    grouped = isinstance(norm, Group)
+    if isinstance(norm, Group):
+        options["norm_layer"] = Code(f"functools.partial(timm.layers.GroupNorm, num_groups={norm.groups})")
+    name = f"resnet{config.depth}" if config.depth in NAMED else {10: "resnet18", 14: "resnet50"}[config.depth]
+    imports = ("timm", *(["functools"] if grouped else []))
+    stem = _stem_lines(_is_small(config, sizes), channels, channels)
+    return Twin(imports, (f"model = timm.create_model({arguments(name, **options)})", *stem))
+
+
+def _stem_lines(small: bool, channels: int, known: int) -> list[str]:
+    """What puts our stem in the place of one for `known` channels."""
+    if small:
+        return [f"model.conv1 = {conv(channels, BASE, 3, 1, 1)}", f"model.maxpool = {IDENTITY}"]
+    return [] if channels == known else [f"model.conv1 = {conv(channels, BASE, 7, 2, 3)}"]
 
 
 def _stem(channels: int, width: int, small: bool) -> nn.Conv2d:

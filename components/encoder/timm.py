@@ -18,6 +18,7 @@ from graphssl.component import NodeConfig, Sizes, component
 from graphssl.errors import Refused
 from graphssl.ports import Signature, signature_of
 
+from ..twins import Twin, arguments
 from .foreign import Foreign, map_ports, refuse_options
 
 __all__ = ["Timm"]
@@ -81,11 +82,16 @@ class Timm(Foreign):
         names = [f"map{i}" for i in config.maps]
         return replace(one, outputs=(replace(one.outputs[0], name="vector"), *map_ports(names)))
 
+    @staticmethod
+    def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
+        """The network itself; torchvision has no such one."""
+        options = {"num_classes": 0, **_options(config, sizes)}
+        line = f"model = timm.create_model({arguments(config.name, **options)})"
+        return {"torchvision": f"'{config.name}' is timm's", "timm": Twin(("timm",), (line,))}
+
     @classmethod
     def make(cls, config: Config, sizes: Sizes) -> nn.Module:
-        options = {"in_chans": sizes["c"], **config.options}
-        if "img_size" not in options and _has_size(config.name):
-            options["img_size"] = sizes["h"], sizes["w"]
+        options = _options(config, sizes)
         net: nn.Module = _timm().create_model(config.name, pretrained=False, num_classes=0, **options)
         if config.maps:
             _check_maps(config, net)
@@ -100,6 +106,13 @@ class Timm(Foreign):
         last, maps = self.forward_intermediates(image, indices=list(self._maps))
         parts: Any = self._outputs(self.forward_head(last), *maps)
         return parts  # type: ignore[no-any-return]  # what `signature` says
+
+
+def _options(config: Timm.Config, sizes: Sizes) -> dict[str, Any]:
+    options = {"in_chans": sizes["c"], **config.options}
+    if "img_size" not in options and _has_size(config.name):
+        options["img_size"] = sizes["h"], sizes["w"]
+    return options
 
 
 def _timm() -> Any:

@@ -15,7 +15,8 @@ from graphssl.component import NodeConfig, Sizes, component
 from graphssl.errors import Refused
 from graphssl.ports import Signature, signature_of
 
-from .foreign import Foreign, refuse_options
+from ..twins import IDENTITY, Twin, arguments
+from .foreign import Foreign, build_somewhere, refuse_options
 
 __all__ = ["Torchvision"]
 
@@ -60,6 +61,21 @@ class Torchvision(Foreign):
         refuse_options(config.options, ELSEWHERE)
         return signature_of(cls.forward)
 
+    @staticmethod
+    def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
+        """The network itself; timm has no such one."""
+        options = {"weights": None, **config.options, **_size_options(config.name, sizes)}
+        with torch.device("meta"):
+            net: nn.Module = build_somewhere(lambda: models.get_model(config.name, **options))
+        given = arguments(config.name, **options)
+        lines = [f"model = torchvision.models.get_model({given})"]
+        lines += [f"model.set_submodule({name!r}, {IDENTITY})" for name in _classifier(net)]
+        if sizes["c"] != RGB:
+            name, first = _first_convolution(net)
+            conv = arguments(sizes["c"], first.out_channels, **_conv_shape(first))
+            lines.append(f"model.set_submodule({name!r}, torch.nn.Conv2d({conv}))")
+        return {"torchvision": Twin(("torchvision",), tuple(lines)), "timm": f"'{config.name}' is torchvision's"}
+
     @classmethod
     def make(cls, config: Config, sizes: Sizes) -> nn.Module:
         options = {**config.options, **_size_options(config.name, sizes)}
@@ -87,23 +103,36 @@ def _size_options(name: str, sizes: Sizes) -> dict[str, Any]:
     return {"aux_logits": False, "init_weights": True} if family in ("inception", "googlenet") else {}
 
 
-def _take_out_classifier(net: nn.Module) -> None:
-    """Makes the last linear layer an identity, or where there is none the last convolution; and dropout beside it."""
+def _classifier(net: nn.Module) -> list[str]:
+    """The last linear layer, or where there is none the last convolution; and dropout beside it."""
     layers = list(net.named_modules())
     linear = [name for name, m in layers if isinstance(m, nn.Linear)]
     name = (linear or [name for name, m in layers if isinstance(m, nn.Conv2d)])[-1]
-    holder = net.get_submodule(name.rpartition(".")[0])
-    setattr(holder, name.rpartition(".")[2], nn.Identity())
-    for beside, module in holder.named_children():
-        if isinstance(module, nn.Dropout):
-            setattr(holder, beside, nn.Identity())
+    holder = name.rpartition(".")[0]
+    children = net.get_submodule(holder).named_children()
+    beside = [child for child, module in children if isinstance(module, nn.Dropout)]
+    return [name, *(f"{holder}.{child}" if holder else child for child in beside)]
+
+
+def _take_out_classifier(net: nn.Module) -> None:
+    """Makes it identities."""
+    for name in _classifier(net):
+        net.set_submodule(name, nn.Identity())
+
+
+def _first_convolution(net: nn.Module) -> tuple[str, nn.Conv2d]:
+    return next((name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv2d))
+
+
+def _conv_shape(conv: nn.Conv2d) -> dict[str, Any]:
+    shape: dict[str, Any] = {k: getattr(conv, k) for k in ("kernel_size", "stride", "padding")}
+    return {**shape, "bias": conv.bias is not None}
 
 
 def _adapt_channels(net: nn.Module, channels: int) -> None:
     """Draws the first convolution anew for another number of channels, as spread as it was for as large outputs."""
-    name, first = next((name, m) for name, m in net.named_modules() if isinstance(m, nn.Conv2d))
-    shape: dict[str, Any] = {k: getattr(first, k) for k in ("kernel_size", "stride", "padding")}
-    conv = nn.Conv2d(channels, first.out_channels, **shape, bias=first.bias is not None)
+    name, first = _first_convolution(net)
+    conv = nn.Conv2d(channels, first.out_channels, **_conv_shape(first))
     with torch.no_grad():
         conv.weight.normal_().mul_(first.weight.std() * (first.in_channels / channels) ** 0.5)
         if conv.bias is not None and first.bias is not None:

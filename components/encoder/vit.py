@@ -13,10 +13,25 @@ from torchvision.models import vision_transformer
 
 from graphssl.component import NodeConfig, Sizes, component
 
+from ..twins import IDENTITY, Twin, arguments
+
 __all__ = ["ViT"]
 
 # Dimension, depth, heads: tiny and small from Touvron et al. 2021, arXiv:2012.12877, the others from the paper.
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
+
+TO_TIMM = (  # names of weights
+    (r"^class_token$", "cls_token"),
+    (r"^encoder\.pos_embedding$", "pos_embed"),
+    (r"^conv_proj\.", "patch_embed.proj."),
+    (r"^encoder\.layers\.encoder_layer_", "blocks."),
+    (r"^encoder\.ln\.", "norm."),
+    (r"\.ln_([12])\.", r".norm\1."),
+    (r"\.self_attention\.in_proj_", ".attn.qkv."),
+    (r"\.self_attention\.out_proj\.", ".attn.proj."),
+    (r"\.mlp\.0\.", ".mlp.fc1."),
+    (r"\.mlp\.3\.", ".mlp.fc2."),
+)
 
 
 @component("encoder.vit", traits=("apart",))
@@ -73,6 +88,15 @@ class ViT(vision_transformer.VisionTransformer):
         self.heads = nn.Identity()
         self.pool = config.pool
 
+    @staticmethod
+    def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
+        """The networks of torchvision and timm that take the weights, or why there is none."""
+        mean = "torchvision's network gives the class token, and not the mean of the patches' tokens"
+        return {
+            "torchvision": _torchvision(config, sizes) if config.pool == "token" else mean,
+            "timm": _timm(config, sizes),
+        }
+
     def tokens(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b t d"]:
         """The class token and those of the patches, row by row, after the last layer norm."""
         h, w = image.shape[2:]
@@ -80,7 +104,7 @@ class ViT(vision_transformer.VisionTransformer):
             raise ValueError(f"images of {h} x {w} px do not part into patches of {self.patch_size} px")
         patches = self.conv_proj(image)
         rows, columns = patches.shape[2:]
-        tokens = torch.cat((self.class_token.expand(len(image), -1, -1), patches.flatten(2).transpose(1, 2)), 1)
+        tokens = torch.cat((self.class_token.expand(image.shape[0], -1, -1), patches.flatten(2).transpose(1, 2)), 1)
         placed = self.encoder.dropout(tokens + self._positions(rows, columns))
         result: Tensor = self.encoder.ln(self.encoder.layers(placed))
         return result
@@ -98,6 +122,33 @@ class ViT(vision_transformer.VisionTransformer):
     def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
         tokens = self.tokens(image)
         return tokens[:, 0] if self.pool == "token" else tokens[:, 1:].mean(1)
+
+
+def _torchvision(config: ViT.Config, sizes: Sizes) -> Twin:
+    dim, depth, heads = config.shape()
+    given = arguments(
+        image_size=sizes["h"], patch_size=config.patch, num_layers=depth, num_heads=heads, hidden_dim=dim,
+        mlp_dim=config.mlp or 4 * dim,
+    )  # fmt: skip
+    projection = f"model.conv_proj = torch.nn.Conv2d({sizes['c']}, {dim}, {config.patch}, {config.patch})"
+    lines = [f"model = torchvision.models.VisionTransformer({given})", f"model.heads = {IDENTITY}"]
+    return Twin(("torchvision",), (*lines, *([projection] if sizes["c"] != 3 else [])))
+
+
+def _timm(config: ViT.Config, sizes: Sizes) -> Twin:
+    dim, depth, heads = config.shape()
+    mlp = config.mlp or 4 * dim
+    # timm rounds dim * mlp_ratio down.
+    ratio = mlp // dim if mlp % dim == 0 else (mlp + 0.5) / dim
+    known = {"img_size": 224, "patch_size": 16, "in_chans": 3, "mlp_ratio": 4}
+    known |= dict(zip(("embed_dim", "depth", "num_heads"), SIZES[config.size], strict=True))
+    wanted = {"img_size": sizes["h"], "patch_size": config.patch, "in_chans": sizes["c"], "mlp_ratio": ratio}
+    wanted |= {"embed_dim": dim, "depth": depth, "num_heads": heads}
+    options: dict[str, object] = {key: value for key, value in wanted.items() if value != known[key]}
+    if config.pool == "mean":
+        options |= {"global_pool": "avg", "fc_norm": False}
+    given = arguments(f"vit_{config.size}_patch16_224", num_classes=0, **options)
+    return Twin(("timm",), (f"model = timm.create_model({given})",), TO_TIMM)
 
 
 def _projection(channels: int, dim: int, patch: int) -> nn.Conv2d:

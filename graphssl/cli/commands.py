@@ -154,19 +154,6 @@ def evaluate(
 
 
 @app.command()
-def export(
-    run: RunArgument,
-    output: Annotated[Path, typer.Option("--output", "-o", help="Where to write the weights.")] = Path("encoder.pt"),
-    node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
-) -> None:
-    """Write a node's weights, under torchvision's names, for plain torch to load."""
-    from .. import api
-    from .summary import export_text
-
-    typer.echo(export_text(api.export(run, output, node)))
-
-
-@app.command()
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
 ) -> None:

@@ -1,4 +1,4 @@
-"""The commands that get something out of a run, features of pictures: options in, a call of `graphssl.api`, words."""
+"""The commands that get features and weights out of a run: options in, a call of `graphssl.api`, words."""
 
 from __future__ import annotations
 
@@ -68,3 +68,21 @@ def neighbours(
     with closing(Counting("pictures read")) as counting:
         found = api.neighbours(run, queries, folder, k, output, node, device, batch=batch, skip=skip, progress=counting)
     typer.echo(neighbours_text(found))
+
+
+@app.command()
+def export(
+    run: RunArgument,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write; default: encoder.pt, or as the format ends.")
+    ] = None,
+    node: Annotated[str | None, typer.Option(help="Which node; default: the evaluated one.")] = None,
+    to: Annotated[
+        str | None, typer.Option(help="torch (a plain state dict), torchvision, timm, safetensors, onnx, torch-export.")
+    ] = None,
+) -> None:
+    """Write a node for plain torch, torchvision, timm or a runtime to load, with a model card beside it."""
+    from .. import api
+    from .summary import export_text
+
+    typer.echo(export_text(api.export(run, output, node, to)))

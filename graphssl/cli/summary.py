@@ -47,9 +47,8 @@ def evaluation_text(evaluated: Evaluated) -> str:
 
 def export_text(exported: Exported) -> str:
     """What is written, and Python that loads it."""
-    note = f"  # all but {', '.join(exported.without)}" if exported.without else ""
     written = f"wrote {exported.output}: {exported.tensors} tensors, {exported.values:,} values"
-    return f"{written}\n  load it    {exported.code}{note}"
+    return f"{written}\n  read more  {exported.card}\n  load it    {exported.code}"
 
 
 def embedded_text(embedded: Embedded) -> str:

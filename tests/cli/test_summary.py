@@ -59,9 +59,9 @@ def test_a_score_is_told_with_the_options_that_it_depends_on() -> None:
 
 
 def test_what_is_exported_is_told_with_the_code_that_loads_it() -> None:
-    exported = Exported(Path("encoder.pt"), 12, 11_689_512, "import torch", ("fc",))
+    exported = Exported(Path("encoder.pt"), 12, 11_689_512, "import torch", "torch", Path("encoder.md"))
     assert export_text(exported).split("\n") == [
         "wrote encoder.pt: 12 tensors, 11,689,512 values",
-        "  load it    import torch  # all but fc",
+        "  read more  encoder.md",
+        "  load it    import torch",
     ]
-    assert export_text(Exported(Path("encoder.pt"), 1, 1, "import torch", ())).endswith("import torch")

@@ -24,8 +24,8 @@ def left_run(path: Path, text: str, *, moved: bool = False) -> RunFolder:
     state = graphssl.compile(checked).forward.state_dict()
     if moved:
         generator = torch.Generator().manual_seed(7)
-        for value in (v for v in state.values() if v.is_floating_point() and v.ndim):
-            value.mul_(1 + 0.2 * torch.rand(value.shape, generator=generator))
-            value.add_(0.1 * torch.rand(value.shape, generator=generator))
+        for key, value in ((k, v) for k, v in state.items() if v.is_floating_point() and v.ndim):
+            value.mul_(1 + 0.1 * torch.rand(value.shape, generator=generator))
+            value.add_(0.05 * torch.randn(value.shape, generator=generator) * (key.endswith(("mean", "bias"))))
     Checkpoints(folder.checkpoints).write(1, {"graph_hash": checked.graph.hash(), "step": 1, "model": state})
     return folder

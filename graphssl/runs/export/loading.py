@@ -1,0 +1,44 @@
+"""Python that loads what was written."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from ...errors import RunError
+from .formats import Format
+from .subject import Subject
+from .twins import Twin, twins_of, verify_twin
+
+__all__ = ["loading_code", "plain_twin"]
+
+
+def plain_twin(subject: Subject) -> Twin | None:
+    """A library's network that takes the weights under their own names; one that proves to."""
+    if subject.plain() is not subject:
+        return None
+    for twin in twins_of(subject).values():
+        if not isinstance(twin, str) and not twin.renames:
+            with contextlib.suppress(RunError):
+                verify_twin(subject, twin, subject.state)
+                return twin
+    return None
+
+
+def loading_code(subject: Subject, form: Format, twin: Twin | None, output: Path) -> list[str]:
+    """The lines. twin: the network that the weights are for; None for the graph's own node."""
+    file = str(output)
+    if form.name == "torch-export":
+        return ["import torch", f"model = torch.export.load({file!r}).module()"]
+    if form.name == "onnx":
+        return ["import onnxruntime, torch", f"session = onnxruntime.InferenceSession({file!r})"]
+    if twin is None:
+        package = "graphssl"
+        lines = [f"model = graphssl.compile({str(subject.folder.graph)!r}).features({subject.name!r})"]
+    else:
+        package, lines = ", ".join(twin.imports), list(twin.lines)
+    if form.name == "safetensors":
+        package, state = f"{package}, safetensors.torch", f"safetensors.torch.load_file({file!r})"
+    else:
+        state = f"torch.load({file!r})"
+    return [f"import torch, {package}", *lines, f"model.eval().load_state_dict({state})"]
