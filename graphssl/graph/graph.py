@@ -106,8 +106,8 @@ class Graph:
         """Identifies what is computed: of the resolved graph without its name and description."""
         resolved = without_later(self.resolved(), self.spec, self.nodes)
         data = {k: v for k, v in resolved.items() if k not in ("graph", "description", "allow")}
-        for entry in data["nodes"].values():
-            if "weights" in entry:
+        for name, entry in data["nodes"].items():
+            if self.nodes[name].common_keys.weights is not None:
                 entry["weights"] = identity(entry["weights"])
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
