@@ -14,10 +14,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from common import arguments, interleave, machine, publish, table
@@ -171,15 +172,32 @@ def difference(setting: Setting, image: Tensor) -> float:
     """The largest difference to torchvision, over all views, images and channels."""
     node, b = ours(setting, image), len(image)
     draws = node.draw(b, torch.Generator().manual_seed(1), image.device)
-    expected = [functional(image[i % b], own, i, setting) for own in draws for i in range(len(own.flip))]
+    told = [Said(*own.box, own.flip, *itertools.chain(*own.drawn)) for own in draws]
+    expected = [functional(image[i % b], own, i, setting) for own in told for i in range(len(own.flip))]
     views = torch.cat(node(image, draws=draws))
     made = views * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
     return (made - torch.stack(expected)).abs().max().item()
 
 
-def functional(picture: Tensor, drawn: Any, i: int, setting: Setting) -> Tensor:
+class Said(NamedTuple):
+    """What is drawn for the images of a view."""
+
+    top: Tensor
+    left: Tensor
+    height: Tensor
+    width: Tensor
+    flip: Tensor
+    slots: Tensor
+    turns: Tensor
+    grey: Tensor
+    blur: Tensor
+    sigma: Tensor
+    solarize: Tensor
+
+
+def functional(picture: Tensor, drawn: Said, i: int, setting: Setting) -> Tensor:
     """torchvision's functional transforms with the parameters of row i."""
-    rectangle = [int(entry[i]) for entry in drawn.box]
+    rectangle = [int(entry[i]) for entry in drawn[:4]]
     x = tv.resized_crop(picture / 255, *rectangle, [setting.size] * 2, antialias=True)
     x = tv.horizontal_flip(x) if drawn.flip[i] else x
     for place, changes in enumerate(drawn.slots[i].tolist()):

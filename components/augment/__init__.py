@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .chain import Chain
 from .lab import Lab, LightnessAndColour
 from .multicrop import DINO, Crops, MultiCrop
 from .patches import Patches
@@ -9,6 +10,20 @@ from .plain import Plain
 from .recipes import AMDIM, BYOL, CMC, CPC, NPID, MoCoV1, MoCoV2, SimCLR
 
 __all__ = [
-    "AMDIM", "BYOL", "CMC", "CPC", "DINO", "NPID", "Crops", "Lab", "LightnessAndColour", "MoCoV1", "MoCoV2",
-    "MultiCrop", "Patches", "Plain", "SimCLR",
+    "AMDIM",
+    "BYOL",
+    "CMC",
+    "CPC",
+    "DINO",
+    "NPID",
+    "Chain",
+    "Crops",
+    "Lab",
+    "LightnessAndColour",
+    "MoCoV1",
+    "MoCoV2",
+    "MultiCrop",
+    "Patches",
+    "Plain",
+    "SimCLR",
 ]  # fmt: skip

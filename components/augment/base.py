@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Sequence
@@ -15,42 +16,51 @@ from graphssl.ports import Cut
 
 from ..numeric import exact
 from . import blocks
-from .cut import RandomCrops
-from .view import COLUMNS, Parameters, View, parameters, render
+from .view import Parameters, View, parameters, render
 
 __all__ = ["Augmentation", "size_text"]
 
+RGB = 3
+INSTEAD = (
+    "set `grey: 0`, `saturation: 0` and `hue: 0` (brightness and contrast are for any channels), or name in "
+    "augment.chain what is for any, such as crop, flip, jitter with these two, blur, noise, erase"
+)
 SMALL = 2**12  # pixels up to which a CPU, compiled, renders whole batches faster than blocks
 
 
 class Augmentation(nn.Module):
-    """Renders views of uint8 images, `b 3 h w`. Neighbouring views with the same settings are made together.
+    """Renders views of images, `b c h w`. Neighbouring views with the same settings are made together.
 
-    cuts: where the pictures have sizes of their own, the crops are made by these, where the pictures are decoded.
+    cuts: where the pictures have sizes of their own, the crops are made by these, where the pictures are decoded; none
+    where some view is not cropped at random, which then takes the picture as it is evaluated.
     """
 
     def __init__(self, views: Sequence[View], sizes: Sizes) -> None:
         super().__init__()
-        self.image = (sizes["h"], sizes["w"])
+        self.image, self.channels, self.dtype = (sizes["h"], sizes["w"]), sizes.data.channels, torch.uint8
         self.groups = [(view, len(list(same))) for view, same in itertools.groupby(views)]
-        self.settings = [blocks.settings(view) for view, _ in self.groups]
-        self.cuts: tuple[Cut, ...] = tuple(
-            RandomCrops(count, view.size, view.crop, view.ratio, view.flip) for view, count in self.groups
-        )
+        self.settings = [view.model_dump_json() for view, _ in self.groups]
+        cuts = [view.cuts(count) for view, count in self.groups]
+        self.cuts: tuple[Cut, ...] = tuple(cut for cut in cuts if cut) if all(cuts) else ()
+        _check_colours(views, self.channels)
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Parameters, ...]:
         """What is random: for each group of views, the parameters of its images, view after view."""
-        counts = [count for _, count in self.groups]
-        uniform = torch.rand((sum(counts), b, COLUMNS), generator=generator, device=device)
-        parts = zip(self.groups, uniform.split(counts), strict=True)
-        return tuple(parameters(part.flatten(0, 1), view, self.image) for (view, _), part in parts)
+        counts, columns = [count for _, count in self.groups], max(view.columns for view, _ in self.groups)
+        uniform = torch.rand((sum(counts), b, columns), generator=generator, device=device)
+        drawn = []
+        for (view, count), part in zip(self.groups, uniform.split(counts), strict=True):
+            rows = part.flatten(0, 1)[:, : view.columns]
+            normal = functools.partial(_normal, count * b, generator, device)
+            drawn.append(parameters(rows, view, self.image, self.channels, normal))
+        return tuple(drawn)
 
     def render(
-        self, image: Annotated[Tensor, "b 3 h w"] | tuple[Tensor, ...], draws: tuple[Parameters, ...]
-    ) -> Annotated[tuple[Tensor, ...], "b 3 y x"]:
+        self, image: Annotated[Tensor, "b c h w"] | tuple[Tensor, ...], draws: tuple[Parameters, ...]
+    ) -> Annotated[tuple[Tensor, ...], "b c y x"]:
         """The views, in float32 under autocast too: half precision has too few digits for colours.
 
-        image: or what the cuts have made, `(v b) 3 y x` of each.
+        image: or what the cuts have made, `(v b) c y x` of each.
         """
         is_cut = isinstance(image, tuple)
         pictures = image if isinstance(image, tuple) else (self._checked(image),) * len(self.groups)
@@ -63,14 +73,15 @@ class Augmentation(nn.Module):
 
     def _views(
         self, view: View, repeats: int, settings: str, image: Tensor, drawn: Parameters, cut: bool
-    ) -> Annotated[Tensor, "n 3 y x"]:
+    ) -> Annotated[Tensor, "n c y x"]:
         if image.device.type == "cpu" and not (torch.compiler.is_compiling() and self._is_small(view)):
             return blocks.views(image, drawn, settings, cut=cut)
         return render(image if cut else image.repeat(repeats, 1, 1, 1), drawn, view, cut=cut)
 
     def _checked(self, image: Tensor) -> Tensor:
-        if image.dtype != torch.uint8:
-            raise ValueError("it takes the pixels of batch.image, uint8, and these were made into floats already")
+        if image.dtype != self.dtype:
+            known, given = (str(dtype).removeprefix("torch.") for dtype in (self.dtype, image.dtype))
+            raise ValueError(f"it takes the pixels of batch.image, {known}, and these were made into {given} already")
         if tuple(image.shape[2:]) != self.image:
             raise ValueError(
                 f"the images are {size_text(image.shape[2:])}, and were to be {size_text(self.image)} pixels"
@@ -79,6 +90,20 @@ class Augmentation(nn.Module):
 
     def _is_small(self, view: View) -> bool:
         return max(math.prod(self.image), math.prod(view.size)) <= SMALL
+
+
+def _normal(b: int, generator: torch.Generator | None, device: torch.device, shape: tuple[int, ...]) -> Tensor:
+    return torch.randn((b, *shape), generator=generator, device=device)
+
+
+def _check_colours(views: Sequence[View], channels: int) -> None:
+    """Raises ValueError for an operation on colours where images have none."""
+    found = {operation.use: None for view in views for _, operation in view.active if operation.colours}
+    if channels != RGB and found:
+        raise ValueError(
+            f"{' and '.join(found)} {'is' if len(found) == 1 else 'are'} for red, green and blue, and these images "
+            f"have {channels} {'channel' if channels == 1 else 'channels'}: {INSTEAD}"
+        )
 
 
 def size_text(size: Sequence[int]) -> str:

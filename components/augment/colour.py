@@ -1,6 +1,6 @@
 """Colour operations with parameters of their own for each image: jitter in any order, grey, solarise.
 
-An image is its red, green and blue planes, each `b h w` or `b p`, float32 in 0 to 1: compiled, the three are one
+An image is its planes, red, green and blue, each `b h w` or `b p`, float32 in 0 to 1: compiled, the three are one
 loop. Equal to torchvision's functional transforms on float tensors.
 """
 
@@ -12,14 +12,14 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor
 
+from .operation import Planes, per_image
+
 __all__ = [
-    "BLENDS", "PLACES", "Planes", "arrange", "jitter", "jitter_sorted", "luma", "normalise", "places", "planes",
+    "BLENDS", "PLACES", "arrange", "jitter", "jitter_sorted", "luma", "normalise", "places",
     "shift_hue", "solarise", "to_grey",
 ]  # fmt: skip
 
-Planes = tuple[Tensor, Tensor, Tensor]
-Out = Planes | tuple[None, None, None]
-NEW: Out = (None, None, None)
+Out = Sequence[Tensor] | None
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's digits of ITU-R BT.601
 BLENDS = 3  # brightness, contrast, saturation
 PLACES = BLENDS + 2  # of the hue among them, or no jitter
@@ -33,24 +33,19 @@ class Blend(NamedTuple):
     own: Tensor
 
 
-def planes(image: Annotated[Tensor, "b 3 h w"]) -> Planes:
-    """The three channels, as views."""
-    red, green, blue = image.unbind(1)
-    return red, green, blue
-
-
 def luma(image: Planes) -> Annotated[Tensor, "b h w"]:
-    """The grey of each pixel."""
+    """The grey of each pixel; of other channels than red, green and blue their mean."""
+    if len(image) != len(LUMA):
+        return torch.stack(image).mean(0)
     red, green, blue = image
     return (red * LUMA[0]).add_(green, alpha=LUMA[1]).add_(blue, alpha=LUMA[2])
 
 
 def to_grey(image: Planes, chosen: Annotated[Tensor, "b"]) -> Planes:
     """The chosen images in shades of grey, the others as they are."""
-    share = _per_image(chosen.float(), image[0])  # 0 or 1; on a CPU `where` takes several times as long
+    share = per_image(chosen.float(), image[0])  # 0 or 1; on a CPU `where` takes several times as long
     grey, rest = luma(image).mul_(share), 1 - share
-    red, green, blue = (torch.addcmul(grey, plane, rest) for plane in image)
-    return red, green, blue
+    return tuple(torch.addcmul(grey, plane, rest) for plane in image)
 
 
 def arrange(
@@ -76,11 +71,11 @@ def jitter(image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated
     """
     blends = _blends(slots)
     for blend in blends[:BLENDS]:
-        image = _blend(image, blend, NEW)
+        image = _blend(image, blend, None)
     if len(blends) > BLENDS:
-        image = _shift_hue(image, turns, NEW)
+        image = _shift_hue(image, turns, None)
         for blend in blends[BLENDS:]:
-            image = _blend(image, blend, NEW)
+            image = _blend(image, blend, None)
     return image
 
 
@@ -116,8 +111,7 @@ def _blend_part(image: Planes, blend: Blend, start: int, stop: int) -> None:
 
 
 def _part(image: Planes, start: int, stop: int) -> Planes:
-    red, green, blue = (plane[start:stop] for plane in image)
-    return red, green, blue
+    return tuple(plane[start:stop] for plane in image)
 
 
 def _blends(slots: Annotated[Tensor, "b slot 3"]) -> list[Blend]:
@@ -131,14 +125,12 @@ def _blend(image: Planes, blend: Blend, out: Out) -> Planes:
 
     New memory costs more than the arithmetic on a CPU.
     """
-    factor, mean, own = (_per_image(entry, image[0]) for entry in blend)
+    factor, mean, own = (per_image(entry, image[0]) for entry in blend)
     grey = luma(image)
     whole = grey.mean(tuple(range(1, grey.dim())), keepdim=True)
     end = grey.mul_(own).add_(whole.mul_(mean))
-    red, green, blue = (
-        _clamp(torch.addcmul(end, plane, factor, out=o), 0, 1) for plane, o in zip(image, out, strict=True)
-    )
-    return red, green, blue
+    blended = (torch.addcmul(end, plane, factor, out=o) for plane, o in zip(image, _into(out, image), strict=True))
+    return tuple(_clamp(plane, 0, 1) for plane in blended)
 
 
 def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
@@ -148,7 +140,7 @@ def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:
     hue from red is (g + b - r + M - 2 m) / C, on the side of green where g > b; a channel whose hue is d away is
     m + C * clamp(2 - d, 0, 1).
     """
-    return _shift_hue(image, turns, NEW)
+    return _shift_hue(image, turns, None)
 
 
 def _shift_hue(image: Planes, turns: Tensor, out: Out) -> Planes:
@@ -160,11 +152,11 @@ def _shift_hue(image: Planes, turns: Tensor, out: Out) -> Planes:
     distance = high.sub_(low, alpha=2).sub_(red).add_(green).add_(blue).div_(chroma + 1e-20)  # 0 / 0 is 0
     hue = torch.copysign(distance, green - blue)
     base = low.sub_(chroma)
-    offsets = (_per_image(offset, hue) for offset in _offsets(6 * turns))
-    differences = (torch.add(hue, offset, out=plane) for offset, plane in zip(offsets, out, strict=True))
+    offsets = (per_image(offset, hue) for offset in _offsets(6 * turns))
+    places = _into(out, image)
+    differences = (torch.add(hue, offset, out=plane) for offset, plane in zip(offsets, places, strict=True))
     # 3 - d is | |difference| - 3 |, for differences of up to a turn.
-    red, green, blue = (_clamp(d.abs_().sub_(3).abs_(), 1, 2).mul_(chroma).add_(base) for d in differences)
-    return red, green, blue
+    return tuple(_clamp(d.abs_().sub_(3).abs_(), 1, 2).mul_(chroma).add_(base) for d in differences)
 
 
 def _offsets(shift: Annotated[Tensor, "b"]) -> Annotated[tuple[Tensor, Tensor, Tensor], "b"]:
@@ -176,9 +168,8 @@ def _offsets(shift: Annotated[Tensor, "b"]) -> Annotated[tuple[Tensor, Tensor, T
 
 def solarise(image: Planes, chosen: Annotated[Tensor, "b"]) -> Planes:
     """Inverts the channels at or above 0.5, the middle (128 of 255), in the chosen images: the less of x and 1 - x."""
-    bound = _per_image(3 - 2 * chosen.float(), image[0])
-    red, green, blue = (torch.minimum(plane, bound - plane) for plane in image)
-    return red, green, blue
+    bound = per_image(3 - 2 * chosen.float(), image[0])
+    return tuple(torch.minimum(plane, bound - plane) for plane in image)
 
 
 def normalise(image: Planes, mean: Sequence[float], std: Sequence[float]) -> Annotated[Tensor, "b 3 h w"]:
@@ -197,6 +188,5 @@ def _clamp(value: Tensor, low: float, high: float) -> Tensor:
     return value.clamp_(low, high)
 
 
-def _per_image(value: Annotated[Tensor, "b"], plane: Tensor) -> Tensor:
-    """With an axis of 1 for each of the plane's others."""
-    return value.view(-1, *(1,) * (plane.dim() - 1))
+def _into(out: Out, image: Planes) -> Sequence[Tensor | None]:
+    return (None,) * len(image) if out is None else out

@@ -2,43 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, Discriminator, Field, NonNegativeFloat, Tag, model_validator
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from graphssl.component import DataFacts, NodeConfig
 
-from .view import View
+from . import operations
+from .jitter import AMOUNTS
+from .settings import Amount, Area, Hue, PerView, Size, Span, sides
+from .view import RandomCrop, View
 
-__all__ = ["PerView", "RecipeConfig", "Size", "Span", "sides"]
+__all__ = ["Blur", "Crop", "Flip", "Grey", "Jitter", "Ratio", "RecipeConfig", "Solarize"]
 
 PROBABILITIES = ("flip", "jitter", "grey", "blur", "solarize")
 
-
-def _ascending(span: tuple[float, ...]) -> tuple[float, ...]:
-    if len(span) != 2:
-        raise ValueError(f"a range is two numbers, [smallest, largest], and not {len(span)}")
-    if span[0] > span[1]:
-        raise ValueError(f"a range is [smallest, largest], and {span[0]:g} is above {span[1]:g}")
-    return span
-
-
-def _kind(value: Any) -> str:
-    return "each" if isinstance(value, list | tuple) else "all"
-
-
-Positive = Annotated[float, Field(gt=0)]
-Share = Annotated[float, Field(gt=0, le=1)]
-Probability = Annotated[float, Field(ge=0, le=1)]
-Span = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
-Area = Annotated[tuple[Share, ...], AfterValidator(_ascending)]
-PerView = Annotated[
-    Annotated[Probability, Tag("all")] | Annotated[tuple[Probability, ...], Tag("each")], Discriminator(_kind)
-]
-Pixels = Annotated[int, Field(ge=4, le=4096)]
-Sides = tuple[Pixels, Pixels]
-Size = Annotated[Annotated[Pixels, Tag("all")] | Annotated[Sides, Tag("each")], Discriminator(_kind)] | None
 
 # Descriptions go with the types, so that a recipe can change a default and nothing else.
 Crop = Annotated[Area, Field(description="smallest and largest share of the image's area that is cut out")]
@@ -54,15 +32,6 @@ Blur = Annotated[
 Solarize = Annotated[
     PerView, Field(description="probability of inverting what is at least 128 of 255, for all or for each view")
 ]
-Amount = Annotated[NonNegativeFloat, Field(description="jitter: factors from 1 - amount (at least 0) to 1 + amount")]
-Hue = Annotated[NonNegativeFloat, Field(description="jitter: largest shift of the hue, in turns")]
-
-
-def sides(size: Size, data: DataFacts) -> tuple[int, int]:
-    """Height and width that `size` says."""
-    if size is None:
-        return data.height, data.width
-    return (size, size) if isinstance(size, int) else size
 
 
 class RecipeConfig(NodeConfig):
@@ -105,15 +74,15 @@ class RecipeConfig(NodeConfig):
             raise ValueError(f"hue times strength is {self.hue * self.strength:g}; it is at most 0.5, half a turn")
         return self
 
-    def view(self, number: int, data: DataFacts, changes: Mapping[str, Any]) -> View:
-        """The settings of a view, by its number; `changes` replaces some."""
-        amounts = (self.brightness, self.contrast, self.saturation, self.hue)
-        settings: dict[str, Any] = {
-            "size": sides(self.size, data),
-            "crop": self.crop, "ratio": self.ratio, "sigma": self.sigma,
-            "amounts": tuple(self.strength * a for a in amounts),
-            "mean": data.mean, "std": data.std,
-        }  # fmt: skip
-        for name in PROBABILITIES:
-            settings[name] = self.each(getattr(self, name))[number]
-        return View(**{**settings, **changes})
+    def view(self, number: int, data: DataFacts, grey_first: bool = False, **changes: Any) -> View:
+        """The settings of a view, by its number; `changes` replaces some. grey_first: before the jitter (MoCo v1)."""
+        flip, jitter, grey, blur, solarize = (self.each(getattr(self, name))[number] for name in PROBABILITIES)
+        amounts = {name: self.strength * getattr(self, name) for name in AMOUNTS}
+        colours: list[operations.AnyOperation] = [operations.Jitter(p=jitter, **amounts), operations.Grey(p=grey)]
+        smooth = operations.Blur(p=blur, sigma=self.sigma, kernel=None)
+        bright = operations.Solarize(p=solarize, threshold=0.5)
+        settings = {"size": sides(self.size, data), "area": self.crop, **changes}
+        return View(
+            size=settings["size"], crop=RandomCrop(area=settings["area"], ratio=self.ratio), flip=flip,
+            operations=(*(reversed(colours) if grey_first else colours), smooth, bright), mean=data.mean, std=data.std,
+        )  # fmt: skip

@@ -14,7 +14,7 @@ from torch.nn import functional
 
 from .taps import Taps
 
-__all__ = ["TRIES", "WHITE", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize"]
+__all__ = ["TRIES", "WHITE", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize", "scale_of"]
 
 TRIES = 10  # candidates before the centre is taken, as in torchvision
 WHITE = 255.0
@@ -34,8 +34,8 @@ def random_box(
     ratio: Annotated[Tensor, "b k"],
     corner: Annotated[Tensor, "b 2"],
     image: tuple[int, int],
-    areas: tuple[float, float],
-    ratios: tuple[float, float],
+    areas: tuple[float, ...],
+    ratios: tuple[float, ...],
 ) -> Box:
     """Boxes from numbers that are uniform over 0 to 1: the first of the k candidates that lies within the image.
 
@@ -65,7 +65,7 @@ def _place(uniform: Tensor, room: Tensor) -> Tensor:
     return torch.minimum(torch.floor(uniform * (room + 1)), room)
 
 
-def _centre(image: tuple[int, int], ratios: tuple[float, float]) -> tuple[int, int]:
+def _centre(image: tuple[int, int], ratios: tuple[float, ...]) -> tuple[int, int]:
     """Height and width of the largest box of an allowed ratio."""
     height, width = image
     if width / height < ratios[0]:
@@ -84,16 +84,16 @@ def crop_resize(
     """
     b, c, h, w = image.shape
     y, x = size
-    rows = _weights(box.top, box.height, None, h, y) / WHITE
+    rows = _weights(box.top, box.height, None, h, y) / scale_of(image)
     columns = _weights(box.left, box.width, flip, w, x)
     low = torch.bmm(rows, image.transpose(1, 2).reshape(b, h, c * w).float()).view(b, y * c, w)
     return torch.bmm(low, columns.transpose(1, 2)).view(b, y, c, x).transpose(1, 2)
 
 
-def crop_taps(box: Box, flip: Annotated[Tensor, "b"], size: tuple[int, int]) -> tuple[Taps, Taps]:
-    """`crop_resize` as sums over rows and over columns, for `taps.along_both`."""
+def crop_taps(box: Box, flip: Annotated[Tensor, "b"], size: tuple[int, int], scale: float = WHITE) -> tuple[Taps, Taps]:
+    """`crop_resize` as sums over rows and over columns, for `taps.along_both`. scale: the value of white."""
     rows, columns = _taps(box.top, box.height, None, size[0]), _taps(box.left, box.width, flip, size[1])
-    return Taps(rows.pixel, rows.weight / WHITE), columns
+    return Taps(rows.pixel, rows.weight / scale), columns
 
 
 def cut(taps: Taps, start: int, length: int) -> Taps:
@@ -103,10 +103,16 @@ def cut(taps: Taps, start: int, length: int) -> Taps:
 
 
 def resize(image: Annotated[Tensor, "b c h w"], size: tuple[int, int]) -> Annotated[Tensor, "b c y x"]:
-    """The whole of each uint8 image; float32, 0 to 1."""
+    """The whole of each image; float32, 0 to 1."""
+    image = image / scale_of(image)
     if tuple(image.shape[2:]) == size:
-        return image / WHITE
-    return functional.interpolate(image / WHITE, size, mode="bilinear", antialias=True)
+        return image
+    return functional.interpolate(image, size, mode="bilinear", antialias=True)
+
+
+def scale_of(image: Tensor) -> float:
+    """The value of white: the largest of a type of whole numbers, 1 of floats."""
+    return 1.0 if image.dtype.is_floating_point else float(torch.iinfo(image.dtype).max)
 
 
 def _weights(start: Tensor, length: Tensor, flip: Tensor | None, inside: int, size: int) -> Annotated[Tensor, "b o i"]:

@@ -25,8 +25,8 @@ class RandomCrops:
 
     views: int
     size: tuple[int, int]
-    areas: tuple[float, float]
-    ratios: tuple[float, float]
+    areas: tuple[float, ...]
+    ratios: tuple[float, ...]
     flip: float
 
     @property

@@ -10,7 +10,6 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 
 from ..numeric import wide
-from .colour import planes
 
 __all__ = ["Lab", "LightnessAndColour"]
 
@@ -45,7 +44,7 @@ class Lab(nn.Module):
         self.mean, self.std = sizes.data.mean, sizes.data.std
 
     def forward(self, image: Annotated[Tensor, "b 3 y x"]) -> LightnessAndColour:
-        undone = zip(planes(wide(image)), self.mean, self.std, strict=True)
+        undone = zip(wide(image).unbind(1), self.mean, self.std, strict=True)
         rgb = [_linear((plane * s + m).clamp(0, 1)) for plane, m, s in undone]
         x, y, z = (
             _root(sum(weight * plane for weight, plane in zip(row, rgb, strict=True)) / white)  # type: ignore[arg-type]

@@ -10,7 +10,8 @@ from torch import Tensor
 from graphssl.component import Sizes, component
 
 from .base import Augmentation
-from .config import Amount, Area, Blur, Crop, Hue, RecipeConfig, Size, Solarize, sides
+from .config import Blur, Crop, RecipeConfig, Solarize
+from .settings import Amount, Area, Hue, Size, sides
 from .view import Parameters
 
 __all__ = ["DINO", "Crops", "MultiCrop"]
@@ -21,15 +22,15 @@ SMALL = 96 / 224  # of the wide views' size, in SwAV and DINO
 class Crops(NamedTuple):
     """The families of views, normalised."""
 
-    wide: Annotated[tuple[Tensor, ...], "b 3 y x"]
-    small: Annotated[tuple[Tensor, ...], "b 3 v u"]
+    wide: Annotated[tuple[Tensor, ...], "b c y x"]
+    small: Annotated[tuple[Tensor, ...], "b c v u"]
 
 
 @component("augment.multicrop", traits=("view",))
 class MultiCrop(Augmentation):
     """SwAV's wide and small views, with SimCLR's colours (Caron et al. 2020, arXiv:2006.09882, section 3.2).
 
-    uint8 RGB images to two families, float32, normalised with the data's statistics, named by
+    uint8 images to two families, float32, normalised with the data's statistics, named by
     `wide, small: augment(batch.image)`. A list of probabilities has the wide views first: one number for each view,
     or one for each wide view and one for all small ones.
     """
@@ -54,16 +55,16 @@ class MultiCrop(Augmentation):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         y, x = sides(config.size, sizes.data)
         small_size = config.small_size or (round(SMALL * y), round(SMALL * x))
-        small = {"size": sides(small_size, sizes.data), "crop": config.small_crop}
+        small = {"size": sides(small_size, sizes.data), "area": config.small_crop}
         changes: list[dict[str, Any]] = [{}] * config.wide + [small] * config.small
-        super().__init__([config.view(i, sizes.data, change) for i, change in enumerate(changes)], sizes)
+        super().__init__([config.view(i, sizes.data, **change) for i, change in enumerate(changes)], sizes)
         self.wide = config.wide
 
     @staticmethod
     def views(config: Config) -> dict[str, int]:
         return {"wide": config.wide, "small": config.small}
 
-    def forward(self, image: Annotated[Tensor, "b 3 h w"], draws: tuple[Parameters, ...]) -> Crops:
+    def forward(self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]) -> Crops:
         made = self.render(image, draws)
         return Crops(made[: self.wide], made[self.wide :])
 
@@ -72,7 +73,7 @@ class MultiCrop(Augmentation):
 class DINO(MultiCrop):
     """DINO's wide and small views: multi-crop with BYOL's colours (Caron et al. 2021, arXiv:2104.14294, section 3.1).
 
-    uint8 RGB images to two families, float32, normalised with the data's statistics, named by
+    uint8 images to two families, float32, normalised with the data's statistics, named by
     `wide, small: augment(batch.image)`. As in the authors' code the first wide view is always blurred, the second one
     time in ten and solarised one time in five, small ones are blurred every second time. They cut bicubically; for a
     ResNet they have `crop: [0.14, 1.0], small_crop: [0.05, 0.14]`.

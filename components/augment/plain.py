@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from .colour import normalise, planes
-from .config import Size, sides
+from .colour import normalise
 from .crop import resize
+from .settings import Size, sides
 
 __all__ = ["Plain"]
 
@@ -28,5 +28,5 @@ class Plain(nn.Module):
         self.size = sides(config.size, sizes.data)
         self.mean, self.std = sizes.data.mean, sizes.data.std
 
-    def forward(self, image: Annotated[Tensor, "b 3 h w"]) -> Annotated[Tensor, "b 3 y x"]:
-        return normalise(planes(resize(image, self.size)), self.mean, self.std)
+    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b c y x"]:
+        return normalise(resize(image, self.size).unbind(1), self.mean, self.std)

@@ -14,7 +14,8 @@ from torch import Tensor
 from graphssl.component import Sizes, component
 
 from .base import Augmentation
-from .config import Amount, Blur, Crop, Grey, Hue, Jitter, Ratio, RecipeConfig, Solarize
+from .config import Blur, Crop, Grey, Jitter, Ratio, RecipeConfig, Solarize
+from .settings import Amount, Hue
 from .view import Parameters
 
 __all__ = ["AMDIM", "BYOL", "CMC", "CPC", "NPID", "MoCoV1", "MoCoV2", "SimCLR"]
@@ -35,16 +36,15 @@ class Recipe(Augmentation):
             return self.views
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
-        changes = {"grey_first": self.grey_first}
-        super().__init__([config.view(i, sizes.data, changes) for i in range(config.total)], sizes)
+        super().__init__([config.view(i, sizes.data, self.grey_first) for i in range(config.total)], sizes)
 
     @staticmethod
     def views(config: Config) -> dict[str, int]:
         return {"": config.views}
 
     def forward(
-        self, image: Annotated[Tensor, "b 3 h w"], draws: tuple[Parameters, ...]
-    ) -> Annotated[tuple[Tensor, ...], "b 3 y x"]:
+        self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]
+    ) -> Annotated[tuple[Tensor, ...], "b c y x"]:
         return self.render(image, draws)
 
 
@@ -52,7 +52,7 @@ class Recipe(Augmentation):
 class SimCLR(Recipe):
     """SimCLR's views: crop, flip, jitter, grey, blur (Chen et al. 2020, arXiv:2002.05709, appendix A).
 
-    uint8 RGB images to float32, normalised with the data's statistics. For CIFAR-10 the paper (appendix B.9) halves
+    uint8 images to float32, normalised with the data's statistics. For CIFAR-10 the paper (appendix B.9) halves
     the strength and leaves out the blur: `strength: 0.5, blur: 0`.
     """
 
@@ -61,7 +61,7 @@ class SimCLR(Recipe):
 class BYOL(Recipe):
     """BYOL's views: SimCLR's with less jitter, blurred more and solarised, each view its own way.
 
-    uint8 RGB images to float32, normalised with the data's statistics (Grill et al. 2020, arXiv:2006.07733, appendix
+    uint8 images to float32, normalised with the data's statistics (Grill et al. 2020, arXiv:2006.07733, appendix
     B, table 6). The first view is always blurred, the second one time in ten, and solarised one time in five. Barlow
     Twins (arXiv:2103.03230) and VICReg (arXiv:2105.04906) have the same.
     """
@@ -79,7 +79,7 @@ class BYOL(Recipe):
 class MoCoV1(Recipe):
     """MoCo's views: crop, grey, jitter, flip (He et al. 2020, arXiv:1911.05722, section 3.3).
 
-    uint8 RGB images to float32, normalised with the data's statistics. As in the authors' code grey comes before the
+    uint8 images to float32, normalised with the data's statistics. As in the authors' code grey comes before the
     jitter, which all images get.
     """
 
@@ -99,7 +99,7 @@ class MoCoV1(Recipe):
 class MoCoV2(Recipe):
     """MoCo v2's views: crop, jitter, grey, blur, flip (Chen et al. 2020, arXiv:2003.04297).
 
-    uint8 RGB images to float32, normalised with the data's statistics. The authors' code blurs with a kernel that is
+    uint8 images to float32, normalised with the data's statistics. The authors' code blurs with a kernel that is
     not cut off.
     """
 
@@ -115,7 +115,7 @@ class MoCoV2(Recipe):
 class NPID(MoCoV1):
     """Instance discrimination's view, one of each image: MoCo v1's crop, grey, jitter, flip.
 
-    uint8 RGB images to float32, normalised with the data's statistics, as in the authors' code (Wu et al. 2018,
+    uint8 images to float32, normalised with the data's statistics, as in the authors' code (Wu et al. 2018,
     arXiv:1805.01978). A family of one, `x[0]`. For CIFAR-10 that code does not flip: `flip: 0`.
     """
 
@@ -127,7 +127,7 @@ class NPID(MoCoV1):
 class CMC(Recipe):
     """CMC's image before it is parted into lightness and colour: crop and flip (Tian et al. 2019, arXiv:1906.05849).
 
-    uint8 RGB images to float32, normalised with the data's statistics, for `augment.lab`. A family of one, `x[0]`.
+    uint8 images to float32, normalised with the data's statistics, for `augment.lab`. A family of one, `x[0]`.
     """
 
     class Config(Recipe.Config):
@@ -142,7 +142,7 @@ class CMC(Recipe):
 class CPC(Recipe):
     """CPC's image before it is cut into patches: crop, flip, and always grey.
 
-    uint8 RGB images to float32, normalised with the data's statistics, for `augment.patches` (van den Oord et al.
+    uint8 images to float32, normalised with the data's statistics, for `augment.patches` (van den Oord et al.
     2018, arXiv:1807.03748, section 3.2). A family of one, `x[0]`. The crop is 256 of 300 px on each side, of pictures
     that are scaled to `data.size` before, and is resized where `size` is another.
     """
@@ -164,7 +164,7 @@ class CPC(Recipe):
 class AMDIM(Recipe):
     """AMDIM's views: crop, flip, jitter, grey (Bachman et al. 2019, arXiv:1906.00910, section 3).
 
-    uint8 RGB images to float32, normalised with the data's statistics, as in the authors' code for ImageNet; for STL-10
+    uint8 images to float32, normalised with the data's statistics, as in the authors' code for ImageNet; for STL-10
     and CIFAR-10 it has `hue: 0.2`. It flips both views of an image or neither, and CIFAR-10's images are moved by
     up to 4 px instead of cut; here each view is flipped by itself.
     """

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import itertools
+from operator import itemgetter
 from typing import Any
 
 import pytest
 import torch
 from helpers import images
 from torch import Tensor
+from torch.utils._pytree import tree_leaves, tree_map
 from torchvision.transforms.v2 import functional as tv
 
 from graphssl.component import DataFacts, Sizes, build, find
-from graphssl.components.augment import blocks
+from graphssl.components.augment import blocks, pixels
 from graphssl.components.augment.blur import blur_taps
 from graphssl.components.augment.colour import PLACES, arrange, jitter, jitter_sorted, places
 from graphssl.components.augment.crop import Box, crop_taps, cut
@@ -179,7 +181,7 @@ def test_a_view_does_not_depend_on_the_batch() -> None:
     draws = drawn(module, 9)
     together = module(image, draws=draws)
     for i in range(9):
-        own = tuple(Parameters(Box(*(t[i : i + 1] for t in d.box)), *(t[i : i + 1] for t in d[1:])) for d in draws)
+        own = tree_map(itemgetter(slice(i, i + 1)), draws)
         for alone, view in zip(module(image[i : i + 1], draws=own), together, strict=True):
             close(alone[0], view[i], 1e-5)
 
@@ -188,16 +190,17 @@ def test_what_was_not_drawn_is_not_done(monkeypatch: pytest.MonkeyPatch) -> None
     """Blur and solarisation are possible, and no image has them."""
     module, image = node("augment.simclr", blur=0.5, solarize=0.5), images(6)
     (own,) = drawn(module, 6)
-    nothing = torch.zeros_like(own.blur)
+    nothing = torch.zeros_like(own.flip)
 
     def refuse(*_: object) -> None:
         raise AssertionError
 
     monkeypatch.setattr(blocks, "blur_taps", refuse)
-    monkeypatch.setattr(blocks, "solarise", refuse)
+    monkeypatch.setattr(pixels, "solarise", refuse)
     with pytest.raises(AssertionError):
         module(image, draws=(own,))
-    views = module(image, draws=(own._replace(blur=nothing, solarize=nothing),))
+    jitter, grey, (_, sigma), _ = own.drawn
+    views = module(image, draws=(own._replace(drawn=(jitter, grey, (nothing, sigma), (nothing,))),))
     assert all(view.isfinite().all() for view in views)
 
 
@@ -229,8 +232,8 @@ def test_the_operation_keeps_its_promises() -> None:
     """Its schema, its shapes without values, and what is traced of it."""
     module, image = node("augment.byol", 40, 28, size=24), images(3, 40, 28)
     own = drawn(module, 3)[1]
-    torch.library.opcheck(blocks._views, (image, [*own.box, *own[1:]], module.settings[1], False))
-    torch.library.opcheck(blocks._views, (images(3, 24, 24), [*own.box, *own[1:]], module.settings[1], True))
+    torch.library.opcheck(blocks._views, (image, tree_leaves(own), module.settings[1], False))
+    torch.library.opcheck(blocks._views, (images(3, 24, 24), tree_leaves(own), module.settings[1], True))
 
 
 def test_compiled_large_views_are_made_in_blocks() -> None:

@@ -12,7 +12,7 @@ from torch import Tensor
 from torchvision.transforms.v2 import functional as tv
 
 from graphssl.components.augment import colour
-from graphssl.components.augment.colour import BLENDS, arrange, planes
+from graphssl.components.augment.colour import BLENDS, arrange
 
 ORDERS = list(itertools.permutations(range(4)))
 OPERATIONS = (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation, tv.adjust_hue)
@@ -58,7 +58,7 @@ def factors_for(n: int, amount: float = 0.8, hue: float = 0.5, seed: int = 1) ->
 
 def jittered(image: Tensor, factors: Tensor, rank: Tensor, hue: bool = True) -> Tensor:
     slots = arrange(factors[:, :BLENDS], rank, hue)
-    return joined(colour.jitter(planes(image), slots, factors[:, 3]))
+    return joined(colour.jitter(image.unbind(1), slots, factors[:, 3]))
 
 
 # -- one operation at a time ---------------------------------------------------------------------------------
@@ -66,12 +66,12 @@ def jittered(image: Tensor, factors: Tensor, rank: Tensor, hue: bool = True) -> 
 
 def test_luma_equals_torchvision() -> None:
     image = images(4)
-    close(colour.luma(planes(image))[:, None], tv.rgb_to_grayscale(image, 1))
+    close(colour.luma(image.unbind(1))[:, None], tv.rgb_to_grayscale(image, 1))
 
 
 def test_grey_for_the_chosen_only() -> None:
     image, chosen = images(6), torch.tensor([True, False, True, False, False, True])
-    ours = joined(colour.to_grey(planes(image), chosen))
+    ours = joined(colour.to_grey(image.unbind(1), chosen))
     close(ours[chosen], tv.rgb_to_grayscale(image[chosen], 3))
     assert torch.equal(ours[~chosen], image[~chosen])
 
@@ -90,12 +90,12 @@ def test_each_blend_equals_torchvision(which: int) -> None:
 @pytest.mark.parametrize("turns", [-0.5, -0.35, -1 / 6, -0.1, 0.0, 1e-6, 0.1, 1 / 6, 0.17, 1 / 3, 0.5])
 def test_hue_equals_torchvision(turns: float) -> None:
     image = images(4, 16, 16)
-    close(joined(colour.shift_hue(planes(image), torch.full((4,), turns))), tv.adjust_hue(image, turns))
+    close(joined(colour.shift_hue(image.unbind(1), torch.full((4,), turns))), tv.adjust_hue(image, turns))
 
 
 def test_hue_of_each_image_by_itself() -> None:
     image, turns = images(11), torch.linspace(-0.5, 0.5, 11)
-    ours = joined(colour.shift_hue(planes(image), turns))
+    ours = joined(colour.shift_hue(image.unbind(1), turns))
     for i in range(11):
         close(ours[i], tv.adjust_hue(image[i], turns[i].item()))
 
@@ -109,13 +109,13 @@ def test_hue_of_one_pixel_by_the_standard_library() -> None:
         for r, g, b in pixels.double().tolist():
             h, s, v = colorsys.rgb_to_hsv(r, g, b)
             expected.append(colorsys.hsv_to_rgb((h + turns) % 1, s, v))
-        ours = joined(colour.shift_hue(planes(pixels[:, :, None, None]), torch.full((len(pixels),), turns)))
+        ours = joined(colour.shift_hue(pixels[:, :, None, None].unbind(1), torch.full((len(pixels),), turns)))
         close(ours[:, :, 0, 0], torch.tensor(expected))
 
 
 def test_hue_keeps_value_and_saturation() -> None:
     image = images(8)
-    ours = joined(colour.shift_hue(planes(image), torch.linspace(-0.5, 0.5, 8)))
+    ours = joined(colour.shift_hue(image.unbind(1), torch.linspace(-0.5, 0.5, 8)))
     close(ours.amax(1), image.amax(1))
     close(ours.amin(1), image.amin(1))
 
@@ -123,34 +123,34 @@ def test_hue_keeps_value_and_saturation() -> None:
 @pytest.mark.parametrize("value", [0.0, 1e-30, 0.2, 0.5, 1.0])
 def test_hue_of_grey_is_grey(value: float) -> None:
     image = torch.full((3, 3, 4, 4), value)
-    ours = joined(colour.shift_hue(planes(image), torch.tensor([-0.3, 0.0, 0.5])))
+    ours = joined(colour.shift_hue(image.unbind(1), torch.tensor([-0.3, 0.0, 0.5])))
     assert torch.equal(ours, image)
 
 
 def test_hue_leaves_its_input_alone() -> None:
     image = images(3)
     before = image.clone()
-    colour.shift_hue(planes(image), torch.tensor([0.1, 0.2, 0.3]))
+    colour.shift_hue(image.unbind(1), torch.tensor([0.1, 0.2, 0.3]))
     assert torch.equal(image, before)
 
 
 def test_solarise_the_chosen_only() -> None:
     image, chosen = images(4), torch.tensor([True, False, True, False])
     image[:, :, 2, 2] = 0.5  # at the threshold
-    ours = joined(colour.solarise(planes(image), chosen))
+    ours = joined(colour.solarise(image.unbind(1), chosen))
     close(ours[chosen], tv.solarize(image[chosen], 0.5))
     assert torch.equal(ours[~chosen], image[~chosen])
 
 
 def test_solarise_splits_uint8_at_128() -> None:
     level = torch.arange(256, dtype=torch.uint8).view(1, 1, 1, 256).expand(1, 3, 1, 256)
-    ours = joined(colour.solarise(planes(level / 255), torch.tensor([True])))
+    ours = joined(colour.solarise((level / 255).unbind(1), torch.tensor([True])))
     close(ours, tv.solarize(level, 128) / 255)
 
 
 def test_normalise_equals_torchvision_in_channels_last() -> None:
     image, mean, std = images(5), (0.49, 0.48, 0.45), (0.247, 0.243, 0.261)
-    ours = colour.normalise(planes(image), mean, std)
+    ours = colour.normalise(image.unbind(1), mean, std)
     torch.testing.assert_close(ours, tv.normalize(image, list(mean), list(std)), rtol=0, atol=4e-6)
     assert ours.is_contiguous(memory_format=torch.channels_last)
 
@@ -217,8 +217,8 @@ def test_pixels_along_one_axis_give_the_same() -> None:
     """As a compiler is given them."""
     image, factors = images(24), factors_for(24)
     slots, chosen = arrange(factors[:, :3], torch.tensor(ORDERS)), torch.arange(24) % 2 == 0
-    red, green, blue = (plane.flatten(1) for plane in planes(image))
-    flat, square = (red, green, blue), planes(image)
+    red, green, blue = (plane.flatten(1) for plane in image.unbind(1))
+    flat, square = (red, green, blue), image.unbind(1)
     for ours, expected in (
         (colour.jitter(flat, slots, factors[:, 3]), colour.jitter(square, slots, factors[:, 3])),
         (colour.to_grey(flat, chosen), colour.to_grey(square, chosen)),

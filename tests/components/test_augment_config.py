@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from augment_parts import chance
 from pydantic import ValidationError
 
 from graphssl.component import DataFacts, Sizes, build, find
@@ -60,8 +61,9 @@ def test_defaults_are_the_published_ones(name: str) -> None:
 
 
 def test_grey_comes_first_in_moco_v1_only() -> None:
-    first = {n: build(find(n), None, Sizes({"h": 32, "w": 32}, DATA)).groups[0][0].grey_first for n in TWO}
-    assert first == {n: n == "augment.moco_v1" for n in TWO}
+    for name in TWO:
+        operations = build(find(name), None, Sizes({"h": 32, "w": 32}, DATA)).groups[0][0].operations
+        assert (operations[0].use == "grey") == (name == "augment.moco_v1")
 
 
 def test_every_field_is_described() -> None:
@@ -96,23 +98,23 @@ def test_accepted(name: str, values: dict[str, Any]) -> None:
 
 def test_one_number_is_for_all_views_and_a_list_has_one_for_each() -> None:
     own = config("augment.simclr", flip=0, blur=[1, 0.1])
-    views = [own.view(i, DATA, {}) for i in range(2)]
+    views = [own.view(i, DATA) for i in range(2)]
     assert [v.flip for v in views] == [0, 0]
-    assert [v.blur for v in views] == [1, 0.1]
+    assert [chance(v, "blur") for v in views] == [1, 0.1]
 
 
 def test_a_number_more_than_wide_views_is_for_all_small_ones() -> None:
     own = config("augment.dino", small=3)
-    views = [own.view(i, DATA, {}) for i in range(own.total)]
-    assert [v.blur for v in views] == [1, 0.1, 0.5, 0.5, 0.5]
-    assert [v.solarize for v in views] == [0, 0.2, 0, 0, 0]
+    views = [own.view(i, DATA) for i in range(own.total)]
+    assert [chance(v, "blur") for v in views] == [1, 0.1, 0.5, 0.5, 0.5]
+    assert [chance(v, "solarize") for v in views] == [0, 0.2, 0, 0, 0]
     each = config("augment.multicrop", small=2, blur=[1, 0.9, 0.8, 0.7])
-    assert [each.view(i, DATA, {}).blur for i in range(4)] == [1, 0.9, 0.8, 0.7]
+    assert [chance(each.view(i, DATA), "blur") for i in range(4)] == [1, 0.9, 0.8, 0.7]
 
 
 def test_strength_scales_all_four_amounts() -> None:
-    view = config("augment.simclr", strength=0.5).view(0, DATA, {})
-    assert view.amounts == (0.4, 0.4, 0.4, 0.1)
+    view = config("augment.simclr", strength=0.5).view(0, DATA)
+    assert view.operations[0].amounts == (0.4, 0.4, 0.4, 0.1)
 
 
 COUNT = "it is one number, or a list of one for each view"

@@ -11,10 +11,12 @@ from typing import Any
 
 import pytest
 import torch
+from augment_parts import Said, told
 from helpers import CPU, images
 from scipy import stats
 from torch import Tensor, nn
 from torch._inductor.utils import run_and_get_code
+from torch.utils._pytree import tree_leaves, tree_map
 from torchvision.transforms.v2 import functional as tv
 
 from graphssl.component import DataFacts, Sizes, Unbound, build, find
@@ -41,25 +43,29 @@ def drawn(module: Any, b: int, seed: int = 0) -> tuple[Parameters, ...]:
     return draws
 
 
+def heard(module: Any, b: int) -> list[Said]:
+    return told(module, drawn(module, b))
+
+
 def flat(views: Any) -> list[Tensor]:
     """The views of all families."""
     return [v for family in views for v in family] if hasattr(views, "_fields") else list(views)
 
 
 def leaves(draws: Sequence[Parameters]) -> list[Tensor]:
-    return [t for own in draws for t in (*own.box, *own[1:])]
+    return tree_leaves(list(draws))
 
 
 def denormalised(view: Tensor) -> Tensor:
     return view * torch.tensor(STD)[:, None, None] + torch.tensor(MEAN)[:, None, None]
 
 
-def reference(image: Tensor, own: Parameters, i: int, view: View) -> Tensor:
+def reference(image: Tensor, own: Said, i: int, view: View) -> Tensor:
     """The view of one image by torchvision, with the parameters of row i, before the normalisation."""
     rectangle = [int(entry[i]) for entry in own.box]
     x = tv.resized_crop(image / 255, *rectangle, list(view.size), antialias=True)
     x = tv.horizontal_flip(x) if own.flip[i] else x
-    if view.grey_first and own.grey[i]:
+    if own.grey_first and own.grey[i]:
         x = tv.rgb_to_grayscale(x, 3)
     for place, change in enumerate(own.slots[i].tolist()):
         if place == BLENDS:
@@ -68,7 +74,7 @@ def reference(image: Tensor, own: Parameters, i: int, view: View) -> Tensor:
             (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation), change, strict=True
         ):
             x = operation(x, 1 + amount) if amount else x
-    if not view.grey_first and own.grey[i]:
+    if not own.grey_first and own.grey[i]:
         x = tv.rgb_to_grayscale(x, 3)
     if own.blur[i]:
         radius = max(view.size[0] // 10 // 2, 1)
@@ -79,7 +85,7 @@ def reference(image: Tensor, own: Parameters, i: int, view: View) -> Tensor:
 def check_against_torchvision(module: Any, image: Tensor, seed: int = 0) -> None:
     b, draws = len(image), drawn(module, len(image), seed)
     made = iter(flat(module(image, draws=draws)))
-    for (view, count), own in zip(module.groups, draws, strict=True):
+    for (view, count), own in zip(module.groups, told(module, draws), strict=True):
         for number in range(count):
             ours = denormalised(next(made))
             for i in range(b):
@@ -225,7 +231,7 @@ def share_is(chosen: Tensor, probability: float) -> None:
 
 
 def test_simclr_probabilities() -> None:
-    (own,) = drawn(node("augment.simclr"), MANY // 2)
+    (own,) = heard(node("augment.simclr"), MANY // 2)
     share_is(own.flip, 0.5)
     share_is(own.slots.flatten(1).any(1), 0.8)
     share_is(own.turns != 0, 0.8)
@@ -235,7 +241,7 @@ def test_simclr_probabilities() -> None:
 
 
 def test_byol_has_probabilities_for_each_view() -> None:
-    first, second = drawn(node("augment.byol"), MANY)
+    first, second = heard(node("augment.byol"), MANY)
     share_is(first.blur, 1.0)
     share_is(second.blur, 0.1)
     share_is(first.solarize, 0.0)
@@ -246,7 +252,7 @@ def test_byol_has_probabilities_for_each_view() -> None:
 
 
 def test_moco_v1_jitters_every_image() -> None:
-    (own,) = drawn(node("augment.moco_v1"), 1000)
+    (own,) = heard(node("augment.moco_v1"), 1000)
     share_is(own.slots.flatten(1).any(1), 1.0)
     share_is(own.blur, 0.0)
     assert own.turns.abs().max() <= 0.4
@@ -266,7 +272,7 @@ def uniform_over(values: Tensor, low: float, high: float) -> None:
     ],
 )
 def test_factors_are_uniform(name: str, values: dict[str, Any], amounts: tuple[float, ...]) -> None:
-    (own,) = drawn(node(name, jitter=1, **values), MANY // 2)
+    (own,) = heard(node(name, jitter=1, **values), MANY // 2)
     changes = own.slots.sum(1)
     for k in range(3):
         uniform_over(changes[:, k], -amounts[k], amounts[k])
@@ -275,18 +281,18 @@ def test_factors_are_uniform(name: str, values: dict[str, Any], amounts: tuple[f
 
 def test_an_amount_above_one_is_cut_at_zero() -> None:
     """As in ColorJitter: factors from 0, not below."""
-    (own,) = drawn(node("augment.simclr", jitter=1, strength=2), MANY // 2)
+    (own,) = heard(node("augment.simclr", jitter=1, strength=2), MANY // 2)
     uniform_over(own.slots.sum(1)[:, 0], -1.0, 1.6)
 
 
 def test_sigma_is_uniform() -> None:
-    (own,) = drawn(node("augment.simclr", sigma=[0.5, 1.5]), MANY // 2)
+    (own,) = heard(node("augment.simclr", sigma=[0.5, 1.5]), MANY // 2)
     uniform_over(own.sigma, 0.5, 1.5)
 
 
 def test_all_orders_are_equally_likely() -> None:
     """The slot of a blend tells its place among the blends and its side of the hue: 24 orders."""
-    (own,) = drawn(node("augment.simclr", jitter=1), MANY // 2)
+    (own,) = heard(node("augment.simclr", jitter=1), MANY // 2)
     place = own.slots.abs().argmax(1)
     codes, counts = torch.unique(place @ torch.tensor([36, 6, 1]), return_counts=True)
     assert len(codes) == 24
@@ -294,7 +300,7 @@ def test_all_orders_are_equally_likely() -> None:
 
 
 def test_parameters_do_not_depend_on_each_other() -> None:
-    (own,) = drawn(node("augment.simclr", jitter=1), MANY // 2)
+    (own,) = heard(node("augment.simclr", jitter=1), MANY // 2)
     change = own.slots.sum(1)
     columns = [own.box.top, own.box.height, own.flip, *change.unbind(1), own.turns, own.grey, own.blur, own.sigma]
     correlation = torch.corrcoef(torch.stack([c.double() for c in columns]))
@@ -313,7 +319,7 @@ def test_draws_depend_on_the_generator_alone(name: str) -> None:
 
 def test_a_setting_does_not_change_what_else_is_drawn() -> None:
     """BYOL's views are drawn apart or together, by their settings: the crops are the same."""
-    apart, together = drawn(node("augment.byol"), 10), drawn(node("augment.byol", blur=0, solarize=0), 10)
+    apart, together = heard(node("augment.byol"), 10), heard(node("augment.byol", blur=0, solarize=0), 10)
     assert (len(apart), len(together)) == (2, 1)
     assert torch.equal(torch.cat([own.box.left for own in apart]), together[0].box.left)
     assert torch.equal(torch.cat([own.turns for own in apart]), together[0].turns)
@@ -479,7 +485,7 @@ def test_plain_resizes_and_normalises(values: dict[str, int], size: int) -> None
 def test_on_a_gpu_without_synchronisation(name: str) -> None:
     module, image = node(name), images(8)
     draws = drawn(module, 8)
-    there = tuple(Parameters(type(d.box)(*(t.cuda() for t in d.box)), *(t.cuda() for t in d[1:])) for d in draws)
+    there = tree_map(torch.Tensor.cuda, draws)
     on_device, generator = image.cuda(), torch.Generator("cuda").manual_seed(0)
     torch.cuda.set_sync_debug_mode("error")
     try:
