@@ -56,7 +56,7 @@ Step = Annotated[
     Discriminator(lambda value: "name" if isinstance(value, str) else "mapping"),
 ]
 ADAPTER = TypeAdapter[Any](WithOptions)
-Steps = Annotated[tuple[Step, ...], Field(min_length=1)]
+Steps = tuple[Step, ...]
 
 
 @component("augment.chain", traits=("view",))

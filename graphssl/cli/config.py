@@ -12,6 +12,8 @@ from ..component import Component
 
 __all__ = ["config_rows", "type_text"]
 
+MANY = 4  # mappings that are named one by one
+
 
 def config_rows(entry: Component) -> Iterator[tuple[str, str, str | None, str]]:
     """Of each key of a component's config: its name, what it takes, its default (None if required), its meaning."""
@@ -43,14 +45,24 @@ def type_text(schema: dict[str, Any], top: dict[str, Any]) -> str:
         return "schedule" if name.startswith("Schedule") else type_text(target, top)
     options = schema.get("anyOf") or schema.get("oneOf")
     if options:
-        return " or ".join(dict.fromkeys(type_text(o, top) for o in options))
+        return " or ".join(dict.fromkeys(_options(options, top)))
     if "enum" in schema or "const" in schema:
         return " | ".join(map(str, schema.get("enum", [schema.get("const")])))
+    if schema.get("type") == "array" and "prefixItems" in schema:
+        return "[" + ", ".join(type_text(item, top) for item in schema["prefixItems"]) + "]"
     if schema.get("type") == "array":
         return f"list of {type_text(schema.get('items', {}), top)}"
     if "properties" in schema:
         return "{" + ", ".join(_key(key, value) for key, value in schema["properties"].items()) + "}"
     return str(schema.get("type", "any")) + " and".join(_bounds(schema))
+
+
+def _options(options: list[dict[str, Any]], top: dict[str, Any]) -> Iterator[str]:
+    """Each of several, in words; where many of them are told apart by `use`, and named before, once for all."""
+    tagged = [o for o in options if "discriminator" in o]
+    for option in options:
+        many = option.get("oneOf", []) if option in tagged else []
+        yield "{use: one of these, its options}" if len(many) > MANY else type_text(option, top)
 
 
 def _key(name: str, schema: dict[str, Any]) -> str:

@@ -43,6 +43,10 @@ def chain(**config: Any) -> dict[str, Any]:
 
 
 PRIORS = ("uniform", "normal")
+OPERATIONS = [
+    "crop", "flip", "jitter", "grey", "blur", "solarize", "rotate", "translate", "erase", "noise", "posterize",
+    "equalize", "autocontrast", "sharpen", "invert",
+]  # fmt: skip
 BANK = Sizes({"d": 5}, DataFacts(samples=32))
 
 # How each component is called; those that are not listed need nothing. Small, so that a check takes a second.
@@ -57,6 +61,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "critic.cosine": [{"config": {"temperature": 0.1}}],
     "critic.js": [{"config": {"units": 10}}, {"config": {"units": 6, "form": "concat_and_convolve"}}],
     "critic.separable": [{"config": {"hidden": 6, "out": 4, "layers": 2}}],
+    "augment.chain": [
+        {"config": {"operations": OPERATIONS, "views": 2}},
+        {"config": {"views": [["crop", "flip"], ["invert"]]}},
+    ],
     "encoder.amdim": [
         {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
     ],

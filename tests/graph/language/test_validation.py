@@ -60,10 +60,11 @@ MORE: dict[str, list[dict[str, Any]]] = {
     "encoder.resnet": [{"norm": {"use": "split_batch", "splits": 4}}, {"norm": {"use": "group", "groups": 4}}],
     "head.mlp": [{"norm": {"use": "split_batch", "splits": 4}}, {"norm": {"use": "layer"}}],
     "augment.byol": [{"blur": [0.5, 0.5], "crop": [0.5, 1.0]}],
+    "augment.chain": [{"operations": [{"use": "blur", "sigma": [0.5, 1.0]}, "flip"]}, {"views": [["crop"], ["flip"]]}],
 }
 NEEDED = {
     "encoder.module": {"path": "./net.py:Net"}, "encoder.timm": {"name": "resnet18"},
-    "encoder.torchvision": {"name": "resnet18"},
+    "augment.chain": {"operations": ["crop"]}, "encoder.torchvision": {"name": "resnet18"},
 }  # fmt: skip
 # What no message may say: pydantic's words, and the names of Python's and JSON's types.
 LEAKS = re.compile(
