@@ -16,6 +16,7 @@ import torch
 
 from graphssl.component import REGISTRY
 from graphssl.errors import GraphError, Problems
+from graphssl.graph.spec.datasets import DATA_SETS
 
 SIMCLR = """\
 graph: simclr
@@ -112,9 +113,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture(autouse=True)
 def own_components_do_not_stay() -> Iterator[None]:
-    """A user's component that a test loads is gone after it: other tests go through all components that there are."""
-    before = set(REGISTRY)
+    """A user's component or data set that a test loads is gone after it: other tests go through all components that there are."""
+    before, sets = set(REGISTRY), dict(DATA_SETS)
     yield
+    for name in set(DATA_SETS) - set(sets):
+        del DATA_SETS[name]
     for name in set(REGISTRY) - before:
         if not REGISTRY[name].cls.__module__.startswith("graphssl.components"):
             del REGISTRY[name]

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ..component import DataFacts
 from ..data import facts as data_facts
 from ..data.presence import absence
-from ..errors import Problem, Problems, in_file_order
+from ..errors import GraphError, Problem, Problems, RunError, in_file_order
 from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
@@ -60,8 +61,9 @@ def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, weights: bool 
     if not isinstance(graph, Graph):
         graph = load(graph, sets)
     found = Problems()
-    _find_data(graph, found)
-    return _check(graph, data_facts(graph.spec.data), found, weights)
+    with _telling_of_data(graph, found):
+        _find_data(graph, found)
+    return _check(graph, _facts(graph, found), found, weights)
 
 
 def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:
@@ -71,7 +73,23 @@ def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Check
     """
     if not isinstance(graph, Graph):
         graph = load(graph)
-    return _check(graph, data_facts(graph.spec.data) if data is None else data, Problems())
+    found = Problems()
+    return _check(graph, _facts(graph, found) if data is None else data, found)
+
+
+@contextmanager
+def _telling_of_data(graph: Graph, found: Problems) -> Iterator[None]:
+    """What a data set cannot say of itself is a problem where it is named; without its facts nothing more is known."""
+    try:
+        yield
+    except RunError as error:
+        found.add(str(error), graph.source.at(("data", "use")))
+        raise GraphError(found) from error
+
+
+def _facts(graph: Graph, found: Problems) -> DataFacts:
+    with _telling_of_data(graph, found):
+        return data_facts(graph.spec.data)
 
 
 def _find_data(graph: Graph, found: Problems) -> None:

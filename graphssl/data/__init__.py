@@ -5,6 +5,19 @@ from __future__ import annotations
 from .batch import BadImages, Batch
 from .known import facts
 from .open import Datasets, Stream, open_data
+from .own.registry import DatasetConfig, Facts, dataset
 from .shards.write import index_shards, write_shards
 
-__all__ = ["BadImages", "Batch", "Datasets", "Stream", "facts", "index_shards", "open_data", "write_shards"]
+__all__ = [
+    "BadImages",
+    "Batch",
+    "DatasetConfig",
+    "Datasets",
+    "Facts",
+    "Stream",
+    "dataset",
+    "facts",
+    "index_shards",
+    "open_data",
+    "write_shards",
+]

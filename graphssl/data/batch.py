@@ -60,6 +60,16 @@ class Names(Protocol):
     def __getitem__(self, position: int, /) -> str: ...
 
 
+UNREAD = -2  # a label that is known when its sample is read
+
+
+class Sample(NamedTuple):
+    """picture: a file's bytes, or what is decoded already, `c h w`. label: -1 where it is unknown."""
+
+    picture: bytes | Tensor
+    label: int
+
+
 class Pictures(Protocol):
     """The pictures of one split as they lie in their files, by position."""
 
@@ -70,7 +80,7 @@ class Pictures(Protocol):
 
     @property
     def label(self) -> Tensor:
-        """int64, `n`; -1 where there is none."""
+        """int64, `n`; -1 where there is none, UNREAD where samples bring theirs with them."""
         ...
 
     @property
@@ -78,8 +88,8 @@ class Pictures(Protocol):
         """Of the names, with their labels' and in their order, wherever they lie."""
         ...
 
-    def read(self, position: int) -> bytes:
-        """A picture's file. Raises BadImageError where this one cannot be read, RunError where none can."""
+    def sample(self, position: int) -> Sample:
+        """A picture and its label. Raises BadImageError where this one cannot be read, RunError where none can."""
         ...
 
     def expect(self, positions: Sequence[int]) -> None:
@@ -99,7 +109,7 @@ class Split(Protocol):
     """One split of a data set, from which batches are read by position."""
 
     samples: int
-    labelled: Tensor  # int64, on the CPU: the positions whose label is known, ascending
+    labelled: Tensor  # int64, on the CPU: the positions whose label is known, or will be when they are read, ascending
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The order of an epoch, a function of (seed, epoch) and the files' names: int64, `n`, on the CPU."""

@@ -10,9 +10,13 @@ import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
+
+if TYPE_CHECKING:
+    from PIL.Image import Image
 
 JPEG = b"\xff\xd8\xff"
 SIXTEEN = ("PNG", "PPM")  # of which Pillow makes numbers of 32 bits
@@ -68,19 +72,12 @@ def native_decoder() -> Callable[[Tensor], Tensor] | None:
 
 
 def _rgb_by_pillow(data: bytes) -> Tensor:
-    import numpy as np
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
             picture.load()
-            if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
-                grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
-                return grey.expand(3, -1, -1)  # Pillow would cut the values at 255
-            if picture.mode in ("I", "F"):
-                raise BadImageError("its values are 32-bit numbers, and nothing says which is white")
-            rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-            return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+            return rgb_of_pillow(picture)
     except UnidentifiedImageError as error:
         raise BadImageError("no known picture format") from error
     except MemoryError:
@@ -88,3 +85,16 @@ def _rgb_by_pillow(data: bytes) -> Tensor:
     except Exception as error:
         # Pillow's plugins raise what they like on damaged files: SyntaxError, struct.error, IndexError...
         raise BadImageError(str(error) or type(error).__name__) from error
+
+
+def rgb_of_pillow(picture: Image) -> Tensor:
+    """uint8 `3 h w`. Raises BadImageError for what is no picture, and whatever Pillow raises."""
+    import numpy as np
+
+    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
+        grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
+        return grey.expand(3, -1, -1)  # Pillow would cut the values at 255
+    if picture.mode in ("I", "F"):
+        raise BadImageError("its values are 32-bit numbers, and nothing says which is white")
+    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
+    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)

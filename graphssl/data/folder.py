@@ -26,8 +26,9 @@ from torch import Tensor
 from ..errors import RunError, suggest
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
+from .batch import Sample
 from .decode import read
-from .order import held_out, permutation
+from .order import held_out, permutation, tenth
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif")
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
@@ -64,8 +65,12 @@ class Files:
     label: Tensor
     fingerprint: str
 
+    def sample(self, position: int) -> Sample:
+        """See `Pictures.sample`."""
+        return Sample(self.read(position), int(self.label[position]))
+
     def read(self, position: int) -> bytes:
-        """See `Pictures.read`."""
+        """A picture's file."""
         return read(self.paths[position])
 
     def expect(self, positions: Sequence[int]) -> None:
@@ -86,7 +91,7 @@ def count(root: str) -> tuple[int | None, int | None]:
     """Training samples and classes of a folder; None where there is no folder, picture or class."""
     train, test = _layout(Path(root).expanduser())
     names = _names(train)
-    samples = sum(len(files) - (0 if test else _tenth(len(files))) for files in names.values())
+    samples = sum(len(files) - (0 if test else tenth(len(files))) for files in names.values())
     return samples or None, (len(names) if "" not in names else 0) or None
 
 
@@ -99,7 +104,7 @@ def fewer_than(root: str, n: int) -> int | None:
     found = 0
     for files in _listed(train):
         seen = sum(1 for _ in itertools.islice(files, 2 * n + 2))  # even with a tenth held out these are n
-        found += seen - (0 if test else _tenth(seen))
+        found += seen - (0 if test else tenth(seen))
         if found >= n:
             return None
     return found or None
@@ -188,14 +193,10 @@ def _is_picture(name: str) -> bool:
     return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
 
-def _tenth(files: int) -> int:
-    return max(1, (files + 5) // 10) if files > 1 else 0
-
-
 def _split(names: Names) -> tuple[Names, Names]:
     kept, held = {}, {}
     for name, files in names.items():
-        chosen = held_out(files, _tenth(len(files)))
+        chosen = held_out(files, tenth(len(files)))
         kept[name] = [file for file in files if file not in chosen]
         held[name] = [file for file in files if file in chosen]
     return kept, held

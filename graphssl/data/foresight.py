@@ -26,6 +26,7 @@ def foreseen(files: Pictures) -> int:
 
 def _size(files: Pictures, position: int) -> tuple[int, int] | None:
     try:
-        return size_in(files.read(position))
+        picture = files.sample(position).picture
+        return size_in(picture) if isinstance(picture, bytes) else (picture.shape[1], picture.shape[2])
     except BadImageError:
         return None

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from .batch import Pictures
+from .batch import Pictures, Sample
 
 __all__ = ["Keeping", "Kept", "Remaining"]
 
@@ -57,11 +57,14 @@ class Keeping:
 
 
 class Remaining:
-    """The files of a split of which some pictures could be read: `Pictures`, by their place in index, int64 `n`."""
+    """The pictures of a split of which some could be read: `Pictures`, by their place in index, int64 `n`.
 
-    def __init__(self, files: Pictures, index: Tensor) -> None:
+    label: int64, `n`, theirs.
+    """
+
+    def __init__(self, files: Pictures, index: Tensor, label: Tensor) -> None:
         self._files, self._index = files, index
-        self.label, self.fingerprint = files.label[index], files.fingerprint
+        self.label, self.fingerprint = label, files.fingerprint
 
     @property
     def paths(self) -> Remaining:
@@ -74,9 +77,9 @@ class Remaining:
     def __getitem__(self, position: int) -> str:
         return self._files.paths[int(self._index[position])]
 
-    def read(self, position: int) -> bytes:
-        """See `Pictures.read`."""
-        return self._files.read(int(self._index[position]))
+    def sample(self, position: int) -> Sample:
+        """See `Pictures.sample`."""
+        return self._files.sample(int(self._index[position]))
 
     def expect(self, positions: Sequence[int]) -> None:
         """See `Pictures.expect`: what is decoded is there."""

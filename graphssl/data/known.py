@@ -9,6 +9,7 @@ from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Channels
 from .fit import Fit
 from .folder import count, fewer_than
+from .own.known import class_names, own_facts, samples_of
 
 
 class FolderFacts(DataFacts):
@@ -46,6 +47,8 @@ def facts(data: spec.Data) -> DataFacts:
     `webdataset`, whose number of samples is `data.samples`, and whose classes nobody knows before it is read.
     """
     known = DATA_SETS[data.use]
+    if known.kind == "dataset":
+        return _of_dataset(data)
     size = sides(data)
     if known.kind == "pictures" and known.samples is None and data.root is not None:
         return FolderFacts(data.root, size, known.mean, known.std)
@@ -54,9 +57,16 @@ def facts(data: spec.Data) -> DataFacts:
     return DataFacts(3, *size, samples, known.classes, known.mean, known.std, source)
 
 
+def _of_dataset(data: spec.Data) -> DataFacts:
+    known, row = own_facts(data), DATA_SETS[data.use]
+    classes = len(class_names(known)) or None
+    return DataFacts(3, *sides(data), samples_of(data, known), classes, row.mean, row.std, None)
+
+
 def sides(data: spec.Data) -> tuple[int, int]:
     """Height and width that `data.size` says, or else the data set's own."""
-    size = data.size or DATA_SETS[data.use].size
+    row = DATA_SETS[data.use]
+    size = data.size or (own_facts(data).size if row.kind == "dataset" else row.size)
     return (size, size) if isinstance(size, int) else size
 
 

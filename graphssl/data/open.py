@@ -19,6 +19,7 @@ from .fit import Fit
 from .foresight import foreseen
 from .kept import Keeping, Remaining
 from .known import fit_of
+from .own.opening import open_dataset
 from .resident import Resident
 from .shards import shards
 from .workers import Workers
@@ -36,6 +37,7 @@ ARRAYS: dict[Kind, Callable[[spec.Data], tuple[tuple[Arrays, Arrays], Classes]]]
 FILES: dict[Kind, Callable[[spec.Data, Progress | None], tuple[Pictures, Pictures, Classes]]] = {
     "pictures": folder.open_folder,
     "shards": shards.open_shards,
+    "dataset": open_dataset,
 }
 
 
@@ -202,27 +204,34 @@ def _prepared(source: Workers, count: _Counted) -> Resident:
     reader = Workers(source.files, fit, home, source.workers, source.bad, skip=source.skip)
     image = torch.empty((source.samples, CHANNELS, fit.height, fit.width), dtype=torch.uint8)
     kept: list[Tensor] = []
+    labels: list[Tensor] = []
     done = 0
     for batch in reader.read(torch.arange(source.samples), DECODE_BATCH, full=False):
         image[done : done + len(batch.index)] = batch.image
         kept.append(batch.index)
+        labels.append(batch.label)
         done += len(batch.index)
         count(len(batch.index))
     reader.close()
-    index = torch.cat(kept) if kept else torch.empty(0, dtype=torch.int64)
+    index, label = _joined(kept), _joined(labels)
     seen = Fit(fit.height, fit.width)  # prepared already
-    return Resident(image[:done], source.files.label[index], seen, source.device, index, source.files)
+    return Resident(image[:done], label, seen, source.device, index, source.files)
+
+
+def _joined(parts: list[Tensor]) -> Tensor:
+    return torch.cat(parts) if parts else torch.empty(0, dtype=torch.int64)
 
 
 def _whole(source: Workers, need: int, count: _Counted) -> tuple[Workers, int]:
     """Every picture of a split at its own size, with those that cannot be read left out; and the bytes they take."""
-    keeping, positions = Keeping(need), list[Tensor]()
-    for pictures, position in source.whole(WHOLE_BATCH):
+    keeping, positions, labels = Keeping(need), list[Tensor](), list[Tensor]()
+    for pictures, position, label in source.whole(WHOLE_BATCH):
         keeping.take(pictures)
         positions.append(position)
+        labels.append(label)
         count(len(position))
-    kept, index = keeping.kept(), torch.cat(positions) if positions else torch.empty(0, dtype=torch.int64)
-    files = Remaining(source.files, index)
+    kept, index = keeping.kept(), _joined(positions)
+    files = Remaining(source.files, index, _joined(labels))
     reader = Workers(
         files, source.fit, source.device, source.workers, source.bad, skip=source.skip, kept=kept, index=index
     )  # fmt: skip

@@ -40,6 +40,11 @@ def held_out(names: Iterable[str], count: int) -> frozenset[str]:
     return frozenset(sorted(names, key=lambda name: (seed_of(f"held out {name}"), name))[:count])
 
 
+def tenth(samples: int) -> int:
+    """How many of so many are held out: a tenth, rounded, but at least one of two."""
+    return max(1, (samples + 5) // 10) if samples > 1 else 0
+
+
 def seed_of(text: str) -> int:
     """A number of 63 bits for a text: the same on every machine."""
     digest = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=8).digest()

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind
 from .folder import SUFFIXES
+from .own.known import why_missing
 from .shards import addresses
 
 
@@ -24,7 +25,7 @@ class Absence(NamedTuple):
 def absence(data: spec.Data) -> Absence | None:
     """Why a data set is not there; None for one that is, is embedded, or will be downloaded."""
     look = LOOKS.get(DATA_SETS[data.use].kind)
-    return None if look is None or data.root is None else look(data)
+    return None if look is None or (data.root is None and look is not _no_dataset) else look(data)
 
 
 def _root(data: spec.Data) -> Path:
@@ -89,6 +90,11 @@ def _no_shards(data: spec.Data) -> Absence | None:
     return None
 
 
+def _no_dataset(data: spec.Data) -> Absence | None:
+    why = why_missing(data)
+    return None if why is None else Absence("use", why, None)
+
+
 def _holds_a_picture(folder: Path) -> bool:
     walk = os.walk(folder, followlinks=True)
     return any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for *_, files in walk for name in files)
@@ -98,4 +104,5 @@ LOOKS: dict[Kind, Callable[[spec.Data], Absence | None]] = {
     "archive": _no_archive,
     "pictures": _no_pictures,
     "shards": _no_shards,
+    "dataset": _no_dataset,
 }

@@ -53,6 +53,14 @@ class Read(NamedTuple):
         return torch.split(self.coded, self.lengths.tolist())
 
 
+class _Found(NamedTuple):
+    """picture: `c h w`, or a file that the device will decode, `n`, or nothing where all is made of it."""
+
+    position: int
+    picture: Tensor
+    label: int
+
+
 class Reader(Dataset[Read]):
     """Reads the pictures at the positions of a batch. It raises nothing for a bad picture, but reports it.
 
@@ -74,7 +82,7 @@ class Reader(Dataset[Read]):
         positions, soon, seed = wanted
         self.files.expect(positions)
         self.files.expect(soon)
-        found: list[tuple[int, Tensor]] = []  # position; a JPEG file, or nothing where it is decoded
+        found: list[_Found] = []
         making = Making(self.make, len(positions), seed)
         failures: Failures = []
         taken = set(positions)
@@ -85,18 +93,19 @@ class Reader(Dataset[Read]):
             if one is None and self.full:
                 one = self._first(self._after(position, taken), failures)
             if one is not None:
-                taken.add(one[0])
-                found.append((one[0], making.take(len(found), one[1])))
+                taken.add(one.position)
+                found.append(one._replace(picture=making.take(len(found), one.picture)))
         if self.full and self.skip and found:
             making.repeat(len(found))
             found = [found[i % len(found)] for i in range(len(positions))]
         return self._joined(found, making.made(len(found)), seed, failures)
 
-    def _joined(self, found: Sequence[tuple[int, Tensor]], made: Made, seed: int, failures: Failures) -> Read:
-        position_b = torch.tensor([position for position, _ in found], dtype=torch.int64)
-        files = [(slot, file) for slot, (_, file) in enumerate(found) if len(file)]
+    def _joined(self, found: Sequence[_Found], made: Made, seed: int, failures: Failures) -> Read:
+        position_b = torch.tensor([one.position for one in found], dtype=torch.int64)
+        label_b = torch.tensor([one.label for one in found], dtype=torch.int64)
+        files = [(slot, one.picture) for slot, one in enumerate(found) if len(one.picture)]
         return Read(
-            made.image, made.cuts, position_b, self.files.label[position_b], seed, failures,
+            made.image, made.cuts, position_b, label_b, seed, failures,
             torch.cat([file for _, file in files]) if files else torch.empty(0, dtype=torch.uint8),
             torch.tensor([len(file) for _, file in files], dtype=torch.int64),
             torch.tensor([slot for slot, _ in files], dtype=torch.int64),
@@ -108,24 +117,25 @@ class Reader(Dataset[Read]):
         following = ((position + k) % n for k in range(1, min(SUBSTITUTES, n - 1) + 1))
         return (p for p in following if p not in taken)
 
-    def _first(self, candidates: Iterable[int], failures: Failures) -> tuple[int, Tensor] | None:
+    def _first(self, candidates: Iterable[int], failures: Failures) -> _Found | None:
         """The first of the candidates that can be read."""
         for position in candidates:
             self._stand(position)
             try:
-                return position, self._read(position)
+                return self._read(position)
             except BadImageError as error:
                 failures.append((position, str(error)))
         return None
 
-    def _read(self, position: int) -> Tensor:
-        """A picture, `3 h w`, or a file that the device will decode, `n`."""
+    def _read(self, position: int) -> _Found:
         if self.kept is not None:
-            return self.kept[position]
-        data = self.files.read(position)
-        if self.coded and is_for_device(data):
-            return torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        return decode(data)
+            return _Found(position, self.kept[position], int(self.files.label[position]))
+        picture, label = self.files.sample(position)
+        if isinstance(picture, Tensor):
+            return _Found(position, picture, label)
+        if self.coded and is_for_device(picture):
+            return _Found(position, torch.frombuffer(bytearray(picture), dtype=torch.uint8), label)
+        return _Found(position, decode(picture), label)
 
     def _stand(self, position: int) -> None:
         worker = get_worker_info()

@@ -81,7 +81,7 @@ class Workers:
         skip: bool, coded: bool = False, kept: Kept | None = None, index: Tensor | None = None,
     ) -> None:  # fmt: skip
         self.samples = len(files.paths)
-        self.labelled = torch.nonzero(files.label >= 0).flatten()
+        self.labelled = torch.nonzero(files.label != -1).flatten()
         self.files, self.fit, self.device, self.bad, self.skip = files, fit, device, bad, skip
         self.workers, self.coded = default_workers() if workers is None else workers, coded
         self._kept, self._index = kept, index
@@ -95,13 +95,13 @@ class Workers:
         """See `Split.read`."""
         return to_device(self._read(order, batch, full, cutting or Cutting()), self.device)
 
-    def whole(self, batch: int) -> Iterator[tuple[list[Tensor], Tensor]]:
-        """All pictures in order, decoded and of their own sizes, `3 h w`, with their positions, int64."""
+    def whole(self, batch: int) -> Iterator[tuple[list[Tensor], Tensor, Tensor]]:
+        """All pictures in order, decoded and of their own sizes, `3 h w`; their positions and labels, int64."""
         plan, reader, loader = self._loader(self.workers, Make(None, whole=True), full=False)
         plan.batches = batches(torch.arange(self.samples), batch)
         for read in _explained(loader, reader):
             self._judge(read.failures)
-            yield read.whole, read.position
+            yield read.whole, read.position, read.label
 
     def _read(self, order: Tensor, batch: int, full: bool, cutting: Cutting) -> Iterator[Batch]:
         """The batches, pinned for a GPU; the pictures that it decodes are there."""

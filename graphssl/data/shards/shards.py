@@ -18,6 +18,7 @@ from torch import Tensor
 
 from ...errors import RunError, suggest
 from ...graph import spec
+from ..batch import Sample
 from ..folder import UNLABELLED, Paths
 from ..order import windowed
 from . import addresses
@@ -51,8 +52,12 @@ class Shards:
     def __getstate__(self) -> dict[str, object]:
         return {**vars(self), "_files": OrderedDict()}
 
+    def sample(self, position: int) -> Sample:
+        """See `Pictures.sample`."""
+        return Sample(self.read(position), int(self.label[position]))
+
     def read(self, position: int) -> bytes:
-        """See `Pictures.read`."""
+        """A picture's file."""
         shard, offset, length = (int(x[position]) for x in (self._shard, self._offset, self._length))
         try:
             data = os.pread(self._file(shard), length, offset)

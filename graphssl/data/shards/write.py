@@ -9,9 +9,8 @@ from pathlib import Path
 
 from ...errors import RunError
 from ...files import replacing, writing
-from ..batch import Pictures
 from ..decode import BadImageError
-from ..folder import listing
+from ..folder import Files, listing
 from ..order import permutation
 from .addresses import SUFFIX, everything, is_remote
 from .index import scan
@@ -58,7 +57,7 @@ def _indexed(shard: str) -> int:
     return len(index.names)
 
 
-def _write(path: Path, files: Pictures, positions: Sequence[int], first: int) -> None:
+def _write(path: Path, files: Files, positions: Sequence[int], first: int) -> None:
     """One shard and its index, whole or not at all."""
     with (
         writing(f"'{path}'"),

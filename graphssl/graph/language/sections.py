@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...errors import Problems, suggest
-from ..spec import OPTIONS, GraphFile, graph_file, users_of
+from ..spec import DATA_SETS, GraphFile, graph_file, options
 from ..spec.codes import CODES
 from .load import START
 from .source import SET, Source
@@ -45,16 +45,34 @@ def read_sections(source: Source, problems: Problems, *, incomplete: bool = Fals
     """
     _check_codes(source, problems)
     _leave_out_idle(source)
-    spec, wrong = validate(graph_file(), source.data)
+    spec, wrong = validate(_model(source), source.data)
     if spec is not None:
         return Sections(spec)
     misplaced = dict(_misplaced(source))
     for one in wrong:
-        unknown_evaluation = one.kind == "unknown" and one.path[:-1] == ("evaluate",)
-        if one.path[:2] not in misplaced and not (unknown_evaluation and incomplete):
+        if one.path[:2] not in misplaced and not _may_be_right(one, source, incomplete):
             _note(one, misplaced, source, problems)
     _note_misplaced(misplaced, source, problems)
     return _what_is_right(source, [one.path for one in wrong], misplaced)
+
+
+def _set(source: Source) -> object:
+    """The name of the data set."""
+    data = source.data.get("data")
+    return data.get("use") if isinstance(data, dict) else None
+
+
+def _model(source: Source) -> type[GraphFile]:
+    return graph_file(_set(source))
+
+
+def _may_be_right(one: Wrong, source: Source, incomplete: bool) -> bool:
+    """Whether nobody can say: it may belong to what did not load, or to a data set that nobody knows."""
+    unknown = one.kind == "unknown"
+    if one.path == ("data", "use") or (unknown and one.path[:-1] == ("evaluate",)):
+        return incomplete and (unknown or isinstance(_set(source), str))
+    use = _set(source)
+    return unknown and one.path[:-1] == ("data",) and isinstance(use, str) and use not in DATA_SETS
 
 
 def _what_is_right(source: Source, wrong: Sequence[Path], misplaced: Mapping[Path, str]) -> Sections | None:
@@ -62,7 +80,7 @@ def _what_is_right(source: Source, wrong: Sequence[Path], misplaced: Mapping[Pat
     data = json.loads(json.dumps(source.data))
     for path in sorted({path[:2] if path[:2] in misplaced else path for path in wrong}, key=len, reverse=True):
         _remove(data, path)
-    spec, _ = validate(graph_file(), {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
+    spec, _ = validate(_model(source), {"graph": "graph", "nodes": {}, "flow": {}, "loss": {}, **data})
     unknown = any(len(path) == 1 and path[0] not in GraphFile.model_fields for path in wrong)
     lacking = {name for name in ("nodes", "flow", "loss") if name not in data}
     lacking |= {name for name in ("update", "components") if name not in data and (unknown or name in source.data)}
@@ -87,8 +105,10 @@ def _leave_out_idle(source: Source) -> None:
     if not isinstance(data, dict) or "use" not in data:
         return
     order = {file: i for i, file in enumerate([*map(str, source.files), SET])}
-    for key in OPTIONS:
-        if key in data and data["use"] not in users_of(key)[1] and order[source.at(("data", key)).file] < order[use]:
+    row = DATA_SETS.get(data["use"]) if isinstance(data["use"], str) else None
+    for key in options():
+        idle = row is None or not row.takes(key)
+        if key in data and idle and order[source.at(("data", key)).file] < order[use]:
             del data[key]
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from .data import AUTO, Data
-from .datasets import DATA_SETS, OPTIONS, users_of
+from .data import AUTO, Data, data_section
+from .datasets import DATA_SETS, options, users_of
 from .evaluate import Evaluate, EvaluationConfig, Monitor
 from .file import GraphFile, TermSpec, graph_file
 from .optimizers import OPTIMIZERS, AdamW, Lars, Optimizer, Sgd
@@ -11,7 +11,7 @@ from .section import Section
 from .train import CheckpointPlan, LearningRate, PerNode, Train
 
 __all__ = [
-    "AUTO", "DATA_SETS", "OPTIMIZERS", "OPTIONS", "AdamW", "CheckpointPlan", "Data", "Evaluate",
+    "AUTO", "DATA_SETS", "OPTIMIZERS", "AdamW", "CheckpointPlan", "Data", "Evaluate",
     "EvaluationConfig", "GraphFile", "Lars", "LearningRate", "Monitor", "Optimizer", "PerNode", "Section",
-    "Sgd", "TermSpec", "Train", "graph_file", "users_of",
+    "Sgd", "TermSpec", "Train", "data_section", "graph_file", "options", "users_of",
 ]  # fmt: skip

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
     Discriminator,
     Field,
@@ -13,6 +15,7 @@ from pydantic import (
     Tag,
     ValidationInfo,
     WithJsonSchema,
+    create_model,
     field_validator,
     model_validator,
 )
@@ -27,6 +30,7 @@ Size = Annotated[
     Discriminator(lambda value: "sides" if isinstance(value, list | tuple) else "square"),
 ]
 AUTO, ASSUMED = "auto", 256
+BUILT_IN = tuple(DATA_SETS)
 BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
 
 
@@ -90,8 +94,8 @@ class Data(Section):
     @classmethod
     def _of_its_set(cls, value: object, info: ValidationInfo) -> object:
         use, key = info.data.get("use"), info.field_name or ""
-        whose, users = users_of(key)
-        if use is not None and use not in users and value != cls.model_fields[key].default:
+        if use is not None and not DATA_SETS[use].takes(key) and value != cls.model_fields[key].default:
+            whose, _ = users_of(key)
             raise ValueError(f"'{key}' is for {whose}, and the data set is '{use}'")
         return value
 
@@ -102,3 +106,20 @@ class Data(Section):
         if value == "workers" and use is not None and use not in users:
             raise ValueError(f"'resident: workers' is for {whose}, and the data set is '{use}'")
         return value
+
+
+def data_section(use: object = None) -> type[Data]:
+    """The model of the section for a set by its name: with the options of its own, if it is one that has some."""
+    row = DATA_SETS.get(use) if isinstance(use, str) else None
+    return _section(tuple(DATA_SETS), use if row and row.config else None, row.config if row else None)
+
+
+@cache
+def _section(names: tuple[str, ...], use: str | None, config: type[BaseModel] | None) -> type[Data]:
+    """names: of the sets that there are, which the choices for `use` follow."""
+    if config is None and names == BUILT_IN:
+        return Data
+    bases: Any = (Data,) if config is None else (config, Data)
+    fields: Any = {"use": (Annotated[str, NameIn(DATA_SETS)], use or "digits")}
+    section: type[Data] = create_model("Data", __base__=bases, __doc__=Data.__doc__, **fields)
+    return section

@@ -1,7 +1,8 @@
 """The data sets that `data.use` may name: what is known of each before it is read, and how it lies on the disk.
 
 A new set is a row of `DATA_SETS`. Where its format is new too, it is of a new kind, which stands with the options that
-it takes, with a reader in `data/open.py`, and with a look whether it is there in `data/presence.py`.
+it takes, with a reader in `data/open.py`, and with a look whether it is there in `data/presence.py`. Sets that are a
+class in Python, the user's among them, are rows of the kind `dataset`; see `data/own/registry.py`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
-Kind = Literal["embedded", "archive", "pictures", "shards"]
+from pydantic import BaseModel
+
+from .section import Section
+
+Kind = Literal["embedded", "archive", "pictures", "shards", "dataset"]
 Channels = tuple[float, float, float]
 
 
@@ -42,9 +47,10 @@ class DataSet:
     """What is known of a set.
 
     kind: `embedded` comes with scikit-learn; an `archive` is read and fetched by torchvision; `pictures` lie in
-    folders; `shards` are tars of pictures. samples: to train on; None, like classes, where only its files tell.
-    size: height and width of its views in pixels; of arrays, of the images themselves. mean, std: of the training
-    split's pixels, per channel, where white is 1.
+    folders; `shards` are tars of pictures; a `dataset` is a class in Python. samples: to train on; None, like classes,
+    where only its files tell. size: height and width of its views in pixels; of arrays, of the images themselves. mean,
+    std: of the training split's pixels, per channel, where white is 1. config: the options of a `dataset`. cls: its
+    class, or where one of ours stands.
     """
 
     kind: Kind
@@ -55,6 +61,28 @@ class DataSet:
     std: Channels
     archive: Archive | None = None
     layout: Layout | None = None
+    config: type[BaseModel] | None = None
+    cls: type[Any] | str | None = None
+
+    def takes(self, option: str) -> bool:
+        """Whether an option that not every set takes is one of this set's."""
+        own = self.config is not None and option in self.config.model_fields
+        return own or (option in OPTIONS and self.kind in OPTIONS[option][1])
+
+
+class HuggingFace(Section):
+    """Options of `hf`. path: a folder, or a name such as `cifar10`. name: of its configuration, where it has several.
+
+    split, test: which to train on and which to hold out; default: `test` or `validation`, where there is one, else a
+    tenth. image, label: the columns; default: those of the kinds Image and ClassLabel. label: none for no labels.
+    """
+
+    path: str
+    name: str | None = None
+    split: str = "train"
+    test: str | None = None
+    image: str | None = None
+    label: str | None = None
 
 
 def _grey(value: float) -> Channels:
@@ -94,14 +122,20 @@ DATA_SETS: dict[str, DataSet] = {
         layout=Layout("train/<class>/*.jpg and test/<class>/*.jpg, or <class>/*.jpg", "train/<class>/*.jpg"),
     ),
     "webdataset": DataSet("shards", None, None, 224, *IMAGENET),
+    "hf": DataSet(
+        "dataset", None, None, 224, *IMAGENET,
+        config=HuggingFace, cls="graphssl.data.own.huggingface:HuggingFaceSet",
+    ),
 }  # fmt: skip
 
 # Options of `data:` that not every set takes: the kinds that do, and what these are called; None for their names.
+FILES: tuple[Kind, ...] = ("pictures", "shards", "dataset")
 OPTIONS: dict[str, tuple[str | None, tuple[Kind, ...]]] = {
     "root": ("sets that are not embedded", ("archive", "pictures", "shards")),
     "download": ("sets that can be fetched", ("archive",)),
-    **dict.fromkeys(("test", "samples", "window"), (None, ("shards",))),
-    **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", ("pictures", "shards"))),
+    **dict.fromkeys(("test", "window"), (None, ("shards",))),
+    "samples": ("sets whose files alone tell", ("shards", "dataset")),
+    **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", FILES)),
 }
 
 
@@ -111,6 +145,12 @@ def users_of(option: str) -> tuple[str, tuple[str, ...]]:
     >>> users_of("window")
     ("'webdataset' alone", ('webdataset',))
     """
-    called, kinds = OPTIONS[option]
-    names = tuple(name for name, known in DATA_SETS.items() if known.kind in kinds)
+    called = OPTIONS[option][0]
+    names = tuple(name for name, known in DATA_SETS.items() if known.takes(option))
     return called or f"{' and '.join(map(repr, names))} alone", names
+
+
+def options() -> tuple[str, ...]:
+    """All options that not every set takes."""
+    own = (row.config.model_fields for row in DATA_SETS.values() if row.config is not None)
+    return tuple(dict.fromkeys([*OPTIONS, *(name for fields in own for name in fields)]))

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, Field, create_model
 
 from ...schedule import Scheduled
 from .codes import CODES
-from .data import Data
+from .data import Data, data_section
 from .evaluate import Evaluate, evaluate_section
 from .section import Section
 from .train import Train
@@ -60,12 +60,17 @@ class GraphFile(Section):
     evaluate: Evaluate = Evaluate()
 
 
-def graph_file() -> type[GraphFile]:
-    """The model that graph files are validated against: `evaluate:` has the options of every evaluation there is."""
-    return _graph_file(evaluate_section())
+def graph_file(use: object = None) -> type[GraphFile]:
+    """The model that graph files are validated against: `evaluate:` has the options of every evaluation there is.
+
+    use: the data set, whose options `data:` has.
+    """
+    return _graph_file(evaluate_section(), data_section(use))
 
 
 @cache
-def _graph_file(evaluate: type[Evaluate]) -> type[GraphFile]:
+def _graph_file(evaluate: type[Evaluate], data: type[Data]) -> type[GraphFile]:
     fields: dict[str, Any] = {"evaluate": (evaluate, evaluate())}
+    if data is not Data:
+        fields["data"] = (data, Data())
     return create_model("GraphFile", __base__=GraphFile, __doc__=GraphFile.__doc__, **fields)

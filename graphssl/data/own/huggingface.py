@@ -1,0 +1,155 @@
+"""Hugging Face datasets: a folder that `save_to_disk` wrote, one of pictures or of parquet files, or one by its name.
+
+Needs the extra `graphssl[hf]`. A name is fetched, or found in the library's cache; HF_HUB_OFFLINE=1 is the library's
+own switch for machines without a network.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from ...errors import RunError, reason_of, suggest
+from ...graph.spec.datasets import HuggingFace
+from .registry import Facts
+
+__all__ = ["HuggingFaceSet"]
+
+HELD_OUT = ("test", "validation", "valid", "val")
+SAVED, SAVED_SPLITS = "dataset_info.json", "dataset_dict.json"  # what `save_to_disk` writes
+LABELS = ("label", "labels", "fine_label", "class")
+
+
+class HuggingFaceSet:
+    """The splits of a Hugging Face dataset, memory-mapped; pictures are decoded when they are asked for."""
+
+    def __init__(self, config: HuggingFace) -> None:
+        self._config = config
+        self._splits = _opened(config)
+
+    @classmethod
+    def missing(cls, config: HuggingFace) -> str | None:
+        """Why it cannot be read, as far as that is known without opening it."""
+        try:
+            import datasets  # noqa: F401
+        except ImportError:
+            return "`use: hf` needs the package datasets: pip install 'graphssl[hf]'"
+        path = Path(config.path).expanduser()
+        if not path.exists() and (
+            path.is_absolute() or config.path.startswith((".", "~")) or config.path.count("/") > 1
+        ):
+            return f"there is no folder '{path}' (data.path)"
+        return f"'{path}' is a file (data.path): the folder that holds the data set" if path.is_file() else None
+
+    @classmethod
+    def facts(cls, config: HuggingFace) -> Facts:
+        """Of a set that was saved, which is opened for it; nobody knows those of others before they are prepared."""
+        if not _is_saved(Path(config.path).expanduser()):
+            return Facts()
+        own = cls(config)
+        train, test = own.split("train"), own.split("test")
+        return Facts(len(train), None if test is None else len(test), train.classes)
+
+    def split(self, name: str) -> Any:
+        """The Dataset of `data.split`, or of `data.test`; else of the first of the usual names that is there."""
+        wanted = self._config.split if name == "train" else self._config.test
+        if wanted is None:
+            wanted = next((split for split in HELD_OUT if split in self._splits and split != self._config.split), None)
+        if wanted is None:
+            return None
+        if wanted not in self._splits:
+            key = "split" if name == "train" else "test"
+            near = suggest(wanted, self._splits, "it has")
+            raise RunError(f"'{self._config.path}' has no split '{wanted}' (data.{key}); {near}")
+        return _Rows(self._splits[wanted], self._config)
+
+
+class _Rows:
+    """One split, as (picture, label): the file's bytes where the set has them."""
+
+    def __init__(self, rows: Any, config: HuggingFace) -> None:
+        from datasets import ClassLabel, Image
+
+        features = rows.features
+        pictures = [name for name, kind in features.items() if isinstance(kind, Image)]
+        self._image = _column("image", config.image, features, pictures, config.path)
+        self._label = _label_column(config, features)
+        kind = features[self._image]
+        self._rows = rows.cast_column(self._image, Image(decode=False)) if isinstance(kind, Image) else rows
+        self.fingerprint = f"{self._image} {self._label}"
+        kind = None if self._label is None else features[self._label]
+        self.classes = kind.names if isinstance(kind, ClassLabel) else None
+
+    @property
+    def labels(self) -> list[int | None] | None:
+        """Of all samples; None where there is no column of them."""
+        return None if self._label is None else list(self._rows.with_format(None)[self._label])
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, position: int) -> tuple[Any, None]:
+        found = self._rows[position][self._image]
+        if isinstance(found, dict):
+            found = found["bytes"] or found["path"]
+        if found is None:
+            raise ValueError(f"its '{self._image}' is empty")
+        return found, None
+
+
+def _column(key: str, given: str | None, features: Any, found: list[str], path: str) -> str:
+    if given is not None and given not in features:
+        raise RunError(f"'{path}' has no column '{given}' (data.{key}); {suggest(given, features, 'it has')}")
+    if given is None and len(found) != 1:
+        several = f"several columns of pictures: {', '.join(found)}" if found else "no column of the kind Image"
+        raise RunError(f"'{path}' has {several}. Name one by `data.{key}`; it has {', '.join(features)}")
+    return given or found[0]
+
+
+def _label_column(config: HuggingFace, features: Any) -> str | None:
+    from datasets import ClassLabel
+
+    if config.label is not None:
+        return None if config.label == "none" else _column("label", config.label, features, [], config.path)
+    known = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
+    if len(known) > 1 and not set(known) & set(LABELS):
+        raise RunError(f"'{config.path}' has several columns of labels: {', '.join(known)}. Name one by `data.label`")
+    plain = [name for name in LABELS if name in features and "int" in str(getattr(features[name], "dtype", ""))]
+    usual = [name for name in LABELS if name in known]
+    return next(iter([*usual, *known, *plain]), None)
+
+
+def _is_saved(path: Path) -> bool:
+    return (path / SAVED).is_file() or (path / SAVED_SPLITS).is_file()
+
+
+def _opened(config: HuggingFace) -> dict[str, Any]:
+    """The splits by name."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise RunError("`use: hf` needs the package datasets: pip install 'graphssl[hf]'") from error
+    path = Path(config.path).expanduser()
+    try:
+        with _quiet(datasets):
+            if _is_saved(path):
+                found = datasets.load_from_disk(str(path))
+            else:
+                found = datasets.load_dataset(str(path) if path.is_dir() else config.path, config.name)
+    except Exception as error:  # each of its parts has its own
+        raise RunError(f"'{config.path}' cannot be opened as a Hugging Face dataset: {reason_of(error)}") from error
+    return dict(found) if isinstance(found, dict) else {str(found.split or "train"): found}
+
+
+@contextlib.contextmanager
+def _quiet(datasets: Any) -> Iterator[None]:
+    """Without the library's progress bars, which are for a notebook."""
+    shown = datasets.are_progress_bars_disabled()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        if not shown:
+            datasets.enable_progress_bars()

@@ -1,0 +1,93 @@
+"""What a data set that is a class in Python says of itself, asked with its options; what it says wrongly is told."""
+
+from __future__ import annotations
+
+import importlib
+import operator
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from pydantic import BaseModel
+
+from ...errors import RunError, reason_of
+from ...graph import spec
+from ...graph.spec.datasets import DATA_SETS
+from ..order import tenth
+from .registry import Facts
+
+__all__ = ["class_names", "class_of", "options_of", "own_facts", "said", "samples_of", "why_missing"]
+
+T = TypeVar("T")
+
+
+def class_of(data: spec.Data) -> Any:
+    """The set's class; one of ours is imported now."""
+    cls = DATA_SETS[data.use].cls
+    if isinstance(cls, str):
+        module, _, name = cls.partition(":")
+        return getattr(importlib.import_module(module), name)
+    return cls
+
+
+def options_of(data: spec.Data) -> BaseModel:
+    """The set's own options."""
+    config = DATA_SETS[data.use].config
+    assert config is not None
+    return config.model_construct(**{name: getattr(data, name) for name in config.model_fields})
+
+
+def said(data: spec.Data, what: str, ask: Callable[[], T]) -> T:
+    """What the set's class answers. Raises RunError where it raises something."""
+    try:
+        return ask()
+    except (RunError, MemoryError):
+        raise
+    except Exception as error:
+        raise RunError(
+            f"{what} of the data set '{data.use}' failed: {type(error).__name__}: {reason_of(error)}"
+        ) from error
+
+
+def own_facts(data: spec.Data) -> Facts:
+    """Raises RunError for facts that are none."""
+    cls = class_of(data)
+    found = said(data, "`facts`", lambda: cls.facts(options_of(data)))
+    if not isinstance(found, Facts):
+        raise RunError(f"`facts` of the data set '{data.use}' gives {type(found).__name__}: a `graphssl.data.Facts`")
+    for name in ("samples", "test"):
+        _check_count(data, name, getattr(found, name))
+    if not isinstance(found.classes, list | tuple):
+        _check_count(data, "classes", found.classes)
+    return found
+
+
+def _check_count(data: spec.Data, name: str, value: object) -> None:
+    try:
+        right = value is None or operator.index(value) >= 0  # type: ignore[arg-type]  # which is the question
+    except TypeError:
+        right = False
+    if not right:
+        raise RunError(f"`facts` of the data set '{data.use}': {name} is {value!r}, and should be a count, or None")
+
+
+def samples_of(data: spec.Data, known: Facts) -> int | None:
+    """How many there are to train on."""
+    if known.samples is None:
+        return data.samples
+    return known.samples - (tenth(known.samples) if known.test is None else 0)
+
+
+def class_names(known: Facts) -> tuple[str, ...]:
+    """Of each label; none where there are none, or where nobody knows."""
+    if known.classes is None or isinstance(known.classes, int):
+        return tuple(map(str, range(known.classes or 0)))
+    return tuple(map(str, known.classes))
+
+
+def why_missing(data: spec.Data) -> str | None:
+    """Why the set is not there, as it says itself."""
+    ask = getattr(class_of(data), "missing", None)
+    if ask is None:
+        return None
+    why = said(data, "`missing`", lambda: ask(options_of(data)))
+    return None if why is None else str(why)

@@ -1,0 +1,139 @@
+"""The samples of a split of a torch Dataset, as the pictures that are read by position."""
+
+from __future__ import annotations
+
+import hashlib
+import operator
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ...errors import RunError, reason_of
+from ..arrays import of_array, of_pillow
+from ..batch import UNREAD, Sample
+from ..decode import BadImageError, read
+from ..order import permutation
+
+__all__ = ["Samples", "labels_in"]
+
+TAKEN = "one of Pillow's pictures, an array, a tensor, the bytes of a file or its path"
+
+
+class Samples:
+    """See `Pictures`. index: int64, `n`, which samples of the Dataset they are. called: the set and its split.
+
+    label: int64, by sample of the Dataset; None where each brings its own. classes: how many; None if nobody knows.
+    """
+
+    def __init__(self, dataset: Any, index: Tensor, called: str, label: Tensor | None, classes: int | None) -> None:
+        self._dataset, self._index, self._called, self._classes = dataset, index, called, classes
+        self._read_labels = label is None and classes is not None
+        n = len(index)
+        if label is not None:
+            self.label = label[index]
+        else:
+            self.label = torch.full((n,), UNREAD if self._read_labels else -1, dtype=torch.int64)
+        self.fingerprint = _fingerprint(called, dataset, index, label)
+
+    @property
+    def paths(self) -> Samples:
+        """Their names, by position."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self._index)
+
+    def __getitem__(self, position: int) -> str:
+        return f"sample {int(self._index[position])} of {self._called}"
+
+    def sample(self, position: int) -> Sample:
+        """See `Pictures.sample`: whatever the Dataset raises makes this one unreadable."""
+        number = int(self._index[position])
+        try:
+            found = self._dataset[number]
+        except (RunError, BadImageError, MemoryError):
+            raise
+        except Exception as error:
+            raise BadImageError(f"{type(error).__name__}: {reason_of(error)}") from error
+        if not isinstance(found, tuple | list) or len(found) != 2:
+            raise RunError(f"{self[position]} is no (picture, label), but {_kind(found)}")
+        label = int(self.label[position])
+        if self._read_labels:
+            label = as_label(found[1], self._classes, self[position])
+        return Sample(self._picture(found[0], position), label)
+
+    def _picture(self, picture: Any, position: int) -> bytes | Tensor:
+        if isinstance(picture, bytes | bytearray | memoryview):
+            return bytes(picture)
+        if isinstance(picture, str | Path):
+            return read(os.path.expanduser(picture))
+        if isinstance(picture, Tensor):
+            return of_array(picture.detach().cpu().numpy())
+        if hasattr(picture, "__array_interface__") and not hasattr(picture, "getbands"):
+            return of_array(picture)
+        if hasattr(picture, "getbands"):
+            return of_pillow(picture)
+        raise RunError(f"the picture of {self[position]} is {_kind(picture)}: {TAKEN}")
+
+    def expect(self, positions: Sequence[int]) -> None:
+        """See `Pictures.expect`."""
+
+    def order(self, seed: int, epoch: int, kept: Tensor | None = None) -> Tensor:
+        """See `Pictures.order`."""
+        return permutation(len(self) if kept is None else len(kept), seed, epoch)
+
+    def close(self) -> None:
+        """See `Pictures.close`."""
+
+
+def as_label(value: Any, classes: int | None, called: str) -> int:
+    """A label as an int, -1 for None. Raises RunError for what is none."""
+    if value is None:
+        return -1
+    try:
+        label = operator.index(value)
+    except TypeError:
+        label = None
+    if label is None or isinstance(value, bool):
+        raise RunError(f"the label of {called} is {_kind(value)}: a label is an int from 0, or None")
+    if label < -1 or (classes is not None and label >= classes):
+        below = f", below {classes:,}, the number of classes" if classes is not None else ""
+        raise RunError(f"the label of {called} is {label}: a label is an int from 0{below}, or None")
+    return label
+
+
+def labels_in(dataset: Any, called: str, classes: int | None) -> Tensor | None:
+    """The `labels` of a Dataset that has them, int64, -1 where unknown. Raises RunError for what are none."""
+    labels = getattr(dataset, "labels", None)
+    if labels is None or callable(labels):
+        return None
+    try:
+        found = list(labels.tolist() if hasattr(labels, "tolist") else labels)
+    except TypeError:
+        raise RunError(f"`labels` of {called} is {_kind(labels)}: a sequence of ints, or of None") from None
+    if len(found) != len(dataset):
+        raise RunError(f"`labels` of {called} are {len(found):,}, and its samples {len(dataset):,}")
+    read = [as_label(label, classes, f"sample {i} of {called}") for i, label in enumerate(found)]
+    return torch.tensor(read, dtype=torch.int64)
+
+
+def _kind(value: object) -> str:
+    """What a value is, in short."""
+    shown = repr(value)
+    return (
+        shown if len(shown) < 40 and isinstance(value, str | int | float | None) else f"of type {type(value).__name__}"
+    )
+
+
+def _fingerprint(called: str, dataset: Any, index: Tensor, label: Tensor | None) -> str:
+    """Of the samples' number and labels, and of what the Dataset says itself, `fingerprint`, if it does."""
+    own = getattr(dataset, "fingerprint", "")
+    digest = hashlib.blake2b(f"{called}\0{len(dataset)}\0{own}".encode(), digest_size=8)
+    digest.update(index.numpy().tobytes())
+    if label is not None:
+        digest.update(label.numpy().tobytes())
+    return digest.hexdigest()
