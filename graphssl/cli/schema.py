@@ -6,7 +6,7 @@ from typing import Any
 
 from ..component import discover
 from ..graph.nodes import CommonKeys
-from ..graph.spec import graph_file
+from ..graph.spec import DATA_SETS, data_section, graph_file
 
 
 def graph_schema() -> dict[str, Any]:
@@ -32,8 +32,12 @@ def graph_schema() -> dict[str, Any]:
     known = {"properties": {"use": {"enum": sorted(discover())}}}
     own = {"type": "object", "required": ["use"], "not": known}
     schema["properties"]["nodes"]["additionalProperties"] = {"anyOf": [*nodes, partial, own]}
+    data = _add_data(definitions)
+    schema["properties"]["data"] = {**schema["properties"]["data"], **data}
+    schema["properties"]["data"].pop("$ref", None)
     schema["if"] = {"not": {"required": ["components"]}}
-    schema["then"] = {"properties": {"nodes": {"additionalProperties": known}}}
+    known_set = {"properties": {"use": {"enum": list(DATA_SETS)}}}
+    schema["then"] = {"properties": {"nodes": {"additionalProperties": known}, "data": known_set}}
     for part in (schema, *definitions.values()):
         _partial(part)
     text = {"type": "string"}
@@ -43,6 +47,23 @@ def graph_schema() -> dict[str, Any]:
     }
     schema["anyOf"] = [{"required": ["extends"]}, {"required": ["graph", "nodes", "flow", "loss"]}]
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", "title": "graphssl graph", **schema}
+
+
+def _add_data(definitions: dict[str, Any]) -> dict[str, Any]:
+    """The section `data:`: with the options of its own where a set has some, and of sets that nobody knows any."""
+    plain = [name for name, row in DATA_SETS.items() if row.config is None]
+    definitions["Data"]["properties"]["use"].pop("const", None)
+    definitions["Data"]["properties"]["use"]["enum"] = plain
+    sections: list[Any] = [{"$ref": "#/$defs/Data"}]
+    for name in (name for name in DATA_SETS if name not in plain):
+        section = data_section(name).model_json_schema(by_alias=True)
+        for key, definition in section.pop("$defs", {}).items():
+            definitions.setdefault(key, definition)
+        section["properties"]["use"] = {"const": name}
+        definitions[f"data_{name}"] = section
+        sections.append({"$ref": f"#/$defs/data_{name}", "required": ["use"]})
+    unknown = {"type": "object", "required": ["use"], "not": {"properties": {"use": {"enum": list(DATA_SETS)}}}}
+    return {"anyOf": [*sections, unknown]}
 
 
 def _partial(part: dict[str, Any]) -> None:

@@ -92,3 +92,18 @@ def test_knows_every_component() -> None:
     definitions = graph_schema()["$defs"]
     for name in discover():
         assert definitions[name.replace(".", "_")]["properties"]["use"] == {"const": name}
+
+
+@pytest.mark.parametrize(
+    ("part", "right"),
+    [
+        ("data: {use: hf, path: x, split: val}", True),
+        ("data: {use: hf, path: x, root: y, pathh: z}", False),
+        ("data: {use: digits, path: x}", False),
+        ("data: {use: mine, any: x}", False),
+        ("components: [./mine.py]\ndata: {use: mine, any: x}", True),
+        ("components: [./mine.py]\ndata: {use: digits, any: x}", False),
+    ],
+)
+def test_a_data_set_has_its_own_options(validator: Any, part: str, right: bool) -> None:
+    assert validator.is_valid(data(f"extends: byol\n{part}\n")) is right

@@ -15,7 +15,7 @@ from ...graph.spec.datasets import DATA_SETS
 from ..order import tenth
 from .registry import Facts
 
-__all__ = ["class_names", "class_of", "options_of", "own_facts", "said", "samples_of", "why_missing"]
+__all__ = ["class_names", "class_of", "options_of", "own_facts", "said", "samples_of", "told", "why_missing"]
 
 T = TypeVar("T")
 
@@ -43,9 +43,13 @@ def said(data: spec.Data, what: str, ask: Callable[[], T]) -> T:
     except (RunError, MemoryError):
         raise
     except Exception as error:
-        raise RunError(
-            f"{what} of the data set '{data.use}' failed: {type(error).__name__}: {reason_of(error)}"
-        ) from error
+        raise RunError(f"{what} of the data set '{data.use}' failed: {told(error)}") from error
+
+
+def told(error: Exception) -> str:
+    """An error of the user's own code, in a line."""
+    kind, reason = type(error).__name__, reason_of(error)
+    return kind if reason == kind else f"{kind}: {reason}"
 
 
 def own_facts(data: spec.Data) -> Facts:

@@ -12,11 +12,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from ...errors import RunError, reason_of
+from ...errors import RunError
 from ..arrays import of_array, of_pillow
 from ..batch import UNREAD, Sample
 from ..decode import BadImageError, read
 from ..order import permutation
+from .known import told
 
 __all__ = ["Samples", "labels_in"]
 
@@ -58,7 +59,7 @@ class Samples:
         except (RunError, BadImageError, MemoryError):
             raise
         except Exception as error:
-            raise BadImageError(f"{type(error).__name__}: {reason_of(error)}") from error
+            raise BadImageError(told(error)) from error
         if not isinstance(found, tuple | list) or len(found) != 2:
             raise RunError(f"{self[position]} is no (picture, label), but {_kind(found)}")
         label = int(self.label[position])
