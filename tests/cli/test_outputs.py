@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -55,3 +57,26 @@ def test_neighbours_are_drawn_and_listed(typed: Type, folder: Path, runs: tuple[
     assert (folder / "neighbours.png").read_bytes().startswith(b"\x89PNG")
     said = typed("neighbours", runs[0], "photos", code=2)
     assert "name a picture, or more, and last the folder to look in: neighbours one QUERY.jpg photos" in said
+
+
+PAGE = (Path(__file__).parent.parent.parent / "docs/features.md").read_text()
+
+
+@pytest.mark.usefixtures("photos")
+def test_the_page_does_what_it_says(typed: Type, folder: Path, runs: tuple[str, str]) -> None:
+    """Its commands, then its Python, in their order, where `byol-1` is the run, in a folder with these pictures."""
+    picture(3).save(folder / "query.jpg")
+    write_folder(folder / "photos", parts=(".",), each=1)
+    blocks = re.findall(r"```(python)?\n(.*?)```", PAGE, re.DOTALL)
+    commands = [text.strip() for python, text in blocks if not python]
+    assert len(commands) == 3
+    for command in (*commands, *(f"graphssl embed byol-1 photos/ -o features.{ending}" for ending in ("csv", "npz"))):
+        words = command.replace("byol-1", runs[0]).split()
+        small = words[1] == "export"  # the tests' encoder is of 8 channels, which torchvision has not
+        said = typed(*words[1:], code=2 if small else 0)
+        assert ("torchvision has no network" if small else "wrote ") in said
+    names: dict[str, Any] = {}
+    for text in (text for python, text in blocks if python):
+        exec(text.replace("byol-1", runs[0]), names)
+    assert names["done"].output == Path("features.npz")
+    assert len(names["found"].queries[0].nearest) == 3

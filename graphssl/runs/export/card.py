@@ -110,10 +110,6 @@ def _figures(subject: Subject) -> Iterator[str]:
 
 
 def _use(card: Card, prepared: Preparation) -> Iterator[str]:
-    sizes = ", then ".join(
-        f"the shorter side scaled to {resize} px (bilinear, antialiased), the centre {height} x {width} cut out"
-        for resize, (height, width) in prepared.sizes
-    )
     colour = {3: "RGB", 1: "grey"}.get(prepared.channels, f"{prepared.channels} channels")
     call = "session.run(None, {'image': x.numpy()})[0]" if card.form.name == "onnx" else "model(x)"
     inference = [] if card.form.name == "onnx" else ["with torch.inference_mode():"]
@@ -124,7 +120,7 @@ def _use(card: Card, prepared: Preparation) -> Iterator[str]:
         f"{'    ' if inference else ''}features = {call}",
     ]
     yield (
-        f"## Preprocessing\n\nPictures in {colour}, values 0 to 1: {sizes}; minus the mean "
+        f"## Preprocessing\n\nPictures in {colour}, values 0 to 1, {prepared.sizes()}; minus the mean "
         f"{_numbers(prepared.mean)}, over the deviation {_numbers(prepared.std)}.\n\n```python\n"
         + "\n".join(code) + "\n```\n"
     )  # fmt: skip

@@ -86,7 +86,10 @@ def test_onnx_says_what_it_is(runs: dict[str, RunFolder]) -> None:
     said = {entry.key: entry.value for entry in onnx.load("encoder.onnx").metadata_props}
     assert said["graphssl.run"] == "run"
     assert said["graphssl.mean"] == "0.309 0.309 0.309"
-    assert said["graphssl.preprocessing"] == "resize 32, crop 32 x 32"
+    assert (
+        said["graphssl.preprocessing"]
+        == "scaled (bilinear, antialiased), the shorter side to 32 px; the centre 32 x 32 cut out"
+    )
 
 
 @pytest.mark.parametrize("to", ["torch", "safetensors"])
