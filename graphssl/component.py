@@ -28,7 +28,7 @@ A component is an `nn.Module` class with a name, a strict config and ports:
   compiled region, so that eager, compiled and resumed runs see the same numbers.
 - `cuts`: of a component that makes views of `batch.image`, `ports.Cut`s, an attribute of the node. Where pictures have
   sizes of their own, they are cut where they are decoded, and the method gets, in place of the image, what each cut has
-  made of the batch: a tuple of uint8 tensors, `(v b) c y x`, view after view.
+  made of the batch: a tuple of uint8 tensors, `(v b) c y x`, view after view. With `cuts_only` it is so for all data.
 - `views(config)`: static; for a component with `family` outputs, their lengths by output name.
 - `signature(config, of)`: a classmethod that replaces the ports of `forward` where they depend on the config.
 - `twins(config, sizes)`: static; by library, torchvision and timm, its network of the same weights (`imports`, `lines`

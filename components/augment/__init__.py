@@ -8,22 +8,9 @@ from .multicrop import DINO, Crops, MultiCrop
 from .patches import Patches
 from .plain import Plain
 from .recipes import AMDIM, BYOL, CMC, CPC, NPID, MoCoV1, MoCoV2, SimCLR
+from .transforms import Transforms
 
 __all__ = [
-    "AMDIM",
-    "BYOL",
-    "CMC",
-    "CPC",
-    "DINO",
-    "NPID",
-    "Chain",
-    "Crops",
-    "Lab",
-    "LightnessAndColour",
-    "MoCoV1",
-    "MoCoV2",
-    "MultiCrop",
-    "Patches",
-    "Plain",
-    "SimCLR",
+    "AMDIM", "BYOL", "CMC", "CPC", "DINO", "NPID", "Chain", "Crops", "Lab", "LightnessAndColour", "MoCoV1", "MoCoV2",
+    "MultiCrop", "Patches", "Plain", "SimCLR", "Transforms",
 ]  # fmt: skip

@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 
 from .batch import Pictures, Sample
+from .order import permutation
 
-__all__ = ["Keeping", "Kept", "Remaining"]
+__all__ = ["Keeping", "Kept", "Remaining", "Rows"]
 
 
 class Kept:
@@ -54,6 +55,40 @@ class Keeping:
     def kept(self) -> Kept:
         sides = torch.tensor(self._sides, dtype=torch.int64).view(-1, 2)
         return Kept(self._pixels[: self._ends[-1]], torch.tensor(self._ends, dtype=torch.int64), sides)
+
+
+class Rows:
+    """The images of a split that came as one array, as `Pictures`: they are decoded, and have no names but numbers."""
+
+    fingerprint = ""
+
+    def __init__(self, image: Annotated[Tensor, "n c h w"], label: Annotated[Tensor, "n"]) -> None:
+        self._image, self.label = image, label
+
+    @property
+    def paths(self) -> Rows:
+        """Their names, by position."""
+        return self
+
+    def __len__(self) -> int:
+        return len(self.label)
+
+    def __getitem__(self, position: int) -> str:
+        return f"image {position}"
+
+    def sample(self, position: int) -> Sample:
+        """See `Pictures.sample`."""
+        return Sample(self._image[position], int(self.label[position]))
+
+    def expect(self, positions: Sequence[int]) -> None:
+        """See `Pictures.expect`."""
+
+    def order(self, seed: int, epoch: int, kept: Tensor | None = None) -> Tensor:
+        """See `Pictures.order`."""
+        return permutation(len(self) if kept is None else len(kept), seed, epoch)
+
+    def close(self) -> None:
+        """See `Pictures.close`."""
 
 
 class Remaining:

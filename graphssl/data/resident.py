@@ -7,10 +7,12 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from .batch import Batch, Cutting, Pictures
+from .batch import BadImages, Batch, Cutting, Pictures
 from .fit import Fit
+from .kept import Rows
 from .order import batches, permutation
 from .transfer import to_device
+from .workers import Workers
 
 
 class Resident:
@@ -37,6 +39,7 @@ class Resident:
         self._image = image
         index = torch.arange(self.samples) if index is None else index
         self._index, self._label = index.to(image.device), label.to(image.device)
+        self._workers: Workers | None = None
         self._crosses = image.device.type != device.type
 
     def order(self, seed: int, epoch: int) -> Tensor:
@@ -47,12 +50,20 @@ class Resident:
 
     def read(self, order: Tensor, batch: int, *, full: bool, cutting: Cutting | None = None) -> Iterator[Batch]:
         """See `Split.read`. Nothing here can be unreadable, so `full` changes nothing; and training takes all whole."""
+        if cutting and cutting.cuts:
+            self._workers = self._workers or self._one_by_one()
+            return self._workers.read(order, batch, full=full, cutting=cutting)
         home = self._image.device
         # Pinned, or else the host would wait for the training.
         order = order.pin_memory().to(home, non_blocking=True) if home.type == "cuda" else order.to(home)
         gathered = self._gathered(order, batch)
         there = to_device(gathered, self.device) if self._crosses else gathered
         return there if cutting else (found._replace(image=self._fit(found.image)) for found in there)
+
+    def _one_by_one(self) -> Workers:
+        """The same behind workers, for views that can only be made so."""
+        rows, whole = Rows(self._image.cpu(), self._label.cpu()), Fit(self._image.shape[2], self._image.shape[3])
+        return Workers(rows, whole, self.device, None, BadImages(), skip=False, index=self._index.cpu())
 
     def _gathered(self, order: Tensor, batch: int) -> Iterator[Batch]:
         for positions in batches(order, batch):
@@ -67,4 +78,6 @@ class Resident:
         return torch.index_select(values, 0, positions, out=pinned)
 
     def close(self) -> None:
-        """Nothing runs in the background."""
+        """Ends the workers, if any."""
+        if self._workers is not None:
+            self._workers.close()

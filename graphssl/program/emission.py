@@ -128,11 +128,12 @@ class Emission:
         return call.arguments(ports, lambda argument: self._argument(call, argument))
 
     def _is_cut(self, call: Call) -> bool:
-        """Whether a call makes views of pictures that have sizes of their own."""
+        """Whether a call makes views of pictures that have sizes of their own, or makes them one by one."""
         image = self.graph.batch.get("image")
-        if self.shapes.data.source is not None or image is None or image not in call.inputs():
+        if image is None or image not in call.inputs():
             return False
-        return bool(getattr(self.shapes.modules[call.node], "cuts", ()))
+        node = self.shapes.modules[call.node]
+        return bool(getattr(node, "cuts", ())) and (self.shapes.data.source is None or hasattr(node, "cuts_only"))
 
     def _argument(self, call: Call, argument: Argument) -> Any:
         if call.id in self._pixels and argument == self.graph.batch["image"]:

@@ -50,7 +50,8 @@ def _views(checked: Checked, program: Program, data: Datasets, device: torch.dev
     generator = torch.Generator(device).manual_seed(checked.graph.spec.train.seed)
     cut = next((made for call, made in zip(program.cut, batch.cuts, strict=True) if call.node == name), None)
     with torch.no_grad():
-        made = node(batch.image if cut is None else cut, draws=node.draw(len(batch.index), generator, device))
+        draws = {"draws": node.draw(len(batch.index), generator, device)} if hasattr(node, "draw") else {}
+        made = node(batch.image if cut is None else cut, **draws)
     views = (made,) if isinstance(made, Tensor) else made
     if hasattr(views, "_fields"):
         views = tuple(v for family in views for v in family)

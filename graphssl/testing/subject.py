@@ -8,11 +8,11 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, partial
-from typing import Any, NamedTuple, NoReturn
+from typing import Annotated, Any, NamedTuple, NoReturn
 
 import torch
 from pydantic import ValidationError
-from torch import nn
+from torch import Tensor, nn
 
 from ..component import Component, DataFacts, NodeConfig, Sizes, Unbound, build
 from ..ports import Port, Signature, signature_of
@@ -113,6 +113,8 @@ class Subject:
                 args.append(arguments[port.name])
             elif port.name in arguments:
                 named[port.name] = arguments[port.name]
+        if hasattr(module, "cuts_only") and not args[0].is_meta:
+            args[0] = _cut(module, args[0])
         with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(method == "forward"):
             torch.manual_seed(2)
             if self.methods[method].draws:
@@ -167,6 +169,17 @@ class Subject:
         if "view" in self.component.traits:
             return partial(torch.randint, 256, dtype=torch.uint8, generator=generator)
         return partial(torch.randn, generator=generator)
+
+
+def _cut(module: Any, image: Annotated[Tensor, "b c h w"]) -> tuple[Tensor, ...]:
+    """What a node's cuts make of a batch, as it is read."""
+    generator = torch.Generator().manual_seed(4)
+    made = []
+    for cut in module.cuts:
+        uniform = torch.rand((len(image), cut.views, cut.numbers), generator=generator)
+        views = [cut(picture, own) for picture, own in zip(image, uniform, strict=True)]
+        made.append(torch.stack(views, 1).flatten(0, 1))
+    return tuple(made)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -65,6 +65,9 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"config": {"operations": OPERATIONS, "views": 2}},
         {"config": {"views": [["crop", "flip"], ["invert"]]}},
     ],
+    "augment.torchvision": [
+        {"config": {"transforms": [{"use": "RandomResizedCrop", "size": [6, 5]}, "RandAugment"]}},
+    ],
     "encoder.amdim": [
         {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
     ],

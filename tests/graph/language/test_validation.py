@@ -64,7 +64,7 @@ MORE: dict[str, list[dict[str, Any]]] = {
 }
 NEEDED = {
     "encoder.module": {"path": "./net.py:Net"}, "encoder.timm": {"name": "resnet18"},
-    "augment.chain": {"operations": ["crop"]}, "encoder.torchvision": {"name": "resnet18"},
+    "augment.chain": {"operations": ["crop"]}, "augment.torchvision": {"transforms": ["RandomHorizontalFlip"]}, "encoder.torchvision": {"name": "resnet18"},
 }  # fmt: skip
 # What no message may say: pydantic's words, and the names of Python's and JSON's types.
 LEAKS = re.compile(
