@@ -2,29 +2,33 @@
 
 from __future__ import annotations
 
+import contextlib
 from functools import cached_property
 
 from ..component import DataFacts
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Channels
 from .fit import Fit
-from .folder import count, fewer_than
+from .lists import ListError
 from .own.known import class_names, own_facts, samples_of
+from .picture_sets import PictureSet
 
 
 class FolderFacts(DataFacts):
-    """Facts of a folder of pictures. Its files are counted when somebody asks, which few do: it may take minutes."""
+    """Facts of a set of files. These are counted when somebody asks, which few do: it may take minutes."""
 
-    root: str
+    files: PictureSet
 
-    def __init__(self, root: str, size: tuple[int, int], mean: Channels, std: Channels) -> None:
+    def __init__(self, files: PictureSet, size: tuple[int, int], mean: Channels, std: Channels) -> None:
         super().__init__(height=size[0], width=size[1], mean=mean, std=std, source=None)
-        vars(self)["root"] = root
+        vars(self)["files"] = files
         del vars(self)["samples"], vars(self)["classes"]  # they would hide what is counted
 
     @cached_property
     def _counted(self) -> tuple[int | None, int | None]:
-        return count(self.root)
+        with contextlib.suppress(ListError):  # `presence` tells of it
+            return self.files.count()
+        return None, None
 
     @cached_property
     def samples(self) -> int | None:
@@ -36,7 +40,9 @@ class FolderFacts(DataFacts):
 
     def fewer_than(self, n: int) -> int | None:
         """The number of training samples where it is known to be below n; looks at few more than n files."""
-        return fewer_than(self.root, n)
+        with contextlib.suppress(ListError):
+            return self.files.fewer_than(n)
+        return None
 
 
 def facts(data: spec.Data) -> DataFacts:
@@ -50,8 +56,8 @@ def facts(data: spec.Data) -> DataFacts:
     if known.kind == "dataset":
         return _of_dataset(data)
     size = sides(data)
-    if known.kind == "pictures" and known.samples is None and data.root is not None:
-        return FolderFacts(data.root, size, known.mean, known.std)
+    if known.kind == "pictures" and known.samples is None:
+        return FolderFacts(PictureSet.of(data), size, known.mean, known.std)
     samples = data.samples or known.samples
     source = (known.size, known.size) if known.kind in ("embedded", "archive") else None
     return DataFacts(3, *size, samples, known.classes, known.mean, known.std, source)

@@ -13,13 +13,14 @@ from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind
 from ..ports import Cut
-from . import archives, digits, folder, nvjpeg, place
+from . import archives, digits, nvjpeg, place
 from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
 from .fit import Fit
 from .foresight import foreseen
 from .kept import Keeping, Remaining
 from .known import fit_of
 from .own.opening import open_dataset
+from .picture_sets import open_pictures
 from .resident import Resident
 from .shards import shards
 from .workers import Workers
@@ -35,7 +36,7 @@ ARRAYS: dict[Kind, Callable[[spec.Data], tuple[tuple[Arrays, Arrays], Classes]]]
     "archive": archives.load,
 }
 FILES: dict[Kind, Callable[[spec.Data, Progress | None], tuple[Pictures, Pictures, Classes]]] = {
-    "pictures": folder.open_folder,
+    "pictures": open_pictures,
     "shards": shards.open_shards,
     "dataset": open_dataset,
 }

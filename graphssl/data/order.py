@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from fractions import Fraction
 
 import torch
 from torch import Tensor
@@ -40,9 +41,19 @@ def held_out(names: Iterable[str], count: int) -> frozenset[str]:
     return frozenset(sorted(names, key=lambda name: (seed_of(f"held out {name}"), name))[:count])
 
 
-def tenth(samples: int) -> int:
-    """How many of so many are held out: a tenth, rounded, but at least one of two."""
-    return max(1, (samples + 5) // 10) if samples > 1 else 0
+TENTH = Fraction(1, 10)
+
+
+def share_of(samples: int, share: Fraction = TENTH) -> int:
+    """How many of so many are held out: this share, rounded, but at least one of two, and not all; 0 of 0."""
+    if samples < 2 or not share:
+        return 0
+    return min(max(1, int(share * samples + Fraction(1, 2))), samples - 1)
+
+
+def share_held_out(held_out: float | str | None) -> Fraction:
+    """What `data.held_out` says."""
+    return TENTH if held_out is None else Fraction(0 if isinstance(held_out, str) else str(held_out))
 
 
 def seed_of(text: str) -> int:

@@ -8,10 +8,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..graph import spec
-from ..graph.spec.datasets import DATA_SETS, Kind
+from ..graph.spec.datasets import DATA_SETS, Kind, Layout
 from .folder import SUFFIXES
+from .lists import ListError, is_list, refuse_missing
 from .own.known import why_missing
+from .picture_sets import PictureSet
 from .shards import addresses
+
+FIRST = 1000  # files of a list that are looked for
 
 
 class Absence(NamedTuple):
@@ -25,11 +29,11 @@ class Absence(NamedTuple):
 def absence(data: spec.Data) -> Absence | None:
     """Why a data set is not there; None for one that is, is embedded, or will be downloaded."""
     look = LOOKS.get(DATA_SETS[data.use].kind)
-    return None if look is None or (data.root is None and look is not _no_dataset) else look(data)
+    return None if look is None else look(data)
 
 
 def _root(data: spec.Data) -> Path:
-    return Path(data.root or ".").expanduser().absolute()
+    return Path(data.folder).expanduser().absolute()
 
 
 def _is_file(root: Path) -> Absence | None:
@@ -52,8 +56,20 @@ def _no_archive(data: spec.Data) -> Absence | None:
 
 
 def _no_pictures(data: spec.Data) -> Absence | None:
-    root, layout = _root(data), DATA_SETS[data.use].layout
+    found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
     assert layout is not None
+    for root in data.roots:
+        if (
+            absent := _no_folder(Path(root).expanduser().absolute(), layout, listed=data.files is not None)
+        ) is not None:
+            return absent
+    for key, path in (("files", data.files), ("test", data.test)):
+        if path is not None and (why := _no_list(found, key, path)) is not None:
+            return Absence(key, why, None)
+    return _held_out_twice(data, found)
+
+
+def _no_folder(root: Path, layout: Layout, *, listed: bool) -> Absence | None:
     if (found := _is_file(root)) is not None:
         return found
     hint = f"root: is a folder with {layout.full}"
@@ -62,16 +78,47 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     train = root / "train"
     if layout.called and not os.path.isdir(train):
         return Absence("root", f"'{root}' is not laid out as {layout.called}: it has no folder 'train'", hint)
-    if not _holds_a_picture(train if os.path.isdir(train) else root):
+    if not listed and not _holds_a_picture(train if os.path.isdir(train) else root):
         kinds = ", ".join(SUFFIXES)
         return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
+    return None
+
+
+def _no_list(found: PictureSet, key: str, path: str) -> str | None:
+    """Why a list, or the folder of held-out pictures, cannot be read; of its files the first ones are looked for."""
+    if key == "test" and not is_list(path):
+        folder = Path(path).expanduser().absolute()
+        if not folder.is_dir():
+            return f"there is no folder or list '{folder}'"
+        return None if _holds_a_picture(folder) else f"there is no picture in '{folder}'"
+    try:
+        listed = found.listed if key == "files" else found.tested
+        if listed is not None:
+            refuse_missing(path, listed, FIRST)
+    except ListError as error:
+        return str(error)
+    return None
+
+
+def _held_out_twice(data: spec.Data, found: PictureSet) -> Absence | None:
+    """A share that is asked for, where there is a split that is held out as it is."""
+    if data.held_out is None:
+        return None
+    if data.test is not None:
+        return Absence(
+            "held_out", "what is held out is said twice: by 'test', and by 'held_out'", "leave one of them out"
+        )
+    there = next((folder.test for folder in found.folders if folder.test is not None), None)
+    if there is not None and data.files is None:
+        hint = "leave held_out: out; none passes over the folder"
+        return Absence("held_out", f"the held-out pictures are those in '{there}'", hint)
     return None
 
 
 def _no_shards(data: spec.Data) -> Absence | None:
     """At an address that must be asked for its files, only whether it can be asked."""
     hint = "root: is a folder of .tar files, or their pattern, such as /data/train-{000000..000146}.tar"
-    named = {"root": data.root or "", **({"test": data.test} if data.test is not None else {})}
+    named = {"root": data.folder, **({"test": data.test} if data.test is not None else {})}
     for key, pattern in named.items():
         if (reason := addresses.unreadable(pattern)) is not None:
             return Absence(key, reason, None)
@@ -84,7 +131,7 @@ def _no_shards(data: spec.Data) -> Absence | None:
         if missing:
             return Absence(key, f"there is no shard '{missing[0]}'{more}", hint.replace("root:", f"{key}:"))
     try:
-        addresses.split(data.root or "", data.test)
+        addresses.split(data.folder, data.test)
     except addresses.NoShardsError as error:
         return Absence(error.key, error.reason, hint.replace("root:", f"{error.key}:"))
     return None

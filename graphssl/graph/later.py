@@ -14,7 +14,7 @@ from .nodes import Node
 
 __all__ = ["without_later"]
 
-SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval",)}
+SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval", "files", "labels", "held_out")}
 COMPONENTS: dict[str, tuple[str, ...]] = {}
 
 

@@ -9,7 +9,8 @@ import torch
 from picture_files import config, opened, picture, seen, write_folder
 
 from graphssl.data import facts, folder, open_data
-from graphssl.data.folder import Paths, listing
+from graphssl.data.files import Paths
+from graphssl.data.folder import listing
 from graphssl.errors import RunError
 from graphssl.graph import spec
 

@@ -17,7 +17,7 @@ from picture_files import closing, same, write_folder
 
 from graphssl.data import Datasets, open_data, reader
 from graphssl.data.decode import decode
-from graphssl.data.folder import Files
+from graphssl.data.files import Files
 from graphssl.errors import RunError
 from graphssl.graph import spec
 
@@ -111,7 +111,7 @@ import os, signal, sys
 import torch
 from graphssl.graph import spec
 from graphssl.data import open_data
-from graphssl.data.folder import Files
+from graphssl.data.files import Files
 from graphssl.errors import RunError
 
 read = Files.read

@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from ...errors import RunError, reason_of
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
-from ..order import tenth
+from ..order import share_held_out, share_of
 from .registry import Facts
 
 __all__ = ["class_names", "class_of", "options_of", "own_facts", "said", "samples_of", "told", "why_missing"]
@@ -78,7 +78,7 @@ def samples_of(data: spec.Data, known: Facts) -> int | None:
     """How many there are to train on."""
     if known.samples is None:
         return data.samples
-    return known.samples - (tenth(known.samples) if known.test is None else 0)
+    return known.samples - (share_of(known.samples, share_held_out(data.held_out)) if known.test is None else 0)
 
 
 def class_names(known: Facts) -> tuple[str, ...]:

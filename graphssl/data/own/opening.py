@@ -9,7 +9,7 @@ from torch import Tensor
 
 from ...errors import RunError
 from ...graph import spec
-from ..order import held_out, tenth
+from ..order import held_out, share_held_out, share_of
 from .known import class_names, class_of, options_of, own_facts, said
 from .registry import Facts
 from .samples import Samples, labels_in
@@ -30,7 +30,7 @@ def open_dataset(data: spec.Data, _progress: object = None) -> tuple[Samples, Sa
     everything = torch.arange(len(train))
     if test is not None:
         return _both(data, (train, everything), (test, torch.arange(len(test))), classes)
-    held = held_out(map(str, range(len(train))), tenth(len(train)))
+    held = held_out(map(str, range(len(train))), share_of(len(train), share_held_out(data.held_out)))
     out = torch.tensor([str(i) in held for i in range(len(train))], dtype=torch.bool)
     return _both(data, (train, everything[~out]), (train, everything[out]), classes)
 

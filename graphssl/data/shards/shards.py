@@ -19,7 +19,7 @@ from torch import Tensor
 from ...errors import RunError, suggest
 from ...graph import spec
 from ..batch import Sample
-from ..folder import UNLABELLED, Paths
+from ..files import UNLABELLED, Paths
 from ..order import windowed
 from . import addresses
 from .copies import Copies
@@ -132,8 +132,7 @@ def open_shards(data: spec.Data, progress: Progress | None = None) -> tuple[Shar
     Labels that are whole numbers are taken as they are, those below 0 as unknown; others are names, numbered in their
     order. progress: samples found, and about how many there will be. Raises RunError with what is wrong.
     """
-    assert data.root is not None
-    train, test = addresses.split(data.root, data.test)
+    train, test = addresses.split(data.folder, data.test)
     copies = Copies(versions_of([*train, *test]))
     indices = indices_of([*train, *test], copies, progress)
     parts = indices[: len(train)], indices[len(train) :]

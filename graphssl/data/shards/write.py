@@ -10,7 +10,8 @@ from pathlib import Path
 from ...errors import RunError
 from ...files import replacing, writing
 from ..decode import BadImageError
-from ..folder import Files, listing
+from ..files import Files
+from ..folder import listing
 from ..order import permutation
 from .addresses import SUFFIX, everything, is_remote
 from .index import scan

@@ -31,6 +31,7 @@ Size = Annotated[
 ]
 AUTO, ASSUMED = "auto", 256
 BUILT_IN = tuple(DATA_SETS)
+NEED_A_ROOT = ("archive", "pictures", "shards")
 BATCH = WithJsonSchema({"anyOf": [{"type": "integer", "exclusiveMinimum": 0, "maximum": 10_000_000}, {"const": AUTO}]})
 
 
@@ -57,8 +58,12 @@ class Data(Section):
 
     use: the data set. `digits` (scikit-learn's) is embedded; the others need `root`: the folder that holds the set, for
     `webdataset` also the shards by a pattern (`/data/train-{000000..000146}.tar`) or an address (`s3://...`).
-    test, samples, window: of `webdataset` alone: the held-out shards, as `root`; the number of training samples, for
-    what has to know it before the set is read; how many shards are mixed at a time.
+    files, labels: of `image_folder` alone: a list of the pictures, a path a line or a .csv with path, label and split;
+    whether the first folders below the root are classes. `root` may be a list of folders there.
+    test: the held-out pictures: of `webdataset` shards, as `root`; of `image_folder` a folder or a list. held_out: the
+    share of each class that is held out where there are none, default 0.1; or none.
+    samples, window: the number of training samples, for what has to know it before the set is read; how many shards
+    are mixed at a time.
     batch: samples in one forward pass (over all processes). `auto` is the most that fits: a run finds out, and for
     whatever looks at the graph before it is 256.
     size: of views and of evaluated pictures in pixels, one number or [height, width]; default: the data set's own.
@@ -71,8 +76,11 @@ class Data(Section):
 
     use: Annotated[str, NameIn(DATA_SETS)] = "digits"
     batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = 256
-    root: str | None = None
+    root: str | Annotated[list[str], Field(min_length=1)] | None = None
+    files: str | None = None
+    labels: Literal["folders", "none"] = "folders"
     test: str | None = None
+    held_out: Annotated[float, Field(gt=0, lt=1)] | Literal["none"] | None = None
     samples: PositiveInt | None = None
     window: Annotated[int, Field(ge=1, le=1_000_000)] = 16
     download: bool = False
@@ -86,9 +94,19 @@ class Data(Section):
 
     @model_validator(mode="after")
     def _root(self) -> Data:
-        if self.root is None and self.use in users_of("root")[1]:
+        if self.root is None and self.files is None and DATA_SETS[self.use].kind in NEED_A_ROOT:
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
         return self
+
+    @property
+    def roots(self) -> tuple[str, ...]:
+        """The roots of a built-in set: one, several or none."""
+        return (self.root,) if isinstance(self.root, str) else tuple(self.root or ())
+
+    @property
+    def folder(self) -> str:
+        """The one root of a built-in set that has one."""
+        return self.roots[0] if self.roots else "."
 
     @field_validator(*OPTIONS)
     @classmethod
@@ -97,6 +115,22 @@ class Data(Section):
         if use is not None and not DATA_SETS[use].takes(key) and value != cls.model_fields[key].default:
             whose, _ = users_of(key)
             raise ValueError(f"'{key}' is for {whose}, and the data set is '{use}'")
+        return value
+
+    @field_validator("root")
+    @classmethod
+    def _of_folders(cls, value: object, info: ValidationInfo) -> object:
+        use = info.data.get("use")
+        if isinstance(value, list) and use is not None and not DATA_SETS[use].takes("files"):
+            raise ValueError(f"several roots are for {users_of('files')[0]}, and the data set is '{use}'")
+        return value
+
+    @field_validator("files")
+    @classmethod
+    def _of_one_root(cls, value: str | None, info: ValidationInfo) -> str | None:
+        root = info.data.get("root")
+        if value is not None and isinstance(root, list) and len(root) > 1:
+            raise ValueError("a list of files has one root, to which its paths are relative")
         return value
 
     @field_validator("resident")

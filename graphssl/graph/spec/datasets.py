@@ -66,8 +66,10 @@ class DataSet:
 
     def takes(self, option: str) -> bool:
         """Whether an option that not every set takes is one of this set's."""
-        own = self.config is not None and option in self.config.model_fields
-        return own or (option in OPTIONS and self.kind in OPTIONS[option][1])
+        if self.config is not None and option in self.config.model_fields:
+            return True
+        called = self.layout is not None and self.layout.called is not None
+        return option in OPTIONS and self.kind in OPTIONS[option][1] and not (called and option in LOOSE)
 
 
 class HuggingFace(Section):
@@ -128,12 +130,17 @@ DATA_SETS: dict[str, DataSet] = {
     ),
 }  # fmt: skip
 
+LOOSE = ("files", "labels", "test", "held_out")  # options of pictures that lie as they like
+
 # Options of `data:` that not every set takes: the kinds that do, and what these are called; None for their names.
 FILES: tuple[Kind, ...] = ("pictures", "shards", "dataset")
 OPTIONS: dict[str, tuple[str | None, tuple[Kind, ...]]] = {
     "root": ("sets that are not embedded", ("archive", "pictures", "shards")),
     "download": ("sets that can be fetched", ("archive",)),
-    **dict.fromkeys(("test", "window"), (None, ("shards",))),
+    **dict.fromkeys(("files", "labels"), (None, ("pictures",))),
+    "test": (None, ("pictures", "shards")),
+    "held_out": ("sets that have no held-out split of their own", ("pictures", "dataset")),
+    "window": (None, ("shards",)),
     "samples": ("sets whose files alone tell", ("shards", "dataset")),
     **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", FILES)),
 }

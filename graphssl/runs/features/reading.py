@@ -10,8 +10,8 @@ from torch import Tensor
 
 from ...checks.checked import Checked
 from ...data import BadImages, Batch
+from ...data.files import Files, Paths
 from ...data.fit import Fit
-from ...data.folder import Files, Paths
 from ...data.known import fit_of
 from ...data.workers import Workers
 from ...errors import RunError

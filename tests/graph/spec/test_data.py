@@ -13,7 +13,7 @@ def test_keys_of_shards_are_refused_elsewhere_all_at_once() -> None:
     sections = {"graph": "g", "nodes": {}, "flow": {}, "loss": {}}
     found = validate(GraphFile, {**sections, "data": {"test": "x", "samples": 5, "window": 3}})[1]
     assert [(w.path, w.message) for w in found] == [
-        (("data", key), f"'{key}' is for 'webdataset' alone, and the data set is 'digits'")
+        (("data", key), f"'{key}' is for {spec.users_of(key)[0]}, and the data set is 'digits'")
         for key in ("test", "samples", "window")
     ]
     resolved = spec.Data().model_dump(mode="json")
@@ -30,6 +30,13 @@ def test_keys_of_shards_are_refused_elsewhere_all_at_once() -> None:
         ("cifar10", {"decode": "cpu"}, "'decode' is for pictures in files, and the data set is 'cifar10'"),
         ("svhn", {"on_bad_image": "skip"}, "'on_bad_image' is for pictures in files, and the data set is 'svhn'"),
         ("stl10", {"resident": "workers"}, "'resident: workers' is for pictures in files, and the data set is 'stl10'"),
+        ("imagenet", {"files": "x"}, "'files' is for 'image_folder' alone, and the data set is 'imagenet'"),
+        ("webdataset", {"root": ["a"]}, "several roots are for 'image_folder' alone, and the data set is 'webdataset'"),
+        (
+            "cifar10",
+            {"held_out": 0.2},
+            "'held_out' is for sets that have no held-out split of their own, and the data set is 'cifar10'",
+        ),
         ("image_folder", {"window": 3}, "'window' is for 'webdataset' alone, and the data set is 'image_folder'"),
     ],
 )
