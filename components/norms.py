@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from functools import partial
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import torch
 from pydantic import Discriminator, Field, PositiveInt, Tag
@@ -16,8 +17,8 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from graphssl.component import NodeConfig
 
 __all__ = [
-    "Group", "MapNorm", "SplitBatchNorm1d", "SplitBatchNorm2d", "VectorNorm", "chosen_norm", "deal", "map_norm",
-    "splits_of", "undeal", "vector_norm",
+    "GivenNorm", "Group", "MapNorm", "SplitBatchNorm1d", "SplitBatchNorm2d", "VectorNorm", "chosen_norm", "deal",
+    "map_norm", "split_norms", "splits_of", "undeal", "vector_norm",
 ]  # fmt: skip
 
 Builder = Callable[[int], nn.Module]
@@ -72,6 +73,10 @@ VectorNorm = Annotated[
     | Annotated[Annotated[Batch | SplitBatch | Layer | Nothing, Field(discriminator="use")], Tag("mapping")],
     Discriminator(_form),
 ]
+# Of a network that comes with norms of its own.
+GivenNorm = Annotated[
+    Annotated[Literal["split_batch"], Tag("name")] | Annotated[SplitBatch, Tag("mapping")], Discriminator(_form)
+]
 NAMED: dict[str, NodeConfig] = {"batch": Batch(), "split_batch": SplitBatch(), "group": Group(), "layer": Layer()}
 
 
@@ -96,6 +101,38 @@ def vector_norm(choice: VectorNorm, affine: bool = True) -> Builder | None:
     if isinstance(config, Layer):
         return partial(nn.LayerNorm, elementwise_affine=affine)
     return partial(nn.BatchNorm1d, affine=affine) if isinstance(config, Batch) else None
+
+
+def split_norms(network: nn.Module, choice: GivenNorm) -> None:
+    """Makes batch norms of a network those of parts of the batch. Raises ValueError where there is none."""
+    config = NAMED[choice] if isinstance(choice, str) else choice
+    assert isinstance(config, SplitBatch)
+    found = [m for m in network.modules() if isinstance(m, nn.BatchNorm1d | nn.BatchNorm2d)]
+    if not found:
+        raise ValueError("norm is split_batch, and this network has no batch norm")
+    for module in found:
+        _split(module, config.splits)
+
+
+def _split(module: Any, splits: int) -> None:
+    split = SplitBatchNorm1d if isinstance(module, nn.BatchNorm1d) else SplitBatchNorm2d
+    plain = type(module) in (nn.BatchNorm1d, nn.BatchNorm2d)
+    if not plain and not (hasattr(module, "act") and hasattr(module, "drop")):
+        raise ValueError(f"norm is split_batch, and {type(module).__name__} is no norm whose batch can be split")
+    module.__class__ = split if plain else _activated(type(module), split)  # type: ignore[arg-type]  # a class is hashable
+    module.splits, module.rate = splits, module.momentum
+
+
+@functools.cache
+def _activated(own: Any, split: Any) -> Any:
+    """timm's batch norm with an activation in it, split."""
+
+    def forward(self: Any, x: Tensor) -> Any:
+        if not self.training:
+            return own.forward(self, x)
+        return self.act(self.drop(split.forward(self, x)))
+
+    return type(own.__name__, (split, own), {"forward": forward, "__module__": own.__module__})
 
 
 def _group_norm(groups: int, channels: int) -> nn.Module:

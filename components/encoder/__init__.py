@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .alexnet import AlexNet
 from .amdim import AMDIM
 from .conv import Conv
 from .module import Module
@@ -10,4 +11,4 @@ from .timm import Timm
 from .torchvision import Torchvision
 from .vit import ViT
 
-__all__ = ["AMDIM", "Conv", "Module", "ResNet", "Timm", "Torchvision", "ViT"]
+__all__ = ["AMDIM", "AlexNet", "Conv", "Module", "ResNet", "Timm", "Torchvision", "ViT"]

@@ -4,26 +4,36 @@ from __future__ import annotations
 
 import types
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import Any
 
 import torch
+from pydantic import Field
 from torch import nn
 
-from graphssl.component import NodeConfig, Sizes
+from graphssl.component import Sizes
 from graphssl.errors import Refused
 from graphssl.ports import Port
 
-__all__ = ["Foreign", "build_somewhere", "map_ports", "refuse_options"]
+from ..chance import is_random
+from ..norms import split_norms
+
+__all__ = ["OWN_NORM", "Foreign", "build_somewhere", "map_ports", "refuse_options"]
+
+
+OWN_NORM = Field(  # a config's `norm`
+    None,
+    description="null: the network's own; split_batch: its batch norms over each of `splits` (8) parts of the batch; "
+    "with options it is {use: split_batch, splits: 4}",
+)
 
 
 class Foreign(nn.Module):
     """A component whose instances are networks of another class: `make` builds one, which becomes the node itself.
 
-    The component is made a base of the network's class, in front of it. A module around the network would put its own
-    name before those of all weights, which would fit neither the network's checkpoints nor its code.
+    Its config has a `norm`, `GivenNorm | None`. The component is made a base of the network's class, in front of it: a
+    module around the network would put its own name before those of all weights, which would fit neither the network's
+    checkpoints nor its code.
     """
-
-    Config: ClassVar[type[NodeConfig]]
 
     @classmethod
     def make(cls, config: Any, sizes: Sizes) -> nn.Module:
@@ -34,9 +44,11 @@ class Foreign(nn.Module):
         if config is None:  # a copy of an instance, which `copy` fills itself
             return super().__new__(cls)
         net = build_somewhere(lambda: cls.make(config, sizes))
-        if not isinstance(net, nn.Module) or isinstance(net, Foreign):
-            what = "the same network twice" if isinstance(net, Foreign) else f"a {type(net).__name__}, and no nn.Module"
-            raise ValueError(f"it gives {what}")
+        if isinstance(net, Foreign):
+            raise ValueError("the function gives the same network twice, and each node has one of its own")
+        if config.norm is not None:
+            split_norms(net, config.norm)
+        net.apart = not is_random(net)
         return _with_base(cls, net)
 
     def __init__(self, config: Any, sizes: Any) -> None:

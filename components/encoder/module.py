@@ -20,7 +20,8 @@ from graphssl.component import Code, NodeConfig, Sizes, component
 from graphssl.errors import Refused
 from graphssl.ports import Axes, Port, Signature, signature_of
 
-from .foreign import Foreign, build_somewhere
+from ..norms import GivenNorm
+from .foreign import OWN_NORM, Foreign, build_somewhere
 
 __all__ = ["Module"]
 
@@ -30,7 +31,7 @@ B = 3  # images of such a batch
 AXES = {2: "bd", 3: "btd", 4: "berk"}  # what an output of so many axes is: a vector, tokens, a map
 
 
-@component("encoder.module")
+@component("encoder.module", traits=("normed",))
 class Module(Foreign):
     """A network of the user's own, a plain `nn.Module`: `b c h w` to what it gives, a vector `b d` or a map `b e r k`.
 
@@ -49,6 +50,7 @@ class Module(Foreign):
         outputs: str | dict[str, str] | None = Field(
             None, description="axes of what it gives: b d, or by name {vector: b d, map: b e r k}; null: found"
         )
+        norm: GivenNorm | None = OWN_NORM
 
         @field_validator("outputs")
         @classmethod
@@ -98,7 +100,7 @@ def _make(path: Code, options: Mapping[str, Any]) -> nn.Module:
             f"'{path.text}' cannot be made: {_told(error, path)}", "options" if options else "path"
         ) from error
     if not isinstance(net, nn.Module):
-        raise Refused(f"'{path.text}' gives a {type(net).__name__}, and no nn.Module", "path")
+        raise Refused(f"'{path.text}' gives no nn.Module: its type is {type(net).__name__}", "path")
     return net
 
 
@@ -136,7 +138,7 @@ def _found(path: Code, options: str) -> tuple[Port, ...]:
     else:
         named = {}
     if not named or not all(isinstance(n, str) and n.isidentifier() for n in named):
-        raise _refused(path, f"it gives a {type(result).__name__}, and no tensor, or tensors by name")
+        raise _refused(path, f"it gives no tensor and no tensors by name: the type is {type(result).__name__}")
     return tuple(
         Port(name, "tensor", (_axes_of(path, f"'{name}'", value, str(i) if i else ""),))
         for i, (name, value) in enumerate(named.items())
@@ -164,7 +166,7 @@ def _channels(net: nn.Module) -> Iterator[int]:
 def _axes_of(path: Code, what: str, value: Any, number: str) -> Axes:
     """Axes of an output, by letters of its own."""
     if not isinstance(value, Tensor):
-        raise _refused(path, f"{what} is a {type(value).__name__}, and no tensor")
+        raise _refused(path, f"{what} is no tensor: its type is {type(value).__name__}")
     if value.ndim not in AXES or len(value) != B:
         raise _refused(path, f"{what} is {list(value.shape)} for {B} images, and no b d, b t d or b e r k")
     return ("b", *(letter + number for letter in AXES[value.ndim][1:]))

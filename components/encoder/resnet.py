@@ -56,6 +56,9 @@ class ResNet(resnet.ResNet):
             description="imagenet: 7x7 convolution of stride 2, max-pool; small: 3x3 of stride 1, no pool "
             f"(SimCLR, appendix B.9); auto: small for images under {SMALL} px",
         )
+        stem_width: PositiveInt | None = Field(
+            None, description="channels after the stem, instead of `width`: CMC's half networks keep the stem's 64"
+        )
         norm: MapNorm = Field(
             "batch",
             description="batch; split_batch: over each of `splits` (8) parts of the batch; group: `groups` (32) of "
@@ -80,14 +83,14 @@ class ResNet(resnet.ResNet):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         channels = sizes["c"]
         small = _is_small(config, sizes)
-        self.width = config.width
+        self.width, self.stem_width = config.width, config.stem_width or config.width
         block, layers = BLOCKS[config.depth]
         norm = map_norm(config.norm)
         super().__init__(block, layers, zero_init_residual=config.zero_init_residual, norm_layer=norm)
-        if small or (channels, self.width) != (3, BASE):
-            self.conv1 = _stem(channels, self.width, small)
-        if self.width != BASE:
-            self.bn1 = norm(self.width)
+        if small or (channels, self.stem_width) != (3, BASE):
+            self.conv1 = _stem(channels, self.stem_width, small)
+        if self.stem_width != BASE:
+            self.bn1 = norm(self.stem_width)
         if small:
             self.maxpool = nn.Identity()
         self.fc = nn.Identity()
@@ -106,14 +109,16 @@ class ResNet(resnet.ResNet):
     @staticmethod
     def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
         """The networks of torchvision and timm that take the weights, or why there is none."""
-        if config.width != BASE:
-            reason = f"the first blocks have {config.width} channels, and there always {BASE}"
+        stem = config.stem_width or config.width
+        if {config.width, stem} != {BASE}:
+            parts = f"the first blocks have {config.width}" if config.width != BASE else f"the stem has {stem}"
+            reason = f"{parts} channels, and there always {BASE}"
             return {"torchvision": reason, "timm": reason}
         return {"torchvision": _torchvision(config, sizes), "timm": _timm(config, sizes)}
 
     def _make_layer(self, block: Any, planes: int, *args: Any, **kwargs: Any) -> nn.Sequential:
         if planes == BASE:
-            self.inplanes = self.width
+            self.inplanes = self.stem_width
         layer: nn.Sequential = super()._make_layer(block, planes // BASE * self.width, *args, **kwargs)
         return layer
 

@@ -18,8 +18,9 @@ from graphssl.component import NodeConfig, Sizes, component
 from graphssl.errors import Refused
 from graphssl.ports import Signature, signature_of
 
+from ..norms import GivenNorm
 from ..twins import Twin, arguments
-from .foreign import Foreign, map_ports, refuse_options
+from .foreign import OWN_NORM, Foreign, map_ports, refuse_options
 
 __all__ = ["Timm"]
 
@@ -36,7 +37,7 @@ ELSEWHERE = {  # options of timm.create_model that something else says
 }
 
 
-@component("encoder.timm", traits=("apart",))
+@component("encoder.timm", traits=("apart", "normed"))
 class Timm(Foreign):
     """Any network of timm, by its name, without its classifier: `b c h w` to `b d`.
 
@@ -58,6 +59,7 @@ class Timm(Foreign):
         maps: tuple[NonNegativeInt, ...] = Field(
             (), description="feature maps that are outputs beside `vector`, numbered as in timm, such as [2, 3]"
         )
+        norm: GivenNorm | None = OWN_NORM
 
         @field_validator("maps")
         @classmethod
@@ -143,7 +145,13 @@ def _has_size(name: str) -> bool:
     """Whether a network is made for one size of images. Its class says so, which only a network knows."""
     with torch.device("meta"):
         net = _timm().create_model(name, pretrained=False, num_classes=0)
-    return "img_size" in inspect.signature(type(net).__init__).parameters
+    for own in type(net).__mro__:
+        taken = inspect.signature(own.__init__).parameters.values()
+        if any(p.name == "img_size" for p in taken):
+            return True
+        if all(p.kind is not p.VAR_KEYWORD for p in taken):  # it hands nothing on
+            return False
+    return False
 
 
 def _check_maps(config: Timm.Config, net: nn.Module) -> None:

@@ -15,8 +15,9 @@ from graphssl.component import NodeConfig, Sizes, component
 from graphssl.errors import Refused
 from graphssl.ports import Signature, signature_of
 
+from ..norms import GivenNorm
 from ..twins import IDENTITY, Twin, arguments
-from .foreign import Foreign, build_somewhere, refuse_options
+from .foreign import OWN_NORM, Foreign, build_somewhere, refuse_options
 
 __all__ = ["Torchvision"]
 
@@ -32,7 +33,7 @@ ELSEWHERE = {
 RGB = 3
 
 
-@component("encoder.torchvision", traits=("apart",))
+@component("encoder.torchvision", traits=("apart", "normed"))
 class Torchvision(Foreign):
     """Any classification network of torchvision, by its name, without its last layer: `b c h w` to `b d`.
 
@@ -48,6 +49,7 @@ class Torchvision(Foreign):
         options: dict[str, Any] = Field(
             {}, description="further arguments of the network: stochastic_depth_prob, zero_init_residual, dropout"
         )
+        norm: GivenNorm | None = OWN_NORM
 
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -12,12 +14,15 @@ from torch.nn import functional
 from torchvision.models import vision_transformer
 
 from graphssl.component import NodeConfig, Sizes, component
+from graphssl.ports import Signature, signature_of
 
 from ..twins import IDENTITY, Twin, arguments
+from .vit_weights import start_as_dino, start_as_moco_v3
 
 __all__ = ["ViT"]
 
 # Dimension, depth, heads: tiny and small from Touvron et al. 2021, arXiv:2012.12877, the others from the paper.
+POSITIONS_STD = 0.02  # torchvision's
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
 
 TO_TIMM = (  # names of weights
@@ -39,9 +44,10 @@ class ViT(vision_transformer.VisionTransformer):
     """Vision transformer (Dosovitskiy et al. 2021, arXiv:2010.11929): `b c h w` to `b d`.
 
     d is `dim`. Weights are those of torchvision's, by the same names, without `heads`; `size: base, patch: 16` is its
-    `vit_b_16`. There is no dropout. Images are normalised, their sides multiples of the patch. The first ones are
-    square, and of the size that the position embeddings have; for other sizes these are interpolated (DINO's small
-    views, arXiv:2104.14294).
+    `vit_b_16`. There is no dropout. Images are normalised, their sides multiples of the patch. The position embeddings
+    are of the size of the first ones, `h` x `w`; for other sizes they are interpolated (DINO's small views,
+    arXiv:2104.14294). With `drop_path` a branch of a block is left out, for each sample and branch by itself, in
+    training and where a loss trains the node: a target that follows it is not random (DINO's teacher).
     """
 
     class Config(NodeConfig):
@@ -62,6 +68,27 @@ class ViT(vision_transformer.VisionTransformer):
             False, description="the patch projection stays as it was drawn: steadier (MoCo v3, arXiv:2104.02057)"
         )
 
+        drop_path: float = Field(
+            0.0,
+            ge=0,
+            lt=1,
+            description="stochastic depth (arXiv:1603.09382): how often the last block's branches are left out, in "
+            "training; the first block's never, those between in proportion (DINO 0.1)",
+        )
+        init: Literal["torchvision", "moco_v3", "dino"] = Field(
+            "torchvision",
+            description="first weights: torchvision's; moco_v3: Xavier, fixed sine-cosine positions; dino: normal",
+        )
+
+        @model_validator(mode="after")
+        def _sines_part_dim(self) -> ViT.Config:
+            if self.init == "moco_v3" and self.shape()[0] % 4:
+                raise ValueError(
+                    f"init: moco_v3 has sines and cosines of two sides, and 4 does not divide a dim of "
+                    f"{self.shape()[0]}"
+                )
+            return self
+
         @model_validator(mode="after")
         def _heads_divide_dim(self) -> ViT.Config:
             dim, _, heads = self.shape()
@@ -76,52 +103,99 @@ class ViT(vision_transformer.VisionTransformer):
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         channels, height, width = sizes["c"], sizes["h"], sizes["w"]
-        if height != width:
-            raise ValueError(f"a vision transformer takes square images, and these are {height} x {width} px")
-        if height % config.patch:
-            raise ValueError(f"images of {height} px do not part into patches of {config.patch} px")
+        _check_patches(height, width, config.patch)
         dim, depth, heads = config.shape()
         super().__init__(height, config.patch, depth, heads, dim, config.mlp or 4 * dim)
+        self.grid = height // config.patch, width // config.patch
+        if height != width:  # torchvision knows squares only
+            positions = torch.empty(1, 1 + math.prod(self.grid), dim).normal_(std=POSITIONS_STD)
+            self.encoder.pos_embedding = nn.Parameter(positions)
         if channels != 3:
             self.conv_proj = _projection(channels, dim, config.patch)
-        self.conv_proj.requires_grad_(not config.freeze_patch)
         self.heads = nn.Identity()
-        self.pool = config.pool
+        self.pool, self.drop_path = config.pool, config.drop_path
+        if config.init == "moco_v3":
+            start_as_moco_v3(self, self.grid)
+        elif config.init == "dino":
+            start_as_dino(self)
+        self.conv_proj.requires_grad_(not config.freeze_patch)
+        if config.drop_path:
+            for block in self.encoder.layers:
+                block.__class__ = Block
 
     @staticmethod
     def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
         """The networks of torchvision and timm that take the weights, or why there is none."""
-        mean = "torchvision's network gives the class token, and not the mean of the patches' tokens"
-        return {
-            "torchvision": _torchvision(config, sizes) if config.pool == "token" else mean,
-            "timm": _timm(config, sizes),
-        }
+        theirs: Twin | str = _torchvision(config, sizes)
+        if config.pool == "mean":
+            theirs = "torchvision's network gives the class token, and not the mean of the patches' tokens"
+        if sizes["h"] != sizes["w"]:
+            theirs = f"torchvision's network takes square images, and these are {sizes['h']} x {sizes['w']} px"
+        return {"torchvision": theirs, "timm": _timm(config, sizes)}
 
-    def tokens(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b t d"]:
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """Those of `forward`, without draws where nothing is random."""
+        return signature_of(cls.forward) if config.drop_path else replace(signature_of(cls.forward), draws=False)
+
+    def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> Tensor:
+        """Uniform numbers of the two branches of each block, `2 n b`, from which it follows what is left out."""
+        return torch.rand((2, len(self.encoder.layers), b), generator=generator, device=device)
+
+    def tokens(self, image: Annotated[Tensor, "b c h w"], draws: Tensor | None = None) -> Annotated[Tensor, "b t d"]:
         """The class token and those of the patches, row by row, after the last layer norm."""
-        h, w = image.shape[2:]
-        if h % self.patch_size or w % self.patch_size:
-            raise ValueError(f"images of {h} x {w} px do not part into patches of {self.patch_size} px")
+        _check_patches(image.shape[2], image.shape[3], self.patch_size)
         patches = self.conv_proj(image)
         rows, columns = patches.shape[2:]
         tokens = torch.cat((self.class_token.expand(image.shape[0], -1, -1), patches.flatten(2).transpose(1, 2)), 1)
         placed = self.encoder.dropout(tokens + self._positions(rows, columns))
-        result: Tensor = self.encoder.ln(self.encoder.layers(placed))
+        result: Tensor = self.encoder.ln(self._blocks(placed, draws))
         return result
+
+    def _blocks(self, tokens: Tensor, draws: Tensor | None) -> Tensor:
+        """The tokens after all blocks. draws: what `draw` gave, where branches may be left out."""
+        if draws is None or not self.training:
+            result: Tensor = self.encoder.layers(tokens)
+            return result
+        last = max(len(self.encoder.layers) - 1, 1)
+        for i, block in enumerate(self.encoder.layers):
+            rate = self.drop_path * i / last
+            # As large on average as without: what stays grows by as much as is left out.
+            kept = (draws[:, i] >= rate).to(tokens.dtype) / (1 - rate)
+            tokens = block(tokens, kept[:, :, None, None]) if rate else block(tokens)
+        return tokens
 
     def _positions(self, rows: int, columns: int) -> Annotated[Tensor, "1 t d"]:
         """The position embeddings; of a grid of another size interpolated bicubically, as in DINO's code."""
         known: Tensor = self.encoder.pos_embedding
-        side = self.image_size // self.patch_size
-        if (rows, columns) == (side, side):
+        if (rows, columns) == self.grid:
             return known
-        grid = known[:, 1:].transpose(1, 2).unflatten(2, (side, side))
+        grid = known[:, 1:].transpose(1, 2).unflatten(2, self.grid)
         grid = functional.interpolate(grid, (rows, columns), mode="bicubic", align_corners=False)
         return torch.cat((known[:, :1], grid.flatten(2).transpose(1, 2)), 1)
 
-    def forward(self, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
-        tokens = self.tokens(image)
+    def forward(self, image: Annotated[Tensor, "b c h w"], draws: Tensor | None = None) -> Annotated[Tensor, "b d"]:
+        tokens = self.tokens(image, draws)
         return tokens[:, 0] if self.pool == "token" else tokens[:, 1:].mean(1)
+
+
+class Block(vision_transformer.EncoderBlock):
+    """torchvision's block, whose two branches may be left out, a sample at a time."""
+
+    def forward(self, input: Tensor, kept: Tensor | None = None) -> Tensor:
+        """`b t d` to the same. kept: `2 b 1 1`, what each branch is multiplied by; None for 1."""
+        if kept is None:
+            result: Tensor = super().forward(input)
+            return result
+        normed = self.ln_1(input)
+        x = input + kept[0] * self.dropout(self.self_attention(normed, normed, normed, need_weights=False)[0])
+        y: Tensor = x + kept[1] * self.mlp(self.ln_2(x))
+        return y
+
+
+def _check_patches(height: int, width: int, patch: int) -> None:
+    if height % patch or width % patch:
+        raise ValueError(f"images of {height} x {width} px do not part into patches of {patch} px")
 
 
 def _torchvision(config: ViT.Config, sizes: Sizes) -> Twin:
@@ -142,7 +216,8 @@ def _timm(config: ViT.Config, sizes: Sizes) -> Twin:
     ratio = mlp // dim if mlp % dim == 0 else (mlp + 0.5) / dim
     known = {"img_size": 224, "patch_size": 16, "in_chans": 3, "mlp_ratio": 4}
     known |= dict(zip(("embed_dim", "depth", "num_heads"), SIZES[config.size], strict=True))
-    wanted = {"img_size": sizes["h"], "patch_size": config.patch, "in_chans": sizes["c"], "mlp_ratio": ratio}
+    size = sizes["h"] if sizes["h"] == sizes["w"] else (sizes["h"], sizes["w"])
+    wanted = {"img_size": size, "patch_size": config.patch, "in_chans": sizes["c"], "mlp_ratio": ratio}
     wanted |= {"embed_dim": dim, "depth": depth, "num_heads": heads}
     options: dict[str, object] = {key: value for key, value in wanted.items() if value != known[key]}
     if config.pool == "mean":

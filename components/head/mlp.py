@@ -24,11 +24,12 @@ class MLP(nn.Module):
         SimCLR (arXiv:2002.05709, section 4.2)   hidden: 2048, out: 128; its code adds last_norm: true
         MoCo v1 (arXiv:1911.05722)               layers: 1, out: 128
         MoCo v2 (arXiv:2003.04297)               hidden: 2048, out: 128, norm: none
-        BYOL (arXiv:2006.07733, section 3.3)     hidden: 4096, out: 256, for projector and predictor
+        BYOL (arXiv:2006.07733, section 3.3)     hidden: 4096, out: 256, for projector and predictor;
+                                                 its code adds last_bias: false
         SimSiam (arXiv:2011.10566, section 4)    layers: 3, hidden: 2048, out: 2048, last_norm: true;
                                                  predictor hidden: 512, out: 2048
-        DINO (arXiv:2104.14294, section 3.1)     layers: 3, hidden: 2048, out: 256, norm: none, activation: gelu;
-                                                 head.prototypes goes on
+        DINO (arXiv:2104.14294, section 3.1)     layers: 3, hidden: 2048, out: 256, norm: none, activation: gelu,
+                                                 init: dino; head.prototypes goes on
     """
 
     class Config(NodeConfig):
@@ -48,6 +49,12 @@ class MLP(nn.Module):
             description="a norm after the last layer too, without learned scale and shift (SimSiam, MoCo v3)",
         )
 
+        last_bias: bool = Field(default=True, description="a bias in the last layer; none in BYOL's code")
+
+        init: Literal["torch", "dino"] = Field(
+            default="torch", description="first weights: torch's; dino: normal, 0.02, biases zero (its code)"
+        )
+
         @model_validator(mode="after")
         def _last_norm_is_a_norm(self) -> MLP.Config:
             if self.last_norm and vector_norm(self.norm) is None:
@@ -62,12 +69,17 @@ class MLP(nn.Module):
         layers: list[nn.Module] = []
         for d, e in itertools.pairwise(widths[:-1]):
             layers += [*_linear(d, e, inner), nn.GELU() if config.activation == "gelu" else nn.ReLU(inplace=True)]
-        self.layers = nn.Sequential(*layers, *_linear(widths[-2], widths[-1], last))
+        self.layers = nn.Sequential(*layers, *_linear(widths[-2], widths[-1], last, config.last_bias))
+        if config.init == "dino":
+            for layer in (m for m in self.layers if isinstance(m, nn.Linear)):
+                nn.init.trunc_normal_(layer.weight, std=0.02)
+                if layer.bias is not None:
+                    nn.init.zeros_(layer.bias)
 
     def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
         y: Tensor = self.layers(x)
         return y
 
 
-def _linear(d: int, e: int, norm: Builder | None) -> list[nn.Module]:
-    return [nn.Linear(d, e)] if norm is None else [nn.Linear(d, e, bias=False), norm(e)]
+def _linear(d: int, e: int, norm: Builder | None, bias: bool = True) -> list[nn.Module]:
+    return [nn.Linear(d, e, bias=bias)] if norm is None else [nn.Linear(d, e, bias=False), norm(e)]

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, NodeRef, Scheduled, Sizes, component, update
 from graphssl.ports import Signature, signature_of
 
+from ..chance import without_chance
 from ..norms import deal, splits_of, undeal
 
 __all__ = ["EMA"]
@@ -28,8 +29,9 @@ class EMA(nn.Module):
     The key encoder of MoCo, equation 2 (He et al. 2020, arXiv:1911.05722), and the target network of BYOL, equation
     1 (Grill et al. 2020, arXiv:2006.07733). It starts as a copy and never carries a gradient. Parameters follow;
     buffers, such as the running statistics of batch norm, are by default the target's own, from its own inputs, as
-    in MoCo's code. Where its nodes have split batch norm, the batch is dealt out to other parts than the queries' and
-    put back in order: MoCo's shuffling (section 3.3).
+    in MoCo's code. It is not random: it leaves nothing out by chance, though its nodes may, as DINO's teacher (Caron
+    et al. 2021, arXiv:2104.14294). Where its nodes have split batch norm, the batch is dealt out to other parts than
+    the queries' and put back in order: MoCo's shuffling (section 3.3).
     """
 
     class Config(NodeConfig):
@@ -93,9 +95,9 @@ def _each(function: Callable[[Tensor], Tensor], value: Any) -> Any:
 
 
 def _copy(node: nn.Module) -> nn.Module:
-    """A deep copy. An average that it contains goes on following the nodes that it follows, not copies of them."""
+    """A deep copy, without dropout. An average that it contains goes on following the nodes that it follows."""
     followed = [m for average in node.modules() if isinstance(average, EMA) for m in average._online]
-    return copy.deepcopy(node, {id(m): m for m in followed})
+    return without_chance(copy.deepcopy(node, {id(m): m for m in followed}))
 
 
 def _scheduled(copies: Iterator[nn.Module], of: Sequence[nn.Module]) -> Iterator[tuple[nn.Module, nn.Module, str]]:
@@ -110,7 +112,7 @@ def _scheduled(copies: Iterator[nn.Module], of: Sequence[nn.Module]) -> Iterator
 def _check_chain(names: Sequence[str], ports: Sequence[Signature]) -> None:
     """Raises ValueError where a node cannot take what the one before it gives."""
     for name, signature in zip(names, ports, strict=True):
-        if signature.draws:
+        if signature.needs_draws:
             raise ValueError(f"'{name}' is random, and a target repeats only what is not")
     for (a, b), (before, after) in zip(itertools.pairwise(names), itertools.pairwise(ports), strict=True):
         takes = [p for p in after.inputs if not p.optional]

@@ -15,7 +15,11 @@ from .nodes import Node
 __all__ = ["without_later"]
 
 SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval", "files", "labels", "held_out")}
-COMPONENTS: dict[str, tuple[str, ...]] = {}
+COMPONENTS: dict[str, tuple[str, ...]] = {
+    "encoder.resnet": ("stem_width",),
+    "encoder.vit": ("drop_path", "init"),
+    "head.mlp": ("init", "last_bias"),
+}
 
 
 def without_later(resolved: Mapping[str, Any], spec: BaseModel, nodes: Mapping[str, Node]) -> dict[str, Any]:

@@ -43,11 +43,15 @@ class Port:
 
 @dataclass(frozen=True)
 class Signature:
-    """The ports of one method. Several outputs are the fields of a NamedTuple, taken apart by name."""
+    """The ports of one method. Several outputs are the fields of a NamedTuple, taken apart by name.
+
+    draws: whether it is given random numbers. needs_draws: whether it has to be; without, it is not random.
+    """
 
     inputs: tuple[Port, ...]
     outputs: tuple[Port, ...]
     draws: bool = False
+    needs_draws: bool = False
 
     def input(self, name: str) -> Port | None:
         return next((p for p in self.inputs if p.name == name), None)
@@ -63,14 +67,15 @@ class PortError(TypeError):
 def signature_of(method: Callable[..., Any]) -> Signature:
     """Reads the ports of a method from its annotations.
 
-    The parameter `draws`, if there is one, is not a port: it takes what the component's `draw` returned.
+    The parameter `draws`, if there is one, is not a port: it takes what the component's `draw` returned. With a default
+    it is given in a step only: targets and evaluations call the method without.
     """
     hints = typing.get_type_hints(method, include_extras=True)
     inputs = []
-    draws = False
+    draws = needs_draws = False
     for parameter in list(inspect.signature(method).parameters.values())[1:]:
         if parameter.name == "draws":
-            draws = True
+            draws, needs_draws = True, parameter.default is inspect.Parameter.empty
             continue
         if parameter.kind in (parameter.KEYWORD_ONLY, parameter.VAR_KEYWORD):
             raise PortError(
@@ -84,7 +89,7 @@ def signature_of(method: Callable[..., Any]) -> Signature:
             )
         optional = parameter.default is not inspect.Parameter.empty
         inputs.append(_port(method, parameter.name, hints[parameter.name], optional))
-    return Signature(tuple(inputs), _outputs(method, hints.get("return", type(None))), draws)
+    return Signature(tuple(inputs), _outputs(method, hints.get("return", type(None))), draws, needs_draws)
 
 
 def _outputs(method: Callable[..., Any], hint: Any) -> tuple[Port, ...]:

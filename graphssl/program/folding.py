@@ -55,16 +55,16 @@ def _may_join(call: Call, graph: Graph, shapes: Shapes) -> bool:
         and len(slots) == 1 + len(call.outputs)
         and all(s.kind == "tensor" and s.axes[0][:1] == ("b",) for s in slots)
         and not any(p.family for p in ports)
-        and _apart(call.node, graph)
+        and _apart(call.node, graph, shapes)
         and not any(map(_mixes, shapes.modules[call.node].modules()))
     )
 
 
-def _apart(name: str, graph: Graph) -> bool:
+def _apart(name: str, graph: Graph, shapes: Shapes) -> bool:
     node = graph.nodes[name]
     if "average" in node.component.traits:
-        return all(_apart(ref, graph) for ref in node.refs())
-    return "apart" in node.component.traits
+        return all(_apart(ref, graph, shapes) for ref in node.refs())
+    return "apart" in node.component.traits and bool(getattr(shapes.modules[name], "apart", True))
 
 
 def _mixes(module: nn.Module) -> bool:

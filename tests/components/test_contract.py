@@ -68,6 +68,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "augment.torchvision": [
         {"config": {"transforms": [{"use": "RandomResizedCrop", "size": [6, 5]}, "RandAugment"]}},
     ],
+    "encoder.alexnet": [{"config": {"width": 4, "hidden": 6, "out": 5}, "sizes": {"h": 15, "w": 31}}],
     "encoder.amdim": [
         {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
     ],
@@ -87,7 +88,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
         for maps in ([], [0])
     ],
     "encoder.torchvision": [{"config": {"name": "shufflenet_v2_x0_5"}, "sizes": {"h": 32, "w": 32}}],
-    "encoder.vit": [{"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}}],
+    "encoder.vit": [
+        {"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}},
+        {"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2, "drop_path": 0.5, "init": "moco_v3"}},
+    ],
     "head.gaussian": [{"config": {"out": 3}}],
     "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],
     "head.prototypes": [{"config": {"count": 5}}],

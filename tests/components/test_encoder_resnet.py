@@ -471,3 +471,28 @@ def test_norms_that_are_refused(norm: Any) -> None:
     assert node is None
     assert len(problems) == 1
     assert problems[0].path[0] == "norm"
+
+
+def test_a_stem_of_another_width_than_the_layers() -> None:
+    """CMC's half networks (its models/resnet.py): a stem of 64 channels, layers of 32, 64, 128 and 256."""
+    torch.manual_seed(0)
+    with torch.device("meta"):
+        ours = build(ResNet, sizes=Sizes({"c": 2, "h": 224, "w": 224}), depth=50, width=32, stem_width=64)
+    assert ours.conv1.weight.shape == (64, 2, 7, 7)
+    assert ours.bn1.weight.shape == (64,)
+    assert ours.layer1[0].conv1.weight.shape == (32, 64, 1, 1)
+    assert ours.layer1[0].downsample[0].weight.shape == (128, 64, 1, 1)
+    assert ours(torch.empty(2, 2, 224, 224, device="meta")).shape == (2, 1024)
+    with torch.device("meta"):
+        shallow = build(ResNet, sizes=Sizes({"c": 1, "h": 32, "w": 32}), depth=18, width=32, stem_width=64)
+    assert shallow.layer1[0].conv1.weight.shape == (32, 64, 3, 3)
+    assert shallow.layer1[0].downsample[0].weight.shape == (32, 64, 1, 1)  # 64 channels do not fit 32
+
+
+@pytest.mark.parametrize("width", [16, 64])
+def test_the_stem_is_as_wide_as_the_first_layer_unless_said(width: int) -> None:
+    torch.manual_seed(0)
+    plain = build(ResNet, sizes=Sizes({"c": 3, "h": 32, "w": 32}), depth=10, width=width)
+    torch.manual_seed(0)
+    said = build(ResNet, sizes=Sizes({"c": 3, "h": 32, "w": 32}), depth=10, width=width, stem_width=width)
+    assert all(torch.equal(v, said.state_dict()[k]) for k, v in plain.state_dict().items())

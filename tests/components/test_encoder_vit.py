@@ -114,14 +114,30 @@ def test_one_image_in_either_mode() -> None:
         torch.testing.assert_close(ours(image(1)), one)
 
 
-def test_images_that_are_not_square() -> None:
-    with pytest.raises(ValueError, match="takes square images, and these are 32 x 48 px"):
-        vit((32, 48))
+@pytest.mark.parametrize("init", ["torchvision", "moco_v3", "dino"])
+def test_images_that_are_not_square(init: str) -> None:
+    """Each patch has a position of its own, row by row: without blocks, tokens are patches plus positions."""
+    ours = vit((8, 16), **{**SMALL, "init": init})
+    assert ours.encoder.pos_embedding.shape == (1, 1 + 2 * 4, 24)
+    x = torch.randn(4, 3, 8, 16)
+    assert ours(x).shape == (4, 24)
+    ours.encoder.layers, ours.encoder.ln = nn.Sequential(), nn.Identity()
+    patch = ours.conv_proj(x[:, :, 4:8, 8:12]).flatten(1)  # row 1, column 2
+    torch.testing.assert_close(ours.tokens(x)[:, 1 + 4 + 2], patch + ours.encoder.pos_embedding[0, 1 + 4 + 2])
 
 
-def test_images_that_are_not_whole_patches() -> None:
-    with pytest.raises(ValueError, match="images of 30 px do not part into patches of 4 px"):
-        vit(30, **SMALL)
+def test_positions_of_a_rectangle_are_interpolated_to_another() -> None:
+    ours = vit((8, 16), **SMALL)
+    known = ours.encoder.pos_embedding[:, 1:].reshape(1, 2, 4, 24).permute(0, 3, 1, 2)
+    other = nn.functional.interpolate(known, (3, 2), mode="bicubic", align_corners=False)
+    torch.testing.assert_close(ours._positions(3, 2)[:, 1:], other.permute(0, 2, 3, 1).reshape(1, 6, 24))
+    assert ours(torch.randn(2, 3, 12, 8)).shape == (2, 24)
+
+
+@pytest.mark.parametrize("size", [(30, 30), (32, 30), (30, 32)])
+def test_images_that_are_not_whole_patches(size: tuple[int, int]) -> None:
+    with pytest.raises(ValueError, match=f"images of {size[0]} x {size[1]} px do not part into patches of 4 px"):
+        vit(size, **SMALL)
 
 
 def test_it_waits_for_the_size_of_the_images() -> None:
@@ -130,7 +146,7 @@ def test_it_waits_for_the_size_of_the_images() -> None:
             build(ViT, sizes=Sizes(known), **SMALL)
 
 
-@pytest.mark.parametrize("config", [{}, {"pool": "mean"}, {"freeze_patch": True}], ids=str)
+@pytest.mark.parametrize("config", [{}, {"pool": "mean"}, {"freeze_patch": True}, {"drop_path": 0.5}], ids=str)
 def test_contract(config: dict[str, Any]) -> None:
     check_component(ViT, {**SMALL, **config})
 

@@ -332,3 +332,20 @@ def test_right_configs_are_taken(config: dict[str, Any]) -> None:
 
 def test_every_field_is_described() -> None:
     assert all(field.description for field in MLP.Config.model_fields.values())
+
+
+@pytest.mark.parametrize("norm", ["batch", "none"])
+def test_a_last_layer_without_bias(norm: str) -> None:
+    """BYOL's code: neither of its heads has one there."""
+    head = build(MLP, sizes=Sizes({"d": 5}), hidden=7, out=4, norm=norm, last_bias=False)
+    *inner, last = (m for m in head.modules() if isinstance(m, torch.nn.Linear))
+    assert last.bias is None
+    assert [m.bias is None for m in inner] == [norm == "batch"]
+
+
+def test_first_weights_of_dinos_head() -> None:
+    torch.manual_seed(0)
+    head = build(MLP, sizes=Sizes({"d": 50}), hidden=70, out=40, layers=3, norm="none", init="dino")
+    for layer in (m for m in head.modules() if isinstance(m, torch.nn.Linear)):
+        assert layer.weight.std().item() == pytest.approx(0.02, rel=0.1)
+        assert not layer.bias.any()

@@ -23,7 +23,10 @@ FOURS = "norm: {use: group, groups: 4}"
 ENCODERS = {
     "encoder.resnet": NO_NORM[1],
     "encoder.conv": f"{{use: encoder.conv, width: 8, layers: 2, hidden: 16, out: 8, {FOURS}}}",
+    "encoder.alexnet": f"{{use: encoder.alexnet, width: 4, hidden: 8, out: 8, {FOURS}}}",
     "encoder.vit": "{use: encoder.vit, size: tiny, patch: 16, dim: 16, depth: 1, heads: 2}",
+    "encoder.timm": "{use: encoder.timm, name: test_vit, options: {patch_size: 16, depth: 1}}",
+    "encoder.torchvision": "{use: encoder.torchvision, name: convnext_tiny, options: {stochastic_depth_prob: 0.0}}",
     "encoder.amdim": f"{{use: encoder.amdim, width: 8, out: 64, depth: 1, {FOURS}}}",
 }
 HEADS = {
@@ -95,7 +98,7 @@ def loss_and_gradient(checked: Checked) -> tuple[Tensor, Tensor]:
 def test_the_numbers_are_those_of_views_by_themselves(write: Write, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     node, entry = ("encoder", ENCODERS[name]) if name in ENCODERS else ("projector", HEADS[name])
     text = re.sub(rf"  {node}: .*\n", f"  {node}: {entry}\n", TWINS)
-    if name in ("encoder.conv", "encoder.amdim"):
+    if name in ("encoder.alexnet", "encoder.conv", "encoder.amdim"):
         text = text.replace("encoder(x)", "encoder(x).vector")
     checked = check(write(text))
     assert len(lines(checked, node)) == 1
@@ -110,6 +113,20 @@ def test_dropout_would_draw_other_numbers(write: Write, monkeypatch: pytest.Monk
     checked = check(write(TWINS))
     checked.shapes.modules["projector"].add_module("dropout", torch.nn.Dropout(0.1))
     assert len(lines(checked, "projector")) == 2
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        "{use: encoder.timm, name: test_vit, options: {patch_size: 16, depth: 2, drop_path_rate: 0.1}}",
+        "{use: encoder.torchvision, name: convnext_tiny}",
+        "{use: encoder.vit, size: tiny, patch: 16, dim: 16, depth: 2, heads: 2, drop_path: 0.1}",
+    ],
+)
+def test_so_would_stochastic_depth(write: Write, entry: str) -> None:
+    checked = check(write(re.sub(r"  encoder: .*\n", f"  encoder: {entry}\n", TWINS)))
+    code = program_of(checked).code().split("def update")[0]
+    assert len(re.findall(r"self\.encoder\(", code)) == 2
 
 
 def test_every_component_with_the_trait_is_tested() -> None:

@@ -117,6 +117,6 @@ def _some(batches: Iterator[Batch], left_out: LeftOut) -> Iterator[Batch]:
 
 def _no_features(checked: Checked, name: str) -> str | None:
     node = checked.graph.nodes.get(name)
-    if node is not None and node.forward.draws:
+    if node is not None and node.forward.needs_draws:
         return f"'{name}' is random"
     return feature_problem(checked.graph, checked.shapes, name)

@@ -1,0 +1,76 @@
+"""First weights of vision transformers, as they are in the code of MoCo v3 and of DINO."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["start_as_dino", "start_as_moco_v3"]
+
+STD = 0.02
+TOKEN_STD = 1e-6
+TEMPERATURE = 10000.0
+
+
+def start_as_moco_v3(net: nn.Module, grid: tuple[int, int]) -> None:
+    """Chen et al. 2021, arXiv:2104.02057, and its code.
+
+    Linear layers Xavier-uniform, query, key and value as three matrices; biases zero; the class token almost zero; the
+    patch projection Xavier-uniform as the linear layer that it is; position embeddings fixed, sines and cosines of
+    rows and columns. grid: rows and columns of patches.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            for part in module.in_proj_weight.detach().chunk(3):
+                nn.init.xavier_uniform_(part)
+            nn.init.zeros_(module.in_proj_bias)
+        elif isinstance(module, nn.Linear):
+            nn.init.xavier_uniform_(module.weight)
+            nn.init.zeros_(module.bias)
+    conv, token, positions = _parts(net)
+    dim, *patch = conv.weight.shape
+    bound = math.sqrt(6 / (math.prod(patch) + dim))
+    nn.init.uniform_(conv.weight, -bound, bound)
+    assert conv.bias is not None
+    nn.init.zeros_(conv.bias)
+    nn.init.normal_(token, std=TOKEN_STD)
+    with torch.no_grad():
+        positions.copy_(torch.cat((torch.zeros(1, dim), _sines(dim, *grid)))[None])
+    positions.requires_grad_(False)
+
+
+def start_as_dino(net: nn.Module) -> None:
+    """Caron et al. 2021, arXiv:2104.14294, and its code, which is timm's.
+
+    Linear layers, class token and position embeddings normal with a standard deviation of 0.02, biases zero; the patch
+    projection as torch has convolutions.
+    """
+    for module in net.modules():
+        if isinstance(module, nn.MultiheadAttention):
+            nn.init.trunc_normal_(module.in_proj_weight, std=STD)
+            nn.init.zeros_(module.in_proj_bias)
+        elif isinstance(module, nn.Linear):
+            nn.init.trunc_normal_(module.weight, std=STD)
+            nn.init.zeros_(module.bias)
+    conv, token, positions = _parts(net)
+    conv.reset_parameters()
+    nn.init.trunc_normal_(token, std=STD)
+    nn.init.trunc_normal_(positions, std=STD)
+
+
+def _parts(net: nn.Module) -> tuple[nn.Conv2d, Tensor, Tensor]:
+    """The patch projection, the class token and the position embeddings."""
+    conv = net.get_submodule("conv_proj")
+    assert isinstance(conv, nn.Conv2d)
+    return conv, net.get_parameter("class_token"), net.get_parameter("encoder.pos_embedding")
+
+
+def _sines(dim: int, rows: int, columns: int) -> Tensor:
+    """Sines and cosines of the row, then of the column, of each patch, row by row: `t d`."""
+    quarter = dim // 4
+    omega = TEMPERATURE ** -(torch.arange(quarter) / quarter)
+    row = torch.arange(rows).repeat_interleave(columns)[:, None] * omega
+    column = torch.arange(columns).repeat(rows)[:, None] * omega
+    return torch.cat((row.sin(), row.cos(), column.sin(), column.cos()), 1)
