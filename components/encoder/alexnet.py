@@ -45,7 +45,7 @@ class AlexNet(nn.Module):
             e = times * config.width
             conv = nn.Conv2d(c, e, 3, 1, 1, bias=False)
             blocks.append(nn.Sequential(*_normed(conv, norm), *([nn.MaxPool2d(3, 2)] if pooled else [])))
-            c, size = e, tuple((s - 1) // 2 for s in size) if pooled else size
+            c, size = e, ((size[0] - 1) // 2, (size[1] - 1) // 2) if pooled else size
         self.local = nn.Sequential(*blocks[: config.local])
         # Linear layers of the whole map, as convolutions, so that they take every norm that maps do.
         first = nn.Conv2d(c, config.hidden, size, bias=False)

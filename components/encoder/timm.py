@@ -146,7 +146,7 @@ def _has_size(name: str) -> bool:
     with torch.device("meta"):
         net = _timm().create_model(name, pretrained=False, num_classes=0)
     for own in type(net).__mro__:
-        taken = inspect.signature(own.__init__).parameters.values()
+        taken = inspect.signature(vars(own).get("__init__", nn.Module.__init__)).parameters.values()
         if any(p.name == "img_size" for p in taken):
             return True
         if all(p.kind is not p.VAR_KEYWORD for p in taken):  # it hands nothing on
