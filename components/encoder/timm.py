@@ -29,11 +29,11 @@ ELSEWHERE = {  # options of timm.create_model that something else says
     "num_classes": "an encoder gives features, without a classifier",
     "features_only": "`maps: [2, 3]` gives feature maps, beside the vector",
     "out_indices": "`maps: [2, 3]` gives feature maps, beside the vector",
-    "pretrained": "weights are not fetched here",
-    "pretrained_cfg": "weights are not fetched here",
-    "pretrained_cfg_overlay": "weights are not fetched here",
-    "checkpoint_path": "weights are not read here",
-    "cache_dir": "weights are not fetched here",
+    "pretrained": "the key `weights` of the node says what it starts with",
+    "pretrained_cfg": "the key `weights` of the node says what it starts with",
+    "pretrained_cfg_overlay": "the key `weights` of the node says what it starts with",
+    "checkpoint_path": "the key `weights` of the node says what it starts with",
+    "cache_dir": "the key `weights` of the node says what it starts with",
 }
 
 

@@ -23,9 +23,9 @@ __all__ = ["Torchvision"]
 
 ELSEWHERE = {
     "num_classes": "an encoder gives features, without a classifier",
-    "weights": "weights are not fetched here",
-    "weights_backbone": "weights are not fetched here",
-    "progress": "weights are not fetched here",
+    "weights": "the key `weights` of the node says what it starts with",
+    "weights_backbone": "the key `weights` of the node says what it starts with",
+    "progress": "the key `weights` of the node says what it starts with",
     "image_size": "it is the size of the images that flow in",
     "input_size": "it is the size of the images that flow in",
     "aux_logits": "the auxiliary classifiers are left out",

@@ -14,7 +14,6 @@ from graphssl.checks.checked import check
 from graphssl.component import Sizes, build
 from graphssl.components.encoder import Torchvision
 from graphssl.components.norms import splits_of
-from graphssl.runs.export import twin
 
 # Of each family a network, its last layer, and d.
 FAMILIES = [
@@ -87,11 +86,7 @@ def test_images_that_are_not_square(name: str) -> None:
 
 def test_options_are_the_networks() -> None:
     assert not net("resnet18", options={"zero_init_residual": True}).layer1[0].bn2.weight.any()
-    ours = net("resnet18", norm="split_batch")
-    assert splits_of(ours) == 8
-    assert twin(ours, {k: tuple(v.shape) for k, v in ours.state_dict().items()}) == (
-        "torchvision.models.resnet18()", ["fc"],
-    )  # fmt: skip
+    assert splits_of(net("resnet18", norm="split_batch")) == 8
 
 
 @pytest.mark.parametrize(
