@@ -122,6 +122,11 @@ class ResNet(resnet.ResNet):
         layer: nn.Sequential = super()._make_layer(block, planes // BASE * self.width, *args, **kwargs)
         return layer
 
+    def layer_of(self, name: str) -> int:
+        """Of a parameter, for `layer_decay`: the stem is layer 0, then come the four stages."""
+        stage = name.partition(".")[0]
+        return LAYERS.index(stage) + 1 if stage in LAYERS else 0
+
     def maps(self, image: Annotated[Tensor, "b c h w"]) -> dict[str, Tensor]:
         """The map after each layer, `b c r k`."""
         x: Tensor = self.maxpool(self.relu(self.bn1(self.conv1(image))))

@@ -24,6 +24,7 @@ __all__ = ["ViT"]
 # Dimension, depth, heads: tiny and small from Touvron et al. 2021, arXiv:2012.12877, the others from the paper.
 POSITIONS_STD = 0.02  # torchvision's
 SIZES = {"tiny": (192, 12, 3), "small": (384, 12, 6), "base": (768, 12, 12), "large": (1024, 24, 16)}
+BLOCKS = "encoder.layers.encoder_layer_"
 
 TO_TIMM = (  # names of weights
     (r"^class_token$", "cls_token"),
@@ -173,6 +174,12 @@ class ViT(vision_transformer.VisionTransformer):
         grid = known[:, 1:].transpose(1, 2).unflatten(2, self.grid)
         grid = functional.interpolate(grid, (rows, columns), mode="bicubic", align_corners=False)
         return torch.cat((known[:, :1], grid.flatten(2).transpose(1, 2)), 1)
+
+    def layer_of(self, name: str) -> int:
+        """Of a parameter, for `layer_decay`: the embeddings are layer 0, then come the blocks, and the last norm."""
+        if name.startswith(BLOCKS):
+            return int(name.removeprefix(BLOCKS).partition(".")[0]) + 1
+        return len(self.encoder.layers) + 1 if name.startswith("encoder.ln.") else 0
 
     def forward(self, image: Annotated[Tensor, "b c h w"], draws: Tensor | None = None) -> Annotated[Tensor, "b d"]:
         tokens = self.tokens(image, draws)

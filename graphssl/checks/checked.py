@@ -18,7 +18,7 @@ from .features import image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
 from .shapes import Shapes
-from .trained import find_unknown_parts
+from .trained import find_unknown_parts, note_unordered_layers
 from .weights.wanted import Loading, look
 
 __all__ = ["Checked", "check", "validated"]
@@ -110,6 +110,7 @@ def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False
     if shapes is not None:
         if weights:
             loadings = look(graph, shapes.modules, found)
+        note_unordered_layers(graph, shapes, found)
         if not find_unknown_parts(graph, shapes, found):  # else nothing is known of what trains
             check_rules(graph, shapes, found)
     found.stop()

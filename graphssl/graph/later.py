@@ -11,10 +11,13 @@ from typing import Any
 from pydantic import BaseModel
 
 from .nodes import Node
+from .spec import GraphFile
 
 __all__ = ["without_later"]
 
 SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval", "files", "labels", "held_out")}
+PARTS = {("train", "schedule"): ("by", "over"), ("train", "optimizer"): ("decay", "rate")}  # of a section's
+PER_NODE = ("layer_decay",)  # of train.nodes
 COMPONENTS: dict[str, tuple[str, ...]] = {
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init"),
@@ -22,15 +25,25 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 }
 
 
-def without_later(resolved: Mapping[str, Any], spec: BaseModel, nodes: Mapping[str, Node]) -> dict[str, Any]:
+def without_later(resolved: Mapping[str, Any], spec: GraphFile, nodes: Mapping[str, Node]) -> dict[str, Any]:
     """A resolved graph without those of these options that are at their default."""
     found = dict(resolved)
     for section, options in SECTIONS.items():
         found[section] = _left(found[section], getattr(spec, section), options)
+    for (section, part), options in PARTS.items():
+        found[section] = {**found[section], part: _left(found[section][part], _part(spec, section, part), options)}
+    rates = found["train"]["nodes"]
+    rates = {name: _left(entry, spec.train.nodes[name], PER_NODE) for name, entry in rates.items()}
+    found["train"] = {**found["train"], "nodes": rates}
     found["nodes"] = dict(found["nodes"])
     for name, entry in found["nodes"].items():
         node = nodes[name]
         found["nodes"][name] = _left(entry, node.config, COMPONENTS.get(node.component.name, ()))
+    return found
+
+
+def _part(spec: GraphFile, section: str, part: str) -> BaseModel:
+    found: BaseModel = getattr(getattr(spec, section), part)
     return found
 
 
@@ -41,5 +54,7 @@ def _left(entry: Mapping[str, Any], config: BaseModel, options: tuple[str, ...])
 
 def _at_default(config: BaseModel, options: tuple[str, ...]) -> Iterator[str]:
     for option in options:
+        if option not in type(config).model_fields:  # another optimizer's
+            continue
         if getattr(config, option) == type(config).model_fields[option].get_default(call_default_factory=True):
             yield option

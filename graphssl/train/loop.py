@@ -137,11 +137,7 @@ class Loop:
 
     def _say_why(self) -> None:
         """Once each, where it has turned out that steps cannot be compiled, or launched as one."""
-        replay = self.step.replay
-        found = {
-            "compiled": self.step.uncompiled,
-            "launched as one CUDA graph": None if replay is None else replay.reason,
-        }
+        found = {"compiled": self.step.uncompiled, "launched as one CUDA graph": self.step.unrecorded}
         for what, reason in found.items():
             if reason is not None and what not in self._said_why:
                 self._said_why.add(what)

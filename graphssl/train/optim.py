@@ -16,9 +16,11 @@ from torch.optim import SGD, AdamW, Optimizer
 from ..errors import RunError
 from ..graph import spec
 from ..schedule import Schedule
+from .larc import LARC
 from .lars import LARS
+from .layers import layer_scales
 
-__all__ = ["build_optimizer", "construct", "is_regularised"]
+__all__ = ["build_optimizer", "construct", "is_regularised", "unrecordable"]
 
 Groups = list[dict[str, Any]]
 
@@ -33,8 +35,9 @@ class _Kind:
 
     factor: float | Schedule[float]
     follows: bool
-    weight_decay: float
+    weight_decay: float | Schedule[float]
     regularised: bool
+    scale: float = 1.0  # of the layer
 
 
 def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *, recorded: bool = False) -> Optimizer:
@@ -43,12 +46,14 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
     root: the children are the graph's nodes by name. recorded: for a step that is recorded, which reads each group's
     rate from a 0-d tensor. A parameter that two nodes share belongs to the first of them.
     Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate, now), `follows`
-    (False for `schedule: constant`) and `nodes` (names). Biases, normalisation, class tokens and position
-    embeddings get no weight decay and no LARS adaptation. Raises RunError where nothing is trainable.
+    (False for `schedule: constant`) and `nodes` (names); where layers have rates of their own, `scale`, and where the
+    decay is scheduled, `decays`. Biases, normalisation, class tokens and position embeddings get no weight decay
+    (unless `decay: all`) and no LARS adaptation. Raises RunError where nothing is trainable.
     """
     groups: dict[_Kind, dict[str, Any]] = {}
+    scales = layer_scales(root, train)
     for node, name, module, parameter in _trainable(root):
-        kind = _kind(train, node, is_regularised(module, name, parameter))
+        kind = _kind(train, node, is_regularised(module, name, parameter), scales.get(parameter, 1.0))
         group = groups.setdefault(kind, {"params": [], "nodes": []})
         group["params"].append(parameter)
         if node not in group["nodes"]:
@@ -57,6 +62,14 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
         raise RunError("there is nothing to train: no node of the graph has a parameter that takes a gradient")
     keyed = [{**group, **_keys(kind, train, device if recorded else None)} for kind, group in groups.items()]
     return construct(train.optimizer, keyed, device, recorded)
+
+
+def unrecordable(train: spec.Train) -> str | None:
+    """Why a step with this optimizer cannot be recorded; None where it can."""
+    decays = [train.optimizer.weight_decay, *(own.weight_decay for own in train.nodes.values())]
+    if any(isinstance(decay, Schedule) for decay in decays):
+        return "the weight decay is scheduled, and optimizers read it as a number"
+    return None if train.optimizer.recordable else f"{train.optimizer.use}'s optimizers read the rate as a number"
 
 
 def is_regularised(module: nn.Module, name: str, parameter: nn.Parameter) -> bool:
@@ -79,20 +92,24 @@ def _trainable(root: nn.Module) -> Iterator[tuple[str, str, nn.Module, nn.Parame
                 yield node, f"{owner}.{name}" if owner else name, module, parameter
 
 
-def _kind(train: spec.Train, node: str, regularised: bool) -> _Kind:
+def _kind(train: spec.Train, node: str, regularised: bool, scale: float) -> _Kind:
     own = train.nodes.get(node, spec.PerNode())
     decay = train.optimizer.weight_decay if own.weight_decay is None else own.weight_decay
-    return _Kind(own.lr, own.schedule == "follow", decay if regularised else 0.0, regularised)
+    decayed = regularised or getattr(train.optimizer, "decay", "weights") == "all"
+    return _Kind(own.lr, own.schedule == "follow", decay if decayed else 0.0, regularised, scale)
 
 
 def _keys(kind: _Kind, train: spec.Train, rates_on: torch.device | None) -> dict[str, Any]:
     factor = kind.factor.start if isinstance(kind.factor, Schedule) else kind.factor
-    rate = train.optimizer.lr * factor
+    rate = train.optimizer.lr * factor * kind.scale
+    decay = kind.weight_decay
     keys = {
         "lr": rate if rates_on is None else torch.tensor(rate, device=rates_on),
-        "weight_decay": kind.weight_decay,
+        "weight_decay": float(decay.start) if isinstance(decay, Schedule) else decay,
         "factor": factor,
         "follows": kind.follows,
+        **({"scale": kind.scale} if kind.scale != 1 else {}),
+        **({"decays": True} if isinstance(decay, Schedule) else {}),
     }
     return {**keys, "adapted": kind.regularised} if train.optimizer.adapts else keys
 
@@ -127,7 +144,21 @@ def _adamw(config: spec.AdamW, groups: Groups, device: torch.device, recorded: b
 
 @construct.register
 def _lars(config: spec.Lars, groups: Groups, _device: torch.device, _recorded: bool) -> Optimizer:
-    return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta)
+    inside = config.rate == "inside"
+    return LARS(groups, lr=config.lr, momentum=config.momentum, eta=config.eta, rate_inside=inside)
+
+
+@construct.register
+def _larc(config: spec.Larc, groups: Groups, _device: torch.device, _recorded: bool) -> Optimizer:
+    return LARC(groups, config.lr, config.momentum, config.eta, eps=config.eps, clip=config.clip)
+
+
+@construct.register
+def _timm(config: spec.Timm, groups: Groups, _device: torch.device, _recorded: bool) -> Optimizer:
+    from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
+
+    optimizer: Optimizer = create_optimizer_v2(groups, opt=config.name, lr=config.lr, **config.options)
+    return optimizer
 
 
 def _is_fused(device: torch.device) -> bool:

@@ -14,10 +14,11 @@ from ..errors import RunError
 from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
+from .clip import clip_gradients
 from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import TOLD, Compiled
 from .device import prepare
-from .optim import build_optimizer
+from .optim import build_optimizer, unrecordable
 from .precision import Precision
 from .rates import set_rates
 from .replay import CudaRecorder, Recorder, Replay, recording
@@ -52,7 +53,10 @@ class Step:
         module = program.forward.train()
         if train.channels_last:
             module.to(memory_format=torch.channels_last)
-        if recorder is None and device.type == "cuda" and train.cuda_graph != "off":
+        self._unrecordable = unrecordable(train)
+        if self._unrecordable:
+            recorder = None
+        elif recorder is None and device.type == "cuda" and train.cuda_graph != "off":
             recorder = CudaRecorder(device)
         self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -115,7 +119,7 @@ class Step:
         if clip is not None:
             if scaler is not None:
                 scaler.unscale_(self.optimizer)
-            torch.nn.utils.clip_grad_norm_(self.parameters, clip)
+            clip_gradients(self.parameters, clip)
         skipped = None
         if scaler is None:
             self.optimizer.step()
@@ -183,6 +187,13 @@ class Step:
     def uncompiled(self) -> str | None:
         """Why steps are not compiled, though they should be; None otherwise."""
         return self._functions.reason
+
+    @property
+    def unrecorded(self) -> str | None:
+        """Why steps are not recorded, though they should be; None otherwise."""
+        if self.replay is None:
+            return self._unrecordable if self.device.type == "cuda" and self.train.cuda_graph != "off" else None
+        return self.replay.reason
 
     def first_not_finite(self) -> int | None:
         """The first step whose loss was not finite. Waits for the device."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections import OrderedDict
 from typing import Any
 
@@ -11,10 +12,13 @@ import torch
 from helpers import CPU
 from torch import Tensor, nn
 
+from graphssl.component import Sizes, build, find
 from graphssl.errors import RunError
-from graphssl.graph.spec import AdamW, Lars, Optimizer, PerNode, Sgd, Train
+from graphssl.graph.spec import AdamW, Larc, Lars, Optimizer, PerNode, Sgd, Timm, Train
+from graphssl.train.larc import LARC
 from graphssl.train.lars import LARS
 from graphssl.train.optim import build_optimizer, is_regularised
+from graphssl.train.rates import set_rates
 
 SGD = Sgd(use="sgd", lr=0.5, momentum=0.8, nesterov=True, weight_decay=0.01)
 ADAMW = AdamW(use="adamw", lr=0.25, betas=[0.8, 0.95], eps=1e-6, weight_decay=0.02)
@@ -247,3 +251,115 @@ def test_momentum_that_starts_at_zero_is_the_momentum_of_plain_sgd(momentum: flo
             root(x).square().mean().backward()
             optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(ours.parameters(), theirs.parameters(), strict=True))
+
+
+@pytest.mark.parametrize("config", [SGD, ADAMW, LARS_CONFIG], ids=lambda c: c.use)
+def test_decay_of_all(config: Optimizer) -> None:
+    root = graph_like()
+    groups = groups_by_name(root, Train(optimizer=config.model_copy(update={"decay": "all"})))
+    assert {group["weight_decay"] for group in groups.values()} == {config.weight_decay}
+    if config.use == "lars":
+        assert {name for name, group in groups.items() if group["adapted"]} == DECAYED | {
+            "head.0.weight", "head.2.weight", "predictor.weight",
+        }  # fmt: skip
+
+
+def test_larc_adapts_and_decays_all() -> None:
+    root = graph_like()
+    optimizer = build_optimizer(root, Train(optimizer=Larc(use="larc", weight_decay=1e-6)), CPU)
+    assert isinstance(optimizer, LARC)
+    assert {group["weight_decay"] for group in optimizer.param_groups} == {1e-6}
+    assert not any("adapted" in group and not group["adapted"] for group in optimizer.param_groups)
+
+
+# -- layers ----------------------------------------------------------------------------------------------------------
+
+
+def scales(node: nn.Module, decay: float = 0.5) -> dict[str, float]:
+    root = nn.Sequential(OrderedDict(encoder=node, head=nn.Linear(2, 2)))
+    train = Train(optimizer=ADAMW, nodes={"encoder": PerNode(lr=2.0, layer_decay=decay)})
+    groups = groups_by_name(root, train)
+    assert groups["head.weight"]["lr"] == ADAMW.lr
+    set_rates(build_optimizer(root, train, CPU), train, 0, 1, 1)
+    inner = {name.removeprefix("encoder."): g for name, g in groups.items() if name.startswith("encoder.")}
+    assert all(g["lr"] == ADAMW.lr * 2.0 * g.get("scale", 1.0) for g in inner.values())
+    return {name: group.get("scale", 1.0) for name, group in inner.items()}
+
+
+def test_layers_of_a_vit_are_beits_and_maes() -> None:
+    """decay^(L + 1 - i) for block i from 1, the embeddings' is decay^(L + 1), the last norm's 1."""
+    vit = build(find("encoder.vit"), None, Sizes({"c": 3, "h": 16, "w": 16}), patch=8, dim=24, depth=3, heads=3)
+    found = scales(vit)
+    expected = {
+        "class_token": 0.5**4,
+        "encoder.pos_embedding": 0.5**4,
+        "conv_proj.weight": 0.5**4,
+        "encoder.ln.bias": 1.0,
+    }
+    expected |= {f"encoder.layers.encoder_layer_{i}.mlp.0.weight": 0.5 ** (3 - i) for i in range(3)}
+    assert {name: found[name] for name in expected} == expected
+    assert set(found.values()) == {1.0, 0.5, 0.25, 0.125, 0.0625}
+
+
+def test_layers_of_a_resnet_are_its_stages() -> None:
+    resnet = build(find("encoder.resnet"), None, Sizes({"c": 3, "h": 32, "w": 32}), depth=18, width=8)
+    by_stage: dict[str, set[float]] = {}
+    for name, scale in scales(resnet).items():
+        by_stage.setdefault(name.split(".")[0], set()).add(scale)
+    assert by_stage == {
+        "conv1": {0.0625}, "bn1": {0.0625}, "layer1": {0.125}, "layer2": {0.25}, "layer3": {0.5}, "layer4": {1.0},
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ["resnet18", "vit_tiny_patch16_224", "convnext_atto"])
+def test_layers_of_timms_networks_are_by_its_own_groups(name: str) -> None:
+    timm = pytest.importorskip("timm")
+    from timm.optim import param_groups_layer_decay
+
+    with torch.device("meta"):
+        net = timm.create_model(name, num_classes=0)
+    found = scales(net, 0.75)
+    names = {id(p): n for n, p in net.named_parameters()}
+    for group in param_groups_layer_decay(net, layer_decay=0.75, verbose=False):
+        for parameter in group["params"]:
+            assert found[names[id(parameter)]] == pytest.approx(group["lr_scale"])
+
+
+def test_all_layers_alike_are_one_group() -> None:
+    resnet = build(find("encoder.resnet"), None, Sizes({"c": 3, "h": 32, "w": 32}), depth=10, width=8)
+    assert set(scales(resnet, 1.0).values()) == {1.0}
+
+
+# -- timm's ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "kept"), [("lamb", 2), ("lion", 1), ("sgd", 1), ("adamw", 2)])
+def test_timms_optimizers(name: str, kept: int) -> None:
+    pytest.importorskip("timm")
+    from timm.optim import create_optimizer_v2
+
+    config = Timm(use="timm", name=name, lr=0.01, weight_decay=0.1)
+    assert config.moments == kept
+    ours, theirs = nn.Linear(4, 4, bias=False).double(), nn.Linear(4, 4, bias=False).double()
+    theirs.load_state_dict(ours.state_dict())
+    optimizer = build_optimizer(nn.Sequential(OrderedDict(head=ours)), Train(optimizer=config), CPU)
+    plain = create_optimizer_v2(theirs.parameters(), opt=name, lr=0.01, weight_decay=0.1)
+    for _ in range(3):
+        gradient = torch.randn(4, 4, dtype=torch.float64)
+        ours.weight.grad, theirs.weight.grad = gradient.clone(), gradient.clone()
+        optimizer.step()
+        plain.step()
+    assert torch.equal(ours.weight, theirs.weight)
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"name": "lambb"}, "did you mean 'lamb'?"), ({"name": "lamb", "options": {"beetas": [0.9, 0.9]}}, "beetas"),
+        ({"name": "lamb", "options": {"lr": 3.0}}, "'lr' is no option"),
+    ],
+)  # fmt: skip
+def test_what_timm_has_not(options: dict[str, Any], said: str) -> None:
+    pytest.importorskip("timm")
+    with pytest.raises(ValueError, match=re.escape(said)):
+        Timm.model_validate({"use": "timm", **options})

@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import nn
 
-from graphssl.graph.spec import LearningRate, PerNode, Sgd, Train
-from graphssl.train.optim import build_optimizer
+from graphssl.graph.spec import AdamW, LearningRate, PerNode, Sgd, Train
+from graphssl.train.optim import build_optimizer, unrecordable
 from graphssl.train.rates import rate_at, set_rates
 
 
@@ -155,3 +155,84 @@ def test_a_scheduled_factor_is_written_by_group(root: nn.Module) -> None:
     rates = by_node(optimizer)
     assert rates["head"] == pytest.approx(rates["encoder"])
     assert {n: g["factor"] for g in optimizer.param_groups for n in g["nodes"]}["head"] == pytest.approx(1.0)
+
+
+# -- the options of other authors' code --------------------------------------------------------------------------------
+
+
+def test_a_cosine_by_epoch_is_mocos() -> None:
+    """lr * 0.5 * (1 + cos(pi * epoch / epochs)), so in SimSiam and lightly too."""
+    got = rates(LearningRate(by="epoch"), 40, 8)
+    assert got == pytest.approx(
+        [0.5 * (1 + math.cos(math.pi * epoch / 5)) for epoch in range(5) for _ in range(8)], abs=1e-15
+    )
+
+
+def test_a_cosine_over_all_is_supcontrasts() -> None:
+    """Epochs are counted from 1 there; the warm-up grows to what the cosine is at the warm-up's last epoch."""
+    epochs, warm, per_epoch, rate, decay = 10, 3, 4, 0.5, 0.1
+    least = rate * decay**3
+    to = least + (rate - least) * (1 + math.cos(math.pi * warm / epochs)) / 2
+    expected = []
+    for epoch in range(1, epochs + 1):
+        for i in range(per_epoch):
+            lr = least + (rate - least) * (1 + math.cos(math.pi * epoch / epochs)) / 2
+            if epoch <= warm:  # from 0, and counted from 1 as ours are
+                lr = (i + 1 + (epoch - 1) * per_epoch) / (warm * per_epoch) * to
+            expected.append(lr)
+    schedule = LearningRate(warmup=warm, final=decay**3, by="epoch_end", over="all")
+    got = [rate * r for r in rates(schedule, epochs * per_epoch, per_epoch)]
+    assert got == pytest.approx(expected, rel=1e-12)
+
+
+def test_by_epoch_after_a_warm_up_counts_from_its_end() -> None:
+    got = rates(LearningRate(warmup=1, by="epoch"), 12, 4)
+    assert got == pytest.approx([0.25, 0.5, 0.75, 1.0, *([1.0] * 4), *([0.5] * 4)])
+
+
+def module() -> nn.Module:
+    return nn.Sequential(OrderedDict(encoder=nn.Linear(2, 2), head=nn.Linear(2, 2)))
+
+
+def test_a_scheduled_decay_is_dinos() -> None:
+    """final + (base - final) * (1 + cos(pi * step / steps)) / 2, of what is decayed at all."""
+    decay = {"from": 0.04, "to": 0.4}
+    train = Train(
+        optimizer=AdamW.model_validate({"use": "adamw", "weight_decay": decay}),
+        nodes={"head": PerNode(weight_decay=0.5)},
+    )
+    optimizer = build_optimizer(module(), train, torch.device("cpu"))
+    for step in range(10):
+        set_rates(optimizer, train, step, 10, 5)
+        now = 0.4 + 0.5 * (0.04 - 0.4) * (1 + math.cos(math.pi * step / 10))
+        found = {(g["nodes"][0], p.ndim): g["weight_decay"] for g in optimizer.param_groups for p in g["params"]}
+        assert found[("encoder", 2)] == pytest.approx(now, rel=1e-12)
+        assert found[("head", 2)] == 0.5
+        assert (found[("encoder", 1)], found.get(("head", 1), 0.0)) == (0.0, 0.0)
+
+
+def test_a_step_with_a_scheduled_decay_is_adamws_with_that_decay() -> None:
+    decay = {"from": 0.1, "to": 0.9}
+    config = AdamW.model_validate({"use": "adamw", "lr": 0.01, "weight_decay": decay})
+    ours, theirs = nn.Linear(3, 3, bias=False).double(), nn.Linear(3, 3, bias=False).double()
+    theirs.load_state_dict(ours.state_dict())
+    train = Train(optimizer=config, schedule=LearningRate(shape="constant"))
+    optimizer = build_optimizer(nn.Sequential(OrderedDict(encoder=ours)), train, torch.device("cpu"))
+    plain = torch.optim.AdamW(theirs.parameters(), lr=0.01)
+    for step in range(4):
+        plain.param_groups[0]["weight_decay"] = 0.9 + 0.5 * (0.1 - 0.9) * (1 + math.cos(math.pi * step / 4))
+        set_rates(optimizer, train, step, 4, 2)
+        gradient = torch.randn(3, 3, dtype=torch.float64)
+        ours.weight.grad, theirs.weight.grad = gradient.clone(), gradient.clone()
+        optimizer.step()
+        plain.step()
+    torch.testing.assert_close(ours.weight, theirs.weight, rtol=1e-10, atol=1e-12)
+
+
+def test_what_a_scheduled_decay_and_timm_prevent() -> None:
+    decay = {"from": 0.04, "to": 0.4}
+    assert unrecordable(Train()) is None
+    assert "scheduled" in str(
+        unrecordable(Train(optimizer=AdamW.model_validate({"use": "adamw", "weight_decay": decay})))
+    )
+    assert "scheduled" in str(unrecordable(Train(nodes={"encoder": PerNode.model_validate({"weight_decay": decay})})))

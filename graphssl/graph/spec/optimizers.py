@@ -5,22 +5,33 @@ A new one is a class and its row in `OPTIMIZERS`, and a function in `train/optim
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, ClassVar, Literal
+import math
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat
+from pydantic import Field, NonNegativeFloat, PositiveFloat, model_validator
 
+from ...errors import suggest
+from ...schedule import Schedule, Scheduled
 from .section import Fraction, Section
+
+# Which parameters the weight decay is of: `weights` leaves out biases, norms, tokens and position embeddings.
+Decayed = Literal["weights", "all"]
 
 
 class Optimizer(Section):
-    """Base of the optimizers' configs. adapts: whether it needs to know which weights are regularised, as LARS does."""
+    """Base of the optimizers' configs.
+
+    adapts: whether it needs to know which weights are regularised, as LARS does. recordable: whether a step with it can
+    be recorded as one CUDA graph. `decay`, a field that a config may have, says which parameters `weight_decay` is of.
+    """
 
     adapts: ClassVar[bool] = False
+    recordable: ClassVar[bool] = True
 
     if TYPE_CHECKING:  # each has its own defaults, in an order of its own
         use: str
         lr: float
-        weight_decay: float
+        weight_decay: float | Schedule[float]
 
     @property
     def moments(self) -> int:
@@ -35,7 +46,8 @@ class Sgd(Optimizer):
     lr: PositiveFloat = 0.03
     momentum: Fraction = 0.9
     nesterov: bool = False
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
+    decay: Decayed = "weights"
 
     @property
     def moments(self) -> int:
@@ -49,7 +61,8 @@ class AdamW(Optimizer):
     lr: PositiveFloat = 1e-3
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: PositiveFloat = 1e-8
-    weight_decay: NonNegativeFloat = 1e-4
+    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
+    decay: Decayed = "weights"
 
     @property
     def moments(self) -> int:
@@ -57,7 +70,11 @@ class AdamW(Optimizer):
 
 
 class Lars(Optimizer):
-    """LARS (You et al. 2017, arXiv:1708.03888), with SGD's momentum; eta is the trust coefficient."""
+    """LARS (You et al. 2017, arXiv:1708.03888), with SGD's momentum; eta is the trust coefficient.
+
+    rate: where the learning rate stands: outside of the momentum (BYOL's code, MoCo v3's), or inside (the paper,
+    SimCLR's code).
+    """
 
     adapts: ClassVar[bool] = True
 
@@ -65,11 +82,83 @@ class Lars(Optimizer):
     lr: PositiveFloat = 0.3
     momentum: Fraction = 0.9
     eta: PositiveFloat = 1e-3
-    weight_decay: NonNegativeFloat = 1e-6
+    weight_decay: Scheduled[NonNegativeFloat] = 1e-6
+    decay: Decayed = "weights"
+    rate: Literal["outside", "inside"] = "outside"
 
     @property
     def moments(self) -> int:
         return int(self.momentum > 0)
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Sgd, "adamw": AdamW, "lars": Lars}
+class Larc(Optimizer):
+    """LARC, NVIDIA apex's variant of LARS around SGD, of SwAV: every parameter is adapted, biases and norms too.
+
+    clip: the adapted rate is at most `lr`; False is plain scaling.
+    """
+
+    use: Literal["larc"]
+    lr: PositiveFloat = 0.3
+    momentum: Fraction = 0.9
+    eta: PositiveFloat = 1e-3
+    eps: PositiveFloat = 1e-8
+    clip: bool = False
+    weight_decay: Scheduled[NonNegativeFloat] = 1e-6
+    decay: Decayed = "all"
+
+    @property
+    def moments(self) -> int:
+        return int(self.momentum > 0)
+
+
+class Timm(Optimizer):
+    """One of timm's optimizers, by its name: lamb, adan, lion, ...; it needs the extra graphssl[timm].
+
+    options: what it takes besides, by timm's names.
+    """
+
+    recordable: ClassVar[bool] = False
+
+    use: Literal["timm"]
+    name: str
+    lr: PositiveFloat = 1e-3
+    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
+    decay: Decayed = "weights"
+    options: dict[str, Any] = {}
+
+    @model_validator(mode="after")
+    def _timm_has_it(self) -> Timm:
+        try:
+            from timm.optim import list_optimizers  # type: ignore[attr-defined]
+        except ImportError:
+            raise ValueError("timm is not installed, which has this optimizer: pip install 'graphssl[timm]'") from None
+        if self.name not in (names := [str(name) for name in list_optimizers()]):
+            close = suggest(self.name, names)
+            raise ValueError(f"timm has no optimizer '{self.name}'{f'; {close}' if close.near else ''}")
+        if own := {"lr", "weight_decay", "params"} & set(self.options):
+            raise ValueError(f"'{min(own)}' is no option of timm's here: it has a key of its own")
+        try:
+            self._numbers_kept()
+        except Exception as error:  # whatever it does not take
+            raise ValueError(f"timm's {self.name} cannot be made with these options: {error}") from None
+        return self
+
+    @property
+    def moments(self) -> int:
+        return self._numbers_kept()
+
+    def _numbers_kept(self) -> int:
+        """For each weight of a small matrix, after a step of it."""
+        import torch
+        from timm.optim import create_optimizer_v2  # type: ignore[attr-defined]
+
+        weight = torch.nn.Parameter(torch.ones(4, 4))
+        weight.grad = torch.ones(4, 4)
+        groups = [{"params": [weight], "weight_decay": 0.0}]
+        optimizer = create_optimizer_v2(groups, opt=self.name, lr=self.lr, **self.options)
+        optimizer.step()
+        kept = optimizer.state[weight].values()
+        return math.ceil(sum(v.numel() for v in kept if isinstance(v, torch.Tensor) and v.ndim) / weight.numel())
+
+
+OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Sgd, "adamw": AdamW, "lars": Lars, "larc": Larc, "timm": Timm}

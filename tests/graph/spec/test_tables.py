@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from graphssl.graph.spec import OPTIMIZERS, AdamW, Lars, Optimizer, Sgd
+from graphssl.graph.spec import OPTIMIZERS, AdamW, Larc, Lars, Optimizer, Sgd, Timm
 from graphssl.graph.spec.tables import ConfigIn, NameIn
 
 NAMES = {"one": 1, "two": 2}
@@ -17,7 +17,7 @@ NAMES = {"one": 1, "two": 2}
 
 class Written(BaseModel):
     name: Literal["one", "two"] = "one"
-    config: Annotated[Sgd | AdamW | Lars, Field(discriminator="use")] = AdamW(use="adamw")
+    config: Annotated[Sgd | AdamW | Lars | Larc | Timm, Field(discriminator="use")] = AdamW(use="adamw")
 
 
 class Looked(BaseModel):
