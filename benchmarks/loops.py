@@ -9,6 +9,7 @@ from common import wait
 
 from graphssl.checks.checked import Checked
 from graphssl.data import BadImages, Datasets, Stream
+from graphssl.data.fit import Fit
 from graphssl.data.open import Opened
 from graphssl.data.resident import Resident
 from graphssl.graph.spec import Data
@@ -37,6 +38,7 @@ class Training:
     def __init__(self, checked: Checked, data: Datasets, device: torch.device) -> None:
         self.spec, self.data, self.device = checked.graph.spec, data, device
         self.step = step_of(checked, device, data.train.steps)
+        data.train.cut(self.step.program.cuts, "image" in self.step.program.inputs)
         self.done = 0
 
     @property
@@ -68,5 +70,5 @@ def noise(data: Data, size: int, batches: int, device: torch.device) -> Datasets
     n = batches * data.batch
     generator = torch.Generator().manual_seed(0)
     image = torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=generator).to(device)
-    pictures = Resident(image, torch.zeros(n, dtype=torch.int64), device)
+    pictures = Resident(image, torch.zeros(n, dtype=torch.int64), Fit(size, size), device)
     return Datasets(Stream(pictures, data, 0), Opened(pictures, pictures, (), "memory"), BadImages())
