@@ -10,11 +10,12 @@ there is one); ratios are within a turn and a kind of row. Where lightly is not 
 takes no part: its pinned requirements do not install beside a current torch.
 
 Without `--images`, JPEGs of smooth noise are written to a folder that goes away: at 32 px of 32 x 32, at 224 px of
-500 x 375. Both cut views from the whole picture. Differences that remain: lightly passes the two views of SimCLR through the encoder one by one, ours joined; ours keeps
-weights and images channels-last and has a fused optimizer, as `train:` does by itself; `--compile` compiles lightly's
-encoders, and our whole forward pass, which on a GPU is also recorded as one CUDA graph. lightly's examples make views
-in 8 workers. With `--workers 0` both sides do all in one process, which compares what a core does, and not what a
-machine with idle cores can; with workers, take so many `--batches` that the wait for an epoch's first does not count.
+500 x 375. Both sides cut views from the whole picture. Differences that remain: lightly passes the two views of SimCLR
+through the encoder one by one, ours joined; ours keeps weights and images channels-last and has a fused optimizer, as
+`train:` does by itself; `--compile` compiles lightly's encoders, and our whole forward pass, which on a GPU is also
+recorded as one CUDA graph. lightly's examples make views in 8 workers. With `--workers 0` both sides do all in one
+process, which compares what a core does, and not what a machine with idle cores can; with workers, take so many
+`--batches` that the wait for an epoch's first does not count.
 """
 
 from __future__ import annotations

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from conftest import strict
@@ -12,7 +13,9 @@ from helpers import METHODS
 
 from graphssl.api import check
 from graphssl.cli.components import components_page
-from graphssl.component import REGISTRY, discover
+from graphssl.component import REGISTRY, NodeConfig, discover
+from graphssl.components.augment.chain import Crop
+from graphssl.components.augment.operations import AnyOperation
 from graphssl.graph.language import yaml
 from graphssl.graph.language.validation import validate
 from graphssl.graph.spec import Data
@@ -52,6 +55,24 @@ def test_links_of_the_contents_lead_somewhere() -> None:
 def test_every_method_has_a_section(name: str) -> None:
     heads = re.findall(r"^### (.+)$", (DOCS / "methods.md").read_text(), re.MULTILINE)
     assert name in {n.strip() for head in heads for n in head.split(",")}
+
+
+AUGMENTATION = (DOCS / "augmentation.md").read_text()
+
+
+@pytest.mark.parametrize("example", re.findall(r"```yaml\n(.*?)```", AUGMENTATION, re.DOTALL))
+def test_the_views_of_the_page_hold(example: str, tmp_path: Path) -> None:
+    path = tmp_path / "views.yaml"
+    path.write_text(f"graph: views\nextends: simclr\n{example}")
+    assert check(path).shapes.trainable() == {"encoder", "projector"}
+
+
+@pytest.mark.parametrize("operation", [Crop, *get_args(get_args(AnyOperation)[0])])
+def test_the_page_has_every_operation_and_its_options(operation: type[NodeConfig]) -> None:
+    fields = operation.model_fields
+    row = re.search(rf"^\| {fields['use'].default} \|(.*)$", AUGMENTATION, re.MULTILINE)
+    assert row, fields["use"].default
+    assert all(f"`{name}`" in row[1] for name in fields if name not in ("use", "p"))
 
 
 def test_pictures_and_files_that_the_docs_show_are_there() -> None:

@@ -98,6 +98,17 @@ class Data(Section):
             raise ValueError(f"'{self.use}' needs a root: the folder that holds the data set")
         return self
 
+    @model_validator(mode="after")
+    def _eval_fits(self) -> Data:
+        crop, resize = self.eval.crop or self.size or DATA_SETS[self.use].size, self.eval.resize
+        short = crop if isinstance(crop, int) else min(crop)
+        if resize is not None and resize < short:
+            raise ValueError(
+                f"eval.resize is {resize}, and {short} px are cut out of what it leaves: it is at least that, such as "
+                f"{short * 8 // 7} (256 for 224)"
+            )
+        return self
+
     @property
     def roots(self) -> tuple[str, ...]:
         """The roots of a built-in set: one, several or none."""

@@ -61,3 +61,16 @@ def test_an_unknown_set_is_told_once() -> None:
     data = {"use": "imagenette", "root": "r", "download": True, "window": 3, "workers": 1, "resident": "workers"}
     (wrong,) = validate(GraphFile, {"graph": "g", "nodes": {}, "flow": {}, "loss": {}, "data": data})[1]
     assert (wrong.path, wrong.message) == (("data", "use"), "'use' is 'imagenette', which is none of the choices")
+
+
+@pytest.mark.parametrize(
+    ("data", "least"),
+    [({"eval": {"resize": 223, "crop": 224}}, "224"), ({"size": 40, "eval": {"resize": 30}}, "40"), ({"size": [64, 48], "eval": {"resize": 47}}, "48")],
+)  # fmt: skip
+def test_no_more_is_cut_out_than_is_there(data: dict[str, object], least: str) -> None:
+    with pytest.raises(ValueError, match=rf"eval\.resize is \d+, and {least} px are cut out"):
+        spec.Data.model_validate(data)
+
+
+def test_what_is_cut_out_may_be_all_there_is() -> None:
+    spec.Data.model_validate({"size": [64, 48], "eval": {"resize": 48}})
