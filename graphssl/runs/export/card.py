@@ -60,13 +60,13 @@ def card_of(card: Card) -> str:
 def _what(card: Card) -> Iterator[str]:
     subject = card.subject
     graph, node = subject.checked.graph, subject.checked.graph.nodes.get(subject.name)
-    x = subject.input(2) if card.form.program or subject.checked.image_size(subject.name) else None
+    x = subject.input(1) if card.form.program or subject.checked.image_size(subject.name) else None
     of = f"`{node.component.name}`" if node is not None else f"`{subject.name}`, a value of the flow"
     rows = [
         ("method", f"`{graph.name}`" + (f": {graph.spec.description}" if graph.spec.description else "")),
         ("network", of),
         ("file", f"`{card.output.name}`: {card.form.says}"),
-        ("values", f"{sum(v.numel() for v in subject.state.values()):,}"),
+        ("values", f"{sum(v.numel() for v in subject.module.state_dict().values()):,}"),
     ]
     if x is not None:
         rows.append(("takes", f"`{_shape(x)}`, float32"))

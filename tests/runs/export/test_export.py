@@ -29,7 +29,7 @@ MAPS = "{use: encoder.resnet, depth: 10, width: 8, maps: [layer2]}"
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory: pytest.TempPathFactory) -> dict[str, RunFolder]:
     root = tmp_path_factory.mktemp("exported")
-    resnet18 = "{use: encoder.resnet, depth: 18, stem: small}"
+    resnet18 = "{use: encoder.resnet, depth: 18, stem: imagenet}"
     named = {"wide": ENCODER, "vit": VIT, "maps": MAPS, "resnet18": resnet18}
     found = {name: exported_run(root / name, encoder) for name, encoder in named.items()}
     found["grey"] = exported_run(root / "grey", ENCODER, grey=True)
@@ -47,13 +47,18 @@ def outputs(value: Any) -> list[Tensor]:
 
 
 PROGRAMS = [
-    ("wide", "encoder"), ("vit", "encoder"), ("maps", "encoder"), ("grey", "encoder"), ("wide", "projector"),
-    ("wide", "z"), ("moco", "target"), ("moco", "encoder"),
+    ("vit", "encoder", "onnx"), ("maps", "encoder", "onnx"), ("grey", "encoder", "onnx"), ("wide", "z", "onnx"),
+    ("wide", "encoder", "torch-export"), ("vit", "encoder", "torch-export"), ("maps", "encoder", "torch-export"),
+    ("wide", "projector", "torch-export"), ("moco", "target", "torch-export"),
 ]  # fmt: skip
+MORE = [
+    ("wide", "encoder", "onnx"), ("wide", "projector", "onnx"), ("moco", "target", "onnx"), ("resnet18", "encoder", "onnx"),
+    ("grey", "encoder", "torch-export"), ("wide", "z", "torch-export"), ("resnet18", "encoder", "torch-export"),
+]  # fmt: skip
+EACH = [*PROGRAMS, *(pytest.param(*program, marks=pytest.mark.slow) for program in MORE)]
 
 
-@pytest.mark.parametrize("to", ["torch-export", "onnx"])
-@pytest.mark.parametrize(("name", "node"), PROGRAMS, ids=["-".join(p) for p in PROGRAMS])
+@pytest.mark.parametrize(("name", "node", "to"), EACH, ids=["-".join(p) for p in PROGRAMS + MORE])
 def test_programs_take_batches_of_any_size(runs: dict[str, RunFolder], name: str, node: str, to: str) -> None:
     exported = graphssl.export(str(runs[name].path), None, node, to)
     assert exported.output == Path(f"encoder{FORMATS[to].ending}")
@@ -131,7 +136,7 @@ def test_a_plain_state_dict_is_what_it_was(runs: dict[str, RunFolder]) -> None:
 @pytest.mark.parametrize("node", ["encoder", "target"])
 def test_a_target_of_one_node_is_that_network(tmp_path: Path, node: str) -> None:
     """What DINO and MoCo v3 release: the teacher's own weights."""
-    text = MOCO.replace(ENCODER.replace("}", ""), "{use: encoder.resnet, depth: 18, stem: small")
+    text = MOCO.replace(ENCODER.replace("}", ""), "{use: encoder.resnet, depth: 18, stem: imagenet")
     text = text.replace("of: [encoder, projector]", "of: [encoder]").replace(
         "k: target(x[1])", "k: projector(target(x[1]))"
     )

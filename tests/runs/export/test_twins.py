@@ -15,33 +15,36 @@ from graphssl.evaluation.embedding import pooled
 from graphssl.runs.export import twins
 from graphssl.runs.export.subject import load_subject
 
-RESNET = "{use: encoder.resnet, depth: 18, "
+SMALL = "{use: encoder.resnet, depth: 10, stem: small"
+RESNET = "{use: encoder.resnet, depth: 10, stem: imagenet}"
 VIT = "{use: encoder.vit, patch: 8, dim: 48, depth: 2, heads: 3"
 BOTH = ("torchvision", "timm")
 CASES: list[tuple[str, bool, tuple[str, ...]]] = [  # encoder, grey, libraries
-    (RESNET + "stem: imagenet}", False, BOTH),
-    (RESNET + "stem: small}", False, BOTH),
-    (RESNET + "stem: imagenet}", True, BOTH),
-    (RESNET + "stem: small, norm: {use: group, groups: 8}}", True, BOTH),
-    (RESNET + "norm: {use: split_batch, splits: 4}, maps: [layer3]}", False, BOTH),
-    ("{use: encoder.resnet, depth: 10}", False, BOTH),
-    ("{use: encoder.resnet, depth: 14, stem: imagenet, norm: group}", False, BOTH),
-    ("{use: encoder.resnet, depth: 50, zero_init_residual: true}", False, BOTH),
+    ("{use: encoder.resnet, depth: 18, stem: imagenet}", False, BOTH),
+    (SMALL + "}", False, BOTH),
+    (SMALL + ", norm: {use: group, groups: 8}}", True, BOTH),
+    ("{use: encoder.resnet, depth: 14, stem: imagenet, norm: group}", True, BOTH),
     (VIT + "}", False, BOTH),
     (VIT + ", mlp: 100}", True, BOTH),
     (VIT + ", pool: mean}", False, ("timm",)),
-    ("{use: encoder.vit, size: tiny, patch: 16, depth: 1}", False, BOTH),
-    ("{use: encoder.timm, name: convnext_atto}", False, ("timm",)),
     ("{use: encoder.timm, name: vit_tiny_patch16_224, options: {depth: 1, patch_size: 8}}", True, ("timm",)),
     ("{use: encoder.timm, name: resnet10t, maps: [2]}", False, ("timm",)),
     ("{use: encoder.torchvision, name: regnet_x_400mf}", False, ("torchvision",)),
+    ("{use: encoder.torchvision, name: squeezenet1_1}", True, ("torchvision",)),
+]
+LARGE: list[tuple[str, bool, tuple[str, ...]]] = [
+    ("{use: encoder.resnet, depth: 18}", True, BOTH),
+    ("{use: encoder.resnet, depth: 18, norm: {use: split_batch, splits: 4}, maps: [layer3]}", False, BOTH),
+    ("{use: encoder.resnet, depth: 50, zero_init_residual: true}", False, BOTH),
+    ("{use: encoder.vit, size: tiny, patch: 16}", False, BOTH),
+    ("{use: encoder.timm, name: convnext_atto}", False, ("timm",)),
     ("{use: encoder.torchvision, name: convnext_tiny}", False, ("torchvision",)),
     ("{use: encoder.torchvision, name: resnet18}", True, ("torchvision",)),
-    ("{use: encoder.torchvision, name: squeezenet1_1}", False, ("torchvision",)),
 ]
+ALL = [*CASES, *(pytest.param(*case, marks=pytest.mark.slow) for case in LARGE)]
 
 
-@pytest.mark.parametrize(("encoder", "grey", "libraries"), CASES, ids=[f"{c[0]}{c[1]}" for c in CASES])
+@pytest.mark.parametrize(("encoder", "grey", "libraries"), ALL, ids=[f"{c[0]}{c[1]}" for c in CASES + LARGE])
 def test_they_load_strictly_and_give_the_same_features(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, encoder: str, grey: bool, libraries: tuple[str, ...]
 ) -> None:
@@ -89,7 +92,7 @@ def test_other_sizes_than_those_of_a_library(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_network(tmp_path: Path, node: str, reason: str) -> None:
-    run = exported_run(tmp_path, RESNET + "stem: small}")
+    run = exported_run(tmp_path, RESNET)
     with pytest.raises(
         UsageError, match=f"torchvision has no network with the weights of '{node}': {reason}; it can be"
     ):
@@ -99,17 +102,17 @@ def test_what_is_no_network(tmp_path: Path, node: str, reason: str) -> None:
 def test_other_features_are_noticed_and_nothing_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from graphssl.components.twins import Twin
 
-    run = exported_run(tmp_path, RESNET + "stem: imagenet}")
-    plain = "model = torchvision.models.resnet18()"
+    run = exported_run(tmp_path, RESNET)
+    plain = "model = torchvision.models.ResNet(torchvision.models.resnet.BasicBlock, [1, 1, 1, 1])"
     fc = "model.fc = torch.nn.Identity()"
     for lines, message in (
-        ((plain,), r"do not fit model = torchvision.models.resnet18\(\): .*Missing key.*fc.weight"),
+        ((plain,), r"do not fit model = torchvision.models.ResNet\(.*Missing key.*fc.weight"),
         (
             (plain, fc, "model.relu = torch.nn.Identity()"),
             "gives other values than 'encoder', by up to .*: nothing is written",
         ),
         (
-            (plain, fc, "model.avgpool = torch.nn.Identity()", "model.layer4[1].relu = torch.nn.Tanh()"),
+            (plain, fc, "model.avgpool = torch.nn.Identity()", "model.layer4[0].relu = torch.nn.Tanh()"),
             "gives other values|gives ",
         ),
     ):
@@ -122,7 +125,7 @@ def test_other_features_are_noticed_and_nothing_is_written(tmp_path: Path, monke
 
 
 def test_the_generator_of_the_user_stays_where_it_is(tmp_path: Path) -> None:
-    run = exported_run(tmp_path, RESNET + "stem: imagenet}")
+    run = exported_run(tmp_path, RESNET)
     subject = load_subject(run, "encoder")
     before = torch.get_rng_state()
     twins.verify_twin(subject, twins.twin_of(subject, "torchvision"), subject.state)
