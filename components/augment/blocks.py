@@ -159,7 +159,7 @@ def _operate(image: Annotated[Tensor, "c b x y"], drawn: Parameters, view: View,
             continue
         if isinstance(operation, Jitter) and i == _sorted_jitter(view):
             slots, turns = drawn.drawn[i]
-            jitter_sorted(planes, slots, turns, block.ends)
+            jitter_sorted(planes, slots, turns, block.ends, operation.style)
         elif isinstance(operation, Blur):
             sides, radius = view.size[::-1] if columns_first else view.size, operation.radius(view.size[0])
             taps = [blur_taps(drawn.drawn[i][1], radius, side) for side in sides]

@@ -6,8 +6,9 @@ loop. Equal to torchvision's functional transforms on float tensors.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, NamedTuple
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Annotated, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -15,11 +16,24 @@ from torch import Tensor
 from .operation import Planes, per_image
 
 __all__ = [
-    "BLENDS", "PLACES", "arrange", "jitter", "jitter_sorted", "luma", "normalise", "places",
-    "shift_hue", "solarise", "to_grey",
+    "BLENDS",
+    "PLACES",
+    "Style",
+    "arrange",
+    "jitter",
+    "jitter_sorted",
+    "luma",
+    "normalise",
+    "places",
+    "shift_hue",
+    "solarise",
+    "to_grey",
 ]  # fmt: skip
 
 Out = Sequence[Tensor] | None
+Parts = list[Sequence[Tensor]]  # by slot
+Change = Callable[[Planes, Sequence[Tensor], Out], Planes]
+Style = Literal["torchvision", "simclr", "byol"]
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's digits of ITU-R BT.601
 BLENDS = 3  # brightness, contrast, saturation
 PLACES = BLENDS + 2  # of the hue among them, or no jitter
@@ -64,18 +78,21 @@ def arrange(
     return (slot[:, None] == slots[:, None]) * (factors - 1)[:, None]
 
 
-def jitter(image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"]) -> Planes:
+def jitter(
+    image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"], style: Style = "torchvision"
+) -> Planes:
     """Brightness, contrast, saturation and hue in each image's own order, which `arrange` puts into slots.
 
-    turns: the shift of the hue, -0.5 to 0.5; not used with three slots.
+    turns: the shift of the hue, -0.5 to 0.5; not used with three slots. style: see `STYLES`.
     """
-    blends = _blends(slots)
-    for blend in blends[:BLENDS]:
-        image = _blend(image, blend, None)
-    if len(blends) > BLENDS:
+    entries, change = STYLES[style]
+    parts = entries(slots)
+    for part in parts[:BLENDS]:
+        image = change(image, part, None)
+    if len(parts) > BLENDS:
         image = _shift_hue(image, turns, None)
-        for blend in blends[BLENDS:]:
-            image = _blend(image, blend, None)
+        for part in parts[BLENDS:]:
+            image = change(image, part, None)
     return image
 
 
@@ -87,40 +104,42 @@ def places(slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"]) 
 
 
 def jitter_sorted(
-    image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"], ends: Sequence[int]
-) -> None:
+    image: Planes, slots: Annotated[Tensor, "b slot 3"], turns: Annotated[Tensor, "b"], ends: Sequence[int],
+    style: Style = "torchvision",
+) -> None:  # fmt: skip
     """`jitter` in place, of images sorted by `places`: a slot is of those that use it, which is half of the work.
 
     ends: for each place, the number of images that are of it or of one before it.
     """
+    entries, change = STYLES[style]
     *ends, jittered, _ = ends
-    blends = _blends(slots)
-    for end, blend in zip(ends, blends[:BLENDS], strict=True):
-        _blend_part(image, blend, end, jittered)
-    if len(blends) > BLENDS and jittered:
-        part = _part(image, 0, jittered)
-        _shift_hue(part, turns[:jittered], part)
-        for end, blend in zip(ends, blends[BLENDS:], strict=True):
-            _blend_part(image, blend, 0, end)
+    parts = entries(slots)
+    for end, part in zip(ends, parts[:BLENDS], strict=True):
+        _change_part(change, image, part, end, jittered)
+    if len(parts) > BLENDS and jittered:
+        there = _part(image, 0, jittered)
+        _shift_hue(there, turns[:jittered], there)
+        for end, part in zip(ends, parts[BLENDS:], strict=True):
+            _change_part(change, image, part, 0, end)
 
 
-def _blend_part(image: Planes, blend: Blend, start: int, stop: int) -> None:
+def _change_part(change: Change, image: Planes, part: Sequence[Tensor], start: int, stop: int) -> None:
     if start < stop:
-        part = _part(image, start, stop)
-        _blend(part, Blend(*(entry[start:stop] for entry in blend)), part)
+        there = _part(image, start, stop)
+        change(there, tuple(entry[start:stop] for entry in part), there)
 
 
 def _part(image: Planes, start: int, stop: int) -> Planes:
     return tuple(plane[start:stop] for plane in image)
 
 
-def _blends(slots: Annotated[Tensor, "b slot 3"]) -> list[Blend]:
+def _blends(slots: Annotated[Tensor, "b slot 3"]) -> Parts:
     """The slots, one by one. The three operations blend with black, with the mean luma, and with the pixel's."""
     entries = (1 + slots.sum(2), -slots[:, :, 1], -slots[:, :, 2])
     return [Blend(*slot) for slot in zip(*(entry.unbind(1) for entry in entries), strict=True)]
 
 
-def _blend(image: Planes, blend: Blend, out: Out) -> Planes:
+def _blend(image: Planes, blend: Sequence[Tensor], out: Out) -> Planes:
     """The blended pixels, cut to 0 to 1; into new planes, or into `out`, which may be the image.
 
     New memory costs more than the arithmetic on a CPU.
@@ -131,6 +150,41 @@ def _blend(image: Planes, blend: Blend, out: Out) -> Planes:
     end = grey.mul_(own).add_(whole.mul_(mean))
     blended = (torch.addcmul(end, plane, factor, out=o) for plane, o in zip(image, _into(out, image), strict=True))
     return tuple(_clamp(plane, 0, 1) for plane in blended)
+
+
+def _adjustments(additive: bool, slots: Annotated[Tensor, "b slot 3"]) -> Parts:
+    """The slots, one by one: what is added, and the factors on all, on the distance from the channel's mean, and on
+    the saturation."""
+    brightness, contrast, saturation = slots.unbind(2)
+    nothing = torch.zeros_like(brightness)
+    added, factor = (brightness, nothing) if additive else (nothing, brightness)
+    entries = (added, 1 + factor, 1 + contrast, 1 + saturation)
+    return [tuple(slot) for slot in zip(*(entry.unbind(1) for entry in entries), strict=True)]
+
+
+def _adjust(image: Planes, part: Sequence[Tensor], out: Out) -> Planes:
+    """TensorFlow's adjustments, of which a slot has one, cut to 0 to 1. Saturation leaves a pixel's value in HSV."""
+    added, factor, contrast, saturation = (per_image(entry, image[0]) for entry in part)
+    axes = tuple(range(1, image[0].dim()))
+    moved = []
+    for plane, place in zip(image, _into(out, image), strict=True):
+        mean = plane.mean(axes, keepdim=True)
+        scaled = torch.mul(plane, factor * contrast, out=place)
+        moved.append(_clamp(scaled.add_(added + mean * (1 - contrast)), 0, 1))
+    high = torch.maximum(torch.maximum(moved[0], moved[1]), moved[2])
+    low = torch.minimum(torch.minimum(moved[0], moved[1]), moved[2])
+    most = high / (high - low).clamp_min(1e-20)  # at which the saturation is 1
+    share = torch.minimum(saturation, most)
+    return tuple(_clamp(plane.sub_(high).mul_(share).add_(high), 0, 1) for plane in moved)
+
+
+# What jitter is: torchvision's; and that of TensorFlow, whose contrast is around each channel's own mean, and whose
+# saturation is HSV's, with a factor on the brightness (SimCLR's code) or something added to it (BYOL's).
+STYLES: dict[Style, tuple[Callable[[Tensor], Parts], Change]] = {
+    "torchvision": (_blends, _blend),
+    "simclr": (partial(_adjustments, False), _adjust),
+    "byol": (partial(_adjustments, True), _adjust),
+}
 
 
 def shift_hue(image: Planes, turns: Annotated[Tensor, "b"]) -> Planes:

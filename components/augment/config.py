@@ -9,7 +9,8 @@ from pydantic import Field, NonNegativeFloat, model_validator
 from graphssl.component import DataFacts, NodeConfig
 
 from . import operations
-from .jitter import AMOUNTS
+from .colour import Style
+from .jitter import AMOUNTS, STYLE
 from .settings import Amount, Area, Hue, PerView, Size, Span, sides
 from .view import RandomCrop, View
 
@@ -47,6 +48,7 @@ class RecipeConfig(NodeConfig):
     contrast: Amount = 0.8
     saturation: Amount = 0.8
     hue: Hue = 0.2
+    style: Style = Field("torchvision", description=STYLE)
     grey: Grey = 0.2
     blur: Blur = 0.5
     sigma: Span = Field((0.1, 2.0), description="smallest and largest sigma of the blur, in pixels of the view")
@@ -78,7 +80,8 @@ class RecipeConfig(NodeConfig):
         """The settings of a view, by its number; `changes` replaces some. grey_first: before the jitter (MoCo v1)."""
         flip, jitter, grey, blur, solarize = (self.each(getattr(self, name))[number] for name in PROBABILITIES)
         amounts = {name: self.strength * getattr(self, name) for name in AMOUNTS}
-        colours: list[operations.AnyOperation] = [operations.Jitter(p=jitter, **amounts), operations.Grey(p=grey)]
+        jitters = operations.Jitter(p=jitter, style=self.style, **amounts)
+        colours: list[operations.AnyOperation] = [jitters, operations.Grey(p=grey)]
         smooth = operations.Blur(p=blur, sigma=self.sigma, kernel=None)
         bright = operations.Solarize(p=solarize, threshold=0.5)
         settings = {"size": sides(self.size, data), "area": self.crop, **changes}

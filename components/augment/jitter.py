@@ -9,12 +9,16 @@ import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from .colour import BLENDS, arrange, jitter
+from .colour import BLENDS, Style, arrange, jitter
 from .operation import Drawn, Normal, Operation, Planes, Probability
 from .settings import Amount, Hue
 
-__all__ = ["AMOUNTS", "Jitter"]
+__all__ = ["AMOUNTS", "STYLE", "Jitter"]
 
+STYLE = (
+    "jitter: torchvision's; or that of simclr's code, contrast around each channel's mean and saturation in HSV; or of "
+    "byol's, which besides adds to the brightness, by up to the amount"
+)
 AMOUNTS = ("brightness", "contrast", "saturation", "hue")
 
 
@@ -33,6 +37,7 @@ class Jitter(Operation):
     contrast: Amount = 0.0
     saturation: Amount = 0.0
     hue: Hue = 0.0
+    style: Style = Field("torchvision", description=STYLE)
 
     @model_validator(mode="after")
     def _half_a_turn(self) -> Jitter:
@@ -46,7 +51,7 @@ class Jitter(Operation):
 
     @property
     def colours(self) -> bool:
-        return self.saturation > 0 or self.hue > 0
+        return self.saturation > 0 or self.hue > 0 or self.style != "torchvision"
 
     @property
     def idle(self) -> bool:
@@ -60,7 +65,8 @@ class Jitter(Operation):
         return arrange(factors[:, :BLENDS], rank, self.hue > 0), factors[:, BLENDS]
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
-        return jitter(image, *drawn)
+        slots, turns = drawn
+        return jitter(image, slots, turns, self.style)
 
 
 def _factors(

@@ -18,7 +18,9 @@ __all__ = ["without_later"]
 SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval", "files", "labels", "held_out")}
 PARTS = {("train", "schedule"): ("by", "over"), ("train", "optimizer"): ("decay", "rate")}  # of a section's
 PER_NODE = ("layer_decay",)  # of train.nodes
+VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", "multicrop", "dino")
 COMPONENTS: dict[str, tuple[str, ...]] = {
+    **{f"augment.{recipe}": ("style",) for recipe in VIEWS},
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init"),
     "head.mlp": ("init", "last_bias"),

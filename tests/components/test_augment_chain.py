@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import colorsys
 from collections.abc import Callable
 from typing import Any
 
@@ -256,3 +257,41 @@ def test_a_view_does_not_depend_on_the_batch() -> None:
     for i in range(4):
         own = tree_map(lambda t, i=i: t[i : i + 1], draws)
         torch.testing.assert_close(module(image[i : i + 1], draws=own)[0][0], together[i], rtol=0, atol=1e-5)
+
+
+@pytest.mark.parametrize("style", ["simclr", "byol"])
+def test_jitter_of_the_authors_code(style: str) -> None:
+    """In float64, by colorsys: each image's operations one after the other, each cut to 0 to 1."""
+    amounts = {"brightness": 0.4, "contrast": 0.4, "saturation": 0.4, "hue": 0.1}
+    module, image = chain({"use": "jitter", "style": style, "p": 0.8, **amounts}), images(12)[:, :, :9, :7]
+    module.image = (9, 7)
+    view = module.groups[0][0].model_copy(update={"size": (9, 7)})
+    module.groups, module.settings = [(view, 1)], [view.model_dump_json()]
+    draws = drawn(module, 12)
+    made = plain(module(image, draws=draws)[0])
+    torch.testing.assert_close(made, plain(render(image, draws[0], view)), rtol=0, atol=2e-5)
+    slots, turns = draws[0].drawn[0]
+    for i, turn in enumerate(turns.tolist()):
+        x = (image[i].double() / 255).flatten(1)
+        for place, changes in enumerate(slots[i].tolist()):
+            if place == 3:
+                x = in_hsv(x, lambda h, s, v, turn=turn: ((h + turn) % 1, s, v))
+            for name, change in zip(("brightness", "contrast", "saturation"), changes, strict=True):
+                x = adjusted(x, name, change, style) if change else x
+        torch.testing.assert_close(made[i].double().flatten(1), x, rtol=0, atol=1e-5)
+
+
+def adjusted(x: Tensor, name: str, change: float, style: str) -> Tensor:
+    if name == "brightness":
+        x = x + change if style == "byol" else x * (1 + change)
+    elif name == "contrast":
+        mean = x.mean(1, keepdim=True)
+        x = (x - mean) * (1 + change) + mean
+    else:
+        return in_hsv(x, lambda h, s, v: (h, min(max(s * (1 + change), 0), 1), v))
+    return x.clamp(0, 1)
+
+
+def in_hsv(x: Tensor, change: Callable[[float, float, float], tuple[float, float, float]]) -> Tensor:
+    pixels = [colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*pixel))) for pixel in x.T.tolist()]
+    return torch.tensor(pixels, dtype=torch.float64).T
