@@ -25,7 +25,7 @@ class Values:
     def __init__(self, graph: Graph, data: DataFacts, batch: int) -> None:
         self.known: dict[int, Any] = {}
         self._graph, self._batch = graph, batch
-        shapes = {"image": ((batch, data.channels, *data.image), torch.uint8)}
+        shapes = {"image": ((batch, data.channels, *data.image), getattr(torch, data.dtype))}
         for name, slot in graph.batch.items():
             shape, kind = shapes.get(name, ((batch,), torch.int64))
             self.known[slot.id] = torch.empty(shape, dtype=kind, device="meta")

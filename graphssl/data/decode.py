@@ -1,6 +1,9 @@
-"""One file to one picture, decoded as RGB, whole and at its own resolution.
+"""One file to one picture, decoded whole and at its own resolution.
 
-The orientation that a camera writes into EXIF is not applied, as in the field's usual ImageFolder.
+Where the data says nothing else, everything is made RGB bytes: grey and palettes are converted, of 16 bits the high
+byte is taken. Where it says how many channels and which type, a picture is taken as it is, and another one is refused.
+The orientation that a camera writes into EXIF is applied where the data says so, and else not, as in the field's usual
+ImageFolder.
 """
 
 from __future__ import annotations
@@ -10,20 +13,23 @@ import functools
 import io
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
+from .decoding.arrays import NPY, SIXTEEN, of_npy, of_pillow
+from .decoding.form import RGB, BadImageError, Form, checked
+from .decoding.png import is_deep_png, of_png
+from .decoding.tiff import Elsewhere, of_tiff
+from .decoding.upright import TIFF, orientation_in, orientation_of, turned
+
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+__all__ = ["JPEG", "RGB", "SIXTEEN", "BadImageError", "Form", "decode", "native_decoder", "read", "size_in"]
+
 JPEG = b"\xff\xd8\xff"
-SIXTEEN = ("PNG", "PPM")  # of which Pillow makes numbers of 32 bits
-
-
-class BadImageError(Exception):
-    """A file that is no readable picture: why, in one line."""
 
 
 def read(path: str) -> bytes:
@@ -34,67 +40,88 @@ def read(path: str) -> bytes:
         raise BadImageError(error.strerror or str(error)) from error
 
 
-def decode(data: bytes) -> Tensor:
-    """The picture in a file's bytes as uint8, `3 h w`: a view of `h w 3`. Raises BadImageError with the reason."""
+def decode(data: bytes, form: Form = RGB) -> Annotated[Tensor, "c h w"]:
+    """The picture in a file's bytes, of that form. Raises BadImageError with the reason."""
     if not data:
         raise BadImageError("the file is empty")
-    return _rgb(data)
+    if data.startswith(NPY):
+        return of_npy(data, form)
+    if form.converts:
+        return _by_torchvision(data, form) if data.startswith(JPEG) else _by_pillow(data, form)
+    if data.startswith(TIFF):
+        with contextlib.suppress(Elsewhere):
+            return checked(of_tiff(data, form.channels), form)
+    if is_deep_png(data):
+        return _upright(checked(of_png(data), form), data, form)
+    grey_or_rgb = data.startswith(JPEG) and form.dtype == "uint8" and form.channels in (1, 3)
+    return _by_torchvision(data, form) if grey_or_rgb else _by_pillow(data, form)
 
 
-def size_in(data: bytes) -> tuple[int, int] | None:
-    """Height and width of the picture in a file's bytes, by its header; None where it has none that can be read."""
+def size_in(data: bytes, form: Form = RGB) -> tuple[int, int] | None:
+    """Height and width of the picture in a file's bytes, by its header if that says them; None where it has none."""
     from PIL import Image
 
     with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as opened:  # Pillow raises what it likes
         return opened.height, opened.width
+    with contextlib.suppress(BadImageError):
+        picture = decode(data, form)
+        return picture.shape[1], picture.shape[2]
     return None
 
 
-def _rgb(data: bytes) -> Tensor:
-    """uint8 `3 h w`. What torchvision cannot decode is left to Pillow, which has the last word."""
-    native = native_decoder()
-    if native is not None and data.startswith(JPEG):
+def _by_torchvision(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
+    """Of a JPEG. What torchvision cannot decode is left to Pillow, which has the last word."""
+    native = native_decoder(as_it_is=not form.converts)
+    if native is not None:
         with contextlib.suppress(RuntimeError):
-            return native(torch.frombuffer(bytearray(data), dtype=torch.uint8))
-    return _rgb_by_pillow(data)
+            picture = native(torch.frombuffer(bytearray(data), dtype=torch.uint8))
+            if form.converts or len(picture) in (1, 3):
+                return _upright(checked(picture, form), data, form)
+    return _by_pillow(data, form)
+
+
+def _upright(picture: Tensor, data: bytes, form: Form) -> Tensor:
+    return turned(picture, orientation_in(data)) if form.upright else picture
 
 
 @functools.cache
-def native_decoder() -> Callable[[Tensor], Tensor] | None:
+def native_decoder(*, as_it_is: bool = False) -> Callable[[Tensor], Tensor] | None:
     """torchvision's decoder for JPEG, if it has one: three times as fast as Pillow. Its one for PNG ends the process
-    at a damaged file.
+    at a damaged file. as_it_is: grey stays grey; else all is made RGB.
     """
     try:
         from torchvision.io import ImageReadMode, decode_jpeg
     except ImportError:
         return None
-    return functools.partial(decode_jpeg, mode=ImageReadMode.RGB)
+    return functools.partial(decode_jpeg, mode=ImageReadMode.UNCHANGED if as_it_is else ImageReadMode.RGB)
 
 
-def _rgb_by_pillow(data: bytes) -> Tensor:
+def _by_pillow(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
     from PIL import Image, UnidentifiedImageError
 
     try:
         with Image.open(io.BytesIO(data)) as picture:
+            _refuse_cut_depth(picture, data, form)
             picture.load()
-            return rgb_of_pillow(picture)
+            values = of_pillow(picture, form)
+            return turned(values, orientation_of(picture)) if form.upright else values
     except UnidentifiedImageError as error:
         raise BadImageError("no known picture format") from error
-    except MemoryError:
+    except (MemoryError, BadImageError):
         raise
     except Exception as error:
         # Pillow's plugins raise what they like on damaged files: SyntaxError, struct.error, IndexError...
         raise BadImageError(str(error) or type(error).__name__) from error
 
 
-def rgb_of_pillow(picture: Image) -> Tensor:
-    """uint8 `3 h w`. Raises BadImageError for what is no picture, and whatever Pillow raises."""
-    import numpy as np
-
-    if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
-        grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
-        return grey.expand(3, -1, -1)  # Pillow would cut the values at 255
-    if picture.mode in ("I", "F"):
-        raise BadImageError("its values are 32-bit numbers, and nothing says which is white")
-    rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
-    return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+def _refuse_cut_depth(picture: Image, data: bytes, form: Form) -> None:
+    """Raises BadImageError for what Pillow would make bytes of, without saying so."""
+    if form.converts or picture.mode in ("F", "I") or picture.mode.startswith("I;16"):
+        return
+    if picture.format == "TIFF":
+        bits = picture.tag_v2.get(258, (8,))  # type: ignore[attr-defined]  # of a TIFF
+        pages = getattr(picture, "n_frames", 1)
+        if max(bits if isinstance(bits, tuple) else (bits,)) > 8 or pages > 1:
+            raise BadImageError("it is compressed in a way that only the package imagecodecs reads")
+    elif picture.format == "PPM" and data[:2] == b"P6" and b"65535" in data[:64]:
+        raise BadImageError("it is a PPM of 16 bits and three channels: PNG keeps them")

@@ -29,18 +29,24 @@ from .files import Files, Part, classes_in, files_of, split
 from .order import TENTH, share_of
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif")
+ARRAY = ".npy"  # counts where the data says which channels or type its pictures have
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
+Suffixes = tuple[str, ...]
 Names = dict[str, list[str]]  # by class ("" where there are none) the files, relative to the class's folder
 
 
 @dataclass(frozen=True)
 class Folder:
-    """A root with its layout. labels: whether its folders are classes. own: whether it may have a held-out split."""
+    """A root with its layout. labels: whether its folders are classes. own: whether it may have a held-out split.
+
+    suffixes: of the names of pictures.
+    """
 
     root: Path
     labels: bool = True
     own: bool = True
+    suffixes: Suffixes = SUFFIXES
 
     @property
     def train(self) -> Path:
@@ -52,11 +58,11 @@ class Folder:
         if not self.own or self.train == self.root:
             return None
         has = _has_classes if self.labels else _has_pictures
-        return next((self.root / name for name in HELD_OUT_FOLDERS if has(self.root / name)), None)
+        return next((self.root / name for name in HELD_OUT_FOLDERS if has(self.root / name, self.suffixes)), None)
 
     def part(self, folder: Path) -> Part:
         """The pictures in a folder."""
-        names = _names(folder) if self.labels else _all_names(folder)
+        names = _names(folder, self.suffixes) if self.labels else _all_names(folder, self.suffixes)
         return Part(
             [os.path.join(folder, name, file) for name, files in names.items() for file in files],
             [file for files in names.values() for file in files],
@@ -73,11 +79,11 @@ class Folder:
     def _listed(self, folder: Path) -> Iterator[Iterator[str]]:
         """What `part` holds, class by class, listed no further than it is asked for."""
         if not self.labels:
-            yield _pictures(folder)
+            yield _pictures(folder, self.suffixes)
             return
-        yield from (_pictures(folder / name) for name in _folders(folder))
-        if not _has_classes(folder):
-            yield _loose(folder)
+        yield from (_pictures(folder / name, self.suffixes) for name in _folders(folder))
+        if not _has_classes(folder, self.suffixes):
+            yield _loose(folder, self.suffixes)
 
 
 def listing(root: Path) -> tuple[Files, Files, tuple[str, ...]]:
@@ -90,34 +96,34 @@ def listing(root: Path) -> tuple[Files, Files, tuple[str, ...]]:
     return files_of(kept, classes), files_of(held, classes), tuple(classes)
 
 
-def refuse_empty(part: Part, root: object) -> None:
+def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES) -> None:
     """Raises RunError where there is no picture."""
     if not part.paths:
         raise RunError(
             f"no pictures under '{root}': expected train/<class>/*.jpg and test/<class>/*.jpg, or "
-            f"<class>/*.jpg, or pictures without classes. Files that count end in {', '.join(SUFFIXES)}"
+            f"<class>/*.jpg, or pictures without classes. Files that count end in {', '.join(suffixes)}"
         )
 
 
-def _names(folder: Path) -> Names:
+def _names(folder: Path, suffixes: Suffixes) -> Names:
     """Pictures by class; an empty folder is no class. Pictures beside class folders are passed over."""
-    found = {name: sorted(_pictures(folder / name)) for name in _folders(folder)}
+    found = {name: sorted(_pictures(folder / name, suffixes)) for name in _folders(folder)}
     found = {name: files for name, files in found.items() if files}
-    loose = [] if found else sorted(_loose(folder))
+    loose = [] if found else sorted(_loose(folder, suffixes))
     return found or ({"": loose} if loose else {})
 
 
-def _all_names(folder: Path) -> Names:
-    files = sorted(_pictures(folder))
+def _all_names(folder: Path, suffixes: Suffixes) -> Names:
+    files = sorted(_pictures(folder, suffixes))
     return {"": files} if files else {}
 
 
-def _has_classes(folder: Path) -> bool:
-    return any(True for name in _folders(folder) for _ in _pictures(folder / name))
+def _has_classes(folder: Path, suffixes: Suffixes) -> bool:
+    return any(True for name in _folders(folder) for _ in _pictures(folder / name, suffixes))
 
 
-def _has_pictures(folder: Path) -> bool:
-    return any(True for _ in _pictures(folder))
+def _has_pictures(folder: Path, suffixes: Suffixes) -> bool:
+    return any(True for _ in _pictures(folder, suffixes))
 
 
 def _folders(folder: Path) -> list[str]:
@@ -126,17 +132,23 @@ def _folders(folder: Path) -> list[str]:
     return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
 
 
-def _loose(folder: Path) -> Iterator[str]:
+def _loose(folder: Path, suffixes: Suffixes) -> Iterator[str]:
     """Pictures that are in no class's folder."""
-    return (e.name for e in os.scandir(folder) if e.is_file() and _is_picture(e.name)) if folder.is_dir() else iter(())
+    return (
+        (e.name for e in os.scandir(folder) if e.is_file() and _is_picture(e.name, suffixes))
+        if folder.is_dir()
+        else iter(())
+    )
 
 
-def _pictures(folder: Path) -> Iterator[str]:
+def _pictures(folder: Path, suffixes: Suffixes) -> Iterator[str]:
     for here, folders, files in os.walk(folder, followlinks=True):
         folders[:] = [name for name in folders if not name.startswith(".")]
         inner = os.path.relpath(here, folder)
-        yield from (name if inner == os.curdir else os.path.join(inner, name) for name in files if _is_picture(name))
+        yield from (
+            name if inner == os.curdir else os.path.join(inner, name) for name in files if _is_picture(name, suffixes)
+        )
 
 
-def _is_picture(name: str) -> bool:
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+def _is_picture(name: str, suffixes: tuple[str, ...]) -> bool:
+    return name.lower().endswith(suffixes) and not name.startswith(".")

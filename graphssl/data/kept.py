@@ -15,7 +15,7 @@ __all__ = ["Keeping", "Kept", "Remaining", "Rows"]
 
 
 class Kept:
-    """Pictures by position. pixels: uint8, `h w 3` after `h w 3`; ends: int64, `n + 1`; sides: heights and widths."""
+    """Pictures by position. pixels: `h w c` after `h w c`; ends: int64, `n + 1`; sides: heights and widths."""
 
     def __init__(self, pixels: Tensor, ends: Tensor, sides: Annotated[Tensor, "n 2"]) -> None:
         self._pixels, self._ends, self._sides = pixels, ends, sides
@@ -23,7 +23,7 @@ class Kept:
     def __len__(self) -> int:
         return len(self._sides)
 
-    def __getitem__(self, position: int) -> Annotated[Tensor, "3 h w"]:
+    def __getitem__(self, position: int) -> Annotated[Tensor, "c h w"]:
         start, end = self._ends[position : position + 2].tolist()
         h, w = self._sides[position].tolist()
         return self._pixels[start:end].view(h, w, -1).permute(2, 0, 1)
@@ -31,21 +31,21 @@ class Kept:
     @property
     def bytes(self) -> int:
         """How much memory they take."""
-        return self._pixels.numel()
+        return self._pixels.nbytes
 
 
 class Keeping:
-    """Takes pictures as they come, into memory that grows."""
+    """Takes pictures as they come, into memory that grows. expected: bytes, of all of them."""
 
-    def __init__(self, expected: int) -> None:
-        self._pixels = torch.empty(max(expected, 1), dtype=torch.uint8)
+    def __init__(self, expected: int, dtype: torch.dtype = torch.uint8) -> None:
+        self._pixels = torch.empty(max(expected // dtype.itemsize, 1), dtype=dtype)
         self._ends, self._sides = [0], list[tuple[int, int]]()
 
-    def take(self, pictures: Sequence[Annotated[Tensor, "3 h w"]]) -> None:
+    def take(self, pictures: Sequence[Annotated[Tensor, "c h w"]]) -> None:
         for picture in pictures:
             start, end = self._ends[-1], self._ends[-1] + picture.numel()
             if end > len(self._pixels):
-                more = torch.empty(max(end, len(self._pixels) * 5 // 4), dtype=torch.uint8)
+                more = torch.empty(max(end, len(self._pixels) * 5 // 4), dtype=self._pixels.dtype)
                 more[:start] = self._pixels[:start]
                 self._pixels = more
             self._pixels[start:end].view(*picture.shape[1:], -1).copy_(picture.permute(1, 2, 0))

@@ -7,11 +7,15 @@ from functools import cached_property
 
 from ..component import DataFacts
 from ..graph import spec
-from ..graph.spec.datasets import DATA_SETS, Channels
+from ..graph.spec.datasets import DATA_SETS
+from .decode import Form
 from .fit import Fit
 from .lists import ListError
-from .own.known import class_names, own_facts, samples_of
+from .own.known import class_names, form_of, own_facts, samples_of
 from .picture_sets import PictureSet
+
+Means = tuple[float, ...]
+GUESSED = (0.5, 0.25)
 
 
 class FolderFacts(DataFacts):
@@ -19,8 +23,8 @@ class FolderFacts(DataFacts):
 
     files: PictureSet
 
-    def __init__(self, files: PictureSet, size: tuple[int, int], mean: Channels, std: Channels) -> None:
-        super().__init__(height=size[0], width=size[1], mean=mean, std=std, source=None)
+    def __init__(self, files: PictureSet, size: tuple[int, int], form: Form, mean: Means, std: Means) -> None:
+        super().__init__(form.channels, *size, None, None, mean, std, None, form.dtype)
         vars(self)["files"] = files
         del vars(self)["samples"], vars(self)["classes"]  # they would hide what is counted
 
@@ -52,21 +56,42 @@ def facts(data: spec.Data) -> DataFacts:
     views are 224 x 224 unless `size` says otherwise, and the pixel statistics are ImageNet's. So it is for
     `webdataset`, whose number of samples is `data.samples`, and whose classes nobody knows before it is read.
     """
-    known = DATA_SETS[data.use]
-    if known.kind == "dataset":
-        return _of_dataset(data)
-    size = sides(data)
+    known, size, form = DATA_SETS[data.use], sides(data), form_of(data)
+    mean, std = statistics(data)
     if known.kind == "pictures" and known.samples is None:
-        return FolderFacts(PictureSet.of(data), size, known.mean, known.std)
-    samples = data.samples or known.samples
+        return FolderFacts(PictureSet.of(data), size, form, mean, std)
+    if known.kind == "dataset":
+        own = own_facts(data)
+        samples, classes = samples_of(data, own), len(class_names(own)) or None
+    else:
+        samples, classes = data.samples or known.samples, known.classes
     source = (known.size, known.size) if known.kind in ("embedded", "archive") else None
-    return DataFacts(3, *size, samples, known.classes, known.mean, known.std, source)
+    return DataFacts(form.channels, *size, samples, classes, mean, std, source, form.dtype)
 
 
-def _of_dataset(data: spec.Data) -> DataFacts:
-    known, row = own_facts(data), DATA_SETS[data.use]
-    classes = len(class_names(known)) or None
-    return DataFacts(3, *sides(data), samples_of(data, known), classes, row.mean, row.std, None)
+def statistics(data: spec.Data) -> tuple[Means, Means]:
+    """Mean and standard deviation of each channel: given, or the data set's own, or guessed."""
+    row, form = DATA_SETS[data.use], form_of(data)
+    if data.mean is not None and data.std is not None:
+        return tuple(data.mean), tuple(data.std)
+    own = own_facts(data) if row.kind == "dataset" else None
+    if own is not None and own.mean is not None and own.std is not None:
+        return tuple(own.mean), tuple(own.std)
+    return (row.mean, row.std) if is_rgb(form) else (GUESSED[:1] * form.channels, GUESSED[1:] * form.channels)
+
+
+def guess_note(data: spec.Data) -> str | None:
+    """What to say where mean and std are guessed."""
+    form = form_of(data)
+    own = own_facts(data) if DATA_SETS[data.use].kind == "dataset" else None
+    if data.mean is not None or is_rgb(form) or (own is not None and own.mean is not None):
+        return None
+    return f"mean {GUESSED[0]:g} and std {GUESSED[1]:g} are taken of each channel; `graphssl data` computes them"
+
+
+def is_rgb(form: Form) -> bool:
+    """Whether pictures are such as ImageNet's statistics are of."""
+    return (form.channels, form.dtype) == (3, "uint8")
 
 
 def sides(data: spec.Data) -> tuple[int, int]:

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError, reason_of
-from .decode import JPEG
+from .decode import JPEG, RGB, Form
+from .decoding.upright import orientation_in
 
 ENGINES = {(8, 0), (9, 0), (10, 0), (10, 3)}  # compute capabilities of GPUs with an engine for JPEG: A100, H100, B200
 BASELINE, TABLES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)
@@ -20,12 +21,14 @@ FRAMES = frozenset(range(0xC0, 0xD0)) - set(TABLES)
 END = b"\xff\xd9"
 
 
-def reason_against(decode: str, device: torch.device) -> str | None:
+def reason_against(decode: str, device: torch.device, form: Form = RGB) -> str | None:
     """Why the workers decode, None where the device does. Raises RunError where `decode: device` cannot be had."""
     if decode == "cpu" or device.type != "cuda":
         return "data.decode: cpu" if decode == "cpu" else f"the device is {device.type}"
     if decode == "auto" and torch.cuda.get_device_capability(device) not in ENGINES:
         return f"{torch.cuda.get_device_name(device)} has no engine for JPEG (`data.decode: device` does without)"
+    if (form.channels, form.dtype) != (3, "uint8"):
+        return f"they are of {form.channels} channels of {form.dtype}"
     reason = _failure(device)
     if reason is not None and decode == "device":
         raise RunError(f"`data.decode: device`: torchvision cannot decode JPEG on {device} ({reason}); choose `auto`")
@@ -51,8 +54,15 @@ def decode_all(files: Sequence[Tensor], device: torch.device) -> list[Tensor]:
     return decoded
 
 
-def is_for_device(data: bytes) -> bool:
-    """Whether a file is a whole baseline JPEG of one or three channels, which the engine decodes as the CPU does."""
+def is_for_device(data: bytes, form: Form = RGB) -> bool:
+    """Whether a file is a whole baseline JPEG of one or three channels, which the engine decodes as the CPU does.
+
+    What must be turned stays with the CPU; and grey, where it must not be made RGB.
+    """
+    return _is_plain(data, (1, 3) if form.converts else (3,)) and not (form.upright and orientation_in(data) != 1)
+
+
+def _is_plain(data: bytes, channels: tuple[int, ...]) -> bool:
     if not data.startswith(JPEG) or data[-64:].rstrip(b"\0")[-2:] != END:
         return False
     at = 2
@@ -60,7 +70,7 @@ def is_for_device(data: bytes) -> bool:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in FRAMES:
             named_rgb = data[at + 10 : at + 17 : 3] == b"RGB"
-            return marker in BASELINE and data[at + 4] == 8 and data[at + 9] in (1, 3) and not named_rgb
+            return marker in BASELINE and data[at + 4] == 8 and data[at + 9] in channels and not named_rgb
         if marker == 0xEE and data[at + 4 : at + 9] == b"Adobe" and data[at + 15 : at + 16] == b"\0":
             return False  # stored as RGB or CMYK
         at += 2 + length

@@ -18,7 +18,8 @@ from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
 from .fit import Fit
 from .foresight import foreseen
 from .kept import Keeping, Remaining
-from .known import fit_of
+from .known import fit_of, guess_note
+from .own.known import form_of
 from .own.opening import open_dataset
 from .picture_sets import open_pictures
 from .resident import Resident
@@ -28,7 +29,6 @@ from .workers import Workers
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
 Classes = tuple[str, ...]
 DECODE_BATCH, WHOLE_BATCH = 256, 16
-CHANNELS = 3
 
 # The readers by kind: of sets that come as arrays, all of one size, and of sets of pictures in files.
 ARRAYS: dict[Kind, Callable[[spec.Data], tuple[tuple[Arrays, Arrays], Classes]]] = {
@@ -157,23 +157,26 @@ def _from_arrays(data: spec.Data, device: torch.device) -> Opened:
 def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress: Progress | None) -> Opened:
     *splits, classes = FILES[DATA_SETS[data.use].kind](data, progress)
     _check_known(data.use, len(splits[0].paths))
-    fit = fit_of(data)
-    need = 0 if data.resident == "workers" else foreseen(splits[0])
-    held_out = len(splits[1].paths) * CHANNELS * fit.height * fit.width
+    fit, form = fit_of(data), form_of(data)
+    need = 0 if data.resident == "workers" else foreseen(splits[0], form)
+    held_out = len(splits[1].paths) * form.bytes(fit.height * fit.width)
     where = place.choose_for_pictures(data.resident, need + held_out)
-    reason = nvjpeg.reason_against(data.decode, device) if where == "workers" else None
+    reason = nvjpeg.reason_against(data.decode, device, form) if where == "workers" else None
     coded = where == "workers" and reason is None
     skip = data.on_bad_image == "skip"
-    train, test = (Workers(files, fit, device, data.workers, bad, skip=skip, coded=coded) for files in splits)
+    train, test = (
+        Workers(files, fit, device, data.workers, bad, skip=skip, coded=coded, form=form) for files in splits
+    )
+    guessed = tuple(note for note in (guess_note(data),) if note is not None)
     if where == "workers":
         note = "JPEGs are decoded by the device" if coded else f"JPEGs are decoded by the workers: {reason}"
-        notes = (note,) if device.type == "cuda" else ()
+        notes = (*guessed, *((note,) if device.type == "cuda" else ()))
         return Opened(train, test, classes, where, splits[0].fingerprint, notes)
     read = _Counted(sum(len(files.paths) for files in splits), progress)
     held = _prepared(test, read)
     kept, memory = _whole(train, need, read)
     note = f"the pictures are kept in memory, {memory / place.GB:.2f} GB, whole: views are cut by the workers"
-    return Opened(kept, held, classes, where, splits[0].fingerprint, (note,))
+    return Opened(kept, held, classes, where, splits[0].fingerprint, (*guessed, note))
 
 
 def _check_known(use: str, samples: int) -> None:
@@ -202,8 +205,9 @@ def _prepared(source: Workers, count: _Counted) -> Resident:
     """Every picture of a split as it is evaluated, with those that cannot be read left out."""
     fit = source.fit
     home = torch.device("cpu")
-    reader = Workers(source.files, fit, home, source.workers, source.bad, skip=source.skip)
-    image = torch.empty((source.samples, CHANNELS, fit.height, fit.width), dtype=torch.uint8)
+    reader = Workers(source.files, fit, home, source.workers, source.bad, skip=source.skip, form=source.form)
+    shape = (source.samples, source.form.channels, fit.height, fit.width)
+    image = torch.empty(shape, dtype=source.form.type)
     kept: list[Tensor] = []
     labels: list[Tensor] = []
     done = 0
@@ -225,7 +229,7 @@ def _joined(parts: list[Tensor]) -> Tensor:
 
 def _whole(source: Workers, need: int, count: _Counted) -> tuple[Workers, int]:
     """Every picture of a split at its own size, with those that cannot be read left out; and the bytes they take."""
-    keeping, positions, labels = Keeping(need), list[Tensor](), list[Tensor]()
+    keeping, positions, labels = Keeping(need, source.form.type), list[Tensor](), list[Tensor]()
     for pictures, position, label in source.whole(WHOLE_BATCH):
         keeping.take(pictures)
         positions.append(position)
@@ -234,7 +238,8 @@ def _whole(source: Workers, need: int, count: _Counted) -> tuple[Workers, int]:
     kept, index = keeping.kept(), _joined(positions)
     files = Remaining(source.files, index, _joined(labels))
     reader = Workers(
-        files, source.fit, source.device, source.workers, source.bad, skip=source.skip, kept=kept, index=index
+        files, source.fit, source.device, source.workers, source.bad,
+        skip=source.skip, kept=kept, index=index, form=source.form,
     )  # fmt: skip
     source.close()
     return reader, kept.bytes

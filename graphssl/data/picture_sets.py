@@ -12,7 +12,7 @@ from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
 from .files import Files, Part, classes_in, files_of, joined, split
-from .folder import Folder, refuse_empty
+from .folder import ARRAY, SUFFIXES, Folder, refuse_empty
 from .lists import Listed, is_list, read_list, refuse_missing
 from .order import share_held_out
 
@@ -31,16 +31,19 @@ class PictureSet:
     labels: bool = True
     share: Fraction = Fraction(1, 10)
     own: bool = True
+    suffixes: tuple[str, ...] = SUFFIXES
 
     @classmethod
     def of(cls, data: spec.Data) -> PictureSet:
         share = share_held_out(data.held_out)
         own = data.test is None and share > 0
-        return cls(data.roots, data.files, data.test, data.labels == "folders", share, own)
+        arrays = data.channels is not None or data.dtype is not None
+        suffixes = (*SUFFIXES, ARRAY) if arrays else SUFFIXES
+        return cls(data.roots, data.files, data.test, data.labels == "folders", share, own, suffixes)
 
     @property
     def folders(self) -> list[Folder]:
-        return [Folder(Path(root).expanduser(), self.labels, self.own) for root in self.roots]
+        return [Folder(Path(root).expanduser(), self.labels, self.own, self.suffixes) for root in self.roots]
 
     @property
     def listed(self) -> Listed | None:
@@ -79,7 +82,7 @@ class PictureSet:
         listed = self.tested
         if listed is not None:
             return joined([listed.train, listed.test])
-        folder = Folder(Path(test).expanduser(), self.labels)
+        folder = Folder(Path(test).expanduser(), self.labels, suffixes=self.suffixes)
         return folder.part(folder.root)
 
     def count(self) -> tuple[int | None, int | None]:
@@ -132,7 +135,7 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     if listed is not None and data.on_bad_image == "stop":
         refuse_missing(data.files or "", listed)
     train, test = found.parts()
-    refuse_empty(train, ", ".join(data.roots))
+    refuse_empty(train, ", ".join(data.roots), found.suffixes)
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")
     classes = classes_in(train, counted=listed is not None)

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind, Layout
-from .folder import SUFFIXES
 from .lists import ListError, is_list, refuse_missing
 from .own.known import why_missing
 from .picture_sets import PictureSet
@@ -59,9 +58,8 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
     assert layout is not None
     for root in data.roots:
-        if (
-            absent := _no_folder(Path(root).expanduser().absolute(), layout, listed=data.files is not None)
-        ) is not None:
+        here = Path(root).expanduser().absolute()
+        if (absent := _no_folder(here, layout, found.suffixes, listed=data.files is not None)) is not None:
             return absent
     for key, path in (("files", data.files), ("test", data.test)):
         if path is not None and (why := _no_list(found, key, path)) is not None:
@@ -69,7 +67,7 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     return _held_out_twice(data, found)
 
 
-def _no_folder(root: Path, layout: Layout, *, listed: bool) -> Absence | None:
+def _no_folder(root: Path, layout: Layout, suffixes: tuple[str, ...], *, listed: bool) -> Absence | None:
     if (found := _is_file(root)) is not None:
         return found
     hint = f"root: is a folder with {layout.full}"
@@ -78,8 +76,8 @@ def _no_folder(root: Path, layout: Layout, *, listed: bool) -> Absence | None:
     train = root / "train"
     if layout.called and not os.path.isdir(train):
         return Absence("root", f"'{root}' is not laid out as {layout.called}: it has no folder 'train'", hint)
-    if not listed and not _holds_a_picture(train if os.path.isdir(train) else root):
-        kinds = ", ".join(SUFFIXES)
+    if not listed and not _holds_a_picture(train if os.path.isdir(train) else root, suffixes):
+        kinds = ", ".join(suffixes)
         return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
     return None
 
@@ -90,7 +88,7 @@ def _no_list(found: PictureSet, key: str, path: str) -> str | None:
         folder = Path(path).expanduser().absolute()
         if not folder.is_dir():
             return f"there is no folder or list '{folder}'"
-        return None if _holds_a_picture(folder) else f"there is no picture in '{folder}'"
+        return None if _holds_a_picture(folder, found.suffixes) else f"there is no picture in '{folder}'"
     try:
         listed = found.listed if key == "files" else found.tested
         if listed is not None:
@@ -142,9 +140,9 @@ def _no_dataset(data: spec.Data) -> Absence | None:
     return None if why is None else Absence("use", why, None)
 
 
-def _holds_a_picture(folder: Path) -> bool:
+def _holds_a_picture(folder: Path, suffixes: tuple[str, ...]) -> bool:
     walk = os.walk(folder, followlinks=True)
-    return any(name.lower().endswith(SUFFIXES) and not name.startswith(".") for *_, files in walk for name in files)
+    return any(name.lower().endswith(suffixes) and not name.startswith(".") for *_, files in walk for name in files)
 
 
 LOOKS: dict[Kind, Callable[[spec.Data], Absence | None]] = {

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, get_worker_info
 
 from .batch import Pictures
-from .decode import BadImageError, decode
+from .decode import RGB, BadImageError, Form, decode
 from .kept import Kept
 from .making import Made, Make, Making
 from .nvjpeg import is_for_device
@@ -67,13 +67,15 @@ class Reader(Dataset[Read]):
     make: what is made of the pictures. skip: one that cannot be read is left out; without it the reading ends there.
     full: it is replaced, by the next file of the split that can be read and is not in the batch, or if none of
     the next 64 will do, by a picture of the batch: a choice that depends on the batch and the files alone.
-    coded: JPEG files that a GPU decodes are handed over as they are. kept: the pictures, if they are decoded already.
+    form: what pictures are when they are decoded. coded: JPEG files that a GPU decodes are handed over as they are.
+    kept: the pictures, if they are decoded already.
     """
 
     def __init__(
         self, files: Pictures, make: Make, slots: int, *,
-        skip: bool, full: bool, coded: bool = False, kept: Kept | None = None,
+        skip: bool, full: bool, coded: bool = False, kept: Kept | None = None, form: Form = RGB,
     ) -> None:  # fmt: skip
+        self.form = form
         self.files, self.make, self.skip, self.full, self.coded, self.kept = files, make, skip, full, coded, kept
         # By worker its process and the position it stands at, so that a death can be explained.
         self.standing = torch.full((slots, 2), -1).share_memory_()
@@ -133,9 +135,9 @@ class Reader(Dataset[Read]):
         picture, label = self.files.sample(position)
         if isinstance(picture, Tensor):
             return _Found(position, picture, label)
-        if self.coded and is_for_device(picture):
+        if self.coded and is_for_device(picture, self.form):
             return _Found(position, torch.frombuffer(bytearray(picture), dtype=torch.uint8), label)
-        return _Found(position, decode(picture), label)
+        return _Found(position, decode(picture, self.form), label)
 
     def _stand(self, position: int) -> None:
         worker = get_worker_info()

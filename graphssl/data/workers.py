@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 from ..errors import RunError, reason_of
 from . import nvjpeg
 from .batch import BadImages, Batch, Cutting, Pictures
-from .decode import native_decoder
+from .decode import RGB, Form, native_decoder
 from .fit import Fit
 from .kept import Kept
 from .making import Make, Making
@@ -73,18 +73,18 @@ class Workers:
     The workers that read full batches (training) stay from epoch to epoch; the others end with their reading.
     fit: how pictures are prepared for evaluation. skip: bad ones are recorded in `bad`; otherwise the first is a
     RunError. coded: the device decodes the JPEGs that it can, and the workers only read these. kept: the pictures where
-    they are decoded already, and `index`, int64 `n`, their positions in the whole split.
+    they are decoded already, and `index`, int64 `n`, their positions in the whole split. form: what they are then.
     """
 
     def __init__(
         self, files: Pictures, fit: Fit, device: torch.device, workers: int | None, bad: BadImages, *,
-        skip: bool, coded: bool = False, kept: Kept | None = None, index: Tensor | None = None,
+        skip: bool, coded: bool = False, kept: Kept | None = None, index: Tensor | None = None, form: Form = RGB,
     ) -> None:  # fmt: skip
         self.samples = len(files.paths)
         self.labelled = torch.nonzero(files.label != -1).flatten()
         self.files, self.fit, self.device, self.bad, self.skip = files, fit, device, bad, skip
         self.workers, self.coded = default_workers() if workers is None else workers, coded
-        self._kept, self._index = kept, index
+        self._kept, self._index, self.form = kept, index, form
         self._lasting: tuple[_Plan, Reader, DataLoader[Read]] | None = None
 
     def order(self, seed: int, epoch: int) -> Tensor:
@@ -96,7 +96,7 @@ class Workers:
         return to_device(self._read(order, batch, full, cutting or Cutting()), self.device)
 
     def whole(self, batch: int) -> Iterator[tuple[list[Tensor], Tensor, Tensor]]:
-        """All pictures in order, decoded and of their own sizes, `3 h w`; their positions and labels, int64."""
+        """All pictures in order, decoded and of their own sizes, `c h w`; their positions and labels, int64."""
         plan, reader, loader = self._loader(self.workers, Make(None, whole=True), full=False)
         plan.batches = batches(torch.arange(self.samples), batch)
         for read in _explained(loader, reader):
@@ -131,7 +131,7 @@ class Workers:
             pictures = nvjpeg.decode_all(read.files(), self.device)
         except RuntimeError as error:  # a file that the engine does not take, or a bad one: the CPU has the last word
             self.bad.refuse(reason_of(error))
-            again = Reader(self.files, reader.make, 1, skip=self.skip, full=reader.full)
+            again = Reader(self.files, reader.make, 1, skip=self.skip, full=reader.full, form=self.form)
             found = again.__getitems__(Wanted(read.position.tolist(), [], read.seed))
             return found._replace(failures=[*read.failures, *found.failures])
         making = Making(reader.make, len(read.position), read.seed)
@@ -142,10 +142,11 @@ class Workers:
         return read._replace(image=made.image, cuts=made.cuts)
 
     def _loader(self, workers: int, make: Make, *, full: bool) -> tuple[_Plan, Reader, DataLoader[Read]]:
-        native_decoder()  # imported here, or else by each worker
+        native_decoder(as_it_is=not self.form.converts)  # imported here, or else by each worker
         plan = _Plan()
         reader = Reader(
-            self.files, make, max(workers, 1), skip=self.skip, full=full, coded=self.coded, kept=self._kept
+            self.files, make, max(workers, 1), skip=self.skip, full=full, coded=self.coded, kept=self._kept,
+            form=self.form,
         )  # fmt: skip
         loader: DataLoader[Read] = DataLoader(
             reader,

@@ -51,12 +51,13 @@ def prepare(
     std: Sequence[float],
     size: tuple[int, int] | None = None,
 ) -> Annotated[Tensor, "b c h w"]:
-    """uint8 (or float, 0 to 1) images, normalised, float32, channels last.
+    """Images of whole numbers, or of floats from 0 to 1, normalised, float32, channels last.
 
     size: height and width the module takes. Other images are scaled, antialiased, until they just cover it, and
     their centre is cut out: nothing is distorted, and square images are seen whole.
     """
-    image = image.float() / 255 if image.dtype == torch.uint8 else image.float()
+    most = 1 if image.dtype.is_floating_point else torch.iinfo(image.dtype).max
+    image = image.float() / most
     if size is not None and tuple(image.shape[-2:]) != tuple(size):
         image = _fit(image, size)
     centre = image.new_tensor(mean)[:, None, None]

@@ -15,7 +15,9 @@ from .spec import GraphFile
 
 __all__ = ["without_later"]
 
-SECTIONS: dict[str, tuple[str, ...]] = {"data": ("eval", "files", "labels", "held_out")}
+SECTIONS: dict[str, tuple[str, ...]] = {
+    "data": ("eval", "files", "labels", "held_out", "channels", "dtype", "mean", "std", "orientation")
+}
 PARTS = {("train", "schedule"): ("by", "over"), ("train", "optimizer"): ("decay", "rate")}  # of a section's
 PER_NODE = ("layer_decay",)  # of train.nodes
 VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", "multicrop", "dino")

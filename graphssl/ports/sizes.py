@@ -15,6 +15,8 @@ class DataFacts:
     height, width: in pixels, of views, unless their node says otherwise, and of the pictures that are evaluated.
     source: height and width of the pictures themselves, None where each has its own: then `batch.image` is each picture
     scaled and cropped to height and width, and `cuts` are of the whole picture. Default: height and width.
+    dtype: of the pictures' values, uint8, uint16 or float32. mean, std: by channel, where the type's largest value, for
+    float32 1, is 1.
     """
 
     channels: int = 3
@@ -25,6 +27,7 @@ class DataFacts:
     mean: tuple[float, ...] = (0.5, 0.5, 0.5)
     std: tuple[float, ...] = (0.25, 0.25, 0.25)
     source: tuple[int, int] | None = (0, 0)
+    dtype: str = "uint8"
 
     def __post_init__(self) -> None:
         if self.source == (0, 0):

@@ -35,7 +35,7 @@ def test_each_kind_of_file_reads_as_pillow_reads_it(
     tmp_path: Path, mode: str, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not native:
-        monkeypatch.setattr(module, "native_decoder", lambda: None)
+        monkeypatch.setattr(module, "native_decoder", lambda **_: None)
     path = tmp_path / f"picture.{suffix}"
     picture(1, 32, 32).convert(mode).save(path)
     with Image.open(path) as image:
@@ -49,7 +49,7 @@ def test_sixteen_bits_keep_their_high_byte(
     tmp_path: Path, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if not native:
-        monkeypatch.setattr(module, "native_decoder", lambda: None)
+        monkeypatch.setattr(module, "native_decoder", lambda **_: None)
     grey = np.arange(32 * 32, dtype=np.uint16).reshape(32, 32) * 63
     Image.fromarray(grey).save(tmp_path / f"deep.{suffix}")
     expected = torch.from_numpy((grey >> 8).astype(np.uint8)).expand(3, -1, -1)
@@ -93,7 +93,7 @@ def cut(path: Path) -> None:
 @pytest.mark.parametrize("native", [True, False])
 def test_a_truncated_picture_is_bad(tmp_path: Path, suffix: str, native: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     if not native:
-        monkeypatch.setattr(module, "native_decoder", lambda: None)
+        monkeypatch.setattr(module, "native_decoder", lambda **_: None)
     path = tmp_path / f"cut.{suffix}"
     picture(3, 200, 200).save(path)
     cut(path)
@@ -110,7 +110,7 @@ def test_a_png_with_a_wrong_bit_is_bad(tmp_path: Path) -> None:
     path.write_bytes(content)
     code = "import sys; from graphssl.data.decode import decode, read; decode(read(sys.argv[1]))"
     done = subprocess.run([sys.executable, "-c", code, str(path)], capture_output=True, text=True, check=False)
-    assert done.stderr.splitlines()[-1].startswith("graphssl.data.decode.BadImageError: "), done
+    assert done.stderr.splitlines()[-1].startswith("graphssl.data.decoding.form.BadImageError: "), done
 
 
 @pytest.mark.parametrize(

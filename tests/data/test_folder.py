@@ -113,7 +113,7 @@ def test_a_bounded_count_stops_when_it_knows(tmp_path: Path, monkeypatch: pytest
         (tmp_path / "train" / "bee" / f"{i:03d}.jpg").touch()
     seen: list[str] = []
     plain = folder._is_picture
-    monkeypatch.setattr(folder, "_is_picture", lambda name: (seen.append(name), plain(name))[1])
+    monkeypatch.setattr(folder, "_is_picture", lambda name, *of: (seen.append(name), plain(name, *of))[1])
     assert facts(config(tmp_path)).fewer_than(10) is None
     assert len(seen) < 40
 

@@ -56,7 +56,7 @@ def test_facts_count_the_files(tmp_path: Path) -> None:
 def test_facts_count_only_when_asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     root, listed = write_folder(tmp_path, each=7), []
     plain = folder._pictures
-    monkeypatch.setattr(folder, "_pictures", lambda f: (listed.append(f.name), plain(f))[1])
+    monkeypatch.setattr(folder, "_pictures", lambda f, *of: (listed.append(f.name), plain(f, *of))[1])
     known = facts(config(root))
     assert (known.height, known.channels) == (16, 3)
     assert not listed

@@ -107,7 +107,7 @@ def test_a_picture_is_decoded_once_for_all_of_its_views(root: Path, monkeypatch:
     from graphssl.data import reader
 
     decoded: list[int] = []
-    monkeypatch.setattr(reader, "decode", lambda data: (decoded.append(1), decode(data))[1])
+    monkeypatch.setattr(reader, "decode", lambda *of: (decoded.append(1), decode(*of))[1])
     next(cut(root, image=True, **WORKERS).train.epoch(0))
     assert len(decoded) == 6
     decoded.clear()

@@ -16,7 +16,7 @@ import torch
 from picture_files import closing, same, write_folder
 
 from graphssl.data import Datasets, open_data, reader
-from graphssl.data.decode import decode
+from graphssl.data.decode import Form, decode
 from graphssl.data.files import Files
 from graphssl.errors import RunError
 from graphssl.graph import spec
@@ -81,9 +81,9 @@ def test_close_ends_the_workers_after_one_failed(root: Path, monkeypatch: pytest
 def test_resuming_decodes_nothing_of_what_it_skips(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[int] = []
 
-    def counting(data: bytes) -> torch.Tensor:
+    def counting(data: bytes, form: Form) -> torch.Tensor:
         seen.append(len(data))
-        return decode(data)
+        return decode(data, form)
 
     monkeypatch.setattr(reader, "decode", counting)
     data = opened(root, workers=0)

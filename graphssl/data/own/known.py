@@ -9,13 +9,14 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ...errors import RunError, reason_of
+from ...errors import RunError, reason_of, suggest
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
+from ..decoding.form import TYPES, Form
 from ..order import share_held_out, share_of
 from .registry import Facts
 
-__all__ = ["class_names", "class_of", "options_of", "own_facts", "said", "samples_of", "told", "why_missing"]
+__all__ = ["class_names", "class_of", "form_of", "options_of", "own_facts", "said", "samples_of", "told", "why_missing"]
 
 T = TypeVar("T")
 
@@ -62,7 +63,20 @@ def own_facts(data: spec.Data) -> Facts:
         _check_count(data, name, getattr(found, name))
     if not isinstance(found.classes, list | tuple):
         _check_count(data, "classes", found.classes)
+    _check_values(data, found)
     return found
+
+
+def _check_values(data: spec.Data, known: Facts) -> None:
+    if known.dtype not in TYPES:
+        near = suggest(str(known.dtype), TYPES)
+        raise RunError(f"`facts` of the data set '{data.use}': no dtype is called '{known.dtype}'; {near}")
+    channels = data.channels or known.channels
+    for name, own in (("mean", known.mean), ("std", known.std)):
+        given = getattr(data, name)
+        values, whose = (given, f"data.{name}") if given is not None else (own, f"`facts` of '{data.use}': {name}")
+        if values is not None and len(values) != channels:
+            raise RunError(f"{whose} has {len(values)} values, and the pictures {channels} channels")
 
 
 def _check_count(data: spec.Data, name: str, value: object) -> None:
@@ -72,6 +86,19 @@ def _check_count(data: spec.Data, name: str, value: object) -> None:
         right = False
     if not right:
         raise RunError(f"`facts` of the data set '{data.use}': {name} is {value!r}, and should be a count, or None")
+
+
+def form_of(data: spec.Data) -> Form:
+    """What pictures are when they are decoded."""
+    dtype: str | None = data.dtype
+    channels, upright = data.channels, data.orientation == "apply"
+    if DATA_SETS[data.use].kind == "dataset":
+        known = own_facts(data)
+        if (known.channels, known.dtype) != (3, "uint8"):
+            channels, dtype = channels or known.channels, dtype or known.dtype
+    if channels is None and dtype is None:
+        return Form(upright=upright)
+    return Form(channels or 3, dtype or "uint8", converts=False, upright=upright)
 
 
 def samples_of(data: spec.Data, known: Facts) -> int | None:

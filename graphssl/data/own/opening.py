@@ -10,7 +10,7 @@ from torch import Tensor
 from ...errors import RunError
 from ...graph import spec
 from ..order import held_out, share_held_out, share_of
-from .known import class_names, class_of, options_of, own_facts, said
+from .known import class_names, class_of, form_of, options_of, own_facts, said
 from .registry import Facts
 from .samples import Samples, labels_in
 
@@ -78,7 +78,7 @@ def _both(
     if not classes and labels[0] is not None and len(labels[0]):
         classes = tuple(map(str, range(int(labels[0].max()) + 1)))
     kept, held = (
-        Samples(split, index, name, label, len(classes) or None)
+        Samples(split, index, name, label, len(classes) or None, form_of(data))
         for (split, index), name, label in zip((train, test), called, labels, strict=True)
     )
     return kept, held, classes

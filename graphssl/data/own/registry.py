@@ -60,12 +60,18 @@ class Facts:
 
     samples: of `split("train")`. test: of `split("test")`, None where there is none. classes: how many, or their names;
     None where samples have no labels, or nobody knows. size: of views, in pixels, unless `data.size` says otherwise.
+    channels, dtype: of pictures; where they are 3 and uint8, all are made RGB bytes. mean, std: of each channel, where
+    the type's largest value (for float32 1) is 1. What `data:` says of these counts for more.
     """
 
     samples: int | None = None
     test: int | None = None
     classes: int | Sequence[str] | None = None
     size: int | tuple[int, int] = SIZE
+    channels: int = 3
+    dtype: str = "uint8"
+    mean: Sequence[float] | None = None
+    std: Sequence[float] | None = None
 
 
 def dataset(name: str) -> Callable[[C], C]:

@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from ...errors import RunError
-from ..arrays import of_array, of_pillow
 from ..batch import UNREAD, Sample
-from ..decode import BadImageError, read
+from ..decode import BadImageError, Form, read
+from ..decoding.arrays import of_array, of_pillow
+from ..decoding.upright import orientation_of, turned
 from ..order import permutation
 from .known import told
 
@@ -28,10 +29,13 @@ class Samples:
     """See `Pictures`. index: int64, `n`, which samples of the Dataset they are. called: the set and its split.
 
     label: int64, by sample of the Dataset; None where each brings its own. classes: how many; None if nobody knows.
+    form: what pictures are when they are decoded.
     """
 
-    def __init__(self, dataset: Any, index: Tensor, called: str, label: Tensor | None, classes: int | None) -> None:
-        self._dataset, self._index, self._called, self._classes = dataset, index, called, classes
+    def __init__(
+        self, dataset: Any, index: Tensor, called: str, label: Tensor | None, classes: int | None, form: Form
+    ) -> None:
+        self._dataset, self._index, self._called, self._classes, self._form = dataset, index, called, classes, form
         self._read_labels = label is None and classes is not None
         n = len(index)
         if label is not None:
@@ -73,12 +77,21 @@ class Samples:
         if isinstance(picture, str | Path):
             return read(os.path.expanduser(picture))
         if isinstance(picture, Tensor):
-            return of_array(picture.detach().cpu().numpy())
+            return of_array(picture.detach().cpu().numpy(), self._form)
         if hasattr(picture, "__array_interface__") and not hasattr(picture, "getbands"):
-            return of_array(picture)
+            return of_array(picture, self._form)
         if hasattr(picture, "getbands"):
-            return of_pillow(picture)
+            return self._of_pillow(picture)
         raise RunError(f"the picture of {self[position]} is {_kind(picture)}: {TAKEN}")
+
+    def _of_pillow(self, picture: Any) -> Tensor:
+        try:
+            values = of_pillow(picture, self._form)
+            return turned(values, orientation_of(picture)) if self._form.upright else values
+        except (BadImageError, MemoryError):
+            raise
+        except Exception as error:  # Pillow raises what it likes
+            raise BadImageError(str(error) or type(error).__name__) from error
 
     def expect(self, positions: Sequence[int]) -> None:
         """See `Pictures.expect`."""

@@ -11,6 +11,7 @@ from pydantic import (
     Discriminator,
     Field,
     NonNegativeInt,
+    PositiveFloat,
     PositiveInt,
     Tag,
     ValidationInfo,
@@ -67,6 +68,10 @@ class Data(Section):
     batch: samples in one forward pass (over all processes). `auto` is the most that fits: a run finds out, and for
     whatever looks at the graph before it is 256.
     size: of views and of evaluated pictures in pixels, one number or [height, width]; default: the data set's own.
+    channels, dtype: of pictures in files, `{channels: 4, dtype: uint16}`; a picture of others is refused. Default: all
+    are made RGB bytes, grey and palettes converted, of 16 bits the high byte taken. mean, std: of each channel, to
+    normalise by, where the type's largest value (for float32 1) is 1; default: the data set's own.
+    orientation: `apply` turns pictures as their EXIF says; `ignore` takes them as they are stored.
     eval: how pictures are scaled and cropped for evaluation.
     resident: keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` decides by size.
     workers, decode, on_bad_image: of pictures in files. decode: where JPEGs that come through workers are decoded;
@@ -86,11 +91,31 @@ class Data(Section):
     download: bool = False
     size: Size | None = None
     eval: Preprocessing = Preprocessing()
+    channels: Annotated[int, Field(ge=1, le=1024)] | None = None
+    dtype: Literal["uint8", "uint16", "float32"] | None = None
+    mean: list[float] | None = None
+    std: list[PositiveFloat] | None = None
+    orientation: Literal["ignore", "apply"] = "ignore"
     resident: Literal["auto", "memory", "device", "workers"] = "auto"
     workers: NonNegativeInt | None = None
     decode: Literal["auto", "cpu", "device"] = "auto"
     on_bad_image: Literal["stop", "skip"] = "stop"
     last: Literal["drop", "keep"] = "drop"
+
+    @field_validator("mean", "std")
+    @classmethod
+    def _by_channel(cls, value: list[float] | None, info: ValidationInfo) -> list[float] | None:
+        row = DATA_SETS.get(info.data.get("use", ""))
+        channels = info.data.get("channels") or (None if row is None or row.kind == "dataset" else 3)
+        if value is not None and channels is not None and len(value) != channels:
+            raise ValueError(f"'{info.field_name}' has {len(value)} values, and the pictures {channels} channels")
+        return value
+
+    @model_validator(mode="after")
+    def _together(self) -> Data:
+        if (self.mean is None) != (self.std is None):
+            raise ValueError("'mean' and 'std' come together")
+        return self
 
     @model_validator(mode="after")
     def _root(self) -> Data:

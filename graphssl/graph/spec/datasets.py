@@ -142,7 +142,9 @@ OPTIONS: dict[str, tuple[str | None, tuple[Kind, ...]]] = {
     "held_out": ("sets that have no held-out split of their own", ("pictures", "dataset")),
     "window": (None, ("shards",)),
     "samples": ("sets whose files alone tell", ("shards", "dataset")),
-    **dict.fromkeys(("workers", "decode", "on_bad_image"), ("pictures in files", FILES)),
+    **dict.fromkeys(
+        ("workers", "decode", "on_bad_image", "channels", "dtype", "orientation"), ("pictures in files", FILES)
+    ),
 }
 
 

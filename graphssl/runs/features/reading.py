@@ -13,6 +13,7 @@ from ...data import BadImages, Batch
 from ...data.files import Files, Paths
 from ...data.fit import Fit
 from ...data.known import fit_of
+from ...data.own.known import form_of
 from ...data.workers import Workers
 from ...errors import RunError
 from .given import Given
@@ -75,7 +76,7 @@ def _of_files(
     """As the data set's own pictures are read for an evaluation: by worker processes where there are many."""
     files = Files(Paths(paths), torch.arange(len(paths)), "")
     data = checked.graph.spec.data
-    source = Workers(files, fit_of(data), device, data.workers, left_out, skip=True)
+    source = Workers(files, fit_of(data), device, data.workers, left_out, skip=True, form=form_of(data))
     for found in source.read(torch.arange(len(paths)), batch, full=False):
         yield found.image, found.index.cpu()
 

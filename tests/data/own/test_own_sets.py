@@ -83,7 +83,7 @@ def test_batches_are_the_same_with_workers_and_when_a_run_is_resumed(write: Writ
     [
         ("if i == 7: raise KeyError('no such row')", "sample 7 of 'noise' (train)': KeyError: 'no such row'"),
         ("image = image.astype('int32')", "its values are int32, and the data says uint8"),
-        ("image = image[..., :2]", "has no axis of 3 channels"),
+        ("image = image[..., :2]", "it has 2 channels of uint8, and the data says 3 channels of uint8"),
         ("image = b'none'", "no known picture format"),
         ("image = '/nowhere/a.jpg'", "No such file or directory"),
     ],
