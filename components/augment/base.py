@@ -37,7 +37,8 @@ class Augmentation(nn.Module):
 
     def __init__(self, views: Sequence[View], sizes: Sizes) -> None:
         super().__init__()
-        self.image, self.channels, self.dtype = (sizes["h"], sizes["w"]), sizes.data.channels, torch.uint8
+        self.image, self.channels = (sizes["h"], sizes["w"]), sizes.data.channels
+        self.dtype: torch.dtype = getattr(torch, sizes.data.dtype)
         self.groups = [(view, len(list(same))) for view, same in itertools.groupby(views)]
         self.settings = [view.model_dump_json() for view, _ in self.groups]
         cuts = [view.cuts(count) for view, count in self.groups]

@@ -94,7 +94,7 @@ class Transforms(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
         data = sizes.data
-        cut = TransformedPictures(config.transforms, config.views).tried(data.channels, torch.uint8)
+        cut = TransformedPictures(config.transforms, config.views).tried(data.channels, getattr(torch, data.dtype))
         self.cuts: tuple[Cut, ...] = (cut,)
         self.mean, self.std, self.count = data.mean, data.std, config.views
 

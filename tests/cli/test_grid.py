@@ -54,7 +54,7 @@ def test_every_cell_takes_a_step_or_says_why_not(critic: str, source: str) -> No
     checked = checked_column(critic, source, valid)
     step = fresh(checked)
     weights = {k: p.detach().clone() for k, p in step.program.forward.named_parameters() if p.requires_grad}
-    image = images(8, 8, 8)
+    image = images(8)
     for number in range(2):
         out = step(number, [Batch(image, torch.arange(8), torch.arange(8) % 4)])
         assert len(out["terms"]) == len(valid)

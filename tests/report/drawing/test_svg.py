@@ -98,7 +98,7 @@ def test_svg_is_xml_with_tooltips(tmp_path: File, name: str) -> None:
     assert notes[0] == graph.name
     lines = {f"line {c.span.line}: {c.span.text.strip()}" for c in graph.step_calls() if c.node != "stopgrad"}
     assert all(any(line in note for note in notes) for line in lines)
-    assert any("b  y x = 16 3 32 32" in note for note in notes)
+    assert any("b c y x = 16 3 32 32" in note for note in notes)
 
 
 @each_graph

@@ -83,7 +83,7 @@ def test_the_wire_beside_a_stop_gradient_has_none(tmp_path: File) -> None:
 
 def test_axes_and_sizes_are_on_the_wires(tmp_path: File) -> None:
     labels = {w.label.name: w.label for w in figure_of(tmp_path, MOCO).wires}
-    assert labels["x[0]"].sizes == "b  y x = 16 3 32 32"
+    assert labels["x[0]"].sizes == "b c y x = 16 3 32 32"
     assert labels["s"].sizes == "b = 16; b n = 16 48"
     assert labels["k"].axes[0][0] == ("b", "16")
     assert labels["k"].axes[0][1][1] == "8"
