@@ -34,7 +34,7 @@ data: {use: digits, batch: 16}
 nodes:
   augment:   {use: augment.simclr, flip: 0, blur: 0}
   teacher:   {use: encoder.resnet, depth: 10, width: 8, weights: {run: first, node: encoder}, freeze: true}
-  encoder:   {use: encoder.resnet, depth: 10, width: 4}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
   predictor: {use: head.mlp, hidden: 16, out: 64}
   critic:    {use: critic.cosine}
   objective: {use: objective.regression}
