@@ -157,7 +157,9 @@ def test_a_run_goes_on_and_is_used_when_the_file_is_gone(write: Write, tmp_path:
     graphssl.run(resume="cut", report=said.append)
     assert not [line for line in said if "weights of" in line]
     assert_same(Path("runs/whole"), cut.path)
-    assert graphssl.export("cut", "out.pt").tensors == 72
+    exported = graphssl.export("cut", "out.pt")
+    assert exported.tensors == 72
+    assert "weights=False" in exported.code
     assert graphssl.evaluate("cut", device="cpu").scores
     with pytest.raises(GraphError, match=r"no file of weights '\./it\.pth\.tar'"):
         graphssl.run(write(text), report=silent)

@@ -33,8 +33,10 @@ def loading_code(subject: Subject, form: Format, twin: Twin | None, output: Path
     if form.name == "onnx":
         return ["import onnxruntime, torch", f"session = onnxruntime.InferenceSession({file!r})"]
     if twin is None:
-        package = "graphssl"
-        lines = [f"model = graphssl.compile({str(subject.folder.graph)!r}).features({subject.name!r})"]
+        package, nodes = "graphssl", subject.checked.graph.nodes.values()
+        # What the nodes started with need not be there any more.
+        drawn = ", weights=False" if any(node.common_keys.weights is not None for node in nodes) else ""
+        lines = [f"model = graphssl.compile({str(subject.folder.graph)!r}{drawn}).features({subject.name!r})"]
     else:
         package, lines = ", ".join(twin.imports), list(twin.lines)
     if form.name == "safetensors":

@@ -342,3 +342,18 @@ def test_two_heads_that_are_alike_are_not_chosen_from() -> None:
         fitted(module, {"model": both})
     assert "part: projector" in str(refused.value.hint)
     assert fitted(module, {"model": both}, part="predictor").place.prefix == "module.predictor."
+
+
+@pytest.mark.parametrize("given", ["DINO's", "torchvision's"])
+def test_a_timm_encoder_takes_them_too(given: str) -> None:
+    pytest.importorskip("timm")
+    options = {"embed_dim": 24, "depth": 2, "num_heads": 3, "patch_size": 8}
+    sizes = Sizes({"c": 3, "h": 32, "w": 32})
+    module = build(find("encoder.timm"), None, sizes, name="vit_tiny_patch16_224", options=options)
+    theirs = drawn(TimmViT() if given == "DINO's" else small_vit(), 1)
+    content = dino_of(theirs, theirs) if given == "DINO's" else theirs
+    found = fitted(module, content)
+    assert found.fits
+    assert not found.kept
+    name = "pos_embed" if given == "DINO's" else "encoder.pos_embedding"
+    assert torch.equal(module.state_dict()["pos_embed"], theirs[name])
