@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from .checks.checked import Checked
+    from .data.survey import Survey
     from .graph.graph import Graph
     from .program.program import Program
     from .runs.evaluate import Evaluated
@@ -36,6 +37,7 @@ __all__ = [
     "load",
     "neighbours",
     "run",
+    "survey",
     "ui",
 ]
 
@@ -222,6 +224,25 @@ def neighbours(
 
     where = None if output is None else Path(output)
     return find_neighbours(run, queries, images, k, where, node, device, batch, skip, progress)
+
+
+def survey(
+    source: str | Path, sets: Sequence[str] = (), *, most: int | None = None, progress: Progress | None = None
+) -> Survey:
+    """What a set of pictures is like: sizes, channels, classes, unreadable ones, mean and std of the training split.
+
+    source: a folder, a list of files, shards, a saved Hugging Face dataset; or a graph file, whose `data:` is meant,
+    and sets, changes of it. most: pictures that are looked at, spread evenly; default: all. progress: called with how
+    many are done, and of how many. Raises UsageError for what is none of these, RunError for a set that does not open.
+    """
+    from .data.survey import section_of
+    from .data.survey import survey as look
+
+    if str(source).endswith((".yaml", ".yml")):
+        return look(load(source, sets).spec.data, most, progress)
+    if sets:
+        raise UsageError("--set changes a graph file: name one, or leave it out")
+    return look(section_of(str(source)), most, progress)
 
 
 def ui(port: int = 5000, report: Report = print) -> None:

@@ -46,6 +46,7 @@ VERBS = [
     "load",
     "neighbours",
     "run",
+    "survey",
 ]
 
 

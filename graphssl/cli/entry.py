@@ -13,7 +13,7 @@ import typer
 from ..console import say
 from ..errors import GraphError, RunError, UsageError
 from .commands import INTERRUPTED
-from .outputs import app
+from .pictures import app
 
 __all__ = ["main"]
 

@@ -53,7 +53,7 @@ def decode(data: bytes, form: Form = RGB) -> Annotated[Tensor, "c h w"]:
             return checked(of_tiff(data, form.channels), form)
     if is_deep_png(data):
         return _upright(checked(of_png(data), form), data, form)
-    grey_or_rgb = data.startswith(JPEG) and form.dtype == "uint8" and form.channels in (1, 3)
+    grey_or_rgb = data.startswith(JPEG) and form.channels in (0, 1, 3)
     return _by_torchvision(data, form) if grey_or_rgb else _by_pillow(data, form)
 
 

@@ -60,6 +60,11 @@ class Folder:
         has = _has_classes if self.labels else _has_pictures
         return next((self.root / name for name in HELD_OUT_FOLDERS if has(self.root / name, self.suffixes)), None)
 
+    @property
+    def has_pictures(self) -> bool:
+        """Whether there are any below the root."""
+        return _has_pictures(self.root, self.suffixes)
+
     def part(self, folder: Path) -> Part:
         """The pictures in a folder."""
         names = _names(folder, self.suffixes) if self.labels else _all_names(folder, self.suffixes)

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from ..errors import RunError, suggest
 from .files import Part
-from .folder import HELD_OUT_FOLDERS
+from .folder import HELD_OUT_FOLDERS, SUFFIXES
 
 __all__ = ["ListError", "Listed", "is_list", "read_list", "refuse_missing"]
 
@@ -44,7 +44,8 @@ class _Row(NamedTuple):
 
 def is_list(path: str) -> bool:
     """Whether it names a list rather than a folder."""
-    return path.lower().endswith((".txt", ".csv", ".lst")) or Path(path).expanduser().is_file()
+    name = path.lower()
+    return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and Path(path).expanduser().is_file())
 
 
 def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:

@@ -9,6 +9,7 @@ import signal
 import time
 import traceback
 from collections.abc import Iterator
+from typing import Protocol, TypeVar
 
 import torch
 from torch import Tensor
@@ -25,9 +26,17 @@ from .order import batches
 from .reader import Failures, Read, Reader, Wanted
 from .transfer import to_device
 
+T = TypeVar("T")
 MAX_WORKERS = 16
 FILES_PER_WORKER = 1000
 SOON = 16384  # samples ahead, to which a shard that is far away should have come
+
+
+class Standing(Protocol):
+    """What runs in the workers. standing: int64, `n 2`, by worker its process and the position that it stands at."""
+
+    files: Pictures
+    standing: Tensor
 
 
 class _Plan:
@@ -99,7 +108,7 @@ class Workers:
         """All pictures in order, decoded and of their own sizes, `c h w`; their positions and labels, int64."""
         plan, reader, loader = self._loader(self.workers, Make(None, whole=True), full=False)
         plan.batches = batches(torch.arange(self.samples), batch)
-        for read in _explained(loader, reader):
+        for read in explained(loader, reader):
             self._judge(read.failures)
             yield read.whole, read.position, read.label
 
@@ -113,7 +122,7 @@ class Workers:
             parts = self._loader(min(self.workers, len(order) // FILES_PER_WORKER), make, full=False)
         plan, reader, loader = parts
         plan.batches, plan.cutting = batches(order, batch), cutting
-        for read in _explained(loader, reader):
+        for read in explained(loader, reader):
             read = self._decoded(read, reader)
             self._judge(read.failures)
             if full and not len(read.position):
@@ -180,7 +189,7 @@ class Workers:
         self.files.close()
 
 
-def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
+def explained(loader: DataLoader[T], reader: Standing) -> Iterator[T]:
     """The loader's batches; whatever goes wrong in a worker becomes a RunError that names the file."""
     try:
         yield from _started(loader)
@@ -191,7 +200,7 @@ def _explained(loader: DataLoader[Read], reader: Reader) -> Iterator[Read]:
         raise RunError(_why(error, reader)) from error
 
 
-def _started(loader: DataLoader[Read]) -> Iterator[Read]:
+def _started(loader: DataLoader[T]) -> Iterator[T]:
     with _deaf_to_interrupts():
         return iter(loader)
 
@@ -206,7 +215,7 @@ def _death_behind(error: Exception) -> Exception:
     return error
 
 
-def _why(error: Exception, reader: Reader) -> str:
+def _why(error: Exception, reader: Standing) -> str:
     """What happened, from the loader's message, which gives a dead worker's process or a failed one's number."""
     lines = str(error).strip().splitlines() or [type(error).__name__]
     standing = reader.standing.tolist()
@@ -224,6 +233,6 @@ def _why(error: Exception, reader: Reader) -> str:
     return f"reading pictures failed{where}: {lines[-1]}"
 
 
-def _where(reader: Reader, positions: list[int]) -> str:
+def _where(reader: Standing, positions: list[int]) -> str:
     names = [f"'{reader.files.paths[position]}'" for position in positions if position >= 0]
     return f" while reading {', '.join(names)}" if names else ""

@@ -41,7 +41,7 @@ def of_array(array: Any, form: Form) -> Annotated[Tensor, "c h w"]:
     shape, channels = " ".join(map(str, values.shape)), form.channels
     if values.ndim not in (2, 3) or 0 in values.shape:
         raise BadImageError(f"an array of {shape or 'no axes'} is no picture: h w, h w c or c h w")
-    if values.dtype.name != form.dtype:
+    if form.channels and values.dtype.name != form.dtype:
         raise BadImageError(f"its values are {values.dtype.name}, and the data says {form.dtype}")
     if values.ndim == 2:
         values = values[None]

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-__all__ = ["RGB", "TYPES", "BadImageError", "Form", "checked"]
+__all__ = ["ANY", "RGB", "TYPES", "BadImageError", "Form", "checked"]
 
 TYPES = {"uint8": torch.uint8, "uint16": torch.uint16, "float32": torch.float32}
 
@@ -39,12 +39,13 @@ class Form:
 
 
 RGB = Form()
+ANY = Form(0, "", converts=False)  # as it is, whatever it is
 
 
 def checked(picture: Annotated[Tensor, "c h w"], form: Form) -> Annotated[Tensor, "c h w"]:
     """The picture, if it is as the data says. Raises BadImageError where it is not, or holds what is no number."""
     dtype = str(picture.dtype).removeprefix("torch.")
-    if (len(picture), dtype) != (form.channels, form.dtype):
+    if form.channels and (len(picture), dtype) != (form.channels, form.dtype):
         wanted, found = (_words(c, d) for c, d in ((form.channels, form.dtype), (len(picture), dtype)))
         raise BadImageError(f"it has {found}, and the data says {wanted}")
     if picture.is_floating_point() and not bool(picture.isfinite().all()):

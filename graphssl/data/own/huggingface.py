@@ -15,7 +15,7 @@ from ...errors import RunError, reason_of, suggest
 from ...graph.spec.datasets import HuggingFace
 from .registry import Facts
 
-__all__ = ["HuggingFaceSet"]
+__all__ = ["HuggingFaceSet", "is_saved"]
 
 HELD_OUT = ("test", "validation", "valid", "val")
 SAVED, SAVED_SPLITS = "dataset_info.json", "dataset_dict.json"  # what `save_to_disk` writes
@@ -46,7 +46,7 @@ class HuggingFaceSet:
     @classmethod
     def facts(cls, config: HuggingFace) -> Facts:
         """Of a set that was saved, which is opened for it; nobody knows those of others before they are prepared."""
-        if not _is_saved(Path(config.path).expanduser()):
+        if not is_saved(Path(config.path).expanduser()):
             return Facts()
         own = cls(config)
         train, test = own.split("train"), own.split("test")
@@ -121,7 +121,8 @@ def _label_column(config: HuggingFace, features: Any) -> str | None:
     return next(iter([*usual, *known, *plain]), None)
 
 
-def _is_saved(path: Path) -> bool:
+def is_saved(path: Path) -> bool:
+    """Whether `save_to_disk` has written it."""
     return (path / SAVED).is_file() or (path / SAVED_SPLITS).is_file()
 
 
@@ -134,7 +135,7 @@ def _opened(config: HuggingFace) -> dict[str, Any]:
     path = Path(config.path).expanduser()
     try:
         with _quiet(datasets):
-            if _is_saved(path):
+            if is_saved(path):
                 found = datasets.load_from_disk(str(path))
             else:
                 found = datasets.load_dataset(str(path) if path.is_dir() else config.path, config.name)

@@ -1,0 +1,48 @@
+"""The section `data:` of what somebody names: a folder, a list, shards, a saved dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from ...errors import UsageError, suggest
+from ...graph import spec
+from ...graph.language.validation import validate
+from ...graph.spec.data import data_section
+from ..folder import ARRAY, Folder
+from ..lists import is_list
+from ..own.huggingface import is_saved
+from ..shards import addresses
+
+__all__ = ["section_of"]
+
+
+def section_of(source: str) -> spec.Data:
+    """As somebody would write it who knows nothing of the pictures. Raises UsageError for what holds none."""
+    options = _options(source)
+    section, wrong = validate(data_section(options["use"]), options)
+    if section is None:
+        raise UsageError(f"'{source}': {wrong[0].message}")
+    return section
+
+
+def _options(source: str) -> dict[str, Any]:
+    path = Path(source).expanduser()
+    if addresses.is_remote(source) or source.endswith(addresses.SUFFIX) or any(sign in source for sign in "{*"):
+        return {"use": "webdataset", "root": source}
+    if not path.exists():
+        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+        near = suggest(path.name, beside).near
+        hint = f": did you mean '{path.parent / near}'?" if near else ""
+        raise UsageError(f"there is no file or folder '{source}'{hint}")
+    if path.is_file():
+        if not is_list(source):
+            raise UsageError(f"'{source}' is neither a folder nor a list of pictures (.txt, .csv)")
+        return {"use": "image_folder", "files": source}
+    if is_saved(path):
+        return {"use": "hf", "path": source}
+    if addresses.everything(source):
+        return {"use": "webdataset", "root": source}
+    # Of a folder that holds arrays and nothing else, some option must say that they are pictures.
+    arrays = not Folder(path).has_pictures and Folder(path, suffixes=(ARRAY,)).has_pictures
+    return {"use": "image_folder", "root": source, **({"channels": 3} if arrays else {})}

@@ -1,0 +1,240 @@
+"""Looks at pictures, in worker processes: each is decoded as it is, and as the data says, and its values are summed."""
+
+from __future__ import annotations
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Annotated, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, get_worker_info
+
+from ...graph import spec
+from ...graph.spec.datasets import DATA_SETS
+from ..batch import Arrays, Pictures
+from ..decode import BadImageError, Form, decode
+from ..decoding.form import ANY, RGB, TYPES
+from ..decoding.upright import orientation_in
+from ..open import ARRAYS, FILES
+from ..own.known import form_of
+from ..workers import default_workers, explained
+
+__all__ = ["Kind", "Survey", "survey"]
+
+CHUNK = 16
+Progress = Callable[[int, int], None]
+
+
+class Kind(NamedTuple):
+    """What a picture is as it is stored."""
+
+    channels: int
+    dtype: str
+
+
+class Sums(NamedTuple):
+    """Of pixels, by channel, where the type's largest value is 1: float64, `c`."""
+
+    pixels: int
+    values: Tensor
+    squares: Tensor
+
+    @classmethod
+    def of(cls, picture: Annotated[Tensor, "c h w"]) -> Sums:
+        most = 1.0 if picture.dtype.is_floating_point else float(torch.iinfo(picture.dtype).max)
+        values = picture.flatten(1).double() / most
+        return cls(values.shape[1], values.sum(1), values.square().sum(1))
+
+    def plus(self, other: Sums) -> Sums:
+        return Sums(self.pixels + other.pixels, self.values + other.values, self.squares + other.squares)
+
+    @property
+    def mean(self) -> list[float]:
+        return (self.values / self.pixels).tolist()
+
+    @property
+    def std(self) -> list[float]:
+        mean = self.values / self.pixels
+        return (self.squares / self.pixels - mean.square()).clamp(min=0).sqrt().tolist()
+
+
+class Look(NamedTuple):
+    """One picture. as_it_is: its sums; as_said: of what it becomes where all are made RGB bytes, None for nothing."""
+
+    label: int
+    height: int
+    width: int
+    orientation: int
+    kind: Kind
+    as_it_is: Sums
+    as_said: Sums | None
+
+
+@dataclass
+class Survey:
+    """A set of pictures.
+
+    train, held_out: how many there are. classes: pictures to train on by name; none where there are no labels; of a
+    Dataset whose samples bring their labels, those that were looked at. looked: how many that are. sizes: height and
+    width of each. kinds, orientations: how many of each. unreadable: names, with reasons. sums: by kind; rgb: of all,
+    made RGB bytes.
+    """
+
+    data: spec.Data
+    train: int
+    held_out: int
+    classes: dict[str, int]
+    looked: int = 0
+    sizes: list[tuple[int, int]] = field(default_factory=list)
+    kinds: Counter[Kind] = field(default_factory=Counter)
+    orientations: Counter[int] = field(default_factory=Counter)
+    unreadable: dict[str, str] = field(default_factory=dict)
+    sums: dict[Kind, Sums] = field(default_factory=dict)
+    rgb: Sums | None = None
+
+    @property
+    def form(self) -> Form:
+        """What pictures should become: as the data says, or RGB bytes where that loses nothing, or as most are."""
+        said = form_of(self.data)
+        if not said.converts and self.kinds.get(Kind(said.channels, said.dtype)):
+            return said
+        if not self.kinds or all(kind.dtype == "uint8" and kind.channels in (1, 3) for kind in self.kinds):
+            return RGB
+        most = self.kinds.most_common(1)[0][0]
+        return RGB if most == Kind(3, "uint8") else Form(most.channels, most.dtype, converts=False)
+
+    @property
+    def statistics(self) -> tuple[list[float], list[float]] | None:
+        """Mean and standard deviation over all pixels that were looked at; None where there are none."""
+        form = self.form
+        sums = self.rgb if form.converts else self.sums.get(Kind(form.channels, form.dtype))
+        return None if sums is None else (sums.mean, sums.std)
+
+    @property
+    def bytes(self) -> int:
+        """Of the training split, decoded, by the mean of those that were looked at."""
+        pixels = sum(h * w for h, w in self.sizes)
+        return round(self.form.bytes(pixels) * self.train / len(self.sizes)) if self.sizes else 0
+
+    def add(self, look: Look) -> None:
+        """Notes a picture."""
+        self.sizes.append((look.height, look.width))
+        self.kinds[look.kind] += 1
+        self.orientations[look.orientation] += 1
+        known = self.sums.get(look.kind)
+        self.sums[look.kind] = look.as_it_is if known is None else known.plus(look.as_it_is)
+        if look.as_said is not None:
+            self.rgb = look.as_said if self.rgb is None else self.rgb.plus(look.as_said)
+
+
+def survey(data: spec.Data, most: int | None = None, progress: Progress | None = None) -> Survey:
+    """Looks at the training split. most: pictures, spread evenly over it; default: all.
+
+    progress: called with how many are done, and of how many. Raises RunError where the set is not there.
+    """
+    kind = DATA_SETS[data.use].kind
+    if kind in ARRAYS:
+        (train, test), classes = ARRAYS[kind](data)
+        return _of_arrays(data, train, len(test[1]), classes, most)
+    pictures, held_out, classes = FILES[kind](data, None)
+    found = Survey(data, len(pictures.paths), len(held_out.paths), _counted(pictures.label, classes))
+    positions = _spread(found.train, most)
+    found.looked = len(positions)
+    looker, labels, done = _Looker(pictures), Counter[int](), 0
+    workers = default_workers() if data.workers is None else data.workers
+    chunks = [positions[start : start + CHUNK] for start in range(0, len(positions), CHUNK)]
+    loader: DataLoader[list[Look]] = DataLoader(
+        looker,
+        batch_sampler=chunks,
+        num_workers=min(workers, len(chunks)),
+        collate_fn=_as_it_is,  # type: ignore[arg-type]
+        generator=torch.Generator(),
+    )
+    for looks in explained(loader, looker):
+        for look in looks:
+            if isinstance(look, Look):
+                found.add(look)
+                labels[look.label] += 1
+            else:
+                found.unreadable[pictures.paths[look[0]]] = look[1]
+        done += len(looks)
+        if progress is not None:
+            progress(done, found.looked)
+    pictures.close()
+    held_out.close()
+    if not found.classes and classes:  # labels that come with the samples: of those that were looked at
+        found.classes = {name: labels[number] for number, name in enumerate(classes)}
+    return found
+
+
+def _of_arrays(data: spec.Data, train: Arrays, held_out: int, classes: Sequence[str], most: int | None) -> Survey:
+    image, label = train
+    found = Survey(data, len(label), held_out, _counted(label, tuple(classes)))
+    positions = _spread(len(label), most)
+    found.looked = len(positions)
+    for position in positions:
+        sums = Sums.of(image[position])
+        kind = Kind(image.shape[1], str(image.dtype).removeprefix("torch."))
+        found.add(Look(int(label[position]), image.shape[2], image.shape[3], 1, kind, sums, sums))
+    return found
+
+
+def _counted(label: Tensor, classes: Sequence[str]) -> dict[str, int]:
+    """Pictures by class; nothing where labels come with the samples."""
+    known = label[label >= 0]
+    if not len(known):
+        return {}
+    counts: list[int] = torch.bincount(known, minlength=len(classes)).tolist()
+    return dict(zip(classes, counts, strict=False))
+
+
+def _spread(n: int, most: int | None) -> list[int]:
+    """Positions, ascending, evenly over the split."""
+    wanted = n if most is None else min(n, most)
+    return [i * n // wanted for i in range(wanted)]
+
+
+def _as_it_is(looks: list[Look]) -> list[Look]:
+    return looks
+
+
+class _Looker(Dataset[list[Look | tuple[int, str]]]):
+    """Runs in the worker processes: positions in, looks out, or for a bad picture why it is one."""
+
+    def __init__(self, files: Pictures) -> None:
+        self.files = files
+        self.standing = torch.full((64, 2), -1).share_memory_()
+
+    def __getitems__(self, positions: list[int]) -> list[Look | tuple[int, str]]:
+        return list(self._looks(positions))
+
+    def _looks(self, positions: list[int]) -> Iterator[Look | tuple[int, str]]:
+        for position in positions:
+            worker = get_worker_info()
+            slot = self.standing[worker.id if worker else 0]
+            slot[0], slot[1] = os.getpid(), position
+            try:
+                yield self._look(position)
+            except BadImageError as error:
+                yield position, str(error)
+
+    def _look(self, position: int) -> Look:
+        stored, label = self.files.sample(position)
+        picture = decode(stored, ANY) if isinstance(stored, bytes) else stored
+        kind = Kind(len(picture), str(picture.dtype).removeprefix("torch."))
+        if kind.dtype not in TYPES:
+            raise BadImageError(f"its values are {kind.dtype}; those of pictures are {', '.join(TYPES)}")
+        orientation = orientation_in(stored) if isinstance(stored, bytes) else 1
+        sums = Sums.of(picture)
+        said = sums if kind == (3, "uint8") else _made_rgb(stored)
+        return Look(label, picture.shape[1], picture.shape[2], orientation, kind, sums, said)
+
+
+def _made_rgb(stored: bytes | Tensor) -> Sums | None:
+    try:
+        return Sums.of(decode(stored, RGB)) if isinstance(stored, bytes) else None
+    except BadImageError:
+        return None
