@@ -25,6 +25,7 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import RunError
+from .decode import Form
 from .files import Files, Part, classes_in, files_of, split
 from .order import TENTH, share_of
 
@@ -34,6 +35,11 @@ HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
 Suffixes = tuple[str, ...]
 Names = dict[str, list[str]]  # by class ("" where there are none) the files, relative to the class's folder
+
+
+def suffixes_for(form: Form) -> Suffixes:
+    """How the names of pictures end; those of arrays, where the data says what they are."""
+    return SUFFIXES if form.converts else (*SUFFIXES, ARRAY)
 
 
 @dataclass(frozen=True)

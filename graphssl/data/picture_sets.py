@@ -12,9 +12,10 @@ from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
 from .files import Files, Part, classes_in, files_of, joined, split
-from .folder import ARRAY, SUFFIXES, Folder, refuse_empty
+from .folder import SUFFIXES, Folder, refuse_empty, suffixes_for
 from .lists import Listed, is_list, read_list, refuse_missing
 from .order import share_held_out
+from .own.known import form_of
 
 __all__ = ["PictureSet", "open_pictures"]
 
@@ -37,8 +38,7 @@ class PictureSet:
     def of(cls, data: spec.Data) -> PictureSet:
         share = share_held_out(data.held_out)
         own = data.test is None and share > 0
-        arrays = data.channels is not None or data.dtype is not None
-        suffixes = (*SUFFIXES, ARRAY) if arrays else SUFFIXES
+        suffixes = suffixes_for(form_of(data))
         return cls(data.roots, data.files, data.test, data.labels == "folders", share, own, suffixes)
 
     @property

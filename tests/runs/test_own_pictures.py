@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+import torch
 from band_files import deep_png, npy, tiff, values
 from conftest import SIMCLR, Write
 from own_sets import own_set
 
+import graphssl
 from graphssl import api
 
 WRITERS = {
@@ -43,6 +45,13 @@ def test_bands_and_depths(
     assert result.outcome.step == 2
     assert "knn" in result.outcome.scores
     assert 0 < result.outcome.loss < 20
+    features = graphssl.embed(result.folder.name, "tiles", device="cpu")
+    assert features.shape[0] == 24
+    array = values(0, channels, dtype, 36, 40)
+    assert torch.allclose(graphssl.embed(result.folder.name, array, device="cpu"), features[:1], atol=1e-4)
+    found = graphssl.neighbours(result.folder.name, f"tiles/a/00.{kind}", "tiles", output="near.png", device="cpu")
+    assert (tmp_path / "near.png").exists()
+    assert len(found.queries) == 1
 
 
 def test_a_set_of_ones_own_of_four_bands(write: Write, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

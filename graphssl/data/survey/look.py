@@ -73,6 +73,9 @@ class Look(NamedTuple):
     as_said: Sums | None
 
 
+Looks = list[Look | tuple[int, str]]  # a bad picture is its position, and why
+
+
 @dataclass
 class Survey:
     """A set of pictures.
@@ -146,13 +149,10 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
     looker, labels, done = _Looker(pictures), Counter[int](), 0
     workers = default_workers() if data.workers is None else data.workers
     chunks = [positions[start : start + CHUNK] for start in range(0, len(positions), CHUNK)]
-    loader: DataLoader[list[Look]] = DataLoader(
-        looker,
-        batch_sampler=chunks,
-        num_workers=min(workers, len(chunks)),
-        collate_fn=_as_it_is,  # type: ignore[arg-type]
+    loader: DataLoader[Looks] = DataLoader(
+        looker, batch_sampler=chunks, num_workers=min(workers, len(chunks)), collate_fn=_as_it_is,
         generator=torch.Generator(),
-    )
+    )  # fmt: skip
     for looks in explained(loader, looker):
         for look in looks:
             if isinstance(look, Look):
@@ -197,18 +197,18 @@ def _spread(n: int, most: int | None) -> list[int]:
     return [i * n // wanted for i in range(wanted)]
 
 
-def _as_it_is(looks: list[Look]) -> list[Look]:
+def _as_it_is(looks: Looks) -> Looks:
     return looks
 
 
-class _Looker(Dataset[list[Look | tuple[int, str]]]):
+class _Looker(Dataset[Looks]):
     """Runs in the worker processes: positions in, looks out, or for a bad picture why it is one."""
 
     def __init__(self, files: Pictures) -> None:
         self.files = files
         self.standing = torch.full((64, 2), -1).share_memory_()
 
-    def __getitems__(self, positions: list[int]) -> list[Look | tuple[int, str]]:
+    def __getitems__(self, positions: list[int]) -> Looks:
         return list(self._looks(positions))
 
     def _looks(self, positions: list[int]) -> Iterator[Look | tuple[int, str]]:

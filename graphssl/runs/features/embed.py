@@ -12,6 +12,7 @@ from torch import Tensor
 from ...checks.checked import Checked
 from ...checks.features import feature_problem
 from ...data import Batch
+from ...data.own.known import form_of
 from ...errors import RunError, UsageError
 from ...evaluation import embed as embed_batches
 from ...train.device import choose_device
@@ -59,8 +60,8 @@ class Embedder:
         self.batch = batch or min(self.checked.graph.spec.data.batch, BATCH)
 
     def given(self, images: Images) -> Given:
-        """The pictures of whatever was handed over, of as many channels as the encoder takes."""
-        return given(images, self.checked.data.channels)
+        """The pictures of whatever was handed over, of such as the encoder takes."""
+        return given(images, form_of(self.checked.graph.spec.data))
 
     def __call__(self, pictures: Given, left_out: LeftOut, progress: Progress | None = None) -> tuple[Tensor, Tensor]:
         """Features, float32 `n d`, and the places of their pictures, `n`. Raises RunError for what cannot be read."""

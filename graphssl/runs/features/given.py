@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ...data.decode import SIXTEEN
+from ...data.decode import SIXTEEN, BadImageError, Form
+from ...data.decoding.arrays import of_pillow as as_it_is
+from ...data.folder import suffixes_for
 from ...errors import UsageError, reason_of
 from .listing import listed
 
@@ -37,12 +39,12 @@ class Given:
     labels: Sequence[str | None]
 
 
-def given(images: Images, channels: int) -> Given:
-    """The pictures of whatever was handed over. channels: how many the encoder takes.
+def given(images: Images, form: Form) -> Given:
+    """The pictures of whatever was handed over. form: of those that the encoder takes.
 
     Raises UsageError, which says where it stands in a list, for what are no pictures, and where there are none.
     """
-    found = list(_flat(images, channels, "images"))
+    found = list(_flat(images, form, "images"))
     if not found:
         raise UsageError("images are none: at least one picture is needed")
     names = (name or f"image {place}" for place, (_, name, _) in enumerate(found))
@@ -52,29 +54,30 @@ def given(images: Images, channels: int) -> Given:
 One: TypeAlias = tuple[str | Tensor, str | None, str | None]  # a picture, its file's name, its class
 
 
-def _flat(images: Any, channels: int, place: str) -> Iterator[One]:
+def _flat(images: Any, form: Form, place: str) -> Iterator[One]:
     if isinstance(images, str | Path):
-        yield from ((path, path, label) for path, label in listed(images))
+        yield from ((path, path, label) for path, label in listed(images, suffixes_for(form)))
     elif isinstance(images, Tensor):
-        yield from ((image, None, None) for image in _of_tensor(images, channels, place))
+        yield from ((image, None, None) for image in _of_tensor(images, form, place))
     elif _is_array(images):
-        yield from ((image, None, None) for image in _of_array(images, channels, place))
+        yield from ((image, None, None) for image in _of_array(images, form, place))
     elif _is_pillow(images):
-        yield of_pillow(images, channels, place), None, None
+        yield of_pillow(images, form, place), None, None
     elif isinstance(images, Iterable) and not isinstance(images, bytes | bytearray | Mapping):
         for number, one in enumerate(images):
-            yield from _flat(one, channels, f"{place}[{number}]")
+            yield from _flat(one, form, f"{place}[{number}]")
     else:
         raise UsageError(f"{place} are no pictures: {TAKEN}; got {type(images).__name__}")
 
 
-def _of_tensor(image: Tensor, channels: int, place: str) -> Tensor:
+def _of_tensor(image: Tensor, form: Form, place: str) -> Tensor:
     """`b c h w`. Pixels of another range or layout would give features too, and wrong ones."""
-    wanted = f"{place} are uint8, b {channels} h w or {channels} h w, in a torch tensor"
+    channels = form.channels
+    wanted = f"{place} are {form.dtype}, b {channels} h w or {channels} h w, in a torch tensor"
     dtype, shape = str(image.dtype).removeprefix("torch."), list(image.shape)
     batch = image[None] if image.ndim == 3 else image
-    if image.dtype != torch.uint8 or batch.ndim != 4 or batch.shape[1] != channels:
-        raise UsageError(f"{wanted}{_how(image)}; got {dtype} {shape}")
+    if dtype != form.dtype or batch.ndim != 4 or batch.shape[1] != channels:
+        raise UsageError(f"{wanted}{_how(image) if form.dtype == 'uint8' else ''}; got {dtype} {shape}")
     if 0 in shape:
         raise UsageError(f"{wanted}, and at least one; got {shape}")
     return batch
@@ -87,13 +90,14 @@ def _how(image: Tensor) -> str:
     return ", 0 to 255" if image.amax() > 1 else ", 0 to 255: (images * 255).round().to(torch.uint8)"
 
 
-def _of_array(array: Any, channels: int, place: str) -> Tensor:
+def _of_array(array: Any, form: Form, place: str) -> Tensor:
     """`b c h w` of Pillow's, OpenCV's and numpy's layout; a picture of two axes is grey."""
-    wanted = f"{place} are uint8, h w {channels} or b h w {channels}, in an array"
+    channels = form.channels
+    wanted = f"{place} are {form.dtype}, h w {channels} or b h w {channels}, in an array"
     shape = list(array.shape)
-    if str(array.dtype) == "uint8" and array.ndim == 2 and channels in (1, 3):
+    if str(array.dtype) == form.dtype and array.ndim == 2 and channels in (1, 3):
         array = array[..., None].repeat(channels, -1)
-    if str(array.dtype) != "uint8" or array.ndim not in (3, 4) or array.shape[-1] != channels:
+    if str(array.dtype) != form.dtype or array.ndim not in (3, 4) or array.shape[-1] != channels:
         turned = array.ndim > 2 and array.shape[-3] == channels
         hint = " (channels first: torch.from_numpy makes a tensor of it)" if turned else ""
         raise UsageError(f"{wanted}{hint}; got {array.dtype} {shape}")
@@ -103,10 +107,13 @@ def _of_array(array: Any, channels: int, place: str) -> Tensor:
     return (image[None] if image.ndim == 3 else image).movedim(-1, 1)
 
 
-def of_pillow(picture: Any, channels: int, place: str) -> Tensor:
+def of_pillow(picture: Any, form: Form, place: str) -> Tensor:
     """`c h w`, as if its file had been read."""
     import numpy as np
 
+    channels = form.channels
+    if not form.converts:
+        return _as_it_is(picture, form, place)
     if channels not in (1, 3):
         raise UsageError(f"{place} are of {channels} channels, which no Pillow picture has: give tensors or arrays")
     try:
@@ -122,6 +129,14 @@ def of_pillow(picture: Any, channels: int, place: str) -> Tensor:
     if not values.numel():
         raise UsageError(f"{place} has no pixels: {picture.width} x {picture.height}")
     return values.reshape(picture.height, picture.width, channels).permute(2, 0, 1)
+
+
+def _as_it_is(picture: Any, form: Form, place: str) -> Tensor:
+    try:
+        picture.load()
+        return as_it_is(picture, form)
+    except (OSError, ValueError, SyntaxError, BadImageError) as error:
+        raise UsageError(f"{place}: {reason_of(error)}") from error
 
 
 def _is_array(value: object) -> bool:

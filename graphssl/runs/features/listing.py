@@ -22,7 +22,7 @@ class Found(NamedTuple):
     label: str | None
 
 
-def listed(path: str | Path) -> list[Found]:
+def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found]:
     """A file, whatever it is called; of a folder the pictures in it and below, sorted by their names.
 
     The class is the first folder below the one that is named, or where that is a split (`train`, `test`, `val` ...)
@@ -31,9 +31,9 @@ def listed(path: str | Path) -> list[Found]:
     """
     root = Path(path).expanduser()
     if root.is_dir():
-        found = sorted(_below(root))
+        found = sorted(_below(root, suffixes))
         if not found:
-            raise UsageError(f"no pictures in '{path}'; their names end in {', '.join(SUFFIXES)}")
+            raise UsageError(f"no pictures in '{path}'; their names end in {', '.join(suffixes)}")
         return found
     if not root.exists():
         raise UsageError(f"there is no file or folder '{path}'{_nearly(root)}")
@@ -47,7 +47,7 @@ def _nearly(path: Path) -> str:
     return f": did you mean '{path.parent / hint.near}'?" if hint.near else ""
 
 
-def _below(root: Path) -> Iterator[Found]:
+def _below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Found]:
     seen = set()
     for here, folders, files in os.walk(root, followlinks=True, onerror=_stop):
         facts = os.stat(here)
@@ -59,7 +59,7 @@ def _below(root: Path) -> Iterator[Found]:
         inner = os.path.relpath(here, root)
         label = _label(() if inner == os.curdir else Path(inner).parts)
         for name in files:
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+            if name.lower().endswith(suffixes) and not name.startswith("."):
                 yield Found(str(Path(here, name)), label)
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from ...data.decode import decode, read
+from ...data.decode import RGB, decode, read
+from ...data.decoding.form import ANY
 from ...errors import UsageError
 from ...report import SIDE
 from .given import of_pillow
@@ -26,7 +27,7 @@ def thumbnail(picture: str | Tensor, side: int = 2 * SIDE) -> Image:
     from PIL.Image import fromarray
 
     values = _values(picture, side) if isinstance(picture, str) else picture
-    values = values.detach().cpu()
+    values = _bytes(values.detach().cpu())
     if len(values) != 3:
         values = values.float().mean(0, keepdim=True).round().to(torch.uint8).expand(3, -1, -1)
     image = fromarray(values.permute(1, 2, 0).contiguous().numpy())
@@ -34,13 +35,21 @@ def thumbnail(picture: str | Tensor, side: int = 2 * SIDE) -> Image:
     return image
 
 
+def _bytes(values: Tensor) -> Tensor:
+    """Of another type, brightest 255: of bands nobody knows which value is white."""
+    if values.dtype == torch.uint8:
+        return values
+    values = values.float()
+    return (values * (255 / values.amax().clamp(min=1e-6))).clamp(0, 255).round().to(torch.uint8)
+
+
 def _values(path: str, side: int) -> Tensor:
-    """uint8 `3 h w`."""
+    """uint8 `3 h w`, or what Pillow does not read as it is."""
     from PIL import Image
 
     try:
         with Image.open(path) as opened:
             opened.draft(None, (side, side))
-            return of_pillow(opened, 3, path)
+            return of_pillow(opened, RGB, path)
     except (OSError, UsageError, SyntaxError, ValueError):
-        return decode(read(path))
+        return decode(read(path), ANY)

@@ -13,6 +13,7 @@ from picture_files import picture, seen, write_folder
 from PIL import Image
 from torch import Tensor
 
+from graphssl.data.decode import RGB, Form
 from graphssl.errors import UsageError
 from graphssl.runs.features.given import given
 
@@ -22,7 +23,7 @@ def tensor(seed: int = 0) -> Tensor:
 
 
 def values(images: Any, channels: int = 3) -> list[Tensor]:
-    found = given(images, channels).pictures
+    found = given(images, Form(channels)).pictures
     assert all(isinstance(one, Tensor) for one in found)
     return [one for one in found if isinstance(one, Tensor)]
 
@@ -62,7 +63,7 @@ def test_a_list_may_hold_anything(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", parts=("train",), each=2)
     picture(9).save(tmp_path / "one.jpg")
     found = given([tensor(), str(tmp_path / "photos"), [picture(1), torch.stack([tensor(2), tensor(3)])],
-                   tmp_path / "one.jpg"], 3)  # fmt: skip
+                   tmp_path / "one.jpg"], RGB)  # fmt: skip
     inside = [
         str(tmp_path / f"photos/train/{name}") for name in ("ant/000.jpg", "ant/001.jpg", "bee/000.jpg", "bee/001.jpg")
     ]
@@ -91,7 +92,7 @@ def test_a_list_may_hold_anything(tmp_path: Path) -> None:
 )  # fmt: skip
 def test_what_are_no_pictures(images: Any, message: str) -> None:
     with pytest.raises(UsageError, match=f"{message}"):
-        given(images, 3)
+        given(images, RGB)
 
 
 def test_a_damaged_picture_of_pillows_is_said(tmp_path: Path) -> None:
@@ -99,15 +100,32 @@ def test_a_damaged_picture_of_pillows_is_said(tmp_path: Path) -> None:
     data = (tmp_path / "it.png").read_bytes()
     (tmp_path / "it.png").write_bytes(data[: len(data) // 2])
     with pytest.raises(UsageError, match=r"images\[0\] cannot be read: "):
-        given([Image.open(tmp_path / "it.png")], 3)
+        given([Image.open(tmp_path / "it.png")], RGB)
 
 
 def test_channels_are_the_encoders() -> None:
     assert values(torch.zeros(2, 4, 8, 8, dtype=torch.uint8), channels=4)[1].shape == (4, 8, 8)
     assert values(np.zeros((8, 9, 4), np.uint8), channels=4)[0].shape == (4, 8, 9)
     with pytest.raises(UsageError, match="b 4 h w or 4 h w"):
-        given(tensor(), 4)
+        given(tensor(), Form(4))
     with pytest.raises(UsageError, match="are of 4 channels, which no Pillow picture has"):
-        given(picture(0), 4)
+        given(picture(0), Form(4))
     (grey,) = values(picture(0), channels=1)
     assert torch.equal(grey[0], torch.from_numpy(np.array(picture(0).convert("L"))))
+
+
+def test_bands_and_depths_are_the_encoders() -> None:
+    deep = Form(4, "uint16", converts=False)
+    array = np.random.RandomState(0).randint(0, 65536, (8, 9, 4)).astype(np.uint16)
+    (of_array,), (of_tensor,) = (given(x, deep).pictures for x in (array, torch.from_numpy(array).permute(2, 0, 1)))
+    assert isinstance(of_array, Tensor)
+    assert isinstance(of_tensor, Tensor)
+    assert torch.equal(of_array, of_tensor)
+    with pytest.raises(UsageError, match=r"images are uint16, b 4 h w or 4 h w, in a torch tensor; got uint8"):
+        given(tensor(), deep)
+    with pytest.raises(UsageError, match="images are uint16, h w 4 or b h w 4, in an array; got uint8"):
+        given(array.astype(np.uint8), deep)
+    with pytest.raises(UsageError, match="images: it has 3 channels of uint8, and the data says 4 channels of uint16"):
+        given(picture(0), deep)
+    grey = Image.fromarray(array[..., 0].copy())
+    assert given(grey, Form(1, "uint16", converts=False)).pictures[0].dtype == torch.uint16  # type: ignore[union-attr]
