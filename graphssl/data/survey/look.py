@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
@@ -36,29 +37,36 @@ class Kind(NamedTuple):
 
 
 class Sums(NamedTuple):
-    """Of pixels, by channel, where the type's largest value is 1: float64, `c`."""
+    """Of pixels, by channel, where the type's largest value is 1.
+
+    Numbers: tensors would come from the workers by shared memory, which an interrupt breaks with a traceback.
+    """
 
     pixels: int
-    values: Tensor
-    squares: Tensor
+    values: tuple[float, ...]
+    squares: tuple[float, ...]
 
     @classmethod
     def of(cls, picture: Annotated[Tensor, "c h w"]) -> Sums:
         most = 1.0 if picture.dtype.is_floating_point else float(torch.iinfo(picture.dtype).max)
         values = picture.flatten(1).double() / most
-        return cls(values.shape[1], values.sum(1), values.square().sum(1))
+        return cls(values.shape[1], tuple(values.sum(1).tolist()), tuple(values.square().sum(1).tolist()))
 
     def plus(self, other: Sums) -> Sums:
-        return Sums(self.pixels + other.pixels, self.values + other.values, self.squares + other.squares)
+        values, squares = (
+            tuple(a + b for a, b in zip(mine, theirs, strict=True))
+            for mine, theirs in ((self.values, other.values), (self.squares, other.squares))
+        )
+        return Sums(self.pixels + other.pixels, values, squares)
 
     @property
     def mean(self) -> list[float]:
-        return (self.values / self.pixels).tolist()
+        return [value / self.pixels for value in self.values]
 
     @property
     def std(self) -> list[float]:
-        mean = self.values / self.pixels
-        return (self.squares / self.pixels - mean.square()).clamp(min=0).sqrt().tolist()
+        moments = zip(self.squares, self.mean, strict=True)
+        return [math.sqrt(max(square / self.pixels - mean * mean, 0)) for square, mean in moments]
 
 
 class Look(NamedTuple):
