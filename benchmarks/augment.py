@@ -14,11 +14,10 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
-import itertools
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from common import arguments, interleave, machine, publish, table
@@ -172,43 +171,27 @@ def difference(setting: Setting, image: Tensor) -> float:
     """The largest difference to torchvision, over all views, images and channels."""
     node, b = ours(setting, image), len(image)
     draws = node.draw(b, torch.Generator().manual_seed(1), image.device)
-    told = [Said(*own.box, own.flip, *itertools.chain(*own.drawn)) for own in draws]
-    expected = [functional(image[i % b], own, i, setting) for own in told for i in range(len(own.flip))]
+    expected = [functional(image[i % b], own, i, setting) for own in draws for i in range(len(own.flip))]
     views = torch.cat(node(image, draws=draws))
     made = views * torch.tensor(STD).view(3, 1, 1) + torch.tensor(MEAN).view(3, 1, 1)
     return (made - torch.stack(expected)).abs().max().item()
 
 
-class Said(NamedTuple):
-    """What is drawn for the images of a view."""
-
-    top: Tensor
-    left: Tensor
-    height: Tensor
-    width: Tensor
-    flip: Tensor
-    slots: Tensor
-    turns: Tensor
-    grey: Tensor
-    blur: Tensor
-    sigma: Tensor
-    solarize: Tensor
-
-
-def functional(picture: Tensor, drawn: Said, i: int, setting: Setting) -> Tensor:
+def functional(picture: Tensor, drawn: Any, i: int, setting: Setting) -> Tensor:
     """torchvision's functional transforms with the parameters of row i."""
-    rectangle = [int(entry[i]) for entry in drawn[:4]]
+    rectangle = [int(entry[i]) for entry in drawn.box]
+    (slots, turns), (grey,), (blur, sigma), (bright,) = drawn.drawn
     x = tv.resized_crop(picture / 255, *rectangle, [setting.size] * 2, antialias=True)
     x = tv.horizontal_flip(x) if drawn.flip[i] else x
-    for place, changes in enumerate(drawn.slots[i].tolist()):
-        x = tv.adjust_hue(x, drawn.turns[i].item()) if place == 3 else x
+    for place, changes in enumerate(slots[i].tolist()):
+        x = tv.adjust_hue(x, turns[i].item()) if place == 3 else x
         for operation, change in zip(
             (tv.adjust_brightness, tv.adjust_contrast, tv.adjust_saturation), changes, strict=True
         ):
             x = operation(x, 1 + change) if change else x
-    x = tv.rgb_to_grayscale(x, 3) if drawn.grey[i] else x
-    x = tv.gaussian_blur(x, [setting.taps] * 2, [drawn.sigma[i].item()] * 2) if drawn.blur[i] else x
-    return tv.solarize(x, 0.5) if drawn.solarize[i] else x
+    x = tv.rgb_to_grayscale(x, 3) if grey[i] else x
+    x = tv.gaussian_blur(x, [setting.taps] * 2, [sigma[i].item()] * 2) if blur[i] else x
+    return tv.solarize(x, 0.5) if bright[i] else x
 
 
 def main() -> None:

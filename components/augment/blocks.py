@@ -14,9 +14,11 @@ from typing import Annotated, NamedTuple
 import torch
 from torch import Tensor
 
+from graphssl.ports import scale_of
+
 from .blur import blur_taps
 from .colour import PLACES, jitter_sorted, places
-from .crop import Box, crop_taps, cut, scale_of
+from .crop import Box, crop_taps, cut
 from .operation import Planes
 from .operations import Blur, Jitter
 from .taps import Taps, along_both
@@ -153,11 +155,11 @@ def _floats(image: Tensor) -> Tensor:
 
 def _operate(image: Annotated[Tensor, "c b x y"], drawn: Parameters, view: View, block: _Block) -> Planes:
     """What comes after the crop, but for the normalisation. Rows come first again."""
-    planes, columns_first = image.unbind(0), True
+    planes, columns_first, first = image.unbind(0), True, _sorted_jitter(view)
     for i, operation in view.active:
         if not block.on[i]:
             continue
-        if isinstance(operation, Jitter) and i == _sorted_jitter(view):
+        if isinstance(operation, Jitter) and i == first:
             slots, turns = drawn.drawn[i]
             jitter_sorted(planes, slots, turns, block.ends, operation.style)
         elif isinstance(operation, Blur):

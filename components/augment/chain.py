@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, TypeAdapter, model_validator
 from torch import Tensor
@@ -12,22 +12,7 @@ from graphssl.component import DataFacts, NodeConfig, Sizes, component
 
 from .base import Augmentation
 from .operation import Operation
-from .operations import (
-    AutoContrast,
-    Blur,
-    Equalize,
-    Erase,
-    Flip,
-    Grey,
-    Invert,
-    Jitter,
-    Noise,
-    Posterize,
-    Rotate,
-    Sharpen,
-    Solarize,
-    Translate,
-)  # fmt: skip
+from .operations import Flip, Operations
 from .settings import Area, Size, Span, sides
 from .view import Parameters, RandomCrop, View
 
@@ -42,15 +27,11 @@ class Crop(NodeConfig):
     ratio: Span = Field((3 / 4, 4 / 3), description="smallest and largest width over height")
 
 
-ByName = Literal[
-    "crop", "flip", "jitter", "grey", "blur", "solarize", "rotate", "translate", "erase", "noise", "posterize",
-    "equalize", "autocontrast", "sharpen", "invert",
-]  # fmt: skip
-WithOptions = Annotated[
-    Crop | Jitter | Grey | Blur | Solarize | Flip | Rotate | Translate | Erase | Noise | Posterize | Equalize
-    | AutoContrast | Sharpen | Invert,
-    Field(discriminator="use"),
-]  # fmt: skip
+WithOptions = Annotated[Crop | Operations, Field(discriminator="use")]
+if TYPE_CHECKING:
+    ByName = str
+else:
+    ByName = Literal[tuple(cls.model_fields["use"].default for cls in get_args(Crop | Operations))]
 Step = Annotated[
     Annotated[ByName, Tag("name")] | Annotated[WithOptions, Tag("mapping")],
     Discriminator(lambda value: "name" if isinstance(value, str) else "mapping"),

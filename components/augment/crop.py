@@ -12,9 +12,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from graphssl.ports import scale_of
+
 from .taps import Taps
 
-__all__ = ["TRIES", "WHITE", "Box", "crop_resize", "crop_taps", "cut", "random_box", "resize", "scale_of"]
+__all__ = [
+    "TRIES", "WHITE", "Box", "crop_resize", "crop_taps", "cut", "first_that_fits", "place", "random_box", "resize",
+]  # fmt: skip
 
 TRIES = 10  # candidates before the centre is taken, as in torchvision
 WHITE = 255.0
@@ -48,19 +52,25 @@ def random_box(
     aspect = torch.exp(low + (high - low) * ratio)
     heights, widths = torch.round(torch.sqrt(pixels / aspect)), torch.round(torch.sqrt(pixels * aspect))
     fits = (heights > 0) & (heights <= image[0]) & (widths > 0) & (widths <= image[1])
-    rank = fits * torch.arange(fits.shape[1], 0, -1, device=fits.device)
-    best, first = rank.max(1, keepdim=True)
-    none, centre = best[:, 0] == 0, _centre(image, ratios)
+    first, found = first_that_fits(fits)
+    none, centre = ~found, _centre(image, ratios)
     sides, starts = [], []
     for axis, candidates in enumerate((heights, widths)):
         side = candidates.gather(1, first)[:, 0].masked_fill(none, centre[axis])
-        start = _place(corner[:, axis], image[axis] - side)
+        start = place(corner[:, axis], image[axis] - side)
         sides.append(side)
         starts.append(start.masked_fill(none, (image[axis] - centre[axis]) // 2))
     return Box(*starts, *sides)
 
 
-def _place(uniform: Tensor, room: Tensor) -> Tensor:
+def first_that_fits(fits: Annotated[Tensor, "b k"]) -> tuple[Annotated[Tensor, "b 1"], Annotated[Tensor, "b"]]:
+    """Which of k candidates is the first that fits, and whether one does."""
+    rank = fits * torch.arange(fits.shape[1], 0, -1, device=fits.device)
+    best, first = rank.max(1, keepdim=True)
+    return first, best[:, 0] > 0
+
+
+def place(uniform: Tensor, room: Tensor) -> Tensor:
     """A whole number from 0 to room, all equally likely. The product may round up to room + 1."""
     return torch.minimum(torch.floor(uniform * (room + 1)), room)
 
@@ -108,11 +118,6 @@ def resize(image: Annotated[Tensor, "b c h w"], size: tuple[int, int]) -> Annota
     if tuple(image.shape[2:]) == size:
         return image
     return functional.interpolate(image, size, mode="bilinear", antialias=True)
-
-
-def scale_of(image: Tensor) -> float:
-    """The value of white: the largest of a type of whole numbers, 1 of floats."""
-    return 1.0 if image.dtype.is_floating_point else float(torch.iinfo(image.dtype).max)
 
 
 def _weights(start: Tensor, length: Tensor, flip: Tensor | None, inside: int, size: int) -> Annotated[Tensor, "b o i"]:

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from graphssl.component import NodeConfig
 
-__all__ = ["Drawn", "Normal", "Operation", "Planes", "Probability", "per_image"]
+__all__ = ["Drawn", "Normal", "Operation", "Planes", "Probability", "between", "per_image"]
 
 Planes = tuple[Tensor, ...]  # the channels of images, each `b h w`, or `b p` for what looks at pixels alone; 0 to 1
 Drawn = tuple[Tensor, ...]  # what was drawn for each image, each entry `b ...`
@@ -52,6 +52,12 @@ class Operation(NodeConfig):
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         """The chosen images changed, the others as they are. mean, std: of the data, by channel, where white is 1."""
         raise NotImplementedError
+
+
+def between(span: Sequence[float], uniform: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b"]:
+    """Numbers from the smallest to the largest of a range, for numbers from 0 to 1."""
+    low, high = span
+    return low + (high - low) * uniform
 
 
 def per_image(value: Annotated[Tensor, "b"], plane: Tensor) -> Tensor:

@@ -15,11 +15,11 @@ from .tone import AutoContrast, Equalize
 
 __all__ = [
     "AnyOperation", "AutoContrast", "Blur", "Equalize", "Erase", "Flip", "Grey", "Invert", "Jitter", "Noise",
-    "Posterize", "Rotate", "Sharpen", "Solarize", "Translate",
+    "Operations", "Posterize", "Rotate", "Sharpen", "Solarize", "Translate",
 ]  # fmt: skip
 
-AnyOperation = Annotated[
-    Jitter | Grey | Blur | Solarize | Flip | Rotate | Translate | Erase | Noise | Posterize | Equalize
-    | AutoContrast | Sharpen | Invert,
-    Field(discriminator="use"),
-]  # fmt: skip
+Operations = (
+    Flip | Jitter | Grey | Blur | Solarize | Rotate | Translate | Erase | Noise | Posterize | Equalize | AutoContrast
+    | Sharpen | Invert
+)  # fmt: skip
+AnyOperation = Annotated[Operations, Field(discriminator="use")]

@@ -11,7 +11,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
-from .operation import Drawn, Normal, Operation, Planes, Probability, per_image
+from .crop import place
+from .operation import Drawn, Normal, Operation, Planes, Probability, between, per_image
 
 __all__ = ["Flip", "Rotate", "Translate"]
 
@@ -43,8 +44,7 @@ class Rotate(Operation):
     interpolation: Literal["bilinear", "nearest"] = Field("bilinear", description="of the pixels")
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
-        low, high = self.degrees
-        return uniform[:, 0] < self.p, low + (high - low) * uniform[:, 1]
+        return uniform[:, 0] < self.p, between(self.degrees, uniform[:, 1])
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         stacked = torch.stack(image, 1)
@@ -75,8 +75,8 @@ class Translate(Operation):
     padding: Literal["reflect", "edge", "black"] = Field("reflect", description="what comes in from outside")
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
-        span = 2 * self.pixels + 1
-        return uniform[:, 0] < self.p, (uniform[:, 1:] * span).floor().clamp_max(span - 1) - self.pixels
+        room = uniform.new_tensor(2 * self.pixels)
+        return uniform[:, 0] < self.p, place(uniform[:, 1:], room) - self.pixels
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         chosen, move = drawn

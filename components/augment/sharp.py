@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .blur import gaussian_blur, radius_for
-from .operation import Drawn, Normal, Operation, Planes, Probability, per_image
+from .operation import Drawn, Normal, Operation, Planes, Probability, between, per_image
 from .settings import Span
 
 __all__ = ["Blur", "Sharpen"]
@@ -36,8 +36,7 @@ class Blur(Operation):
         return radius_for(height) if self.kernel is None else self.kernel // 2
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
-        low, high = self.sigma
-        return uniform[:, 0] < self.p, low + (high - low) * uniform[:, 1]
+        return uniform[:, 0] < self.p, between(self.sigma, uniform[:, 1])
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         chosen, sigma = drawn

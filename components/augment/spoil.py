@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .crop import TRIES
-from .operation import Drawn, Normal, Operation, Planes, Probability, per_image
+from .crop import TRIES, first_that_fits, place
+from .operation import Drawn, Normal, Operation, Planes, Probability, between, per_image
 from .settings import Area, Span
 
 __all__ = ["Erase", "Noise"]
@@ -40,13 +40,11 @@ class Erase(Operation):
         aspect = torch.exp(low + (high - low) * ratio)
         heights, widths = torch.round(torch.sqrt(pixels * aspect)), torch.round(torch.sqrt(pixels / aspect))
         fits = (heights < size[0]) & (widths < size[1])
-        rank = fits * torch.arange(TRIES, 0, -1, device=fits.device)
-        best, first = rank.max(1, keepdim=True)
+        first, found = first_that_fits(fits)
         sides = torch.cat((heights.gather(1, first), widths.gather(1, first)), 1)
-        room = torch.tensor(size, device=sides.device) - sides
-        start = torch.minimum((corner * (room + 1)).floor(), room)
+        start = place(corner, torch.tensor(size, device=sides.device) - sides)
         noise = normal((channels, *size)) if self.value == "noise" else normal((0,))
-        return (chance[:, 0] < self.p) & (best[:, 0] > 0), torch.cat((start, sides), 1), noise
+        return (chance[:, 0] < self.p) & found, torch.cat((start, sides), 1), noise
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         chosen, box, noise = drawn
@@ -75,8 +73,7 @@ class Noise(Operation):
     sigma: Span = Field((0.1, 0.1), description="smallest and largest standard deviation, where white is 1")
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
-        low, high = self.sigma
-        return uniform[:, 0] < self.p, low + (high - low) * uniform[:, 1], normal((channels, *size))
+        return uniform[:, 0] < self.p, between(self.sigma, uniform[:, 1]), normal((channels, *size))
 
     def apply(self, image: Planes, drawn: Drawn, mean: Sequence[float], std: Sequence[float]) -> Planes:
         chosen, sigma, noise = drawn

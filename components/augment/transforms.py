@@ -14,10 +14,9 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.errors import suggest
-from graphssl.ports import Cut
+from graphssl.ports import Cut, scale_of
 
 from .colour import normalise
-from .crop import scale_of
 
 __all__ = ["TransformedPictures", "Transforms"]
 
@@ -28,7 +27,7 @@ TRIED = ((61, 47), (40, 90))  # height and width of pictures on which a chain is
 
 @dataclass(frozen=True)
 class TransformedPictures:
-    """Views of a picture, each by the chain with random numbers of its own. size: None until it has been tried."""
+    """Views of a picture, each by the chain with random numbers of its own. size: 0 x 0 until it has been tried."""
 
     entries: tuple[Any, ...]
     views: int

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor
 
 from graphssl.component import NodeConfig
+from graphssl.ports import scale_of
 
 from .colour import normalise
-from .crop import TRIES, Box, crop_resize, random_box, scale_of
+from .crop import TRIES, Box, crop_resize, random_box
 from .cut import CORNER, FLIP, RandomCrops
 from .operation import Drawn, Normal, Operation, Planes
 from .operations import AnyOperation

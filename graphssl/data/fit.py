@@ -32,12 +32,16 @@ class Fit:
         top, left = (round((side - own) / 2) for side, own in zip(covering, (self.height, self.width), strict=True))
         return image[..., top : top + self.height, left : left + self.width]
 
+    @property
+    def covered(self) -> tuple[int, int]:
+        """Height and width of what a picture is scaled to cover."""
+        short = min(self.height, self.width)
+        resize = short if self.resize is None else self.resize
+        return resize * self.height // short, resize * self.width // short
+
     def _covering(self, h: int, w: int) -> tuple[int, int]:
         """Height and width of a picture when it is scaled; rounded as torchvision's Resize does."""
-        height, width = self.height, self.width
-        if self.resize is not None:
-            short = min(height, width)
-            height, width = self.resize * height // short, self.resize * width // short
+        height, width = self.covered
         if w * height >= h * width:
             return height, max(w * height // h, width)
         return max(h * width // w, height), width

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
+from ..data.fit import Fit
 from ..errors import RunError
+from ..ports import scale_of
 
 if TYPE_CHECKING:
     from ..data import Batch
@@ -56,24 +57,12 @@ def prepare(
     size: height and width the module takes. Other images are scaled, antialiased, until they just cover it, and
     their centre is cut out: nothing is distorted, and square images are seen whole.
     """
-    most = 1 if image.dtype.is_floating_point else torch.iinfo(image.dtype).max
-    image = image.float() / most
+    image = image.float() / scale_of(image)
     if size is not None and tuple(image.shape[-2:]) != tuple(size):
-        image = _fit(image, size)
+        image = Fit(*size)(image)
     centre = image.new_tensor(mean)[:, None, None]
     spread = image.new_tensor(std)[:, None, None]
     return ((image - centre) / spread).contiguous(memory_format=torch.channels_last)
-
-
-def _fit(image: Tensor, size: tuple[int, int]) -> Tensor:
-    """Scaled to cover the size, the centre cut out; rounded as torchvision's Resize and CenterCrop do."""
-    (h, w), (height, width) = image.shape[-2:], size
-    wide = w * height >= h * width
-    covering = (height, max(w * height // h, width)) if wide else (max(h * width // w, height), width)
-    if covering != (h, w):
-        image = functional.interpolate(image, covering, mode="bilinear", antialias=True, align_corners=False)
-    top, left = round((covering[0] - height) / 2), round((covering[1] - width) / 2)
-    return image[..., top : top + height, left : left + width]
 
 
 def pooled(output: Any) -> Annotated[Tensor, "b d"]:

@@ -7,14 +7,14 @@ from .kinds import AXES, KINDS, Gaussian, In, Negatives, Scores
 from .pairs import Own, Pairs, whole
 from .pieces import PIECE, exact, lengths
 from .signature import FOLDED, GRID, Axes, Port, PortError, Signature, signature_of
-from .sizes import DataFacts, Sizes, Unbound
+from .sizes import DataFacts, Sizes, Unbound, scale_of
 from .values import detached, each_tensor, flattened, held, joined, outlasting, parted, tensors_of, unflattened
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Cut", "DataFacts", "Gaussian", "In", "Negatives", "Own",
     "Pairs", "Port", "PortError", "Scores", "Signature", "Sizes", "Unbound", "detached", "each_tensor", "exact",
-    "flattened", "held", "joined", "lengths", "outlasting", "parted", "signature_of", "tensors_of", "unflattened",
-    "whole",
+    "flattened", "held", "joined", "lengths", "outlasting", "parted", "scale_of", "signature_of", "tensors_of",
+    "unflattened", "whole",
 ]  # fmt: skip
 
 for _function in (detached, flattened, held, joined, outlasting, parted, unflattened):

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-__all__ = ["DataFacts", "Sizes", "Unbound"]
+import torch
+from torch import Tensor
+
+__all__ = ["DataFacts", "Sizes", "Unbound", "scale_of"]
 
 
 @dataclass(frozen=True)
@@ -73,3 +76,8 @@ class Sizes(Mapping[str, int]):
         if self.data.samples is None:
             raise Unbound("samples")
         return self.data.samples
+
+
+def scale_of(image: Tensor) -> float:
+    """The value of white: the largest of a type of whole numbers, 1 of floats."""
+    return 1.0 if image.dtype.is_floating_point else float(torch.iinfo(image.dtype).max)

@@ -60,15 +60,8 @@ def _list(values: Sequence[float]) -> str:
     return f"[{', '.join(map(repr, values))}]"
 
 
-def _covered(fit: Fit) -> tuple[int, int]:
-    """Height and width of what a picture is scaled to cover."""
-    short = min(fit.height, fit.width)
-    resize = short if fit.resize is None else fit.resize
-    return resize * fit.height // short, resize * fit.width // short
-
-
 def _words(fit: Fit) -> str:
-    height, width = _covered(fit)
+    height, width = fit.covered
     how = f"the shorter side to {height} px" if fit.height == fit.width else f"to cover {height} x {width} px"
     return f"scaled (bilinear, antialiased), {how}; the centre {fit.height} x {fit.width} cut out"
 
@@ -76,7 +69,7 @@ def _words(fit: Fit) -> str:
 def _transforms(fit: Fit | None) -> list[str]:
     if fit is None:
         return []
-    height, width = _covered(fit)
+    height, width = fit.covered
     square = fit.height == fit.width
     scaled = f"v2.Resize({height})" if square else f"v2.Lambda(lambda x: cover(x, {height}, {width}))"
     return [scaled, f"v2.CenterCrop([{fit.height}, {fit.width}])"]
