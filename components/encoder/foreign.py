@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import types
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -12,12 +13,11 @@ from torch import nn
 
 from graphssl.component import Sizes
 from graphssl.errors import Refused
-from graphssl.ports import Port
 
 from ..chance import is_random
 from ..norms import split_norms
 
-__all__ = ["OWN_NORM", "Foreign", "build_somewhere", "map_ports", "refuse_options"]
+__all__ = ["OWN_NORM", "Foreign", "build_somewhere", "refuse_options", "unknown_name"]
 
 
 OWN_NORM = Field(  # a config's `norm`
@@ -84,8 +84,8 @@ def refuse_options(options: Mapping[str, Any], reasons: Mapping[str, str]) -> No
             raise Refused(f"'{name}' is no option here: {reasons[name]}", "options")
 
 
-def map_ports(names: Sequence[str]) -> tuple[Port, ...]:
-    """Ports of maps, each with channels, rows and columns of its own: `b c3 r3 k3` for `map3`."""
-    numbers = (name.lstrip("abcdefghijklmnopqrstuvwxyz_") for name in names)
-    axes = (("b", *(letter + number for letter in "crk")) for number in numbers)
-    return tuple(Port(name, "tensor", (one,)) for name, one in zip(names, axes, strict=True))
+def unknown_name(library: str, kind: str, name: str, known: Sequence[str], lister: str) -> Refused:
+    """What to say of a name that a library does not have (what follows a dot is no part of it). lister: of `known`."""
+    near = difflib.get_close_matches(name.partition(".")[0].lower(), known, n=3, cutoff=0.6)
+    hint = f"did you mean {' or '.join(map(repr, near))}?" if near else f"{lister} lists them"
+    return Refused(f"{library} has no {kind} '{name}'", "name", hint)

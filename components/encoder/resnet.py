@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import namedtuple
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, PositiveInt, field_validator
@@ -12,10 +11,11 @@ from torch import Tensor, nn
 from torchvision.models import resnet
 
 from graphssl.component import NodeConfig, Sizes, component
-from graphssl.ports import Port, Signature, signature_of
+from graphssl.ports import Signature, signature_of
 
 from ..norms import Group, MapNorm, chosen_norm, map_norm
 from ..twins import IDENTITY, Code, Twin, arguments, conv
+from .maps import with_maps
 
 __all__ = ["ResNet"]
 
@@ -100,11 +100,7 @@ class ResNet(resnet.ResNet):
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
         """One output, or with `maps` one for the vector and one for each map."""
-        one = signature_of(cls.forward)
-        if not config.maps:
-            return one
-        maps = (Port(name, "tensor", (("b", *(letter + name[-1] for letter in "crk")),)) for name in config.maps)
-        return replace(one, outputs=(replace(one.outputs[0], name="vector"), *maps))
+        return with_maps(signature_of(cls.forward), config.maps)
 
     @staticmethod
     def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:

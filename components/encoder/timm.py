@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import difflib
 import functools
 import inspect
 from collections import namedtuple
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any
 
 import torch
@@ -20,7 +18,8 @@ from graphssl.ports import Signature, signature_of
 
 from ..norms import GivenNorm
 from ..twins import Twin, arguments
-from .foreign import OWN_NORM, Foreign, map_ports, refuse_options
+from .foreign import OWN_NORM, Foreign, refuse_options, unknown_name
+from .maps import with_maps
 
 __all__ = ["Timm"]
 
@@ -78,11 +77,7 @@ class Timm(Foreign):
         """One output, or with `maps` one for the vector and one for each map. Raises Refused for an unknown name."""
         _check_name(config.name)
         refuse_options(config.options, ELSEWHERE)
-        one = signature_of(cls.forward)
-        if not config.maps:
-            return one
-        names = [f"map{i}" for i in config.maps]
-        return replace(one, outputs=(replace(one.outputs[0], name="vector"), *map_ports(names)))
+        return with_maps(signature_of(cls.forward), [f"map{i}" for i in config.maps])
 
     @staticmethod
     def twins(config: Config, sizes: Sizes) -> dict[str, Twin | str]:
@@ -129,10 +124,7 @@ def _timm() -> Any:
 def _check_name(name: str) -> None:
     timm = _timm()
     if not timm.is_model(name) or name.partition(".")[2] not in ("", *_tags(name)):
-        known = timm.list_models()
-        near = difflib.get_close_matches(name.partition(".")[0].lower(), known, n=3, cutoff=0.6)
-        hint = f"did you mean {' or '.join(repr(n) for n in near)}?" if near else "timm.list_models() lists them"
-        raise Refused(f"timm has no model '{name}'", "name", hint)
+        raise unknown_name("timm", "model", name, timm.list_models(), "timm.list_models()")
 
 
 def _tags(name: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from typing import Annotated, Any
 
@@ -12,12 +11,11 @@ from torch import Tensor, nn
 from torchvision import models
 
 from graphssl.component import NodeConfig, Sizes, component
-from graphssl.errors import Refused
 from graphssl.ports import Signature, signature_of
 
 from ..norms import GivenNorm
 from ..twins import IDENTITY, Twin, arguments
-from .foreign import OWN_NORM, Foreign, build_somewhere, refuse_options
+from .foreign import OWN_NORM, Foreign, build_somewhere, refuse_options, unknown_name
 
 __all__ = ["Torchvision"]
 
@@ -56,10 +54,8 @@ class Torchvision(Foreign):
         """The ports of `forward`. Raises Refused for an unknown name."""
         known = models.list_models(module=models)
         if config.name not in known:
-            near = difflib.get_close_matches(config.name.lower(), known, n=3, cutoff=0.6)
-            names = " or ".join(repr(n) for n in near)
-            hint = f"did you mean {names}?" if near else "torchvision.models.list_models() lists them"
-            raise Refused(f"torchvision has no classification network '{config.name}'", "name", hint)
+            lister = "torchvision.models.list_models()"
+            raise unknown_name("torchvision", "classification network", config.name, known, lister)
         refuse_options(config.options, ELSEWHERE)
         return signature_of(cls.forward)
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated
 import torch
 from torch import Tensor
 
-from .decoding.arrays import NPY, SIXTEEN, of_npy, of_pillow
+from .decoding.arrays import NPY, of_npy, of_pillow
 from .decoding.form import RGB, BadImageError, Form, checked
 from .decoding.png import is_deep_png, of_png
 from .decoding.tiff import Elsewhere, of_tiff
@@ -27,7 +27,7 @@ from .decoding.upright import TIFF, orientation_in, orientation_of, turned
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["JPEG", "RGB", "SIXTEEN", "BadImageError", "Form", "decode", "native_decoder", "read", "size_in"]
+__all__ = ["JPEG", "RGB", "BadImageError", "Form", "decode", "native_decoder", "read", "size_in"]
 
 JPEG = b"\xff\xd8\xff"
 

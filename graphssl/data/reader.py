@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence, Set
-from typing import NamedTuple
+from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,8 +77,7 @@ class Reader(Dataset[Read]):
     ) -> None:  # fmt: skip
         self.form = form
         self.files, self.make, self.skip, self.full, self.coded, self.kept = files, make, skip, full, coded, kept
-        # By worker its process and the position it stands at, so that a death can be explained.
-        self.standing = torch.full((slots, 2), -1).share_memory_()
+        self.standing = places_for(slots)
 
     def __getitems__(self, wanted: Wanted) -> Read:
         positions, soon, seed = wanted
@@ -122,7 +121,7 @@ class Reader(Dataset[Read]):
     def _first(self, candidates: Iterable[int], failures: Failures) -> _Found | None:
         """The first of the candidates that can be read."""
         for position in candidates:
-            self._stand(position)
+            stand(self.standing, position)
             try:
                 return self._read(position)
             except BadImageError as error:
@@ -139,7 +138,15 @@ class Reader(Dataset[Read]):
             return _Found(position, torch.frombuffer(bytearray(picture), dtype=torch.uint8), label)
         return _Found(position, decode(picture, self.form), label)
 
-    def _stand(self, position: int) -> None:
-        worker = get_worker_info()
-        slot = self.standing[worker.id if worker else 0]
-        slot[0], slot[1] = os.getpid(), position
+
+def places_for(workers: int) -> Annotated[Tensor, "n 2"]:
+    """By worker its process and the position that it stands at, so that a death can be explained. int64, shared."""
+    standing: Tensor = torch.full((max(workers, 1), 2), -1).share_memory_()
+    return standing
+
+
+def stand(standing: Annotated[Tensor, "n 2"], position: int) -> None:
+    """Notes where this worker stands."""
+    worker = get_worker_info()
+    slot = standing[worker.id if worker else 0]
+    slot[0], slot[1] = os.getpid(), position

@@ -13,7 +13,7 @@ from .form import BadImageError, Form, checked
 if TYPE_CHECKING:
     from PIL.Image import Image
 
-__all__ = ["NPY", "SIXTEEN", "of_array", "of_npy", "of_pillow"]
+__all__ = ["NPY", "high_bytes", "is_sixteen", "of_array", "of_npy", "of_pillow"]
 
 NPY = b"\x93NUMPY"
 SIXTEEN = ("PNG", "PPM")  # of which Pillow makes numbers of 32 bits
@@ -56,16 +56,27 @@ def of_pillow(picture: Image, form: Form) -> Annotated[Tensor, "c h w"]:
     """Raises BadImageError for what is no picture as the data says, and whatever Pillow raises."""
     import numpy as np
 
-    sixteen = picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN)
+    sixteen = is_sixteen(picture)
     if not form.converts:
         return checked(_as_it_is(picture, sixteen=sixteen), form)
     if sixteen:
-        grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
-        return grey.expand(3, -1, -1)  # Pillow would cut the values at 255
+        return high_bytes(picture).expand(3, -1, -1)
     if picture.mode in ("I", "F"):
         raise BadImageError("its values are 32-bit numbers, and nothing says which is white")
     rgb = picture if picture.mode == "RGB" else picture.convert("RGB")
     return torch.from_numpy(np.array(rgb)).permute(2, 0, 1)
+
+
+def is_sixteen(picture: Image) -> bool:
+    """Whether its values are whole numbers of 16 bits."""
+    return picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN)
+
+
+def high_bytes(picture: Image) -> Annotated[Tensor, "h w"]:
+    """Of 16 bits the upper eight, uint8: Pillow would cut the values at 255."""
+    import numpy as np
+
+    return torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
 
 
 def _as_it_is(picture: Image, *, sixteen: bool) -> Annotated[Tensor, "c h w"]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -11,17 +10,19 @@ from typing import Annotated, NamedTuple
 
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset
 
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
+from ...ports import scale_of
 from ..batch import Arrays, Pictures
 from ..decode import BadImageError, Form, decode
 from ..decoding.form import ANY, RGB, TYPES
 from ..decoding.upright import orientation_in
 from ..open import ARRAYS, FILES
 from ..own.known import form_of
-from ..workers import default_workers, explained
+from ..reader import places_for, stand
+from ..workers import as_it_is, default_workers, explained
 
 __all__ = ["Kind", "Survey", "survey"]
 
@@ -48,8 +49,7 @@ class Sums(NamedTuple):
 
     @classmethod
     def of(cls, picture: Annotated[Tensor, "c h w"]) -> Sums:
-        most = 1.0 if picture.dtype.is_floating_point else float(torch.iinfo(picture.dtype).max)
-        values = picture.flatten(1).double() / most
+        values = picture.flatten(1).double() / scale_of(picture)
         return cls(values.shape[1], tuple(values.sum(1).tolist()), tuple(values.square().sum(1).tolist()))
 
     def plus(self, other: Sums) -> Sums:
@@ -154,11 +154,11 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
     found = Survey(data, len(pictures.paths), len(held_out.paths), _counted(pictures.label, classes))
     positions = _spread(found.train, most)
     found.looked = len(positions)
-    looker, labels, done = _Looker(pictures), Counter[int](), 0
-    workers = default_workers() if data.workers is None else data.workers
     chunks = [positions[start : start + CHUNK] for start in range(0, len(positions), CHUNK)]
+    workers = min(default_workers() if data.workers is None else data.workers, len(chunks))
+    looker, labels, done = _Looker(pictures, workers), Counter[int](), 0
     loader: DataLoader[Looks] = DataLoader(
-        looker, batch_sampler=chunks, num_workers=min(workers, len(chunks)), collate_fn=_as_it_is,
+        looker, batch_sampler=chunks, num_workers=workers, collate_fn=as_it_is,
         generator=torch.Generator(),
     )  # fmt: skip
     for looks in explained(loader, looker):
@@ -205,25 +205,19 @@ def _spread(n: int, most: int | None) -> list[int]:
     return [i * n // wanted for i in range(wanted)]
 
 
-def _as_it_is(looks: Looks) -> Looks:
-    return looks
-
-
 class _Looker(Dataset[Looks]):
     """Runs in the worker processes: positions in, looks out, or for a bad picture why it is one."""
 
-    def __init__(self, files: Pictures) -> None:
+    def __init__(self, files: Pictures, workers: int) -> None:
         self.files = files
-        self.standing = torch.full((64, 2), -1).share_memory_()
+        self.standing = places_for(workers)
 
     def __getitems__(self, positions: list[int]) -> Looks:
         return list(self._looks(positions))
 
     def _looks(self, positions: list[int]) -> Iterator[Look | tuple[int, str]]:
         for position in positions:
-            worker = get_worker_info()
-            slot = self.standing[worker.id if worker else 0]
-            slot[0], slot[1] = os.getpid(), position
+            stand(self.standing, position)
             try:
                 yield self._look(position)
             except BadImageError as error:

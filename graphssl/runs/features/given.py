@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ...data.decode import SIXTEEN, BadImageError, Form
+from ...data.decode import BadImageError, Form
+from ...data.decoding.arrays import high_bytes, is_sixteen
 from ...data.decoding.arrays import of_pillow as as_it_is
 from ...data.folder import suffixes_for
 from ...errors import UsageError, reason_of
@@ -118,9 +119,8 @@ def of_pillow(picture: Any, form: Form, place: str) -> Tensor:
         raise UsageError(f"{place} are of {channels} channels, which no Pillow picture has: give tensors or arrays")
     try:
         picture.load()
-        if picture.mode.startswith("I;16") or (picture.mode == "I" and picture.format in SIXTEEN):
-            grey = torch.from_numpy(np.asarray(picture).astype(np.int32) >> 8).to(torch.uint8)
-            return grey.expand(channels, -1, -1)
+        if is_sixteen(picture):
+            return high_bytes(picture).expand(channels, -1, -1)
         if picture.mode in ("I", "F"):
             raise UsageError(f"{place} are 32-bit numbers, and nothing says which is white: give uint8")
         values = torch.from_numpy(np.array(picture.convert("RGB" if channels == 3 else "L")))
