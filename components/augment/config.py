@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+import math
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, model_validator
 
 from graphssl.component import DataFacts, NodeConfig
 
 from . import operations
+from .blur import radius_for
 from .colour import Style
 from .jitter import AMOUNTS, STYLE
 from .settings import Amount, Area, Hue, PerView, Size, Span, sides
@@ -16,6 +18,7 @@ from .view import RandomCrop, View
 
 __all__ = ["Blur", "Crop", "Flip", "Grey", "Jitter", "Ratio", "RecipeConfig", "Solarize"]
 
+WHOLE = 3  # sigmas, outside of which 0.3 % of a normal distribution lies
 PROBABILITIES = ("flip", "jitter", "grey", "blur", "solarize")
 
 
@@ -37,6 +40,9 @@ Solarize = Annotated[
 
 class RecipeConfig(NodeConfig):
     """The settings of random views; a probability is one number, or a list of one for each. Defaults are SimCLR's."""
+
+    # Whether the kernel of the blur holds all of its largest sigma also in small views, as Pillow's does.
+    whole_blur: ClassVar[bool] = False
 
     size: Size = Field(None, description="of a view in pixels: one number, or [height, width]; null: data.size")
     crop: Crop = (0.08, 1.0)
@@ -82,10 +88,17 @@ class RecipeConfig(NodeConfig):
         amounts = {name: self.strength * getattr(self, name) for name in AMOUNTS}
         jitters = operations.Jitter(p=jitter, style=self.style, **amounts)
         colours: list[operations.AnyOperation] = [jitters, operations.Grey(p=grey)]
-        smooth = operations.Blur(p=blur, sigma=self.sigma, kernel=None)
-        bright = operations.Solarize(p=solarize, threshold=0.5)
         settings = {"size": sides(self.size, data), "area": self.crop, **changes}
+        smooth = operations.Blur(p=blur, sigma=self.sigma, kernel=self._kernel(settings["size"]))
+        bright = operations.Solarize(p=solarize, threshold=0.5)
         return View(
             size=settings["size"], crop=RandomCrop(area=settings["area"], ratio=self.ratio), flip=flip,
             operations=(*(reversed(colours) if grey_first else colours), smooth, bright), mean=data.mean, std=data.std,
         )  # fmt: skip
+
+    def _kernel(self, size: tuple[int, int]) -> int | None:
+        """Width of the blur's kernel for a view of this height and width; None for the usual one."""
+        wanted = math.ceil(WHOLE * self.sigma[1])
+        if not self.whole_blur or wanted <= radius_for(size[0]):
+            return None
+        return 2 * min(wanted, min(size) - 1) + 1  # borders are reflected

@@ -32,10 +32,13 @@ class MultiCrop(Augmentation):
 
     uint8 images to two families, float32, normalised with the data's statistics, named by
     `wide, small: augment(batch.image)`. A list of probabilities has the wide views first: one number for each view,
-    or one for each wide view and one for all small ones.
+    or one for each wide view and one for all small ones. The kernel of the blur holds all of `sigma`, as the authors',
+    of Pillow, does.
     """
 
     class Config(RecipeConfig):
+        whole_blur = True
+
         crop: Crop = (0.14, 1.0)
         wide: PositiveInt = Field(2, le=1000, description="wide views of each image")
         small: PositiveInt = Field(6, le=1000, description="small views of each image")

@@ -99,11 +99,13 @@ class MoCoV1(Recipe):
 class MoCoV2(Recipe):
     """MoCo v2's views: crop, jitter, grey, blur, flip (Chen et al. 2020, arXiv:2003.04297).
 
-    uint8 images to float32, normalised with the data's statistics. The authors' code blurs with a kernel that is
-    not cut off.
+    uint8 images to float32, normalised with the data's statistics. The kernel of the blur holds all of `sigma`, as
+    the authors', of Pillow, does.
     """
 
     class Config(Recipe.Config):
+        whole_blur = True
+
         crop: Crop = (0.2, 1.0)
         brightness: Amount = 0.4
         contrast: Amount = 0.4

@@ -25,7 +25,8 @@ class LARC(LARS):
         m = momentum * m + r (g + weight_decay w)
         w = w - lr * m
 
-    and the plain gradient in place of r (g + weight_decay w) where ||w|| or ||g|| is 0. As LARS it waits for nothing.
+    and the plain gradient in place of r (g + weight_decay w) where ||w|| or ||g|| is 0. As LARS it waits for nothing,
+    and leaves r out in groups with `adapted=False`.
     """
 
     def __init__(
@@ -35,6 +36,8 @@ class LARC(LARS):
         super().__init__(params, lr, momentum, eta, weight_decay, eps=eps, clip=clip)
 
     def _updates(self, weights: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+        if not group["adapted"]:
+            return super()._updates(weights, group)
         gradients, decay = self._gradients(weights), group["weight_decay"]
         w = torch.stack(list(torch._foreach_norm(weights)))
         g = torch.stack(list(torch._foreach_norm(gradients)))

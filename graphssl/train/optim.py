@@ -11,7 +11,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.optim import SGD, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from ..errors import RunError
 from ..graph import spec
@@ -133,13 +133,15 @@ def _sgd(config: spec.Sgd, groups: Groups, device: torch.device, _recorded: bool
     return _with_momentum(sgd) if config.momentum else sgd
 
 
-@construct.register
-def _adamw(config: spec.AdamW, groups: Groups, device: torch.device, recorded: bool) -> Optimizer:
+@construct.register(spec.AdamW)
+@construct.register(spec.Adam)
+def _adam(config: spec.AdamW | spec.Adam, groups: Groups, device: torch.device, recorded: bool) -> Optimizer:
     fused, capturable = _is_fused(device), recorded and device.type == "cuda"
+    kind = AdamW if isinstance(config, spec.AdamW) else Adam
     first, second = config.betas
-    adamw = AdamW(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
-    adamw._warned_capturable_if_run_uncaptured = True  # it warms up, that is why
-    return adamw
+    adam = kind(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
+    adam._warned_capturable_if_run_uncaptured = True  # it warms up, that is why
+    return adam
 
 
 @construct.register

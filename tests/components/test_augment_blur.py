@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image, ImageFilter
 from torch import Tensor
 from torch.nn import functional
 from torchvision.transforms.v2 import functional as tv
 
+from graphssl.component import DataFacts
+from graphssl.components.augment import multicrop, recipes
 from graphssl.components.augment.blur import gaussian_blur, radius_for
+from graphssl.components.augment.config import RecipeConfig
+from graphssl.components.augment.operations import Blur
 
 
 def rand(*shape: int, seed: int = 0) -> Tensor:
@@ -68,3 +74,36 @@ def test_the_input_is_left_alone() -> None:
     before = image.clone()
     gaussian_blur(image, torch.ones(2), every(2), 2)
     assert torch.equal(image, before)
+
+
+def radius_of(config: RecipeConfig, size: int) -> int:
+    view = config.view(0, DataFacts(3, size, size, 10, 1, (0.5,) * 3, (0.2,) * 3))
+    blur = next(operation for operation in view.operations if operation.use == "blur")
+    assert isinstance(blur, Blur)
+    return blur.radius(size)
+
+
+@pytest.mark.parametrize(("size", "radius"), [(4, 3), (32, 6), (96, 6), (224, 11)])
+def test_a_blur_that_is_pillows_holds_three_sigmas(size: int, radius: int) -> None:
+    """SwAV, DINO and MoCo v2 blur with Pillow; a kernel of a tenth of 32 px leaves more than twice the noise."""
+    for config in (multicrop.MultiCrop.Config(), multicrop.DINO.Config(), recipes.MoCoV2.Config()):
+        assert radius_of(config, size) == radius
+    assert radius_of(recipes.MoCoV2.Config(sigma=(0.1, 1.0)), 32) == 3
+
+
+@pytest.mark.parametrize("size", [32, 96, 224])
+def test_a_blur_of_a_network_keeps_its_kernel(size: int) -> None:
+    assert radius_of(recipes.SimCLR.Config(), size) == radius_of(recipes.BYOL.Config(), size) == radius_for(size)
+
+
+def test_at_32_px_as_much_noise_is_left_as_pillow_leaves() -> None:
+    noise = torch.randn(64, 1, 32, 32, generator=torch.Generator().manual_seed(0))
+    sigma, pillows = torch.full((64,), 2.0), []
+    for one in noise:
+        picture = Image.fromarray((128 + 40 * one[0]).clamp(0, 255).byte().numpy())
+        pillows.append(torch.from_numpy(np.array(picture.filter(ImageFilter.GaussianBlur(2.0)))).float() / 40)
+    theirs = torch.stack(pillows).std().item()
+    whole = gaussian_blur(noise, sigma, every(64), radius_of(multicrop.DINO.Config(), 32)).std().item()
+    tenth = gaussian_blur(noise, sigma, every(64), radius_for(32)).std().item()
+    assert whole == pytest.approx(theirs, rel=0.05)
+    assert tenth > 2 * theirs

@@ -22,6 +22,7 @@ from torchvision.transforms.v2 import functional as tv
 from graphssl.component import DataFacts, Sizes, Unbound, build, find
 from graphssl.components.augment import blocks
 from graphssl.components.augment.colour import BLENDS
+from graphssl.components.augment.operations import Blur
 from graphssl.components.augment.view import Parameters, View
 
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
@@ -77,7 +78,7 @@ def reference(image: Tensor, own: Said, i: int, view: View) -> Tensor:
     if not own.grey_first and own.grey[i]:
         x = tv.rgb_to_grayscale(x, 3)
     if own.blur[i]:
-        radius = max(view.size[0] // 10 // 2, 1)
+        (radius,) = (step.radius(view.size[0]) for step in view.operations if isinstance(step, Blur))
         x = tv.gaussian_blur(x, [2 * radius + 1] * 2, [own.sigma[i].item()] * 2)
     return tv.solarize(x, 0.5) if own.solarize[i] else x
 

@@ -10,6 +10,8 @@ from typing import Any
 import pytest
 
 from graphssl.checks.checked import Checked, check
+from graphssl.component import DataFacts
+from graphssl.components.augment.recipes import Recipe
 from graphssl.graph.language.load import load
 from graphssl.graph.language.packaged import packaged
 from graphssl.graph.language.source import Source
@@ -140,7 +142,61 @@ def test_the_views_of_a_recipe_are_mirrored_and_cropped(name: str) -> None:
     """With the components' defaults filled in. The code of instance discrimination does not mirror CIFAR-10's images."""
     nodes = checked(name).graph.resolved()["nodes"].values()
     cropped = [node for node in nodes if "crop" in node and "flip" in node]
+    chains = [node["operations"] for node in nodes if node["use"] == "augment.chain"]
     unmirrored = name in ("cifar10/npid", "cifar10/npid_full")
     assert all(node["crop"] != [0.6, 1.0] for node in cropped)
     assert all(node["flip"] == (0 if unmirrored else 0.5) for node in cropped)
-    assert bool(cropped) != ("/dim" in name)  # Deep InfoMax takes the image as it is
+    assert all("flip" in operations for operations in chains)
+    assert bool(cropped or chains) != ("/dim" in name)  # Deep InfoMax takes the image as it is
+
+
+# What the authors' code has, and what once was not so here. The first weights that these options name, the decay of all
+# parameters and the rates by epoch are tested with what does them.
+OPTIMIZER, SCHEDULE = ("train", "optimizer"), ("train", "schedule")
+AUTHORS: list[tuple[str, tuple[str, ...], Any]] = [
+    ("imagenet/swav", (*OPTIMIZER, "use"), "larc"),
+    ("imagenet/dino", ("train", "clip"), {"norm": 3.0, "per": "parameter"}),
+    ("imagenet/dino", (*OPTIMIZER, "weight_decay"), {"from": 0.04, "to": 0.4}),
+    ("imagenet/dino", ("nodes", "encoder", "drop_path"), 0.1),
+    ("imagenet/dino", ("nodes", "encoder", "init"), "dino"),
+    ("imagenet/dino", ("nodes", "projector", "init"), "dino"),
+    ("imagenet/moco_v3", ("nodes", "encoder", "init"), "moco_v3"),
+    ("imagenet/moco_v3", (*OPTIMIZER, "decay"), "all"),
+    ("imagenet/cmc", ("nodes", "augment", "crop"), [0.08, 1]),
+    ("imagenet/cmc", ("nodes", "encoder_ab", "stem_width"), 64),
+    ("imagenet/simclr", ("loss", "ntxent"), "2 * objective(s)"),
+    ("cifar10/simclr", ("loss", "ntxent"), "2 * objective(s)"),
+    ("imagenet/simclr", (*OPTIMIZER, "rate"), "inside"),
+    ("imagenet/simclr", ("nodes", "augment", "style"), "byol"),
+    ("imagenet/byol", ("nodes", "augment", "style"), "byol"),
+    ("imagenet/byol", ("nodes", "projector", "last_bias"), False),
+    ("imagenet/byol", ("nodes", "predictor", "last_bias"), False),
+    *((f"{data}/amdim", ("loss", f"penalty_{k}"), f"0.05 * penalty(r{k})") for data in DATA_SETS for k in (15, 17, 55)),
+    ("cifar10/vicreg", ("nodes", "objective", "variance"), 50),
+    ("cifar10/moco_v2", ("nodes", "queue", "size"), 8192),
+    ("cifar10/supcon", (*SCHEDULE, "by"), "epoch_end"),
+    ("cifar10/supcon", (*SCHEDULE, "over"), "all"),
+    *((f"cifar10/{name}", (*OPTIMIZER, "decay"), "all") for name in ("moco_v2", "nnclr", "supcon", "align_uniform", "raft")),
+    ("cifar10/simclr", (*OPTIMIZER, "weight_decay"), 1e-4),
+    ("cifar10/simclr", ("nodes", "projector", "layers"), 3),
+    *((f"imagenet/{name}", (*SCHEDULE, "by"), "epoch") for name in ("moco_v2", "simsiam")),
+    *((f"imagenet/{name}", ("nodes", "encoder", "use"), "encoder.alexnet") for name in METHODS if name.startswith("dim")),
+    *((name, ("data", "eval"), {"resize": 256, "crop": 224}) for name in RECIPES
+      if name.startswith("imagenet/") and name.partition("/")[2] not in ("amdim", "cpc") and "/dim" not in name),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "path", "value"), AUTHORS, ids=[f"{n}-{'.'.join(p)}" for n, p, _ in AUTHORS])
+def test_a_recipe_has_what_its_authors_have(name: str, path: tuple[str, ...], value: object) -> None:
+    found = source(name).data
+    for key in path:
+        found = found[key]
+    assert found == value
+
+
+@pytest.mark.parametrize("name", ["npid", "npid_full", "align_uniform"])
+def test_grey_comes_after_the_jitter_on_cifar10(name: str) -> None:
+    config = checked(f"cifar10/{name}").graph.nodes["augment"].config
+    assert isinstance(config, Recipe.Config)
+    view = config.view(0, DataFacts(3, 32, 32, 10, 1, (0.5,) * 3, (0.2,) * 3))
+    assert [(operation.use, operation.p) for _, operation in view.active] == [("jitter", 1.0), ("grey", 0.2)]

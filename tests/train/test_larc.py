@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import copy
+from collections import OrderedDict
 
 import pytest
 import torch
 from torch import Tensor, nn
 
+from graphssl.graph.spec import Larc, Train
 from graphssl.train.larc import LARC
 from graphssl.train.lars import LARS
+from graphssl.train.optim import build_optimizer
 
 DECAY, MOMENTUM, ETA, EPS = 0.01, 0.9, 0.001, 1e-8
 RATES = [0.6, 0.6, 0.3, 0.1]
@@ -70,6 +73,29 @@ def test_clipping_matters_where_the_ratio_is_above_the_rate() -> None:
         stepped(LARC(weights, 0.6, MOMENTUM, 1.0, 0.0, EPS, clip), weights, gradients)
         found.append(weights[0].detach().clone())
     assert float((found[0] - found[1]).norm()) > 0.1
+
+
+def test_solo_learns_lars_is_larc_of_the_weights_alone() -> None:
+    """`clip_lr` and `exclude_bias_n_norm`: what has one axis takes SGD's plain step."""
+    torch.manual_seed(0)
+    root = nn.Sequential(OrderedDict(encoder=nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(4)))).double()
+    config = Larc(use="larc", lr=0.6, eta=0.02, clip=True, adapt="weights", decay="weights", weight_decay=DECAY)
+    optimizer = build_optimizer(root, Train(optimizer=config), torch.device("cpu"))
+    weights = list(root.parameters())
+    start = [w.detach().clone() for w in weights]
+    gradients = [[torch.randn_like(w) for w in weights] for _ in RATES]
+    assert isinstance(optimizer, LARC)
+    stepped(optimizer, weights, gradients)
+    for i, w in enumerate(start):
+        momentum = torch.zeros_like(w)
+        for of_a_step, rate in zip(gradients, RATES, strict=True):
+            g = of_a_step[i]
+            if w.ndim > 1:
+                adapted = 0.02 * w.norm() / (g.norm() + w.norm() * DECAY + EPS)
+                g = (g + DECAY * w) * min(float(adapted) / rate, 1)
+            momentum = MOMENTUM * momentum + g
+            w = w - rate * momentum
+        torch.testing.assert_close(weights[i].detach(), w, rtol=1e-12, atol=1e-14)
 
 
 def test_gradients_are_not_written() -> None:

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from graphssl.component import Sizes, build, find
 from graphssl.errors import RunError
-from graphssl.graph.spec import AdamW, Larc, Lars, Optimizer, PerNode, Sgd, Timm, Train
+from graphssl.graph.spec import Adam, AdamW, Larc, Lars, Optimizer, PerNode, Sgd, Timm, Train
 from graphssl.train.larc import LARC
 from graphssl.train.lars import LARS
 from graphssl.train.optim import build_optimizer, is_regularised
@@ -167,6 +167,26 @@ def test_the_configs_reach_the_optimizers() -> None:
         assert (group["lr"], group["betas"], group["eps"], group["fused"]) == (0.25, (0.8, 0.95), 1e-6, True)
     for group in lars.param_groups:
         assert (group["lr"], group["momentum"], group["eta"]) == (2.0, 0.7, 0.005)
+
+
+def test_the_decay_of_adam_is_added_to_the_gradient() -> None:
+    """Kingma and Ba 2015, algorithm 1, with g + weight_decay w for g; in float64."""
+    root = nn.Sequential(OrderedDict(encoder=nn.Linear(3, 2))).double()
+    config = Adam(use="adam", lr=0.1, betas=[0.8, 0.95], eps=1e-3, weight_decay=0.3, decay="all")
+    optimizer = build_optimizer(root, Train(optimizer=config), CPU)
+    generator = torch.Generator().manual_seed(0)
+    for parameter in root.parameters():
+        w = parameter.detach().clone()
+        m, v = torch.zeros_like(w), torch.zeros_like(w)
+        for t in range(1, 4):
+            gradient = torch.randn(w.shape, generator=generator, dtype=torch.float64)
+            root.zero_grad()
+            parameter.grad = gradient.clone()
+            optimizer.step()
+            g = gradient + 0.3 * w
+            m, v = 0.8 * m + 0.2 * g, 0.95 * v + 0.05 * g**2
+            w = w - 0.1 * (m / (1 - 0.8**t)) / ((v / (1 - 0.95**t)).sqrt() + 1e-3)
+        torch.testing.assert_close(parameter.detach(), w, rtol=1e-12, atol=1e-12)
 
 
 def test_nothing_to_train() -> None:

@@ -128,7 +128,7 @@ def test_a_tensor_is_filled_in_place(root: nn.Module) -> None:
 FROZEN = {"from": 0, "to": 1, "shape": "step", "over": 2}  # SwAV's prototypes, for the first two epochs
 
 
-@pytest.mark.parametrize("use", ["sgd", "adamw", "lars"])
+@pytest.mark.parametrize("use", ["sgd", "adamw", "adam", "lars", "larc"])
 def test_a_node_is_frozen_for_its_first_epochs_whatever_decays(root: nn.Module, use: str) -> None:
     train = Train.model_validate(
         {"optimizer": {"use": use, "lr": 0.5, "weight_decay": 0.1}, "nodes": {"head": {"lr": FROZEN}}}

@@ -14,18 +14,16 @@ from ...errors import suggest
 from ...schedule import Schedule, Scheduled
 from .section import Fraction, Section
 
-# Which parameters the weight decay is of: `weights` leaves out biases, norms, tokens and position embeddings.
-Decayed = Literal["weights", "all"]
+Which = Literal["weights", "all"]  # of the parameters: `weights` leaves out biases, norms, tokens, position embeddings
 
 
 class Optimizer(Section):
     """Base of the optimizers' configs.
 
-    adapts: whether it needs to know which weights are regularised, as LARS does. recordable: whether a step with it can
-    be recorded as one CUDA graph. `decay`, a field that a config may have, says which parameters `weight_decay` is of.
+    recordable: whether a step with it can be recorded as one CUDA graph. `decay`, a field that a config may have, says
+    which parameters `weight_decay` is of.
     """
 
-    adapts: ClassVar[bool] = False
     recordable: ClassVar[bool] = True
 
     if TYPE_CHECKING:  # each has its own defaults, in an order of its own
@@ -38,6 +36,11 @@ class Optimizer(Section):
         """Numbers that it keeps for each weight."""
         raise NotImplementedError
 
+    @property
+    def adapts(self) -> bool:
+        """Whether it needs to know which parameters are weights, as LARS does."""
+        return False
+
 
 class Sgd(Optimizer):
     """SGD with momentum (torch.optim.SGD)."""
@@ -47,26 +50,38 @@ class Sgd(Optimizer):
     momentum: Fraction = 0.9
     nesterov: bool = False
     weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Decayed = "weights"
+    decay: Which = "weights"
 
     @property
     def moments(self) -> int:
         return int(self.momentum > 0)
 
 
-class AdamW(Optimizer):
-    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101; torch.optim.AdamW)."""
+class _Moments(Optimizer):
+    """What Adam's kin has in common."""
 
-    use: Literal["adamw"]
+    use: Literal["adam", "adamw"]
     lr: PositiveFloat = 1e-3
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
     eps: PositiveFloat = 1e-8
     weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Decayed = "weights"
+    decay: Which = "weights"
 
     @property
     def moments(self) -> int:
         return 2
+
+
+class AdamW(_Moments):
+    """AdamW (Loshchilov and Hutter 2019, arXiv:1711.05101; torch.optim.AdamW)."""
+
+    use: Literal["adamw"]
+
+
+class Adam(_Moments):
+    """Adam (Kingma and Ba 2015, arXiv:1412.6980; torch.optim.Adam), whose weight decay is added to the gradient."""
+
+    use: Literal["adam"]
 
 
 class Lars(Optimizer):
@@ -76,25 +91,28 @@ class Lars(Optimizer):
     SimCLR's code).
     """
 
-    adapts: ClassVar[bool] = True
-
     use: Literal["lars"]
     lr: PositiveFloat = 0.3
     momentum: Fraction = 0.9
     eta: PositiveFloat = 1e-3
     weight_decay: Scheduled[NonNegativeFloat] = 1e-6
-    decay: Decayed = "weights"
+    decay: Which = "weights"
     rate: Literal["outside", "inside"] = "outside"
 
     @property
     def moments(self) -> int:
         return int(self.momentum > 0)
 
+    @property
+    def adapts(self) -> bool:
+        return True
+
 
 class Larc(Optimizer):
     """LARC, NVIDIA apex's variant of LARS around SGD, of SwAV: every parameter is adapted, biases and norms too.
 
-    clip: the adapted rate is at most `lr`; False is plain scaling.
+    clip: the adapted rate is at most `lr`; False is plain scaling. adapt: with `weights`, and `decay` so too, others
+    are SGD's: solo-learn's LARS.
     """
 
     use: Literal["larc"]
@@ -104,11 +122,16 @@ class Larc(Optimizer):
     eps: PositiveFloat = 1e-8
     clip: bool = False
     weight_decay: Scheduled[NonNegativeFloat] = 1e-6
-    decay: Decayed = "all"
+    decay: Which = "all"
+    adapt: Which = "all"
 
     @property
     def moments(self) -> int:
         return int(self.momentum > 0)
+
+    @property
+    def adapts(self) -> bool:
+        return self.adapt == "weights"
 
 
 class Timm(Optimizer):
@@ -123,7 +146,7 @@ class Timm(Optimizer):
     name: str
     lr: PositiveFloat = 1e-3
     weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Decayed = "weights"
+    decay: Which = "weights"
     options: dict[str, Any] = {}
 
     @model_validator(mode="after")
@@ -161,4 +184,6 @@ class Timm(Optimizer):
         return math.ceil(sum(v.numel() for v in kept if isinstance(v, torch.Tensor) and v.ndim) / weight.numel())
 
 
-OPTIMIZERS: dict[str, type[Optimizer]] = {"sgd": Sgd, "adamw": AdamW, "lars": Lars, "larc": Larc, "timm": Timm}
+OPTIMIZERS: dict[str, type[Optimizer]] = {
+    "sgd": Sgd, "adamw": AdamW, "adam": Adam, "lars": Lars, "larc": Larc, "timm": Timm,
+}  # fmt: skip
