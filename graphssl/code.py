@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib
 import importlib.util
 import logging
@@ -17,9 +18,10 @@ from pydantic_core import CoreSchema, core_schema
 
 from .errors import suggest
 
-__all__ = ["Code", "NoSuchFile", "load_file", "load_package"]
+__all__ = ["Code", "NoSuchFile", "load_file", "load_package", "loaded_files"]
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
+FILES = "graphssl_components_"  # modules of the user's files begin so
 log = logging.getLogger(__name__)
 
 
@@ -34,7 +36,8 @@ def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
     """
     if not path.is_file():
         raise NoSuchFile(f"'{entry}' ({path})")
-    name = f"graphssl_components_{path.stem}_{abs(hash(path)):x}"
+    digest = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
+    name = f"{FILES}{path.stem}_{digest}"  # the same in every process: pickles name it
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -49,6 +52,11 @@ def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def loaded_files() -> list[str]:
+    """The files that this process has imported, by their paths, in order."""
+    return [str(module.__file__) for name, module in list(sys.modules.items()) if name.startswith(FILES)]
 
 
 def load_package(name: str, log: logging.Logger = log) -> ModuleType:

@@ -63,13 +63,16 @@ class HuggingFaceSet:
             key = "split" if name == "train" else "test"
             near = suggest(wanted, self._splits, "it has")
             raise RunError(f"'{self._config.path}' has no split '{wanted}' (data.{key}); {near}")
-        return _Rows(self._splits[wanted], self._config)
+        return _Rows(self._splits[wanted], self._config, list(self._splits.values()))
 
 
 class _Rows:
-    """One split, as (picture, label): the file's bytes where the set has them."""
+    """One split, as (picture, label): the file's bytes where the set has them.
 
-    def __init__(self, rows: Any, config: HuggingFace) -> None:
+    splits: all of them, by which the classes are numbered where labels are names.
+    """
+
+    def __init__(self, rows: Any, config: HuggingFace, splits: list[Any]) -> None:
         from datasets import ClassLabel, Image
 
         features = rows.features
@@ -79,13 +82,21 @@ class _Rows:
         kind = features[self._image]
         self._rows = rows.cast_column(self._image, Image(decode=False)) if isinstance(kind, Image) else rows
         self.fingerprint = f"{self._image} {self._label}"
+        self._numbers, self.classes = None, None
         kind = None if self._label is None else features[self._label]
-        self.classes = kind.names if isinstance(kind, ClassLabel) else None
+        if isinstance(kind, ClassLabel):
+            self.classes = kind.names
+        elif _is_text(kind):
+            self.classes = _names(splits, self._label)
+            self._numbers = {name: number for number, name in enumerate(self.classes)}
 
     @property
     def labels(self) -> list[int | None] | None:
         """Of all samples; None where there is no column of them."""
-        return None if self._label is None else list(self._rows.with_format(None)[self._label])
+        if self._label is None:
+            return None
+        found = list(self._rows.with_format(None)[self._label])
+        return found if self._numbers is None else [self._numbers.get(name) for name in found]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -116,9 +127,24 @@ def _label_column(config: HuggingFace, features: Any) -> str | None:
     known = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
     if len(known) > 1 and not set(known) & set(LABELS):
         raise RunError(f"'{config.path}' has several columns of labels: {', '.join(known)}. Name one by `data.label`")
-    plain = [name for name in LABELS if name in features and "int" in str(getattr(features[name], "dtype", ""))]
+    plain = [name for name in LABELS if name in features and _is_plain(features[name])]
     usual = [name for name in LABELS if name in known]
     return next(iter([*usual, *known, *plain]), None)
+
+
+def _is_text(kind: Any) -> bool:
+    return str(getattr(kind, "dtype", "")) in ("string", "large_string")
+
+
+def _is_plain(kind: Any) -> bool:
+    """Whether the values may be labels."""
+    return _is_text(kind) or "int" in str(getattr(kind, "dtype", ""))
+
+
+def _names(splits: list[Any], label: str | None) -> list[str]:
+    """The classes of labels that are names, in the order of the alphabet: the same for every split."""
+    found = {name for rows in splits if label in rows.features for name in rows.unique(label)}
+    return sorted(found - {None})
 
 
 def is_saved(path: Path) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import operator
 import os
+import pickle
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from ...code import load_file, loaded_files
 from ...errors import RunError
 from ..batch import UNREAD, Sample
 from ..decode import BadImageError, Form, read
@@ -43,6 +45,21 @@ class Samples:
         else:
             self.label = torch.full((n,), UNREAD if self._read_labels else -1, dtype=torch.int64)
         self.fingerprint = _fingerprint(called, dataset, index, label)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """For a worker process that is no copy of this one: with the files in which the Dataset's class may stand."""
+        try:
+            return {"files": loaded_files(), "pickled": pickle.dumps(self.__dict__)}
+        except Exception as error:
+            raise RunError(
+                f"{self._called} cannot be handed to the processes that read pictures: {told(error)}. With "
+                "`data.workers: 0` this one reads them"
+            ) from error
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        for file in state["files"]:
+            load_file(Path(file), file)
+        self.__dict__.update(pickle.loads(state["pickled"]))
 
     @property
     def paths(self) -> Samples:

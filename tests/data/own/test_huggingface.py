@@ -131,6 +131,24 @@ def test_columns_are_found_or_named(tmp_path: Path) -> None:
     assert opened(tmp_path / "three", label="kind").classes == tuple("01234")
 
 
+def named(names: list[str | None], first: int = 0) -> Any:
+    """Rows whose labels are names."""
+    values = {"picture": [{"bytes": png(first + i), "path": None} for i in range(len(names))], "label": names}
+    features = {"picture": datasets.Image(), "label": datasets.Value("string")}
+    return datasets.Dataset.from_dict(values, features=datasets.Features(features))
+
+
+def test_labels_that_are_names_are_numbered_alike_in_all_splits(tmp_path: Path) -> None:
+    splits = {"train": named(["dog", "ant", None, "dog"] * 4), "test": named(["dog", "cat"], first=90)}
+    datasets.DatasetDict(splits).save_to_disk(tmp_path / "set")
+    assert facts(config(tmp_path / "set")).classes == 3
+    data = opened(tmp_path / "set")
+    assert data.classes == ("ant", "cat", "dog")
+    known = [int(label) for batch in data.reference(16) for label in batch.label]
+    assert known == [2, 0, 2] * 4  # what has no label does not judge
+    assert next(data.test(2)).label.tolist() == [2, 1]
+
+
 def test_an_empty_picture_is_named(tmp_path: Path) -> None:
     broken = rows(9).to_dict()
     broken["picture"][4] = None

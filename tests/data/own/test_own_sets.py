@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -95,6 +98,39 @@ def test_a_sample_that_fails_is_named(write: Write, tmp_path: Path, item: str, s
         list(opened(path, "data.resident=workers", f"data.workers={workers}").reference(8))
     assert shown in str(caught.value)
     assert "sample " in str(caught.value)
+
+
+STARTED = """
+import multiprocessing
+import sys
+
+import graphssl
+
+if __name__ == "__main__":
+    multiprocessing.set_start_method(sys.argv[2])
+    print(graphssl.run(sys.argv[1], ["data.workers=1", "data.resident=workers"], device="cpu").outcome.step)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("method", ["spawn", "forkserver"])
+def test_processes_that_are_no_copies_read_it(write: Write, tmp_path: Path, method: str) -> None:
+    """As on macOS, and on Linux from Python 3.14 on: the class is found by its file."""
+    path = write(SIMCLR, own_set(tmp_path), ("epochs: 2,", "epochs: 1, compile: off,"))
+    script = tmp_path / "start.py"
+    script.write_text(STARTED)
+    done = subprocess.run(
+        [sys.executable, script, path, method], cwd=tmp_path, capture_output=True, text=True, timeout=300, check=False
+    )
+    assert done.stdout.splitlines()[-1:] == ["3"], done.stderr  # 54 to train on, 16 at a time
+
+
+def test_a_set_that_cannot_be_sent_to_other_processes_says_so(write: Write, tmp_path: Path) -> None:
+    files = opened(write(SIMCLR, own_set(tmp_path)), "data.resident=workers")._train.files  # type: ignore[attr-defined]
+    assert pickle.loads(pickle.dumps(files)).fingerprint == files.fingerprint
+    files._dataset.unsendable = lambda: None
+    with pytest.raises(RunError, match=r"cannot be handed to the processes that read pictures: .*lambda.*workers: 0"):
+        pickle.dumps(files)
 
 
 def test_a_sample_that_fails_is_passed_over(write: Write, tmp_path: Path) -> None:
