@@ -2,8 +2,8 @@
 
 `extends` takes a file or a list of files; later ones win, the file itself wins over them, `--set` over all.
 Mappings merge key by key, null removes (a node's option that takes null is null then), everything else replaces. A
-mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; `data:`
-merges, and `sections` leaves out what the new set has no use for.
+mapping that names another `use:` replaces the old one whole, because the old keys belong to another component; of
+`data:` what is said of any set stays, and `sections` leaves out what the new set has no use for.
 """
 
 from __future__ import annotations
@@ -21,6 +21,9 @@ __all__ = ["SET", "Source", "Table"]
 
 Table = dict[yaml.Path, Places]
 SET = "--set"
+DATA = ("data",)
+# What `data:` says of any set; all else is of the one that it names: where it lies, what its pictures are.
+OF_ANY_SET = ("use", "batch", "size", "eval", "resident", "workers", "decode", "on_bad_image", "last")
 SWITCHES = (("evaluate",), ("train", "checkpoint"))  # sections in which null is a value, off, and not a removal
 
 
@@ -66,6 +69,8 @@ class Source:
                 self.removed[at] = places[at].key
             elif isinstance(value, dict) and isinstance(old.get(key), dict) and not _other_use(old[key], value, at):
                 self.places[at] = places[at]
+                if at == DATA:
+                    self._leave_out_of_data(old[key], value)
                 self._merge(old[key], value, at, places)
             else:
                 old[key] = value
@@ -73,10 +78,23 @@ class Source:
                 self.removed = {p: where for p, where in self.removed.items() if p[: len(at)] != at}
                 self.places.update((p, where) for p, where in places.items() if p[: len(at)] == at)
 
+    def _leave_out_of_data(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        """What an extended graph says of its own set, where this names another; and how it evaluates other sizes."""
+        other = "use" in new and old.get("use", new["use"]) != new["use"]
+        for key in list(old):
+            of_the_set = (other and key not in OF_ANY_SET) or (key == "eval" and "size" in new and "eval" not in new)
+            # Of several --set none is before another.
+            if of_the_set and not self._changed_by_set((*DATA, key)):
+                del old[key]
+                self._forget((*DATA, key))
+
+    def _changed_by_set(self, path: yaml.Path) -> bool:
+        return any(where.key.file == SET for at, where in self.places.items() if at[: len(path)] == path)
+
     def _forget(self, path: yaml.Path) -> None:
         for at in [p for p in self.places if p[: len(path)] == path]:
             del self.places[at]
 
 
 def _other_use(old: dict[str, Any], new: dict[str, Any], path: yaml.Path) -> bool:
-    return path != ("data",) and "use" in new and "use" in old and new["use"] != old["use"]
+    return path != DATA and "use" in new and "use" in old and new["use"] != old["use"]

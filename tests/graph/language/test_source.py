@@ -7,6 +7,8 @@ from pathlib import Path
 from graph_texts import files, shown
 
 from graphssl.graph.language.load import load
+from graphssl.graph.language.source import OF_ANY_SET
+from graphssl.graph.spec import Data
 
 
 def test_places_of_keys_values_and_entries(tmp_path: Path) -> None:
@@ -67,3 +69,38 @@ def test_another_component_replaces_the_whole_node(tmp_path: Path) -> None:
 def test_another_data_set_keeps_the_batch(tmp_path: Path) -> None:
     path = files(tmp_path, my="extends: p.yaml\ndata: {use: cifar10}\n", p="data: {use: digits, batch: 64}\n")
     assert load(path).data["data"] == {"use": "cifar10", "batch": 64}
+
+
+OWN_SET = (
+    "data: {use: imagenet, root: data/imagenet, batch: 64, eval: {resize: 256, crop: 224}, mean: [0.5], workers: 3}\n"
+)
+
+
+def test_another_set_takes_over_nothing_of_where_the_first_lies(tmp_path: Path) -> None:
+    kept = {"batch": 64, "eval": {"resize": 256, "crop": 224}, "workers": 3}
+    path = files(tmp_path, my="extends: p.yaml\ndata: {use: image_folder, files: list.csv}\n", p=OWN_SET)
+    assert load(path).data["data"] == {"use": "image_folder", "files": "list.csv", **kept}
+    same = files(tmp_path, my="extends: p.yaml\ndata: {use: imagenet, batch: 32}\n", p=OWN_SET)
+    assert load(same).data["data"]["root"] == "data/imagenet"
+    mine = files(tmp_path, my="extends: p.yaml\ndata: {use: mine, root: here}\n", p=OWN_SET)
+    assert load(mine).data["data"]["root"] == "here"
+
+
+def test_another_size_takes_over_no_crop_of_evaluation(tmp_path: Path) -> None:
+    path = files(tmp_path, my="extends: p.yaml\ndata: {size: 32}\n", p=OWN_SET)
+    assert "eval" not in load(path).data["data"]
+    assert load(path).data["data"]["root"] == "data/imagenet"
+    own = files(tmp_path, my="extends: p.yaml\ndata: {size: 64, eval: {resize: 72, crop: 64}}\n", p=OWN_SET)
+    assert load(own).data["data"]["eval"] == {"resize": 72, "crop": 64}
+
+
+def test_what_several_set_say_is_one(tmp_path: Path) -> None:
+    path = files(tmp_path, my=OWN_SET)
+    sets = ["data.root=here", "data.eval={resize: 40, crop: 32}", "data.use=image_folder", "data.size=32"]
+    expected = {"use": "image_folder", "root": "here", "eval": {"resize": 40, "crop": 32}, "size": 32}
+    assert load(path, sets).data["data"] == {**expected, "batch": 64, "workers": 3}
+    assert load(path, sets[::-1]).data["data"] == {**expected, "batch": 64, "workers": 3}
+
+
+def test_what_is_of_any_set_are_options_of_the_section() -> None:
+    assert set(OF_ANY_SET) < set(Data.model_fields)

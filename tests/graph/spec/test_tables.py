@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel, Field, ValidationError
 
-from graphssl.graph.spec import OPTIMIZERS, AdamW, Larc, Lars, Optimizer, Sgd, Timm
+from graphssl.graph.spec import OPTIMIZERS, Adam, AdamW, Larc, Lars, Optimizer, Sgd, Timm
 from graphssl.graph.spec.tables import ConfigIn, NameIn
 
 NAMES = {"one": 1, "two": 2}
@@ -17,7 +17,7 @@ NAMES = {"one": 1, "two": 2}
 
 class Written(BaseModel):
     name: Literal["one", "two"] = "one"
-    config: Annotated[Sgd | AdamW | Lars | Larc | Timm, Field(discriminator="use")] = AdamW(use="adamw")
+    config: Annotated[Sgd | AdamW | Adam | Lars | Larc | Timm, Field(discriminator="use")] = AdamW(use="adamw")
 
 
 class Looked(BaseModel):
@@ -27,7 +27,7 @@ class Looked(BaseModel):
 
 GOOD: list[dict[str, Any]] = [{}, {"name": "two"}, {"config": {"use": "sgd"}}, {"config": {"use": "lars", "eta": 0.5}}]
 BAD: list[dict[str, Any]] = [
-    {"name": "three"}, {"name": 1}, {"name": None}, {"config": {"use": "adam"}}, {"config": {}}, {"config": "sgd"},
+    {"name": "three"}, {"name": 1}, {"name": None}, {"config": {"use": "adamv"}}, {"config": {}}, {"config": "sgd"},
     {"config": {"use": "sgd", "eta": 1}}, {"config": {"use": "sgd", "lr": "x"}},
 ]  # fmt: skip
 
