@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Iterator
@@ -11,9 +13,13 @@ from pathlib import Path
 
 from .errors import RunError
 
-__all__ = ["remove_unused", "replacing", "user_cache", "write_whole", "writing"]
+__all__ = ["check_place", "remove_unused", "replacing", "special", "user_cache", "write_whole", "writing"]
 
 UNUSED = 30 * 24 * 3600  # seconds
+SPECIAL = {
+    stat.S_IFDIR: "a folder", stat.S_IFIFO: "a pipe", stat.S_IFSOCK: "a socket", stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+}  # fmt: skip
 
 
 def user_cache() -> Path:
@@ -42,9 +48,29 @@ def remove_unused(folder: Path) -> None:
                     os.unlink(path)
 
 
+def special(path: Path) -> str | None:
+    """What stands there, or where a link there leads, if it is no regular file: a device, say. None for nothing."""
+    try:
+        return SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
+    except (OSError, ValueError):  # a name with a null character
+        return None
+
+
+def check_place(path: Path) -> None:
+    """Raises OSError for what a file must not take the place of: a device, a pipe, a socket, a folder."""
+    if found := special(path):
+        raise OSError(errno.EEXIST, f"it is {found}, and no regular file")
+    if "\0" in str(path):
+        raise OSError(errno.EINVAL, "its name has a null character")
+
+
 @contextlib.contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """A file beside `path` to write to: it takes the place of `path` at the end, or is gone when that goes wrong."""
+    """A file beside `path` to write to: it takes the place of `path` at the end, or is gone when that goes wrong.
+
+    A link to a file is replaced itself, and the file that it leads to stays. Raises OSError as `check_place`.
+    """
+    check_place(path)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         yield temporary
@@ -63,9 +89,9 @@ def writing(name: str | Path) -> Iterator[None]:
         raise RunError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
-def write_whole(path: Path, text: str) -> None:
+def write_whole(path: Path, content: str | bytes) -> None:
     """Writes a file so that it is there whole or not at all. Raises RunError where it cannot be written."""
-    with writing(path), replacing(path) as temporary, temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with writing(path), replacing(path) as temporary, temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import pytest
 from helpers import days_ago
+from picture_files import no_regular_file
 
 from graphssl.errors import RunError
 from graphssl.files import remove_unused, user_cache, write_whole
@@ -34,6 +35,31 @@ def test_a_file_is_written_whole(here: Path, monkeypatch: pytest.MonkeyPatch) ->
         write_whole(path, "other")
     assert path.read_text(encoding="utf-8") == "größe\n"
     assert [p.name for p in here.iterdir()] == ["a.txt"]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "link"])
+def test_what_is_no_regular_file_is_never_replaced(here: Path, kind: str) -> None:
+    called = no_regular_file(here / "a.txt", kind)
+    before = (here / "a.txt").lstat()
+    with pytest.raises(RunError, match=rf"a\.txt cannot be written: it is a {called}, and no regular file"):
+        write_whole(here / "a.txt", "x")
+    after = (here / "a.txt").lstat()
+    assert (before.st_mode, before.st_ino) == (after.st_mode, after.st_ino)
+    assert not list(here.glob("*.tmp"))
+
+
+def test_a_link_to_a_file_is_replaced_itself(here: Path) -> None:
+    (here / "b.txt").write_text("stays")
+    (here / "a.txt").symlink_to("b.txt")
+    write_whole(here / "a.txt", b"new")
+    assert (here / "a.txt").read_text() == "new"
+    assert not (here / "a.txt").is_symlink()
+    assert (here / "b.txt").read_text() == "stays"
+
+
+def test_a_name_that_no_file_can_have_is_said(here: Path) -> None:
+    with pytest.raises(RunError, match="cannot be written: its name has a null character"):
+        write_whole(here / "a\0.txt", "x")
 
 
 def test_others_may_read_what_the_user_lets_them(here: Path) -> None:

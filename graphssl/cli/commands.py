@@ -207,10 +207,9 @@ def ui(
 
 
 def _write(path: Path, content: bytes) -> None:
-    from ..files import writing
+    from ..files import write_whole
 
-    with writing(path):
-        path.write_bytes(content)
+    write_whole(path, content)
     typer.echo(f"wrote {path}")
 
 

@@ -31,7 +31,7 @@ class Knn(Evaluation):
     class Config(EvaluationConfig):
         """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes weigh exp(cosine / temperature).
 
-        every: epochs between two evaluations; the untrained and the trained encoder are always evaluated.
+        every: epochs between two evaluations; the encoder before training and at its end is always evaluated.
         """
 
         k: PositiveInt = 20

@@ -180,7 +180,7 @@ class Loop:
             self.outcome.scores.setdefault(metric, {})[epoch] = value
             if epoch == 0:
                 title, text = self.judge.title(metric), self.judge.text(metric, value)
-                self.progress.message(f"{title} of the untrained encoder: {text}")
+                self.progress.message(f"{title} before training: {text}")
         self.tracker.metrics(found, self.outcome.step)
         if epoch > 0:
             self.progress.epoch_end(epoch, found)

@@ -8,7 +8,7 @@ from typing import Any
 
 __all__ = ["Outcome", "Scores", "saved_scores"]
 
-Scores = dict[str, dict[int, float]]  # by metric and epoch, 0 for the untrained encoder
+Scores = dict[str, dict[int, float]]  # by metric and epoch, 0 for before training
 
 EARLY = ("knn", "linear")  # metrics that early checkpoints have beside the rest, and not under `scores`
 

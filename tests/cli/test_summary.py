@@ -25,8 +25,8 @@ def test_the_close_of_a_finished_run() -> None:
     outcome.scores = {"knn": {0: 0.8788, 5: 0.91, 30: 0.96296}, "linear": {0: 0.9, 30: 0.95}}
     assert closing(outcome) == [
         "finished after step 690, loss 0.0793",
-        "  kNN        87.88 % untrained, 96.30 % trained",
-        "  linear     90.00 % untrained, 95.00 % trained",
+        "  kNN        87.88 % before, 96.30 % after",
+        "  linear     90.00 % before, 95.00 % after",
         "  speed      1,448 images/s",
         "  run        runs/byol-1 (MLflow abc)",
         "  see it     graphssl ui",
@@ -47,7 +47,7 @@ def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
     lines = closing(Outcome(14, 0.5, {"knn": {0: 0.8}}, interrupted=True))
     assert lines[0] == "interrupted after step 14; a checkpoint is written"
     assert lines[1] == "  go on      graphssl run --resume byol-1"
-    assert not any("kNN" in line for line in lines), "an untrained encoder alone says nothing of the training"
+    assert not any("kNN" in line for line in lines), "the score before training alone says nothing of the training"
 
 
 def test_a_score_is_told_with_the_options_that_it_depends_on() -> None:

@@ -83,16 +83,16 @@ def test_it_is_measured_when_due_noted_tracked_and_shown(
 
     said = capsys.readouterr().out.splitlines()
     assert said[:2] == [
-        "feature size in numbers of the untrained encoder: 64",
-        "feature size samples of the untrained encoder: 1,500",
+        "feature size in numbers before training: 64",
+        "feature size samples before training: 1,500",
     ]
     assert [line for line in said if line.startswith("epoch=") and "size=" in line] == [
         "epoch=2/3 size=64 size/samples=1500",
         "epoch=3/3 size=64 size/samples=1500",
     ]
     assert run_text(result).splitlines()[1:3] == [
-        "  feature size 64 untrained, 64 trained",
-        "  feature size samples 1,500 untrained, 1,500 trained",
+        "  feature size 64 before, 64 after",
+        "  feature size samples 1,500 before, 1,500 after",
     ]
 
     noted = RunFolder(here / "runs/one").facts()["scores"]

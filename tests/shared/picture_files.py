@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -73,3 +76,18 @@ def same(a: list[Batch], b: list[Batch]) -> bool:
 def seen(source: bytes | str | Path, size: int) -> Tensor:
     """A file, or its bytes, as it is evaluated at `size` x `size`: uint8, `3 size size`."""
     return Fit(size, size)(decode(source if isinstance(source, bytes) else read(str(source))))
+
+
+def no_regular_file(path: Path, kind: str) -> str:
+    """Makes a pipe, a socket, a link to a pipe, or a folder; the word for it in messages."""
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as made, contextlib.chdir(path.parent):  # their names have a short limit
+            made.bind(path.name)
+    elif kind == "link":
+        os.mkfifo(path.with_name("led_to"))
+        path.symlink_to("led_to")
+    else:
+        os.mkfifo(path)
+    return {"link": "pipe"}.get(kind, kind)

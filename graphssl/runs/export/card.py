@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from ...errors import UsageError
+from ...files import special
 from ...evaluation.registry import metric_title, score_text
 from ...train.checkpoint import Checkpoints
 from ..preparation import Preparation, preparation
@@ -33,8 +34,8 @@ class Card:
 
 def check_card(path: Path) -> None:
     """Raises UsageError for a file of the user's own that a card would replace."""
-    if path.is_dir():
-        raise UsageError(f"{path}, where the model card would be, is a folder: give the weights another name")
+    if found := special(path):
+        raise UsageError(f"{path}, where the model card would be, is {found}: give the weights another name")
     if path.is_file() and not path.read_text(encoding="utf-8", errors="replace").startswith(MARK):
         raise UsageError(f"{path}, where the model card would be, is there and is none: give the weights another name")
 
@@ -105,7 +106,7 @@ def _figures(subject: Subject) -> Iterator[str]:
         before = first if epochs[0] == 0 and len(epochs) > 1 else ""
         rows.append((metric_title(metric, quantity=True), before, last, str(epochs[-1])))
     of = f"of `{subject.checked.features}`, on the data set's held-out split"
-    text = _table(("", "untrained", "trained", "epoch"), rows) if rows else "No evaluation is noted.\n"
+    text = _table(("", "before training", "after", "epoch"), rows) if rows else "No evaluation is noted.\n"
     yield f"## Figures\n\n{of[0].upper()}{of[1:]}.\n\n{text}"
 
 

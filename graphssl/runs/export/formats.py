@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ...errors import RunError, UsageError, suggest
+from ...files import check_place, writing
 
 __all__ = ["DEFAULT", "FORMATS", "Format", "check_output", "find_format"]
 
@@ -62,3 +63,5 @@ def check_output(output: Path, form: Format) -> None:
         )
     if not output.parent.is_dir():
         raise RunError(f"{output} cannot be written (No such file or directory)")
+    with writing(output):
+        check_place(output)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from ...data.folder import HELD_OUT_FOLDERS, SUFFIXES
 from ...errors import UsageError, suggest
+from ...files import special
 
 __all__ = ["Found", "listed"]
 
@@ -37,6 +38,8 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
         return found
     if not root.exists():
         raise UsageError(f"there is no file or folder '{path}'{_nearly(root)}")
+    if found_there := special(root):
+        raise UsageError(f"'{path}' is {found_there}, and no file or folder")
     return [Found(str(root), None)]
 
 

@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import RunError, UsageError
-from ...files import replacing, writing
+from ...files import check_place, replacing, writing
 
 __all__ = ["check_table", "write_table"]
 
@@ -39,6 +39,7 @@ def check_table(output: Path) -> None:
 def check_folder(output: Path) -> None:
     """Raises RunError where no file can be written."""
     with writing(output):
+        check_place(output)
         if not output.parent.is_dir():
             raise FileNotFoundError(2, "No such file or directory")
     if not os.access(output.parent, os.W_OK):

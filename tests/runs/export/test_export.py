@@ -14,7 +14,7 @@ import torch
 from conftest import MOCO, SIMCLR
 from exports import ENCODER, exported_run, own, pictures
 from left_runs import left_run
-from picture_files import picture
+from picture_files import no_regular_file, picture
 from torch import Tensor
 
 import graphssl
@@ -204,6 +204,18 @@ def test_a_file_of_the_users_own_is_no_card(runs: dict[str, RunFolder]) -> None:
         graphssl.export(str(runs["wide"].path), "folder.pt")
     assert sorted(p.name for p in Path().iterdir()) == ["folder.md", "notes.md"]
     assert Path("notes.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "link"])
+def test_nothing_special_is_replaced(runs: dict[str, RunFolder], kind: str) -> None:
+    called = no_regular_file(Path("it.pt").absolute(), kind)
+    with pytest.raises(RunError, match=rf"^it.pt cannot be written: it is a {called}, and no regular file$"):
+        graphssl.export(str(runs["wide"].path), "it.pt")
+    no_regular_file(Path("other.md").absolute(), "pipe")
+    with pytest.raises(UsageError, match=r"other.md, where the model card would be, is a pipe: give the weights ano"):
+        graphssl.export(str(runs["wide"].path), "other.pt")
+    assert not Path("other.pt").exists()
+    assert not Path("it.md").exists()
 
 
 # -- what cannot be ------------------------------------------------------------------------------------------------

@@ -10,7 +10,7 @@ import pytest
 import torch
 from conftest import SIMCLR
 from left_runs import left_run
-from picture_files import picture, write_folder
+from picture_files import no_regular_file, picture, write_folder
 from PIL import Image
 
 import graphssl
@@ -84,6 +84,18 @@ def test_bad_pictures_are_left_out_of_those_looked_through_alone(tmp_path: Path)
         graphssl.neighbours("one", "query.png", tmp_path, device="cpu")
     with pytest.raises(RunError, match=r"b.png' cannot be read as a picture"):
         graphssl.neighbours("one", tmp_path / "b.png", "photos", device="cpu", skip=True)
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "folder", "link"])
+def test_nothing_special_is_replaced_or_read(tmp_path: Path, kind: str) -> None:
+    no_regular_file(tmp_path / "near.png", kind)
+    no_regular_file(tmp_path / "table.npz", "pipe")
+    with pytest.raises(RunError, match=r"near.png (cannot be written: it is a|is a folder)"):
+        graphssl.neighbours("one", "query.png", "photos", output=tmp_path / "near.png")
+    with pytest.raises(RunError, match=r"table.npz cannot be written: it is a pipe"):
+        graphssl.embed_files("one", "query.png", tmp_path / "table.npz")
+    with pytest.raises(UsageError, match=r"(near.png' is a (pipe|socket), and no file or folder|no pictures in )"):
+        graphssl.embed("one", tmp_path / "near.png")
 
 
 @pytest.mark.parametrize(
