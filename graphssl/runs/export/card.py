@@ -9,8 +9,8 @@ from pathlib import Path
 import torch
 
 from ...errors import UsageError
-from ...files import special
 from ...evaluation.registry import metric_title, score_text
+from ...files import special
 from ...train.checkpoint import Checkpoints
 from ..preparation import Preparation, preparation
 from .formats import Format
