@@ -8,8 +8,10 @@ from __future__ import annotations
 import argparse
 import hashlib
 import pickle
+import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from .likeness import is_module, protocol_of, refuse_others, rewritten
 from .refusal import Refused
 
 __all__ = ["Tables", "check_sums", "digest", "read_tables", "tables_in"]
@@ -24,6 +27,7 @@ __all__ = ["Tables", "check_sums", "digest", "read_tables", "tables_in"]
 Tables = Mapping[str, Mapping[str, Tensor]]  # by where in the file they are, `state_dict`, tensors by name
 
 DEPTH = 4  # of mappings in mappings
+READABLE = 3  # the last protocol of pickles that torch reads without running them; torch.save's own is 2
 NO_WEIGHTS = ("optim", "scaler", "sched", "amp")  # what begins so holds none
 
 # Beside tensors: the plain options and numbers that authors keep in their checkpoints, which run nothing when read.
@@ -38,6 +42,7 @@ def read_tables(path: Path) -> Tables:
     """The tensors of a file. Raises Refused for one that is not there, is damaged, or holds Python objects."""
     if path.is_dir():
         raise Refused(f"{path} is a folder, and not a file of weights")
+    refuse_others(path)
     if path.suffix == ".safetensors":
         return {"": _read_safetensors(path)}
     return tables_in(_read_torch(path))
@@ -55,22 +60,26 @@ def tables_in(content: Any) -> Tables:
 def _tables(content: Any, path: str, depth: int) -> Iterator[tuple[str, dict[str, Tensor]]]:
     if not isinstance(content, Mapping) or not depth:
         return
-    if own := {key: value for key, value in content.items() if isinstance(key, str) and isinstance(value, Tensor)}:
+    if own := {key: value for key, value in content.items() if isinstance(key, str) and _is_tensor(value)}:
         yield path, own
     for key, value in content.items():
         if isinstance(key, str) and not key.lower().startswith(NO_WEIGHTS):
             yield from _tables(value, f"{path}.{key}" if path else key, depth - 1)
 
 
+def _is_tensor(value: Any) -> bool:
+    return isinstance(value, Tensor) and not value.is_nested  # which has no shape
+
+
 def _read_torch(path: Path) -> Any:
-    whole = not zipfile.is_zipfile(path)  # torch before 1.6
+    mapped = zipfile.is_zipfile(path)  # else torch before 1.6
     try:
-        with torch.serialization.safe_globals(PLAIN):
-            return torch.load(path, map_location="cpu", weights_only=True, mmap=None if whole else True)
+        with torch.serialization.safe_globals(PLAIN), _quietly():
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=True if mapped else None)
     except OSError as error:
         raise Refused(f"{path} cannot be read: {error.strerror or error}") from error
     except pickle.UnpicklingError as error:
-        if whole and not _is_pickle(path):
+        if not mapped and not _is_pickle(path):
             raise Refused(f"{path} is no file of weights", "a .pt, .pth or .safetensors file is") from error
         raise Refused(*_needs_code(path)) from error
     except Exception as error:  # a damaged file can make the reader fail in any way
@@ -78,21 +87,34 @@ def _read_torch(path: Path) -> Any:
         raise Refused(f"{path} is damaged, or no file of weights ({reason})") from error
 
 
+@contextmanager
+def _quietly() -> Iterator[None]:
+    """Without torch's warnings of how a file was written, which say nothing of its weights."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
 def _needs_code(path: Path) -> tuple[str, str]:
     """What to say of a file that holds more than tensors and plain values."""
     try:
-        with torch.serialization.safe_globals(PLAIN):
+        with torch.serialization.safe_globals(PLAIN), _quietly():
             names = ", ".join(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except Exception:  # only of torch's newer files it is known
         names = ""
-    message = f"{path} holds Python objects beside its weights{f' ({names})' if names else ''}, which would run code"
-    new = path.with_name(f"{path.name.split('.')[0]}-weights.pt")
-    hint = (
-        f'if you trust who made it, write its weights alone, once: python -c "import torch; torch.save(torch.load('
-        f"'{path}', weights_only=False, map_location='cpu')['state_dict'], '{new}')\"; another key than state_dict "
-        "where it has another"
-    )
-    return message, hint
+    code = f"Python objects{{}} its weights{f' ({names})' if names else ''}, which would run code"
+    trust = "if you trust who made it, write its weights alone, once"
+    if is_module(path):
+        command = rewritten(path, "torch.load", ".state_dict()", "weights_only=False, ")
+        hint = f"{trust}, where its class can be imported: {command}"
+        return f"{path} is a whole module, and not weights by their names: it holds {code.format(' around')}", hint
+    if (protocol := protocol_of(path)) > READABLE:
+        command = rewritten(path, "torch.load", "", "weights_only=False, ")
+        hint = f"{trust.replace('its weights alone', 'it anew')}: {command}"
+        return f"{path} is a pickle of protocol {protocol}, which cannot be read without running code", hint
+    command = rewritten(path, "torch.load", "['state_dict']", "weights_only=False, ")
+    other = "another key than state_dict where it has another, and .state_dict() behind it where a module is there"
+    return f"{path} holds {code.format(' beside')}", f"{trust}: {command}; {other}"
 
 
 def _is_pickle(path: Path) -> bool:

@@ -41,6 +41,11 @@ class Fit:
     unexpected: Sequence[str]
     ignored: Sequence[str]
     others: Sequence[str]
+    folded: Mapping[str, str]  # by running mean, the bias of the file that is taken off
+
+    def of_file(self, name: str) -> list[str]:
+        """The tensors of the file of which one of the node's own is made."""
+        return [self.place.names[name], *([self.folded[name]] if name in self.folded else [])]
 
     @property
     def fits(self) -> bool:
@@ -87,7 +92,7 @@ def fit(node: str, own: Mapping[str, Shape], tables: Tables, weights: Weights) -
     return Fit(
         node, place, format_of(tables), loaded, changed, [n for n in absent if n not in kept],
         {n: shapes for n, shapes in refused.items() if n not in kept}, kept,
-        [n for n in over if n not in others and n not in ignored], ignored, others,
+        [n for n in over if n not in others and n not in ignored], ignored, others, folded,
     )  # fmt: skip
 
 
@@ -140,7 +145,11 @@ def _lengths(place: Place, tensors: Mapping[str, Tensor]) -> str | None:
     """The lengths that a weight-normalised layer has beside its directions, where all of them are 1 (DINO's)."""
     names = [name for name in tensors if name in {f"{place.prefix}{last}" for last in LENGTHS}]
     directions = {f"{place.prefix}{last}" for last in DIRECTIONS} & {*place.names.values()}
-    return next((name for name in names if directions and bool((tensors[name] == 1).all())), None)
+    return next((name for name in names if directions and _is_one(tensors[name])), None)
+
+
+def _is_one(tensor: Tensor) -> bool:
+    return not tensor.is_meta and tensor.layout == torch.strided and bool((tensor == 1).all())
 
 
 def _is_grid(name: str, have: Shape, there: Shape) -> bool:

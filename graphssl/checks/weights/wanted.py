@@ -16,6 +16,7 @@ from .fit import Fit, fit, grouped
 from .places import Shape
 from .refusal import Refused
 from .sources import Stored, find_stored, pinned
+from .usable import refuse_unusable
 
 __all__ = ["Loading", "look", "pin"]
 
@@ -32,7 +33,9 @@ class Loading:
     def load(self, module: nn.Module) -> None:
         """Copies them into the node. Raises RunError where they cannot be read, or are others than at the check."""
         try:
-            self.fit.load(module, self.stored.read())
+            tables = self.stored.read()
+            refuse_unusable(self.fit, module.state_dict(), tables[self.fit.place.table])
+            self.fit.load(module, tables)
         except (Refused, KeyError, RuntimeError) as error:
             hint = f" ({error.hint})" if isinstance(error, Refused) and error.hint else ""
             raise RunError(f"the weights of '{self.fit.node}' cannot be loaded: {error}{hint}") from error
@@ -50,12 +53,18 @@ def look(graph: Graph, modules: Modules, found: Problems) -> dict[str, Loading]:
             shapes = _shapes(modules[node.name]) if node.name in modules else {}
             if not shapes:
                 raise Refused(f"it is {node.component.name}, and has none")
-            fits = fit(node.name, shapes, stored.look(), weights)
+            tables = stored.look()
+            fits = fit(node.name, shapes, tables, weights)
         except Refused as refused:
             _note(graph, node, refused, found)
         else:
             loadings[node.name] = Loading(fits, stored)
             _note_misfit(graph, node, loadings[node.name], found)
+            try:
+                if stored.path is not None:  # else they are to be fetched, and only their shapes are known
+                    refuse_unusable(fits, modules[node.name].state_dict(), tables[fits.place.table])
+            except Refused as refused:
+                _note(graph, node, refused, found)
     return loadings
 
 
