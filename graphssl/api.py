@@ -151,7 +151,7 @@ def export(run: str, output: str | Path | None = None, node: str | None = None, 
     """
     from .runs.export import export_weights
 
-    return export_weights(run, None if output is None else Path(output), node, to)
+    return export_weights(run, output, node, to)
 
 
 def compare(runs: Sequence[str]) -> Comparison:
@@ -199,7 +199,7 @@ def embed_files(
     """
     from .runs.features import embed_to_file
 
-    return embed_to_file(run, paths, Path(output), node, device, batch, skip, progress)
+    return embed_to_file(run, paths, output, node, device, batch, skip, progress)
 
 
 def neighbours(
@@ -222,8 +222,7 @@ def neighbours(
     """
     from .runs.features import find_neighbours
 
-    where = None if output is None else Path(output)
-    return find_neighbours(run, queries, images, k, where, node, device, batch, skip, progress)
+    return find_neighbours(run, queries, images, k, output, node, device, batch, skip, progress)
 
 
 def survey(

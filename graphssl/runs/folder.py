@@ -97,11 +97,15 @@ def _make(path: Path) -> RunFolder:
     return folder
 
 
-def find_run(name: str) -> RunFolder:
+def find_run(name: str | Path) -> RunFolder:
     """The run of that name under `runs/`, or the run whose folder is given."""
+    if not isinstance(name, str | Path):
+        raise UsageError(f"run is the name of a run, or its folder, not {type(name).__name__}")
+    name = str(name)
     for path in (RUNS / name, Path(name)) if name else ():
-        if (path / "graph.yaml").is_file():
-            return RunFolder(path if path.name.strip(".") else path.resolve())
+        with contextlib.suppress(OSError):  # too long a name, say
+            if (path / "graph.yaml").is_file():
+                return RunFolder(path if path.name.strip(".") else path.resolve())
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
     none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
     raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are').text or none}")

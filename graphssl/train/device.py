@@ -12,6 +12,7 @@ __all__ = ["choose_device", "prepare"]
 
 def choose_device(name: str) -> torch.device:
     """`auto` is a GPU where there is one."""
+    name = str(name)  # a torch.device, say
     if name == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     if name.startswith("cuda") and not torch.cuda.is_available():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,13 @@ def test_show_draws(typed: Type, folder: Path, ending: str, start: bytes) -> Non
     said = typed("show", "my_byol.yaml", "-o", f"picture.{ending}")
     assert f"wrote picture.{ending}" in said
     assert (folder / f"picture.{ending}").read_bytes().startswith(start)
+
+
+def test_no_picture_takes_the_place_of_a_pipe(typed: Type, folder: Path) -> None:
+    os.mkfifo(folder / "pipe.svg")
+    said = typed("show", "my_byol.yaml", "-o", "pipe.svg", code=1)
+    assert said == "graphssl: pipe.svg cannot be written: it is a pipe, and no regular file\n"
+    assert (folder / "pipe.svg").is_fifo()
 
 
 def test_show_code_is_python(typed: Type) -> None:

@@ -9,8 +9,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 from picture_files import picture, write_folder
 from typed_commands import Type
+
+import graphssl
 
 
 @pytest.fixture(scope="session")
@@ -80,3 +83,9 @@ def test_the_page_does_what_it_says(typed: Type, folder: Path, runs: tuple[str, 
         exec(text.replace("byol-1", runs[0]), names)
     assert names["done"].output == Path("features.npz")
     assert len(names["found"].queries[0].nearest) == 3
+    ours = graphssl.embed(runs[0], "photos/ant/000.jpg", device="cpu").numpy()
+    assert np.allclose(names["features"], ours, atol=1e-2), "the last lines are of numpy and ONNX alone"
+    x = torch.randn(2, 3, 32, 32)
+    given = names["session"].run(None, {"image": x.numpy()})[0]
+    with torch.no_grad():
+        assert np.allclose(names["model"](x).numpy(), given, atol=1e-4)

@@ -1,4 +1,4 @@
-"""The preprocessing that a model card gives in torchvision's words is the one that an evaluation does."""
+"""The preprocessing that a model card gives, by torchvision or by numpy, is the one that an evaluation does."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from graphssl.checks.checked import validated
 from graphssl.data.decode import decode
 from graphssl.data.known import fit_of
 from graphssl.evaluation.embedding import prepare
+from graphssl.runs.export.preparing import numpy_code, torchvision_code
 from graphssl.runs.preparation import preparation
 
 SETS = {
@@ -31,17 +32,24 @@ def test_its_code_is_what_an_evaluation_does(tmp_path: Path, write: Write, data:
     found = preparation(checked, "encoder")
     assert found is not None
     assert found.sizes().startswith(SETS[data])
-    names: dict[str, Any] = {"torch": torch}
-    exec("\n".join(found.code()), names)
+    by_torchvision: dict[str, Any] = {}
+    by_numpy: dict[str, Any] = {}
+    exec("\n".join(torchvision_code(found)), by_torchvision)
+    exec("\n".join(numpy_code(found)), by_numpy)
+    assert "torch" not in by_numpy
     facts, taken = checked.data, checked.image_size("encoder")
     for seed, (height, width) in enumerate(((40, 90), (90, 40), (64, 64), (20, 33))):
         path = tmp_path / f"{seed}.png"
         picture(seed, height, width).save(path)
         image = fit_of(checked.graph.spec.data)(decode(path.read_bytes()))
         wanted = prepare(image[None], facts.mean, facts.std, taken)[0]
-        given = names["prepare"](picture(seed, height, width))
+        given = by_torchvision["prepare"](picture(seed, height, width))
         assert given.shape == wanted.shape
         torch.testing.assert_close(given, wanted, rtol=1e-5, atol=1e-5)
+        given = torch.from_numpy(by_numpy["prepare"](picture(seed, height, width)))
+        assert given.shape == wanted.shape
+        torch.testing.assert_close(given, wanted, rtol=0, atol=1.01 / 255 / min(facts.std))  # a byte rounded otherwise
+        assert (given - wanted).abs().mean() < 0.2 / 255 / min(facts.std)
 
 
 def test_what_takes_no_pictures_has_none(write: Write) -> None:

@@ -14,21 +14,28 @@ from ...files import special
 from ...train.checkpoint import Checkpoints
 from ..preparation import Preparation, preparation
 from .formats import Format
+from .preparing import numpy_code, opens, picture_code, torchvision_code
 from .subject import Subject
 
 __all__ = ["Card", "card_of", "check_card"]
 
+OWN = """\
+The network is none of a plain library: graphssl, which has to be installed, makes it from the run's graph by
+`graphssl.compile(...).features(...)`, a torch module that takes the file's weights.
+"""
 MARK = "<!-- graphssl: model card -->"
 
 
 @dataclass(frozen=True)
 class Card:
-    """What a card is of. code: Python that loads the file, which lies beside it. outputs: of a program, by name."""
+    """What a card is of. code: Python that loads the file, which lies beside it. own: no library but graphssl makes the
+    network. outputs: of a program, by name."""
 
     subject: Subject
     form: Format
     output: Path
     code: Sequence[str]
+    own: bool
     outputs: Sequence[str]
 
 
@@ -51,6 +58,7 @@ def card_of(card: Card) -> str:
         *_training(subject),
         *_figures(subject),
         "## Loading\n\nIn the folder of this file:\n\n```python\n" + "\n".join(card.code) + "\n```\n",
+        *([OWN] if card.own else []),
         *(_use(card, prepared) if prepared else ()),
         "## The graph\n\nAll of the training, merged and with defaults:\n\n```yaml\n"
         + subject.folder.graph.read_text(encoding="utf-8").rstrip() + "\n```\n",
@@ -112,19 +120,19 @@ def _figures(subject: Subject) -> Iterator[str]:
 
 def _use(card: Card, prepared: Preparation) -> Iterator[str]:
     colour = {3: "RGB", 1: "grey"}.get(prepared.channels, f"{prepared.channels} channels")
-    call = "session.run(None, {'image': x.numpy()})[0]" if card.form.name == "onnx" else "model(x)"
-    inference = [] if card.form.name == "onnx" else ["with torch.inference_mode():"]
-    code = [
-        *prepared.code(),
-        "x = prepare(picture)[None]  # of Pillow's",
-        *inference,
-        f"{'    ' if inference else ''}features = {call}",
-    ]
+    colour = colour if opens(prepared) else f"{prepared.channels} channels of {prepared.form.dtype}"
+    turned = "turned as their EXIF says, " if prepared.form.upright else ""
+    if card.form.name == "onnx":
+        code = [*numpy_code(prepared), picture_code(prepared), "x = prepare(picture)[None]",
+                "features = session.run(None, {'image': x})[0]"]  # fmt: skip
+    else:
+        code = [*torchvision_code(prepared), picture_code(prepared), "x = prepare(picture)[None]",
+                "with torch.inference_mode():", "    features = model(x)"]  # fmt: skip
     yield (
-        f"## Preprocessing\n\nPictures in {colour}, values 0 to 1, {prepared.sizes()}; minus the mean "
-        f"{_numbers(prepared.mean)}, over the deviation {_numbers(prepared.std)}.\n\n```python\n"
-        + "\n".join(code) + "\n```\n"
-    )  # fmt: skip
+        f"## Preprocessing\n\nPictures in {colour}, {turned}values 0 to 1, {prepared.sizes()}; minus the mean "
+        f"{_numbers(prepared.mean)}, over the deviation {_numbers(prepared.std)}. After the lines above:\n\n"
+        "```python\n" + "\n".join(code) + "\n```\n"
+    )
 
 
 def _numbers(values: Sequence[float]) -> str:

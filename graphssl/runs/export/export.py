@@ -10,6 +10,7 @@ from torch import Tensor
 from ...errors import RunError, UsageError
 from ...files import replacing, writing
 from ...train.checkpoint import save
+from ..arguments import text, where
 from ..folder import find_run
 from ..preparation import preparation
 from .card import Card, card_of, check_card
@@ -37,10 +38,11 @@ class Exported:
     card: Path
 
 
-def export_weights(run: str, output: Path | None, node: str | None, to: str | None) -> Exported:
+def export_weights(run: str, output: str | Path | None, node: str | None, to: str | None) -> Exported:
     """Writes a run's node; see `graphssl.export`. Nothing is written where its features would not be the same."""
-    form = find_format(to or DEFAULT)
-    output = output or Path(f"encoder{form.ending}")
+    form = find_format(text(to, "to", "the name of a format") or DEFAULT)
+    node = text(node, "node", "the name of a node, or of a value of the flow")
+    output = Path(f"encoder{form.ending}") if output is None else where(output, "output")
     folder = find_run(run)
     check_output(output, form)
     card = output.with_suffix(".md")
@@ -53,8 +55,9 @@ def export_weights(run: str, output: Path | None, node: str | None, to: str | No
     lines = loading_code(subject, form, twin, output)
     with writing(output), replacing(card) as page, replacing(output) as file:
         names = _write(subject, form, twin, file, output)
-        text = card_of(Card(subject, form, output, loading_code(subject, form, twin, Path(output.name)), names))
-        page.write_text(text, encoding="utf-8")
+        beside = loading_code(subject, form, twin, Path(output.name), output.parent)
+        said = card_of(Card(subject, form, output, beside, twin is None and not form.program, names))
+        page.write_text(said, encoding="utf-8")
     values = sum(value.numel() for value in state.values())
     return Exported(output, len(state), values, "; ".join(lines), form.name, card)
 

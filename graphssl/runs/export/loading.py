@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from pathlib import Path
 
 from ...errors import RunError
@@ -25,18 +26,23 @@ def plain_twin(subject: Subject) -> Twin | None:
     return None
 
 
-def loading_code(subject: Subject, form: Format, twin: Twin | None, output: Path) -> list[str]:
-    """The lines. twin: the network that the weights are for; None for the graph's own node."""
-    file = str(output)
+def loading_code(
+    subject: Subject, form: Format, twin: Twin | None, output: Path, here: Path | None = None
+) -> list[str]:
+    """The lines. twin: the network that the weights are for; None for the graph's own node. here: where they are run,
+    if that is not the working folder."""
+    file, graph = str(output), subject.folder.graph
+    if here is not None and not graph.is_absolute():
+        graph = Path(os.path.relpath(graph.resolve(), here.resolve()))
     if form.name == "torch-export":
         return ["import torch", f"model = torch.export.load({file!r}).module()"]
     if form.name == "onnx":
-        return ["import onnxruntime, torch", f"session = onnxruntime.InferenceSession({file!r})"]
+        return ["import onnxruntime", f"session = onnxruntime.InferenceSession({file!r})"]
     if twin is None:
         package, nodes = "graphssl", subject.checked.graph.nodes.values()
         # What the nodes started with need not be there any more.
         drawn = ", weights=False" if any(node.common_keys.weights is not None for node in nodes) else ""
-        lines = [f"model = graphssl.compile({str(subject.folder.graph)!r}{drawn}).features({subject.name!r})"]
+        lines = [f"model = graphssl.compile({str(graph)!r}{drawn}).features({subject.name!r})"]
     else:
         package, lines = ", ".join(twin.imports), list(twin.lines)
     if form.name == "safetensors":

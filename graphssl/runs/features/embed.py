@@ -16,6 +16,7 @@ from ...data.own.known import form_of
 from ...errors import RunError, UsageError
 from ...evaluation import embed as embed_batches
 from ...train.device import choose_device
+from ..arguments import count, text, where
 from ..folder import find_run
 from ..trained import load_trained
 from .given import Given, Images, given
@@ -24,6 +25,8 @@ from .table import check_table, write_table
 
 __all__ = ["BATCH", "Embedded", "Embedder", "embed_images", "embed_to_file"]
 
+NODE = "the name of a node, or of a value of the flow"
+ALONE = "Mend it or leave it out; `embed_files` with skip=True leaves such pictures out"
 BATCH = 256  # at most, where nobody says: there is no gradient, and larger ones are no faster
 
 
@@ -50,18 +53,20 @@ class Embedder:
     """
 
     def __init__(self, run: str, node: str | None, device: str, batch: int | None) -> None:
-        if batch is not None and batch < 1:
-            raise UsageError(f"a batch has at least one picture, not {batch}")
+        node = text(node, "node", NODE)
+        if batch is not None:
+            batch = count(batch, "batch", "the number of pictures at a time")
         self.device = choose_device(device)
         self.checked, self.module = load_trained(find_run(run), node, self.device)
         self.node = node or self.checked.features or ""
         if reason := _no_features(self.checked, self.node):
             raise UsageError(f"{reason}: there are no features to take from it")
         self.batch = batch or min(self.checked.graph.spec.data.batch, BATCH)
+        self.form = form_of(self.checked.graph.spec.data)
 
     def given(self, images: Images) -> Given:
         """The pictures of whatever was handed over, of such as the encoder takes."""
-        return given(images, form_of(self.checked.graph.spec.data))
+        return given(images, self.form)
 
     def __call__(self, pictures: Given, left_out: LeftOut, progress: Progress | None = None) -> tuple[Tensor, Tensor]:
         """Features, float32 `n d`, and the places of their pictures, `n`. Raises RunError for what cannot be read."""
@@ -85,15 +90,16 @@ class Embedder:
 def embed_images(run: str, images: Images, node: str | None, device: str, batch: int | None) -> Tensor:
     """Features of pictures in memory or in files, float32 `b d`, a row for each; see `graphssl.embed`."""
     embedder = Embedder(run, node, device, batch)
-    features, _ = embedder(embedder.given(images), LeftOut())
+    features, _ = embedder(embedder.given(images), LeftOut(advice=ALONE))
     return features
 
 
 def embed_to_file(
-    run: str, paths: str | Path | Sequence[str | Path], output: Path, node: str | None, device: str,
+    run: str, paths: str | Path | Sequence[str | Path], output: str | Path, node: str | None, device: str,
     batch: int | None, skip: bool, progress: Progress | None,
 ) -> Embedded:  # fmt: skip
     """Features of picture files, written as a table; see `graphssl.embed_files`."""
+    output = where(output, "output")
     check_table(output)
     embedder = Embedder(run, node, device, batch)
     pictures = embedder.given(paths)
@@ -101,7 +107,7 @@ def embed_to_file(
     features, places = embedder(pictures, left_out, progress)
     rows = places.tolist()
     files, classes = ([names[row] for row in rows] for names in (pictures.names, pictures.labels))
-    write_table(output, files, classes, features.cpu(), {"run": run, "node": embedder.node})
+    write_table(output, files, classes, features.cpu(), {"run": str(run), "node": embedder.node})
     return Embedded(output, embedder.node, tuple(files), tuple(classes), features.cpu(), left_out.found)
 
 

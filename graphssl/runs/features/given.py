@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import torch
 from torch import Tensor
 
-from ...data.decode import BadImageError, Form
+from ...data.decode import Form
 from ...data.decoding.arrays import high_bytes, is_sixteen
 from ...data.decoding.arrays import of_pillow as as_it_is
+from ...data.decoding.upright import orientation_of, turned
 from ...data.folder import suffixes_for
-from ...errors import UsageError, reason_of
+from ...errors import RunError, UsageError, reason_of
 from .listing import listed
 
 if TYPE_CHECKING:
@@ -45,7 +46,10 @@ def given(images: Images, form: Form) -> Given:
 
     Raises UsageError, which says where it stands in a list, for what are no pictures, and where there are none.
     """
-    found = list(_flat(images, form, "images"))
+    try:
+        found = list(_flat(images, form, "images"))
+    except RecursionError:
+        raise UsageError("images are lists in lists in lists, too deep to follow") from None
     if not found:
         raise UsageError("images are none: at least one picture is needed")
     names = (name or f"image {place}" for place, (_, name, _) in enumerate(found))
@@ -55,7 +59,8 @@ def given(images: Images, form: Form) -> Given:
 One: TypeAlias = tuple[str | Tensor, str | None, str | None]  # a picture, its file's name, its class
 
 
-def _flat(images: Any, form: Form, place: str) -> Iterator[One]:
+def _flat(images: Any, form: Form, place: str, around: tuple[int, ...] = ()) -> Iterator[One]:
+    """around: the lists that it stands in."""
     if isinstance(images, str | Path):
         yield from ((path, path, label) for path, label in listed(images, suffixes_for(form)))
     elif isinstance(images, Tensor):
@@ -65,23 +70,49 @@ def _flat(images: Any, form: Form, place: str) -> Iterator[One]:
     elif _is_pillow(images):
         yield of_pillow(images, form, place), None, None
     elif isinstance(images, Iterable) and not isinstance(images, bytes | bytearray | Mapping):
-        for number, one in enumerate(images):
-            yield from _flat(one, form, f"{place}[{number}]")
+        if id(images) in around:
+            raise UsageError(f"{place} are a list that holds itself")
+        for number, one in enumerate(_taken(images, place)):
+            yield from _flat(one, form, f"{place}[{number}]", (*around, id(images)))
     else:
         raise UsageError(f"{place} are no pictures: {TAKEN}; got {type(images).__name__}")
+
+
+def _taken(images: Iterable[Any], place: str) -> Iterator[Any]:
+    """One after the other, of what may be anybody's code. Raises UsageError for what that raises."""
+    number = -1
+    try:
+        for number, one in enumerate(images):  # noqa: B007
+            yield one
+    except (RunError, RecursionError):
+        raise
+    except Exception as error:
+        raise UsageError(f"{place}[{number + 1}] cannot be had: {type(error).__name__}: {reason_of(error)}") from error
 
 
 def _of_tensor(image: Tensor, form: Form, place: str) -> Tensor:
     """`b c h w`. Pixels of another range or layout would give features too, and wrong ones."""
     channels = form.channels
     wanted = f"{place} are {form.dtype}, b {channels} h w or {channels} h w, in a torch tensor"
-    dtype, shape = str(image.dtype).removeprefix("torch."), list(image.shape)
+    dtype = str(image.dtype).removeprefix("torch.")
+    if unplain := _unplain(image):
+        raise UsageError(f"{wanted}; got {unplain} one, {dtype}")
+    shape = list(image.shape)
     batch = image[None] if image.ndim == 3 else image
     if dtype != form.dtype or batch.ndim != 4 or batch.shape[1] != channels:
         raise UsageError(f"{wanted}{_how(image) if form.dtype == 'uint8' else ''}; got {dtype} {shape}")
     if 0 in shape:
         raise UsageError(f"{wanted}, and at least one; got {shape}")
     return batch
+
+
+def _unplain(image: Tensor) -> str | None:
+    """What a tensor is whose values do not lie as a picture's do."""
+    if image.is_nested:
+        return "a nested"
+    if image.is_meta:
+        return "a meta"
+    return None if image.layout == torch.strided else "a sparse"
 
 
 def _how(image: Tensor) -> str:
@@ -120,22 +151,30 @@ def of_pillow(picture: Any, form: Form, place: str) -> Tensor:
     try:
         picture.load()
         if is_sixteen(picture):
-            return high_bytes(picture).expand(channels, -1, -1)
+            return _upright(high_bytes(picture).expand(channels, -1, -1), picture, form)
         if picture.mode in ("I", "F"):
             raise UsageError(f"{place} are 32-bit numbers, and nothing says which is white: give uint8")
         values = torch.from_numpy(np.array(picture.convert("RGB" if channels == 3 else "L")))
-    except (OSError, ValueError, SyntaxError) as error:
+        if not values.numel():
+            raise UsageError(f"{place} has no pixels: {picture.width} x {picture.height}")
+        return _upright(values.reshape(picture.height, picture.width, channels).permute(2, 0, 1), picture, form)
+    except (MemoryError, UsageError):
+        raise
+    except Exception as error:  # Pillow raises what it likes
         raise UsageError(f"{place} cannot be read: {reason_of(error)}") from error
-    if not values.numel():
-        raise UsageError(f"{place} has no pixels: {picture.width} x {picture.height}")
-    return values.reshape(picture.height, picture.width, channels).permute(2, 0, 1)
+
+
+def _upright(values: Tensor, picture: Any, form: Form) -> Tensor:
+    return turned(values, orientation_of(picture)) if form.upright else values
 
 
 def _as_it_is(picture: Any, form: Form, place: str) -> Tensor:
     try:
         picture.load()
-        return as_it_is(picture, form)
-    except (OSError, ValueError, SyntaxError, BadImageError) as error:
+        return _upright(as_it_is(picture, form), picture, form)
+    except MemoryError:
+        raise
+    except Exception as error:
         raise UsageError(f"{place}: {reason_of(error)}") from error
 
 

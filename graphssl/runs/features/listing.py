@@ -30,17 +30,33 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
     the next. Names that begin with a dot are passed over, and folders that were seen before, by a link that leads back.
     Raises UsageError for a path that is not there, and for a folder without pictures.
     """
-    root = Path(path).expanduser()
-    if root.is_dir():
+    root = _home(Path(path))
+    if (there := _standing(root, path)) == "a folder":
         found = sorted(_below(root, suffixes))
         if not found:
             raise UsageError(f"no pictures in '{path}'; their names end in {', '.join(suffixes)}")
         return found
-    if not root.exists():
-        raise UsageError(f"there is no file or folder '{path}'{_nearly(root)}")
-    if found_there := special(root):
-        raise UsageError(f"'{path}' is {found_there}, and no file or folder")
+    if there:
+        raise UsageError(f"'{path}' is {there}, and no file or folder")
     return [Found(str(root), None)]
+
+
+def _home(path: Path) -> Path:
+    try:
+        return path.expanduser()
+    except RuntimeError:  # of nobody here
+        return path
+
+
+def _standing(root: Path, path: str | Path) -> str | None:
+    """What stands there, None for a file. Raises UsageError for nothing, and where the system does not say."""
+    try:
+        root.stat()
+    except (FileNotFoundError, NotADirectoryError, ValueError):
+        raise UsageError(f"there is no file or folder '{path}'{_nearly(root)}") from None
+    except OSError as error:
+        raise UsageError(f"'{path}' cannot be read: {error.strerror}") from error
+    return special(root)
 
 
 def _nearly(path: Path) -> str:

@@ -12,8 +12,9 @@ from torch import Tensor
 from torch.nn import functional
 
 from ...errors import UsageError
-from ...files import replacing, writing
+from ...files import replacing, special, writing
 from ...report import Card, Row, gallery
+from ..arguments import count, where
 from .embed import Embedder
 from .given import Given, Images
 from .reading import LeftOut, Progress
@@ -22,6 +23,7 @@ from .thumbnail import thumbnail
 
 __all__ = ["Neighbour", "Neighbours", "Query", "find_neighbours"]
 
+QUERY = "Mend it, or ask with another picture: only pictures that are looked through are left out"
 FORMS = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
 
 
@@ -60,33 +62,33 @@ class Neighbours:
 
 
 def find_neighbours(
-    run: str, queries: Images, images: Images, k: int, output: Path | None, node: str | None, device: str,
+    run: str, queries: Images, images: Images, k: int, output: str | Path | None, node: str | None, device: str,
     batch: int | None, skip: bool, progress: Progress | None,
 ) -> Neighbours:  # fmt: skip
     """The k nearest of the images to each query; see `graphssl.neighbours`."""
-    if k < 1:
-        raise UsageError(f"k is the number of neighbours, 1 or more, not {k}")
+    k = count(k, "k", "the number of neighbours")
+    output = None if output is None else where(output, "output")
     if output is not None:
         _check_output(output)
     embedder = Embedder(run, node, device, batch)
     asked, known, left_out = embedder.given(queries), embedder.given(images), LeftOut(skip=skip)
-    wanted, _ = embedder(asked, LeftOut())
+    wanted, _ = embedder(asked, LeftOut(what="the query ", advice=QUERY))
     features, places = embedder(known, left_out, progress)
     same = _same_files(asked, known)
     found = [
         Query(asked.names[i], asked.labels[i], tuple(_nearest(one, features, places, known, k, same[i])))
         for i, one in enumerate(functional.normalize(wanted))
     ]
-    result = Neighbours(run, embedder.node, tuple(found), left_out.found, output)
+    result = Neighbours(str(run), embedder.node, tuple(found), left_out.found, output)
     if output is not None:
-        _draw(result, output, asked, known)
+        _draw(result, output, asked, known, upright=embedder.form.upright)
     return result
 
 
 def _check_output(output: Path) -> None:
     if output.suffix.lower() not in FORMS:
         raise UsageError(f"neighbours cannot be drawn as '{output.name}': names end in {', '.join(FORMS)}")
-    if output.is_dir():
+    if special(output) == "a folder":
         raise UsageError(f"{output} is a folder: name a file, such as {output / 'neighbours.png'}")
     check_folder(output)
 
@@ -117,11 +119,11 @@ def _nearest(
 # -- the picture ---------------------------------------------------------------------------------------------------
 
 
-def _draw(result: Neighbours, output: Path, asked: Given, known: Given) -> None:
+def _draw(result: Neighbours, output: Path, asked: Given, known: Given, *, upright: bool) -> None:
     rows = [
         Row(
-            _card(asked, i, "query"),
-            [_card(known, near.place, f"{near.similarity:.3f}") for near in query.nearest],
+            _card(asked, i, "query", upright),
+            [_card(known, near.place, f"{near.similarity:.3f}", upright) for near in query.nearest],
         )
         for i, query in enumerate(result.queries)
     ]
@@ -131,8 +133,8 @@ def _draw(result: Neighbours, output: Path, asked: Given, known: Given) -> None:
         temporary.write_bytes(picture)
 
 
-def _card(pictures: Given, place: int, head: str) -> Card:
+def _card(pictures: Given, place: int, head: str, upright: bool) -> Card:
     """A file's name stands without its folders, but for the class."""
     label = pictures.labels[place]
     lines: Sequence[str] = (Path(pictures.names[place]).name, *((label,) if label else ()))
-    return Card(thumbnail(pictures.pictures[place]), head, tuple(lines))
+    return Card(thumbnail(pictures.pictures[place], upright=upright), head, tuple(lines))

@@ -25,17 +25,19 @@ Progress = Callable[[int, int], None]  # pictures that are read, and of how many
 
 @dataclass
 class LeftOut(BadImages):
-    """The files that could not be read, each with the reason; the first one ends the reading, unless `skip`."""
+    """The files that could not be read, each with the reason; the first one ends the reading, unless `skip`.
+
+    what, advice: before and after what is said of that one.
+    """
 
     skip: bool = False
+    what: str = ""
+    advice: str = "Mend or remove it, or leave such pictures out with --skip"
     found: dict[str, str] = field(default_factory=dict)
 
     def add(self, name: str, why: str) -> None:
         if not self.skip:
-            raise RunError(
-                f"'{name}' cannot be read as a picture: {why}. Mend or remove it, or leave such pictures out with "
-                "--skip"
-            )
+            raise RunError(f"{self.what}'{name}' cannot be read as a picture: {why}. {self.advice}")
         self.found[name] = why
 
 

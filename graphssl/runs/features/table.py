@@ -16,7 +16,7 @@ from typing import Any
 from torch import Tensor
 
 from ...errors import RunError, UsageError
-from ...files import check_place, replacing, writing
+from ...files import check_place, replacing, special, writing
 
 __all__ = ["check_table", "write_table"]
 
@@ -31,7 +31,7 @@ def check_table(output: Path) -> None:
     file."""
     if output.suffix not in WRITERS:
         raise UsageError(f"features cannot be written as '{output.name}': names end in {', '.join(WRITERS)}")
-    if output.is_dir():
+    if special(output) == "a folder":
         raise UsageError(f"{output} is a folder: name a file, such as {output / f'features{output.suffix}'}")
     check_folder(output)
 

@@ -11,10 +11,12 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from band_files import values
 from conftest import MOCO, SIMCLR
 from exports import ENCODER, exported_run, own, pictures
 from left_runs import left_run
 from picture_files import no_regular_file, picture
+from PIL import Image
 from torch import Tensor
 
 import graphssl
@@ -22,6 +24,7 @@ from graphssl.errors import RunError, UsageError
 from graphssl.runs.export import FORMATS
 from graphssl.runs.folder import RunFolder
 
+CHAIN = "augment:   {use: augment.chain, operations: [crop, flip]}"
 VIT = "{use: encoder.vit, patch: 8, dim: 48, depth: 2, heads: 3, mlp: 100}"
 MAPS = "{use: encoder.resnet, depth: 10, width: 8, maps: [layer2]}"
 
@@ -162,18 +165,58 @@ def blocks(card: Path) -> list[str]:
 )  # fmt: skip
 def test_the_cards_lines_make_features_of_a_picture(runs: dict[str, RunFolder], name: str, to: str) -> None:
     Path("out").mkdir()
+    picture(4, 57, 90).save("out/picture.jpg")
     exported = graphssl.export(str(runs[name].path), f"out/it{FORMATS[to].ending}", to=to)
     assert exported.card == Path("out/it.md")
     load, use = blocks(exported.card)
     assert len(load.splitlines()) <= 6
-    given: dict[str, Any] = {"picture": picture(4, 57, 90)}
+    _as_printed(load, use, runs[name], to, "out/picture.jpg")
+
+
+def _as_printed(load: str, use: str, run: RunFolder, to: str, file: str) -> None:
+    """Runs a card's lines in its folder; what they give is what graphssl gives of the same file."""
+    given: dict[str, Any] = {}
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir("out")
         exec(load, given)
-    exec(use, given)
-    features = torch.as_tensor(given["features"])
-    wanted = graphssl.embed(str(runs[name].path), given["picture"], device="cpu")
-    torch.testing.assert_close(features, wanted, rtol=1e-4, atol=1e-5)
+        exec(use, given)
+    assert ("torch" in given) == (to != "onnx")
+    wanted = graphssl.embed(str(run.path), file, device="cpu")
+    close = 1e-2 if to == "onnx" else 1e-4  # Pillow rounds some bytes otherwise than torch
+    torch.testing.assert_close(torch.as_tensor(given["features"]), wanted, rtol=close, atol=close)
+
+
+KINDS = {
+    "grey": "channels: 1, mean: [0.5], std: [0.29]",
+    "bands": "channels: 4, dtype: uint16, mean: [0.5, 0.4, 0.5, 0.5], std: [0.29, 0.29, 0.3, 0.29]",
+    "floats": "channels: 5, dtype: float32, mean: [0.5, 0.5, 0.5, 0.5, 0.5], std: [0.29, 0.29, 0.29, 0.29, 0.2]",
+    "turned": "orientation: apply, mean: [0.5, 0.5, 0.5], std: [0.29, 0.29, 0.29]",
+}
+
+
+@pytest.mark.parametrize("to", ["torch", "onnx"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_cards_lines_are_for_the_runs_pictures(tmp_path: Path, kind: str, to: str) -> None:
+    """In the folder of the file, for a run that is named as in another one."""
+    data = f"{{use: image_folder, root: nowhere, size: 32, batch: 8, {KINDS[kind]}}}"
+    text = SIMCLR.replace("{use: digits, batch: 16}", data)
+    text = text.replace("augment:   {use: augment.simclr, flip: 0, blur: 0}", CHAIN)
+    run = left_run(tmp_path / "one", text, moved=True)
+    Path("out").mkdir()
+    file = "out/picture.npy" if kind in ("bands", "floats") else "out/picture.jpg"
+    if kind in ("bands", "floats"):
+        np.save(file, values(3, *((4, "uint16") if kind == "bands" else (5, "float32")), 57, 90))
+    elif kind == "grey":
+        picture(4, 57, 90).convert("L").save(file)
+    else:
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        picture(4, 57, 90).save(file, exif=exif)
+    card = graphssl.export("one", f"out/it{FORMATS[to].ending}", to=to).card
+    load, use = blocks(card)
+    _as_printed(load, use, run, to, file)
+    assert ("none of a plain library: graphssl, which has to be installed" in card.read_text()) == (to == "torch")
+    assert ("turned as their EXIF says" in card.read_text()) == (kind == "turned")
 
 
 def test_the_card_says_what_it_is(runs: dict[str, RunFolder]) -> None:
@@ -228,12 +271,18 @@ def test_nothing_special_is_replaced(runs: dict[str, RunFolder], kind: str) -> N
         ({"to": "tensorflow"}, "there is no format 'tensorflow' to export to: formats are torch, torchvision"),
         ({"output": "it.onnx"}, r"a file called 'it.onnx' is taken for one of --to onnx, and this is --to torch: call it 'it.pt'"),
         ({"output": "it.pt2", "to": "safetensors"}, r"one of --to torch-export, and this is --to safetensors: call it 'it.safetensors'"),
+        ({"output": "b.md"}, r"--to torch cannot be written as 'b.md': names end in .pt, .pth, .bin, .ckpt"),
+        ({"output": "a.txt"}, r"--to torch cannot be written as 'a.txt'"),
+        ({"output": "a.pt", "to": "onnx"}, r"--to onnx cannot be written as 'a.pt': names end in .onnx"),
+        ({"output": 3}, "output is the path of a file, not 3"),
+        ({"to": 3}, "to is the name of a format, not 3"),
+        ({"node": ["encoder"]}, "node is the name of a node, or of a value of the flow, not a list"),
         ({"output": "."}, r"\. is a folder: name a file, such as encoder.pt"),
         ({"node": "nobody"}, "no node and no value 'nobody'"),
         ({"node": "critic"}, "'critic' has no weights to write"),
     ],
 )  # fmt: skip
-def test_slips(runs: dict[str, RunFolder], arguments: dict[str, str], message: str) -> None:
+def test_slips(runs: dict[str, RunFolder], arguments: dict[str, Any], message: str) -> None:
     with pytest.raises(UsageError, match=message):
         graphssl.export(str(runs["wide"].path), **arguments)  # type: ignore[arg-type]
     assert not list(Path().iterdir())

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from PIL import Image
 import graphssl
 from graphssl.checks.checked import check
 from graphssl.data import open_data
-from graphssl.errors import RunError
+from graphssl.errors import RunError, UsageError
 from graphssl.evaluation import embed as embed_batches
 from graphssl.runs.folder import RunFolder
 from graphssl.runs.trained import load_trained
@@ -85,6 +86,32 @@ def test_another_node_and_another_batch() -> None:
     torch.testing.assert_close(
         graphssl.embed("one", "photos/test", "z", "cpu", batch=7), features, rtol=1e-4, atol=1e-5
     )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"batch": "x"}, "batch is the number of pictures at a time, 1 or more, not 'x'"),
+        ({"batch": 1.5}, "batch is the number of pictures at a time, 1 or more, not 1.5"),
+        ({"batch": 0}, "batch is the number of pictures at a time, 1 or more, not 0"),
+        ({"run": None}, "run is the name of a run, or its folder, not NoneType"),
+        ({"run": "r" * 300}, "there is no run called 'rrr"),
+        ({"node": 3}, "node is the name of a node, or of a value of the flow, not 3"),
+        ({"node": ""}, "node is the name of a node, or of a value of the flow, not ''"),
+        ({"device": 3}, "'3' is no device here"),
+        ({"images": "~nobody_here/a.jpg"}, "there is no file or folder '~nobody_here/a.jpg'"),
+        ({"images": "n" * 300}, "cannot be read: File name too long"),
+        ({"images": "a\0b"}, "there is no file or folder"),
+    ],
+)
+def test_arguments_of_another_kind_are_said(arguments: dict[str, Any], message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        graphssl.embed(**{"run": "one", "images": "photos", "device": "cpu", **arguments})
+
+
+def test_runs_and_devices_may_be_objects(root: Path) -> None:
+    found = graphssl.embed(root / "one", "photos/test", device=torch.device("cpu"), batch=np.int64(3))  # type: ignore[arg-type]
+    assert len(found) == 12
 
 
 @pytest.fixture

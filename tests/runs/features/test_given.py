@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from picture_files import picture, seen, write_folder
 from PIL import Image
 from torch import Tensor
 
-from graphssl.data.decode import RGB, Form
+from graphssl.data.decode import RGB, Form, decode
 from graphssl.errors import UsageError
 from graphssl.runs.features.given import given
 
@@ -59,6 +60,21 @@ def test_pillows_pictures_are_what_their_files_would_be(mode: str) -> None:
     assert torch.equal(found[:, :, left : left + side], seen(buffer.getvalue(), side))
 
 
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["jpeg", "png", "tiff"])
+@pytest.mark.parametrize("form", [Form(upright=True), Form(3, converts=False, upright=True), RGB])
+def test_pillows_pictures_are_turned_as_their_files_are(orientation: int, kind: str, form: Form) -> None:
+    buffer, exif = io.BytesIO(), Image.Exif()
+    exif[0x0112] = orientation
+    picture(2).save(buffer, kind, exif=exif)
+    wanted = decode(buffer.getvalue(), form)
+    for opened in (Image.open(buffer), Image.open(buffer).convert("RGB")):
+        found = given(opened, form).pictures[0]
+        assert isinstance(found, Tensor)
+        assert found.shape == wanted.shape
+        assert (found.int() - wanted.int()).abs().max() <= 3, "another decoder of JPEG"
+
+
 def test_a_list_may_hold_anything(tmp_path: Path) -> None:
     write_folder(tmp_path / "photos", parts=("train",), each=2)
     picture(9).save(tmp_path / "one.jpg")
@@ -93,6 +109,45 @@ def test_a_list_may_hold_anything(tmp_path: Path) -> None:
 def test_what_are_no_pictures(images: Any, message: str) -> None:
     with pytest.raises(UsageError, match=f"{message}"):
         given(images, RGB)
+
+
+def raising() -> Iterator[Tensor]:
+    yield tensor()
+    raise KeyError("gone")
+
+
+def endless() -> list[Any]:
+    found: list[Any] = [tensor()]
+    found.append([found])
+    return found
+
+
+def deep() -> list[Any]:
+    found: list[Any] = [tensor()]
+    for _ in range(5000):
+        found = [found]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("images", "message"),
+    [
+        (tensor().to_sparse(), "images are uint8, b 3 h w .*; got a sparse one, uint8"),
+        ([tensor(), tensor().to("meta")], r"images\[1\] are uint8, .*; got a meta one, uint8"),
+        (torch.nested.nested_tensor([tensor().float(), tensor().float()]), "images are .*; got a nested one, float32"),
+        (endless(), r"images\[1\]\[0\] are a list that holds itself"),
+        (deep(), "images are lists in lists in lists, too deep to follow"),
+        (raising(), r"images\[1\] cannot be had: KeyError: 'gone'"),
+    ],
+)
+def test_what_cannot_be_looked_at(images: Any, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        given(images, RGB)
+
+
+def test_a_list_may_hold_one_twice() -> None:
+    one = [tensor()]
+    assert len(given([one, one], RGB).pictures) == 2
 
 
 def test_a_damaged_picture_of_pillows_is_said(tmp_path: Path) -> None:

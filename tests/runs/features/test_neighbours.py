@@ -82,7 +82,9 @@ def test_bad_pictures_are_left_out_of_those_looked_through_alone(tmp_path: Path)
     assert found.left_out == {str(tmp_path / "b.png"): "no known picture format"}
     with pytest.raises(RunError, match=r"b.png' cannot be read as a picture"):
         graphssl.neighbours("one", "query.png", tmp_path, device="cpu")
-    with pytest.raises(RunError, match=r"b.png' cannot be read as a picture"):
+    with pytest.raises(
+        RunError, match=r"the query '.*b.png' cannot be read as a picture: no known .* ask with another"
+    ):
         graphssl.neighbours("one", tmp_path / "b.png", "photos", device="cpu", skip=True)
 
 
@@ -102,6 +104,12 @@ def test_nothing_special_is_replaced_or_read(tmp_path: Path, kind: str) -> None:
     ("options", "message"),
     [
         ({"k": 0}, "k is the number of neighbours, 1 or more, not 0"),
+        ({"k": 1.5}, "k is the number of neighbours, 1 or more, not 1.5"),
+        ({"k": "x"}, "k is the number of neighbours, 1 or more, not 'x'"),
+        ({"k": True}, "k is the number of neighbours, 1 or more, not True"),
+        ({"batch": "x"}, "batch is the number of pictures at a time, 1 or more, not 'x'"),
+        ({"output": 3}, "output is the path of a file, not 3"),
+        ({"output": f"{'n' * 300}.png"}, "cannot be written: File name too long"),
         ({"output": "near.gif"}, r"neighbours cannot be drawn as 'near.gif': names end in .png, .jpg"),
         ({"output": "near"}, "neighbours cannot be drawn as 'near'"),
         ({"images": "nowhere"}, "there is no file or folder 'nowhere'"),
@@ -109,7 +117,7 @@ def test_nothing_special_is_replaced_or_read(tmp_path: Path, kind: str) -> None:
     ],
 )
 def test_what_is_wrong_is_said(options: dict[str, object], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(RunError, match=message):
         graphssl.neighbours("one", **{"queries": "query.png", "images": "photos", "device": "cpu", **options})  # type: ignore[arg-type]
 
 
@@ -125,6 +133,14 @@ def test_a_thumbnail_is_the_whole_picture(tmp_path: Path, mode: str) -> None:
     assert (small.mode, small.size) == ("RGB", (45, 15))
     wanted = image.convert("L" if mode in ("L", "I;16") else "RGB").convert("RGB").resize((45, 15))
     assert np.abs(np.asarray(small).astype(int) - np.asarray(wanted)).mean() < 12
+
+
+@pytest.mark.parametrize("upright", [False, True])
+def test_a_thumbnail_is_turned_as_the_encoder_sees_it(tmp_path: Path, upright: bool) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    picture(8, 30, 90).save(tmp_path / "it.jpg", exif=exif)
+    assert thumbnail(str(tmp_path / "it.jpg"), 45, upright=upright).size == ((15, 45) if upright else (45, 15))
 
 
 def test_a_thumbnail_of_other_channels_is_their_mean() -> None:
