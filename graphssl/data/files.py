@@ -18,7 +18,7 @@ from .batch import Sample
 from .decode import read
 from .order import held_out, permutation, share_of
 
-__all__ = ["UNLABELLED", "Files", "Part", "Paths", "classes_in", "files_of", "joined", "split"]
+__all__ = ["NOTHING", "UNLABELLED", "Files", "Part", "Paths", "classes_in", "files_of", "joined", "split"]
 
 UNLABELLED = -1
 
@@ -46,12 +46,14 @@ class Paths:
 class Files:
     """The files of one split, and the label of each: int64, `n`.
 
-    fingerprint: of the names, with their classes' and in their order, whatever folder the root is in.
+    fingerprint: of the names, with their classes' and in their order, whatever folder the root is in. notes: what is to
+    be said of the whole set.
     """
 
     paths: Paths
     label: Tensor
     fingerprint: str
+    notes: tuple[str, ...] = ()
 
     def sample(self, position: int) -> Sample:
         """See `Pictures.sample`."""
@@ -73,21 +75,28 @@ class Files:
 
 
 class Part(NamedTuple):
-    """Files in their order. names: as they stand under their class. classes: of each, "" where there is none."""
+    """Files in their order. names: as they stand under their class. classes: of each, "" where there is none.
+
+    real: where each is without links, by which a file is told from another.
+    """
 
     paths: list[str]
     names: list[str]
     classes: list[str]
+    real: list[str]
 
     def chosen(self, positions: Iterable[int]) -> Part:
         places = list(positions)
         return Part(*([column[place] for place in places] for column in self))
 
 
+NOTHING = Part([], [], [], [])
+
+
 def joined(parts: Iterable[Part]) -> Part:
     """One part after the other."""
     there = list(parts)
-    return Part(*(list(itertools.chain.from_iterable(part[i] for part in there)) for i in range(3)))
+    return Part(*(list(itertools.chain.from_iterable(part[i] for part in there)) for i in range(4)))
 
 
 def classes_in(part: Part, *, counted: bool = False) -> list[str]:
@@ -109,7 +118,7 @@ def split(part: Part, share: Fraction) -> tuple[Part, Part]:
     )
 
 
-def files_of(part: Part, classes: Sequence[str]) -> Files:
+def files_of(part: Part, classes: Sequence[str], notes: tuple[str, ...] = ()) -> Files:
     """The part with its labels. Raises RunError for a class that is none of `classes`."""
     number = {"": UNLABELLED, **{name: label for label, name in enumerate(classes)}}
     stray = next((i for i, name in enumerate(part.classes) if name not in number), None)
@@ -119,7 +128,7 @@ def files_of(part: Part, classes: Sequence[str]) -> Files:
             f"held-out split may only hold the training split's classes; {suggest(part.classes[stray], classes)}"
         )
     label = torch.tensor([number[name] for name in part.classes], dtype=torch.int64)
-    return Files(Paths(part.paths), label, _fingerprint(part))
+    return Files(Paths(part.paths), label, _fingerprint(part), notes)
 
 
 def _fingerprint(part: Part) -> str:

@@ -10,6 +10,9 @@ Layouts, looked for in this order:
 Where folders say no labels, all pictures in and below `root/train` or `root` are of one split, and those of `test` (or
 `val` ...) of the other.
 
+The names of the splits' folders may be in capitals. A file that is reached twice, by links, counts once, and one that
+is held out is not trained on.
+
 A tenth is rounded to the nearest, but at least one picture of a class that has two; which ones depends on the
 names of the files alone. Files come in the order of their names; names that begin with a dot are passed over.
 """
@@ -26,15 +29,18 @@ from pathlib import Path
 
 from ..errors import RunError
 from .decode import Form
-from .files import Files, Part, classes_in, files_of, split
+from .files import NOTHING, Files, Part, classes_in, files_of, split
+from .left_out import LeftOut, apart
 from .order import TENTH, share_of
+from .walk import Found, Walk
 
 SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif")
 ARRAY = ".npy"  # counts where the data says which channels or type its pictures have
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
 Suffixes = tuple[str, ...]
-Names = dict[str, list[str]]  # by class ("" where there are none) the files, relative to the class's folder
+Names = dict[str, list[Found]]  # by class ("" where there are none) the files, relative to the class's folder
+TRAIN = "train"
 
 
 def suffixes_for(form: Form) -> Suffixes:
@@ -54,9 +60,18 @@ class Folder:
     own: bool = True
     suffixes: Suffixes = SUFFIXES
 
-    @property
+    @cached_property
     def train(self) -> Path:
-        return self.root / "train" if (self.root / "train").is_dir() else self.root
+        """The folder of its training pictures: `train`, which may be written in capitals, or the root."""
+        if (self.root / TRAIN).is_dir():
+            return self.root / TRAIN
+        there = _folders(self.root)
+        called = next((name for name in there if name.lower() == TRAIN), None)
+        # A class may be called so too: then there are other classes beside it, and its pictures are in it.
+        apart = any(name.lower() in HELD_OUT_FOLDERS for name in there) or len(there) == 1
+        if called is None or not (apart or _has_classes(self.root / called, self.suffixes)):
+            return self.root
+        return self.root / called
 
     @cached_property
     def test(self) -> Path | None:
@@ -64,47 +79,81 @@ class Folder:
         if not self.own or self.train == self.root:
             return None
         has = _has_classes if self.labels else _has_pictures
-        return next((self.root / name for name in HELD_OUT_FOLDERS if has(self.root / name, self.suffixes)), None)
+        there = sorted(_folders(self.root), key=lambda name: (not name.islower(), name))
+        called = [name for split in HELD_OUT_FOLDERS for name in there if name.lower() == split]
+        return next((self.root / name for name in called if has(self.root / name, self.suffixes)), None)
 
     @property
     def has_pictures(self) -> bool:
         """Whether there are any below the root."""
         return _has_pictures(self.root, self.suffixes)
 
-    def part(self, folder: Path) -> Part:
-        """The pictures in a folder."""
-        names = _names(folder, self.suffixes) if self.labels else _all_names(folder, self.suffixes)
-        return Part(
-            [os.path.join(folder, name, file) for name, files in names.items() for file in files],
-            [file for files in names.values() for file in files],
-            [name for name, files in names.items() for _ in files],
-        )
+    def part(self, folder: Path, told: LeftOut | None = None) -> Part:
+        """The pictures in a folder, each once. told: takes what is left out."""
+        walk, told = Walk(folder), told or LeftOut()
+        found = self._all(walk, folder) if not self.labels else self._by_class(walk, folder, told)
+        told.walked(walk)
+        rows = [(one.path, one.name, name, one.real) for name, files in found.items() for one in files]
+        return told.once(Part(*map(list, zip(*rows, strict=True))) if rows else NOTHING, set())
 
-    def fewer_than(self, n: int, share: Fraction) -> Iterator[int]:
-        """The numbers of its training pictures, class by class, each counted no further than it takes to know n."""
-        most = int((n + 2) / (1 - share)) + 2
-        for files in self._listed(self.train):
-            seen = sum(1 for _ in itertools.islice(files, most))
-            yield seen - (0 if self.test else share_of(seen, share))
-
-    def _listed(self, folder: Path) -> Iterator[Iterator[str]]:
-        """What `part` holds, class by class, listed no further than it is asked for."""
-        if not self.labels:
-            yield _pictures(folder, self.suffixes)
+    def beside(self, told: LeftOut) -> None:
+        """Notes what lies beside the folder `train` and is of no split."""
+        if self.train == self.root:
             return
-        yield from (_pictures(folder / name, self.suffixes) for name in _folders(folder))
-        if not _has_classes(folder, self.suffixes):
-            yield _loose(folder, self.suffixes)
+        splits = {TRAIN, *HELD_OUT_FOLDERS}
+        others = [self.root / name for name in _folders(self.root) if name.lower() not in splits]
+        told.add("beside", (str(other) for other in others if _has_pictures(other, self.suffixes)))
+        told.add("loose", (one.path for one in _loose(Walk(self.root), self.root, self.suffixes)))
+
+    def class_names(self, folder: Path) -> Iterator[str]:
+        """Those of the folders in a folder that hold a picture."""
+        walk = Walk(folder)
+        return (n for n in walk.folders(str(folder)) if any(True for _ in _pictures(walk, folder / n, self.suffixes)))
+
+    def _listed(self, walk: Walk) -> Iterator[Iterator[str]]:
+        """Where the training pictures are, class by class, listed no further than it is asked for."""
+        if not self.labels:
+            yield (one.real for one in _pictures(walk, self.train, self.suffixes))
+            return
+        for name in walk.folders(str(self.train)):
+            yield (one.real for one in _pictures(walk, self.train / name, self.suffixes))
+        if not _has_classes(self.train, self.suffixes):
+            yield (one.real for one in _loose(walk, self.train, self.suffixes))
+
+    def fewer_than(self, n: int, share: Fraction, seen: set[str]) -> Iterator[int]:
+        """The numbers of its training pictures, class by class, each counted no further than it takes to know n.
+
+        seen: pictures that count already.
+        """
+        most = int((n + 2) / (1 - share)) + 2
+        for files in self._listed(Walk(self.train)):
+            counted = sum(1 for _ in itertools.islice(_new(files, seen), most))
+            yield counted - (0 if self.test else share_of(counted, share))
+
+    def _all(self, walk: Walk, folder: Path) -> Names:
+        files = _sorted(_pictures(walk, folder, self.suffixes))
+        return {"": files} if files else {}
+
+    def _by_class(self, walk: Walk, folder: Path, told: LeftOut) -> Names:
+        """Pictures by class; an empty folder is no class. Pictures beside class folders are left out."""
+        each = ((name, _sorted(_pictures(walk, folder / name, self.suffixes))) for name in walk.folders(str(folder)))
+        found = {name: files for name, files in each if files}
+        loose = _sorted(_loose(walk, folder, self.suffixes))
+        if found:
+            told.add("loose", (one.path for one in loose))
+            return found
+        return {"": loose} if loose else {}
 
 
 def listing(root: Path) -> tuple[Files, Files, tuple[str, ...]]:
     """Training split, held-out split and the names of the classes (none where there are no class folders)."""
-    folder = Folder(root)
-    train, test = folder.part(folder.train), folder.test
+    folder, told = Folder(root), LeftOut()
+    train, test = folder.part(folder.train, told), folder.test
     refuse_empty(train, root)
-    kept, held = split(train, TENTH) if test is None else (train, folder.part(test))
+    held = None if test is None else folder.part(test, told)
+    kept, held = split(train, TENTH) if held is None else (apart(train, held, told), held)
     classes = classes_in(kept)
-    return files_of(kept, classes), files_of(held, classes), tuple(classes)
+    return files_of(kept, classes, told.notes), files_of(held, classes), tuple(classes)
 
 
 def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES) -> None:
@@ -116,49 +165,38 @@ def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES) -> Non
         )
 
 
-def _names(folder: Path, suffixes: Suffixes) -> Names:
-    """Pictures by class; an empty folder is no class. Pictures beside class folders are passed over."""
-    found = {name: sorted(_pictures(folder / name, suffixes)) for name in _folders(folder)}
-    found = {name: files for name, files in found.items() if files}
-    loose = [] if found else sorted(_loose(folder, suffixes))
-    return found or ({"": loose} if loose else {})
-
-
-def _all_names(folder: Path, suffixes: Suffixes) -> Names:
-    files = sorted(_pictures(folder, suffixes))
-    return {"": files} if files else {}
-
-
 def _has_classes(folder: Path, suffixes: Suffixes) -> bool:
-    return any(True for name in _folders(folder) for _ in _pictures(folder / name, suffixes))
+    walk = Walk(folder)
+    return any(True for name in walk.folders(str(folder)) for _ in _pictures(walk, folder / name, suffixes))
 
 
 def _has_pictures(folder: Path, suffixes: Suffixes) -> bool:
-    return any(True for _ in _pictures(folder, suffixes))
+    return any(True for _ in _pictures(Walk(folder), folder, suffixes))
 
 
 def _folders(folder: Path) -> list[str]:
-    if not folder.is_dir():
-        return []
-    return sorted(e.name for e in os.scandir(folder) if e.is_dir() and not e.name.startswith("."))
+    return Walk(folder).folders(str(folder))
 
 
-def _loose(folder: Path, suffixes: Suffixes) -> Iterator[str]:
+def _loose(walk: Walk, folder: Path, suffixes: Suffixes) -> Iterator[Found]:
     """Pictures that are in no class's folder."""
-    return (
-        (e.name for e in os.scandir(folder) if e.is_file() and _is_picture(e.name, suffixes))
-        if folder.is_dir()
-        else iter(())
-    )
+    return (one for one in walk.files(str(folder)) if _is_picture(one.name, suffixes))
 
 
-def _pictures(folder: Path, suffixes: Suffixes) -> Iterator[str]:
-    for here, folders, files in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        inner = os.path.relpath(here, folder)
-        yield from (
-            name if inner == os.curdir else os.path.join(inner, name) for name in files if _is_picture(name, suffixes)
-        )
+def _pictures(walk: Walk, folder: Path, suffixes: Suffixes) -> Iterator[Found]:
+    return (one for one in walk.below(str(folder)) if _is_picture(os.path.basename(one.name), suffixes))
+
+
+def _new(files: Iterator[str], seen: set[str]) -> Iterator[str]:
+    """Those that were not seen, which they are then."""
+    for real in files:
+        if real not in seen:
+            seen.add(real)
+            yield real
+
+
+def _sorted(found: Iterator[Found]) -> list[Found]:
+    return sorted(found, key=lambda one: one.name)
 
 
 def _is_picture(name: str, suffixes: tuple[str, ...]) -> bool:

@@ -167,7 +167,7 @@ def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress:
     train, test = (
         Workers(files, fit, device, data.workers, bad, skip=skip, coded=coded, form=form) for files in splits
     )
-    guessed = tuple(note for note in (guess_note(data),) if note is not None)
+    guessed = (*notes_of(splits[0]), *(note for note in (guess_note(data),) if note is not None))
     if where == "workers":
         note = "JPEGs are decoded by the device" if coded else f"JPEGs are decoded by the workers: {reason}"
         notes = (*guessed, *((note,) if device.type == "cuda" else ()))
@@ -177,6 +177,12 @@ def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress:
     kept, memory = _whole(train, need, read)
     note = f"the pictures are kept in memory, {memory / place.GB:.2f} GB, whole: views are cut by the workers"
     return Opened(kept, held, classes, where, splits[0].fingerprint, (*guessed, note))
+
+
+def notes_of(pictures: Pictures) -> tuple[str, ...]:
+    """What a reader has to say of its set, if it has."""
+    notes: tuple[str, ...] = getattr(pictures, "notes", ())
+    return notes
 
 
 def _check_known(use: str, samples: int) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -11,15 +11,14 @@ from pathlib import Path
 from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
-from .files import Files, Part, classes_in, files_of, joined, split
+from .files import NOTHING, Files, Part, classes_in, files_of, joined, split
 from .folder import SUFFIXES, Folder, refuse_empty, suffixes_for
+from .left_out import LeftOut, apart
 from .lists import Listed, is_list, read_list, refuse_missing
 from .order import share_held_out
 from .own.known import form_of
 
 __all__ = ["PictureSet", "open_pictures"]
-
-NOTHING = Part([], [], [])
 
 
 @dataclass(frozen=True)
@@ -60,35 +59,80 @@ class PictureSet:
         """What the paths of a list are relative to."""
         return self.roots[0] if self.files is not None and self.roots else None
 
-    def parts(self) -> tuple[Part, Part]:
-        """The training pictures, and those that are held out."""
+    def parts(self, told: LeftOut | None = None) -> tuple[Part, Part]:
+        """The training pictures, and those that are held out: no file is in both, and none is there twice.
+
+        told: takes what is left out.
+        """
+        told = told or LeftOut()
         listed = self.listed
         if listed is not None:
+            told.add("twice", listed.again)
             train, held = listed.train, listed.test if self.own else NOTHING
             kept, out = split(train, self.share) if not held.paths and self.own else (train, held)
         else:
-            folders = self.folders
-            found = [self._trained(folder) for folder in folders]
-            tests = (folder.part(folder.test) for folder in folders if folder.test is not None)
-            kept, out = joined(train for train, _ in found), joined([*(left for _, left in found), *tests])
-        return (kept, out) if self.test is None else _apart(kept, self._tested(self.test))
+            kept, out = self._of_folders(told)
+        tested = out if self.test is None else self._tested(self.test, told)
+        return apart(kept, tested, told), tested
 
-    def _trained(self, folder: Folder) -> tuple[Part, Part]:
-        """The training pictures of a folder, and those of them that are held out."""
-        train = folder.part(folder.train)
-        return split(train, self.share) if self.own and folder.test is None else (train, NOTHING)
+    def _of_folders(self, told: LeftOut) -> tuple[Part, Part]:
+        kept, out, tests = [], [], []
+        trained, tested = set[str](), set[str]()
+        for folder in self.folders:
+            folder.beside(told)
+            train = told.once(folder.part(folder.train, told), trained)
+            some, left = split(train, self.share) if self.own and folder.test is None else (train, NOTHING)
+            kept.append(some)
+            out.append(left)
+            if folder.test is not None:
+                tests.append(told.once(folder.part(folder.test, told), tested))
+        return joined(kept), told.once(joined([*out, *tests]), set())
 
-    def _tested(self, test: str) -> Part:
+    def _tested(self, test: str, told: LeftOut) -> Part:
         listed = self.tested
         if listed is not None:
+            told.add("twice", listed.again)
             return joined([listed.train, listed.test])
         folder = Folder(Path(test).expanduser(), self.labels, suffixes=self.suffixes)
-        return folder.part(folder.root)
+        return folder.part(folder.root, told)
+
+    def stray(self) -> tuple[str, str, list[str]] | None:
+        """A class of the held-out split that has no training pictures, where it is, and those that have some."""
+        if not self.labels:
+            return None
+        listed = self.listed
+        if listed is not None:
+            known, own = set(listed.train.classes), [(str(self.files), listed.test.classes)] if self.own else []
+        else:
+            known = {name for folder in self.folders for name in folder.class_names(folder.train)}
+            own = [(str(one.test), one.class_names(one.test)) for one in self.folders if one.test is not None]
+        held: Iterator[tuple[str, str]] = ((name, where) for where, names in [*own, *self._held()] for name in names)
+        found = next(((name, where) for name, where in held if name and name not in known), None)
+        return None if found is None else (*found, sorted(known - {""}))
+
+    def _held(self) -> list[tuple[str, Iterable[str]]]:
+        """The classes of what `test` names."""
+        if self.test is None:
+            return []
+        if (tested := self.tested) is not None:
+            return [(self.test, [*tested.train.classes, *tested.test.classes])]
+        folder = Folder(Path(self.test).expanduser(), suffixes=self.suffixes)
+        return [(self.test, folder.class_names(folder.root))]
+
+    @property
+    def holds_out_all(self) -> bool:
+        """Whether `test` surely leaves nothing to train on; folders are not listed for it."""
+        if self.test is None:
+            return False
+        if self.files is not None:
+            return not self.parts()[0].paths
+        held = os.path.realpath(os.path.expanduser(self.test))
+        trains = [os.path.realpath(folder.train) for folder in self.folders]
+        return not is_list(self.test) and all(os.path.commonpath([held, train]) == held for train in trains)
 
     def count(self) -> tuple[int | None, int | None]:
         """Training samples and classes; None where there is no folder, picture or class."""
-        whole = self.files is not None or self.test is not None
-        train = self.parts()[0] if whole else joined(self._trained(folder)[0] for folder in self.folders)
+        train, _ = self.parts()
         return len(train.paths) or None, len(classes_in(train)) or None
 
     def fewer_than(self, n: int) -> int | None:
@@ -97,24 +141,17 @@ class PictureSet:
         Stops as soon as it knows: the files of a large set take minutes to list.
         """
         found = 0
-        for seen in self._counted(n):
-            found += seen
+        for counted in () if self.files is not None or self.test is not None else self._counted(n):
+            found += counted
             if found >= n:
                 return None
-        return found or None
+        found = len(self.parts()[0].paths)  # without those that are held out elsewhere
+        return found if 0 < found < n else None
 
     def _counted(self, n: int) -> Iterator[int]:
-        if self.files is not None or self.test is not None:
-            yield len(self.parts()[0].paths)
-            return
+        seen = set[str]()
         for folder in self.folders:
-            yield from folder.fewer_than(n, self.share if self.own else Fraction(0))
-
-
-def _apart(train: Part, test: Part) -> tuple[Part, Part]:
-    """What is held out is not trained on, where it lies among the training pictures."""
-    held = set(map(os.path.abspath, test.paths))
-    return train.chosen(i for i, path in enumerate(train.paths) if os.path.abspath(path) not in held), test
+            yield from folder.fewer_than(n, self.share if self.own else Fraction(0), seen)
 
 
 def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Files, tuple[str, ...]]:
@@ -134,9 +171,12 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     listed = found.listed
     if listed is not None and data.on_bad_image == "stop":
         refuse_missing(data.files or "", listed)
-    train, test = found.parts()
+    told = LeftOut()
+    train, test = found.parts(told)
+    if test.paths and not train.paths:
+        raise RunError(f"no picture is left to train on: all {len(test.paths):,} are held out, as data.test says")
     refuse_empty(train, ", ".join(data.roots), found.suffixes)
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")
     classes = classes_in(train, counted=listed is not None)
-    return files_of(train, classes), files_of(test, classes), tuple(classes)
+    return files_of(train, classes, told.notes), files_of(test, classes), tuple(classes)

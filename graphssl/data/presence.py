@@ -7,8 +7,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+from ..errors import suggest
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind, Layout
+from .folder import Folder
 from .lists import ListError, is_list, refuse_missing
 from .own.known import why_missing
 from .picture_sets import PictureSet
@@ -64,7 +66,7 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     for key, path in (("files", data.files), ("test", data.test)):
         if path is not None and (why := _no_list(found, key, path)) is not None:
             return Absence(key, why, None)
-    return _held_out_twice(data, found)
+    return _held_out_twice(data, found) or _held_out_badly(data, found)
 
 
 def _no_folder(root: Path, layout: Layout, suffixes: tuple[str, ...], *, listed: bool) -> Absence | None:
@@ -73,10 +75,10 @@ def _no_folder(root: Path, layout: Layout, suffixes: tuple[str, ...], *, listed:
     hint = f"root: is a folder with {layout.full}"
     if not os.path.isdir(root):
         return Absence("root", f"there is no folder '{root}'", hint)
-    train = root / "train"
-    if layout.called and not os.path.isdir(train):
+    folder = Folder(root, labels=False, suffixes=suffixes)
+    if layout.called and folder.train == root:
         return Absence("root", f"'{root}' is not laid out as {layout.called}: it has no folder 'train'", hint)
-    if not listed and not _holds_a_picture(train if os.path.isdir(train) else root, suffixes):
+    if not listed and not Folder(folder.train, suffixes=suffixes).has_pictures:
         kinds = ", ".join(suffixes)
         return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
     return None
@@ -88,7 +90,8 @@ def _no_list(found: PictureSet, key: str, path: str) -> str | None:
         folder = Path(path).expanduser().absolute()
         if not folder.is_dir():
             return f"there is no folder or list '{folder}'"
-        return None if _holds_a_picture(folder, found.suffixes) else f"there is no picture in '{folder}'"
+        there = Folder(folder, suffixes=found.suffixes).has_pictures
+        return None if there else f"there is no picture in '{folder}'"
     try:
         listed = found.listed if key == "files" else found.tested
         if listed is not None:
@@ -111,6 +114,21 @@ def _held_out_twice(data: spec.Data, found: PictureSet) -> Absence | None:
         hint = "leave held_out: out; none passes over the folder"
         return Absence("held_out", f"the held-out pictures are those in '{there}'", hint)
     return None
+
+
+def _held_out_badly(data: spec.Data, found: PictureSet) -> Absence | None:
+    """Held-out pictures that leave none to train on, or are of a class that is not trained on."""
+    if found.holds_out_all:
+        hint = "test: is a folder or a list of other pictures; without it a tenth of each class is held out"
+        return Absence("test", f"all pictures are held out: '{data.test}' has all that there are to train on", hint)
+    stray = found.stray()
+    if stray is None:
+        return None
+    name, where, known = stray
+    key = "test" if data.test is not None else "files" if data.files is not None else "root"
+    near = suggest(name, known, "these have some:").text if known else "the training pictures have no classes"
+    hint = f"the held-out split may only hold the training split's classes; {near}"
+    return Absence(key, f"the class {name!r} of '{where}' has no training pictures", hint)
 
 
 def _no_shards(data: spec.Data) -> Absence | None:
@@ -138,11 +156,6 @@ def _no_shards(data: spec.Data) -> Absence | None:
 def _no_dataset(data: spec.Data) -> Absence | None:
     why = why_missing(data)
     return None if why is None else Absence("use", why, None)
-
-
-def _holds_a_picture(folder: Path, suffixes: tuple[str, ...]) -> bool:
-    walk = os.walk(folder, followlinks=True)
-    return any(name.lower().endswith(suffixes) and not name.startswith(".") for *_, files in walk for name in files)
 
 
 LOOKS: dict[Kind, Callable[[spec.Data], Absence | None]] = {

@@ -224,7 +224,9 @@ def test_classes_that_are_numbers_come_in_their_order(tmp_path: Path) -> None:
         ("path,label\n000.png,a\n0000.png,b\n", "line 3: there is no file '"),
         ("path,label\n", "names no training picture"),
         ("", "line 1: no column is called 'path'"),
-        ('path,label\n"000.png,a\n', "is no table"),
+        ('path,label\n"000.png,a\n', "line 2: a quotation mark"),
+        ("path;label\n000.png;a\n", "separated by a semicolon: they should be by a comma; it has 'path;label'"),
+        ("name,label\n000.png,a\n", "it has 'name', 'label'"),
     ],
 )  # fmt: skip
 def test_what_is_wrong_with_a_table(write: Write, tmp_path: Path, text: str, shown: str) -> None:

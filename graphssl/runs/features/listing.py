@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...data.folder import HELD_OUT_FOLDERS, SUFFIXES
+from ...data.walk import Walk
 from ...errors import UsageError, suggest
 from ...files import special
 
@@ -67,23 +67,14 @@ def _nearly(path: Path) -> str:
 
 
 def _below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Found]:
-    seen = set()
-    for here, folders, files in os.walk(root, followlinks=True, onerror=_stop):
-        facts = os.stat(here)
-        if (facts.st_dev, facts.st_ino) in seen:
-            folders.clear()
-            continue
-        seen.add((facts.st_dev, facts.st_ino))
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        inner = os.path.relpath(here, root)
-        label = _label(() if inner == os.curdir else Path(inner).parts)
-        for name in files:
-            if name.lower().endswith(suffixes) and not name.startswith("."):
-                yield Found(str(Path(here, name)), label)
+    for one in Walk(root, _stop).below(str(root)):
+        name = Path(one.name)
+        if name.name.lower().endswith(suffixes) and not name.name.startswith("."):
+            yield Found(str(Path(one.path)), _label(name.parent.parts))
 
 
 def _label(folders: tuple[str, ...]) -> str | None:
-    inner = folders[1:] if folders[:1] and folders[0] in SPLITS else folders
+    inner = folders[1:] if folders[:1] and folders[0].lower() in SPLITS else folders
     return inner[0] if inner else None
 
 
