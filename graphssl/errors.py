@@ -107,6 +107,14 @@ class RunError(Exception):
     """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
 
 
+class OptionError(RunError):
+    """What is wrong with an option of `data:`, by its key, that only the data set can tell."""
+
+    def __init__(self, message: str, key: str) -> None:
+        super().__init__(message)
+        self.key = key
+
+
 class UsageError(RunError):
     """A wrong argument of a command, such as a run that is not there: one clear message."""
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from ..component import DataFacts
 from ..data import facts as data_facts
 from ..data.presence import absence
-from ..errors import GraphError, Problem, Problems, RunError, in_file_order
+from ..errors import GraphError, OptionError, Problem, Problems, RunError, in_file_order
 from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
@@ -83,7 +83,8 @@ def _telling_of_data(graph: Graph, found: Problems) -> Iterator[None]:
     try:
         yield
     except RunError as error:
-        found.add(str(error), graph.source.at(("data", "use")))
+        key = error.key if isinstance(error, OptionError) else "use"
+        found.add(str(error), graph.source.at(("data", key)))
         raise GraphError(found) from error
 
 

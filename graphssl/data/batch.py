@@ -105,6 +105,17 @@ class Pictures(Protocol):
         ...
 
 
+def is_described(pictures: Pictures) -> bool:
+    """Whether their names are no paths, but words: `sample 3 of 'tiles' (train)`."""
+    return bool(getattr(pictures, "described", False))
+
+
+def named(pictures: Pictures, position: int) -> str:
+    """A picture in a sentence: a path in quotation marks, or the words."""
+    name = pictures.paths[position]
+    return name if is_described(pictures) else f"'{name}'"
+
+
 class Split(Protocol):
     """One split of a data set, from which batches are read by position."""
 

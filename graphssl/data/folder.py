@@ -108,14 +108,14 @@ class Folder:
     def class_names(self, folder: Path) -> Iterator[str]:
         """Those of the folders in a folder that hold a picture."""
         walk = Walk(folder)
-        return (n for n in walk.folders(str(folder)) if any(True for _ in _pictures(walk, folder / n, self.suffixes)))
+        return (n for n in walk.classes(str(folder)) if any(True for _ in _pictures(walk, folder / n, self.suffixes)))
 
     def _listed(self, walk: Walk) -> Iterator[Iterator[str]]:
         """Where the training pictures are, class by class, listed no further than it is asked for."""
         if not self.labels:
             yield (one.real for one in _pictures(walk, self.train, self.suffixes))
             return
-        for name in walk.folders(str(self.train)):
+        for name in walk.classes(str(self.train)):
             yield (one.real for one in _pictures(walk, self.train / name, self.suffixes))
         if not _has_classes(self.train, self.suffixes):
             yield (one.real for one in _loose(walk, self.train, self.suffixes))
@@ -136,7 +136,7 @@ class Folder:
 
     def _by_class(self, walk: Walk, folder: Path, told: LeftOut) -> Names:
         """Pictures by class; an empty folder is no class. Pictures beside class folders are left out."""
-        each = ((name, _sorted(_pictures(walk, folder / name, self.suffixes))) for name in walk.folders(str(folder)))
+        each = ((name, _sorted(_pictures(walk, folder / name, self.suffixes))) for name in walk.classes(str(folder)))
         found = {name: files for name, files in each if files}
         loose = _sorted(_loose(walk, folder, self.suffixes))
         if found:
@@ -167,7 +167,7 @@ def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES) -> Non
 
 def _has_classes(folder: Path, suffixes: Suffixes) -> bool:
     walk = Walk(folder)
-    return any(True for name in walk.folders(str(folder)) for _ in _pictures(walk, folder / name, suffixes))
+    return any(True for name in walk.classes(str(folder)) for _ in _pictures(walk, folder / name, suffixes))
 
 
 def _has_pictures(folder: Path, suffixes: Suffixes) -> bool:

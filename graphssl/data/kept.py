@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from .batch import Pictures, Sample
+from .batch import Pictures, Sample, is_described
 from .order import permutation
 
 __all__ = ["Keeping", "Kept", "Remaining", "Rows"]
@@ -61,6 +61,7 @@ class Rows:
     """The images of a split that came as one array, as `Pictures`: they are decoded, and have no names but numbers."""
 
     fingerprint = ""
+    described = True
 
     def __init__(self, image: Annotated[Tensor, "n c h w"], label: Annotated[Tensor, "n"]) -> None:
         self._image, self.label = image, label
@@ -99,7 +100,7 @@ class Remaining:
 
     def __init__(self, files: Pictures, index: Tensor, label: Tensor) -> None:
         self._files, self._index = files, index
-        self.label, self.fingerprint = label, files.fingerprint
+        self.label, self.fingerprint, self.described = label, files.fingerprint, is_described(files)
 
     @property
     def paths(self) -> Remaining:

@@ -55,7 +55,7 @@ class LeftOut:
 
     def once(self, part: Part, seen: set[str]) -> Part:
         """The part without what was seen, nor anything twice; and from now on it is seen."""
-        places, again = [], []
+        places, again = list[int](), list[int]()
         for place, real in enumerate(part.real):
             (again if real in seen else places).append(place)
             seen.add(real)

@@ -100,12 +100,15 @@ class PictureSet:
         """A class of the held-out split that has no training pictures, where it is, and those that have some."""
         if not self.labels:
             return None
-        listed = self.listed
+        listed, own = self.listed, list[tuple[str, Iterable[str]]]()
         if listed is not None:
-            known, own = set(listed.train.classes), [(str(self.files), listed.test.classes)] if self.own else []
+            known = set(listed.train.classes)
+            own = [(str(self.files), listed.test.classes)] if self.own else []
         else:
             known = {name for folder in self.folders for name in folder.class_names(folder.train)}
-            own = [(str(one.test), one.class_names(one.test)) for one in self.folders if one.test is not None]
+            for folder in self.folders:
+                if folder.test is not None:
+                    own.append((str(folder.test), folder.class_names(folder.test)))
         held: Iterator[tuple[str, str]] = ((name, where) for where, names in [*own, *self._held()] for name in names)
         found = next(((name, where) for name, where in held if name and name not in known), None)
         return None if found is None else (*found, sorted(known - {""}))

@@ -35,6 +35,7 @@ class Walk:
     def __init__(self, base: str | os.PathLike[str], stop: Callable[[OSError], None] | None = None) -> None:
         self._base, self._asked = os.path.realpath(base), os.path.abspath(base)
         self._seen = set[tuple[int, int]]()
+        self._claimed = set[str]()
         self._stop = stop
         self.again = list[str]()
         self.barred = list[str]()
@@ -42,6 +43,14 @@ class Walk:
     def folders(self, folder: str) -> list[str]:
         """The names of those directly in a folder, sorted."""
         return sorted(entry.name for entry in self._entries(folder) if _is_folder(entry))
+
+    def classes(self, folder: str) -> list[str]:
+        """As `folders`, for those that will be asked for one by one: what is below one cannot take another away."""
+        paths = [os.path.join(folder, name) for name in self.folders(folder)]
+        for path in sorted(paths, key=lambda path: (os.path.islink(path), path)):
+            if self._enters(path, os.path.islink(path)):
+                self._claimed.add(path)
+        return [os.path.basename(path) for path in paths if path in self._claimed]
 
     def files(self, folder: str) -> Iterator[Found]:
         """Those directly in a folder."""
@@ -53,7 +62,7 @@ class Walk:
     def below(self, folder: str) -> Iterator[Found]:
         """Those in a folder and below it, unless this one was entered before."""
         linked = os.path.islink(folder) and os.path.abspath(folder) != self._asked
-        ways = [(folder, "")] if self._enters(folder, linked) else []
+        ways = [(folder, "")] if folder in self._claimed or self._enters(folder, linked) else []
         while ways:
             here, inner = ways.pop()
             real, folders = os.path.realpath(here), []

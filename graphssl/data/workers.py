@@ -17,7 +17,7 @@ from torch.utils.data import DataLoader
 
 from ..errors import RunError, reason_of
 from . import nvjpeg
-from .batch import BadImages, Batch, Cutting, Pictures
+from .batch import BadImages, Batch, Cutting, Pictures, is_described, named
 from .decode import RGB, Form, native_decoder
 from .fit import Fit
 from .kept import Kept
@@ -173,14 +173,15 @@ class Workers:
     def _judge(self, failures: Failures) -> None:
         for position, why in failures:
             if not self.skip:
+                mend = "Mend what its Dataset gives" if is_described(self.files) else "Mend or remove it"
                 raise RunError(
-                    f"a picture cannot be read: {self._named(position, why)}. Mend or remove it, or pass over "
-                    "such pictures with `data.on_bad_image: skip`"
+                    f"a picture cannot be read: {self._named(position, why)}. {mend}, or pass over such pictures with "
+                    "`data.on_bad_image: skip`"
                 )
             self.bad.add(self.files.paths[position], why)
 
     def _named(self, position: int, why: str) -> str:
-        return f"'{self.files.paths[position]}': {why}"
+        return f"{named(self.files, position)}: {why}"
 
     def close(self) -> None:
         """Ends the workers."""
@@ -235,5 +236,5 @@ def _why(error: Exception, reader: Standing) -> str:
 
 
 def _where(reader: Standing, positions: list[int]) -> str:
-    names = [f"'{reader.files.paths[position]}'" for position in positions if position >= 0]
+    names = [named(reader.files, position) for position in positions if position >= 0]
     return f" while reading {', '.join(names)}" if names else ""

@@ -33,7 +33,8 @@ def of_npy(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
 def of_array(array: Any, form: Form) -> Annotated[Tensor, "c h w"]:
     """A picture of `h w`, `h w c` or `c h w`: where both fit, the last axis is the channels.
 
-    Where anything is made RGB, `h w` of bytes is grey. Raises BadImageError with the reason.
+    Where anything is made RGB, `h w` of bytes is grey, and of four channels the last is left out.
+    Raises BadImageError with the reason.
     """
     import numpy as np
 
@@ -47,7 +48,9 @@ def of_array(array: Any, form: Form) -> Annotated[Tensor, "c h w"]:
         values = values[None]
     elif values.shape[-1] == channels or (values.shape[0] != channels and values.shape[-1] < values.shape[0]):
         values = values.transpose(2, 0, 1)
-    if form.converts and len(values) == 1:
+    if form.converts and len(values) == 4:  # the last is transparency, which is dropped of Pillow's pictures too
+        values = values[:3]
+    elif form.converts and len(values) == 1:
         values = np.broadcast_to(values, (channels, *values.shape[1:]))
     return checked(torch.from_numpy(np.array(values, dtype=values.dtype.newbyteorder("="))), form)
 

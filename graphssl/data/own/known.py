@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import importlib
-import operator
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
-from ...errors import RunError, reason_of, suggest
+from ...errors import OptionError, RunError, reason_of
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
-from ..decoding.form import TYPES, Form
+from ...graph.spec.units import out_of_units
+from ..decoding.form import Form
 from ..order import share_held_out, share_of
+from .checking import wrong_in
 from .registry import Facts
 
 __all__ = ["class_names", "class_of", "form_of", "options_of", "own_facts", "said", "samples_of", "told", "why_missing"]
@@ -43,11 +44,11 @@ def said(data: spec.Data, what: str, ask: Callable[[], T]) -> T:
         return ask()
     except (RunError, MemoryError):
         raise
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # sys.exit would end the run without a word
         raise RunError(f"{what} of the data set '{data.use}' failed: {told(error)}") from error
 
 
-def told(error: Exception) -> str:
+def told(error: BaseException) -> str:
     """An error of the user's own code, in a line."""
     kind, reason = type(error).__name__, reason_of(error)
     return kind if reason == kind else f"{kind}: {reason}"
@@ -59,33 +60,25 @@ def own_facts(data: spec.Data) -> Facts:
     found = said(data, "`facts`", lambda: cls.facts(options_of(data)))
     if not isinstance(found, Facts):
         raise RunError(f"`facts` of the data set '{data.use}' gives {type(found).__name__}: a `graphssl.data.Facts`")
-    for name in ("samples", "test"):
-        _check_count(data, name, getattr(found, name))
-    if not isinstance(found.classes, list | tuple):
-        _check_count(data, "classes", found.classes)
+    wrong = wrong_in(found)
+    if wrong is not None:
+        raise RunError(f"`facts` of the data set '{data.use}': {wrong}")
     _check_values(data, found)
     return found
 
 
 def _check_values(data: spec.Data, known: Facts) -> None:
-    if known.dtype not in TYPES:
-        near = suggest(str(known.dtype), TYPES)
-        raise RunError(f"`facts` of the data set '{data.use}': no dtype is called '{known.dtype}'; {near}")
+    """What `data:` says and what is known together."""
     channels = data.channels or known.channels
     for name, own in (("mean", known.mean), ("std", known.std)):
         given = getattr(data, name)
         values, whose = (given, f"data.{name}") if given is not None else (own, f"`facts` of '{data.use}': {name}")
         if values is not None and len(values) != channels:
-            raise RunError(f"{whose} has {len(values)} values, and the pictures {channels} channels")
-
-
-def _check_count(data: spec.Data, name: str, value: object) -> None:
-    try:
-        right = value is None or operator.index(value) >= 0  # type: ignore[arg-type]  # which is the question
-    except TypeError:
-        right = False
-    if not right:
-        raise RunError(f"`facts` of the data set '{data.use}': {name} is {value!r}, and should be a count, or None")
+            message = f"{whose} has {len(values)} values, and the pictures {channels} channels"
+            raise RunError(message) if given is None else OptionError(message, name)
+        wrong = None if given is None else out_of_units(name, given, data.dtype or known.dtype)
+        if wrong is not None:
+            raise OptionError(wrong, name)
 
 
 def form_of(data: spec.Data) -> Form:

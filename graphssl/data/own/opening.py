@@ -62,10 +62,17 @@ def _check_lengths(data: spec.Data, known: Facts, train: Any, test: Any) -> None
         if there != said_of_it:
             words = ["none" if n is None else f"{n:,}" for n in (there, said_of_it)]
             key = "samples" if name == "train" else "test"
+            right = "" if name == "train" else _remedy(there, said_of_it)
             raise RunError(
                 f"`split('{name}')` of the data set '{data.use}' has {words[0]} samples, and its `facts` say "
-                f"`{key}`: {words[1]}"
+                f"`{key}`: {words[1]}{right}"
             )
+
+
+def _remedy(there: int | None, said_of_it: int | None) -> str:
+    if said_of_it is None:
+        return f". Say Facts(test={there}), or return None: a tenth of `split('train')` is then held out"
+    return ". Return a Dataset of so many, or say in `facts` what there is: test=None where there is none"
 
 
 def _both(

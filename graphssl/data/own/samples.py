@@ -61,6 +61,8 @@ class Samples:
             load_file(Path(file), file)
         self.__dict__.update(pickle.loads(state["pickled"]))
 
+    described = True  # its names are no paths
+
     @property
     def paths(self) -> Samples:
         """Their names, by position."""
@@ -79,10 +81,14 @@ class Samples:
             found = self._dataset[number]
         except (RunError, BadImageError, MemoryError):
             raise
+        except SystemExit as error:
+            raise RunError(f"`__getitem__` ends the process at {self[position]}: sys.exit({error.code!r})") from error
         except Exception as error:
             raise BadImageError(told(error)) from error
         if not isinstance(found, tuple | list) or len(found) != 2:
-            raise RunError(f"{self[position]} is no (picture, label), but {_kind(found)}")
+            values = f"{len(found)} value{'' if len(found) == 1 else 's'}"
+            there = values if isinstance(found, tuple | list) else _kind(found)
+            raise RunError(f"{self[position]} is {there}: `__getitem__` should give two, (picture, label)")
         label = int(self.label[position])
         if self._read_labels:
             label = as_label(found[1], self._classes, self[position])
@@ -95,10 +101,10 @@ class Samples:
             return read(os.path.expanduser(picture))
         if isinstance(picture, Tensor):
             return of_array(picture.detach().cpu().numpy(), self._form)
-        if hasattr(picture, "__array_interface__") and not hasattr(picture, "getbands"):
-            return of_array(picture, self._form)
-        if hasattr(picture, "getbands"):
+        if hasattr(picture, "getbands"):  # asked first: a closed picture raises when it is asked for its array
             return self._of_pillow(picture)
+        if hasattr(picture, "__array_interface__"):
+            return of_array(picture, self._form)
         raise RunError(f"the picture of {self[position]} is {_kind(picture)}: {TAKEN}")
 
     def _of_pillow(self, picture: Any) -> Tensor:

@@ -32,6 +32,7 @@ EXPECTED = {
     "less_than": "be less than {lt}",
     "less_than_equal": "be less than or equal to {le}",
     "multiple_of": "be a multiple of {multiple_of}",
+    "too_few": "have {wanted}",
     "too_short": "have at least {min_length}",
     "too_long": "have at most {max_length}",
     "string_too_short": "have at least {min_length} characters",
@@ -54,6 +55,11 @@ class Mistake:
         self.pydantic: str = error["msg"]
         self.value = error.get("input")
         self.path = path_in(data, self.loc[:-1] if self.kind == "missing" else self.loc)
+        if self.kind == "missing" and isinstance(self.loc[-1], int):  # of a list that has a length
+            *inner, last = self.loc
+            self.kind, self.loc = "too_few", tuple(inner)
+            lengths = (part["minItems"] for part in options_at(model, self.loc) if "minItems" in part)
+            self.context = {"wanted": next(lengths, last + 1)}
 
     @property
     def name(self) -> str:
@@ -97,7 +103,7 @@ def listed(choices: list[str]) -> str | None:
 def shown(value: Any, kind: str = "") -> str:
     """A value as a message has it; `kind` is the error's."""
     if isinstance(value, list):
-        return f"a list of {len(value)}" if kind in ("too_short", "too_long") else "a list"
+        return f"a list of {len(value)}" if kind in ("too_few", "too_short", "too_long") else "a list"
     if isinstance(value, dict):
         return "a mapping"
     text = f"'{value}'" if isinstance(value, str) else json.dumps(value, default=str)

@@ -10,6 +10,7 @@ from pydantic import (
     BeforeValidator,
     Discriminator,
     Field,
+    FiniteFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
@@ -24,6 +25,7 @@ from pydantic import (
 from .datasets import DATA_SETS, OPTIONS, users_of
 from .section import Section
 from .tables import NameIn
+from .units import out_of_units
 
 Pixels = Annotated[int, Field(ge=4, le=4096)]
 Size = Annotated[
@@ -41,6 +43,17 @@ def _batch(value: Any) -> Any:
     if isinstance(value, str) and value != AUTO and not value.isdigit():
         raise ValueError(f"'batch' is '{value}'; it should be a whole number, or {AUTO}")
     return ASSUMED if value == AUTO else value
+
+
+def _some(value: Any) -> Any:
+    """`root`, unless it names nothing."""
+    if value == "" or (isinstance(value, list) and (not value or "" in value)):
+        what = "an empty list" if value == [] else "empty" if value == "" else "a list with an empty name"
+        raise ValueError(f"'root' is {what}: it should name a folder, or of 'image_folder' a list of some")
+    return value
+
+
+Root = Annotated[str | Annotated[list[str], Field(min_length=1)] | None, BeforeValidator(_some)]
 
 
 class Preprocessing(Section):
@@ -81,7 +94,7 @@ class Data(Section):
 
     use: Annotated[str, NameIn(DATA_SETS)] = "digits"
     batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = 256
-    root: str | Annotated[list[str], Field(min_length=1)] | None = None
+    root: Root = None
     files: str | None = None
     labels: Literal["folders", "none"] = "folders"
     test: str | None = None
@@ -93,8 +106,8 @@ class Data(Section):
     eval: Preprocessing = Preprocessing()
     channels: Annotated[int, Field(ge=1, le=1024)] | None = None
     dtype: Literal["uint8", "uint16", "float32"] | None = None
-    mean: list[float] | None = None
-    std: list[PositiveFloat] | None = None
+    mean: list[FiniteFloat] | None = None
+    std: list[Annotated[PositiveFloat, Field(allow_inf_nan=False)]] | None = None
     orientation: Literal["ignore", "apply"] = "ignore"
     resident: Literal["auto", "memory", "device", "workers"] = "auto"
     workers: NonNegativeInt | None = None
@@ -115,6 +128,16 @@ class Data(Section):
     def _together(self) -> Data:
         if (self.mean is None) != (self.std is None):
             raise ValueError("'mean' and 'std' come together")
+        return self
+
+    @model_validator(mode="after")
+    def _units(self) -> Data:
+        """Of a set that is a class in Python the type is known later: see `own_facts`."""
+        dtype = self.dtype or (None if DATA_SETS[self.use].kind == "dataset" else "uint8")
+        for name, values in (("mean", self.mean), ("std", self.std)):
+            wrong = out_of_units(name, values, dtype) if values is not None and dtype is not None else None
+            if wrong is not None:
+                raise ValueError(wrong)
         return self
 
     @model_validator(mode="after")

@@ -153,7 +153,7 @@ def test_an_empty_picture_is_named(tmp_path: Path) -> None:
     broken = rows(9).to_dict()
     broken["picture"][4] = None
     datasets.Dataset.from_dict(broken, features=rows(1).features).save_to_disk(tmp_path / "one")
-    with pytest.raises(RunError, match=r"sample 4 of 'hf' \(train\)': ValueError: its 'picture' is empty"):
+    with pytest.raises(RunError, match=r"sample 4 of 'hf' \(train\): ValueError: its 'picture' is empty"):
         opened(tmp_path / "one")
 
 

@@ -84,7 +84,10 @@ def test_batches_are_the_same_with_workers_and_when_a_run_is_resumed(write: Writ
 @pytest.mark.parametrize(
     ("item", "shown"),
     [
-        ("if i == 7: raise KeyError('no such row')", "sample 7 of 'noise' (train)': KeyError: 'no such row'"),
+        (
+            "if i == 7: raise KeyError('no such row')",
+            "read: sample 7 of 'noise' (train): KeyError: 'no such row'. Mend what its",
+        ),
         ("image = image.astype('int32')", "its values are int32, and the data says uint8"),
         ("image = image[..., :2]", "it has 2 channels of uint8, and the data says 3 channels of uint8"),
         ("image = b'none'", "no known picture format"),
@@ -150,7 +153,10 @@ def test_a_sample_that_fails_is_passed_over(write: Write, tmp_path: Path) -> Non
         ("label = 1.0", "is 1.0: a label is an int from 0, or None"),
         ("label = True", "is True: a label is an int from 0, or None"),
         ("label = 3", "is 3: a label is an int from 0, below 3, the number of classes, or None"),
-        ("return image", "is no (picture, label), but of type ndarray"),
+        ("return image", "is of type ndarray: `__getitem__` should give two, (picture, label)"),
+        ("return image, label, i", "is 3 values: `__getitem__` should give two, (picture, label)"),
+        ("__import__('sys').exit(4)", "ends the process at sample "),
+        ("__import__('sys').exit(4)", "of 'noise' (train): sys.exit(4)"),
         ("image = {}", "is of type dict: one of Pillow's pictures, an array"),
     ],
 )
