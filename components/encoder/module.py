@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 import functools
+import inspect
 import itertools
 import json
 import traceback
@@ -15,6 +17,7 @@ from typing import Annotated, Any
 import torch
 from pydantic import Field, field_validator
 from torch import Tensor, nn
+from torch.nn.parameter import is_lazy
 
 from graphssl.component import Code, NodeConfig, Sizes, component
 from graphssl.errors import Refused
@@ -94,17 +97,47 @@ def _make(path: Code, options: Mapping[str, Any]) -> nn.Module:
     if not callable(made):
         raise Refused(f"'{path.text}' is no class and no function", "path")
     try:
-        net = build_somewhere(lambda: made(**options))
-    except Exception as error:
+        net = build_somewhere(lambda: _own(made(**options), inspect.isclass(made)))
+    except (Exception, SystemExit) as error:
         raise Refused(
             f"'{path.text}' cannot be made: {_told(error, path)}", "options" if options else "path"
         ) from error
     if not isinstance(net, nn.Module):
         raise Refused(f"'{path.text}' gives no nn.Module: its type is {type(net).__name__}", "path")
+    _check_weights(path, net)
     return net
 
 
-def _told(error: Exception, path: Code) -> str:
+def _own(made: Any, is_new: bool) -> Any:
+    """What a class or function gives, as the node's own: a copy, where it may be there for others too.
+
+    A function may give a network that its file has made once, which stays as it is, on its device.
+    """
+    if not isinstance(made, nn.Module):
+        return made
+    try:
+        made = made if is_new else copy.deepcopy(made)
+    except Exception:  # not every module can be copied; of two nodes with the same one, `Foreign` tells
+        return made
+    return made.to("meta") if torch.empty(0).is_meta else made
+
+
+def _check_weights(path: Code, net: nn.Module) -> None:
+    """Raises Refused for weights without a size, and for those that are no float32."""
+    named = [*net.named_parameters(), *net.named_buffers()]
+    if lazy := [name for name, tensor in named if is_lazy(tensor)]:
+        hint = (
+            "say sizes, nn.Linear(512, 64) for nn.LazyLinear(64); or run it on zeros once in the function that makes it"
+        )
+        raise Refused(f"'{path.text}' has weights of no size yet, of lazy layers: {', '.join(lazy)}", "path", hint)
+    for name, parameter in net.named_parameters():
+        if parameter.dtype != torch.float32:
+            kind = str(parameter.dtype).removeprefix("torch.")
+            hint = "leave out .half(), .double() and dtype=; train.precision says what is computed in"
+            raise Refused(f"'{path.text}' has weights of {kind} ({name}), and a node's are float32", "path", hint)
+
+
+def _told(error: BaseException, path: Code) -> str:
     """What went wrong, and where in the user's file."""
     text = (str(error).strip().splitlines() or ["no reason given"])[0]
     file = path.file
@@ -147,12 +180,12 @@ def _found(path: Code, options: str) -> tuple[Port, ...]:
 
 def _run(path: Code, net: nn.Module) -> Any:
     """What the network gives of the first images that it takes."""
-    first = None
+    first: BaseException | None = None
     with torch.no_grad():
         for channels, px in itertools.product(dict.fromkeys([*_channels(net), *CHANNELS]), SIZES):
             try:
                 return net(torch.empty(B, channels, px, px, device="meta"))
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 first = first or error
     assert first is not None
     raise _refused(path, f"its outputs cannot be found by a run without data: {_told(first, path)}")

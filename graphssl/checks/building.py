@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..component import DataFacts, Sizes, Unbound
-from ..errors import Problems
+from ..errors import Problems, Refused
 from ..graph.build import build_node
 from ..graph.calls import Call
 from ..graph.nodes import Node
@@ -74,9 +74,10 @@ class Building:
                 self.modules[node.name] = build_node(node, self.sizes(node.name), self.modules)
         except Unbound as letter:
             self._waiting[node.name] = str(letter)
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             wrong = Problems()
-            wrong.add(f"'{node.name}' ({node.component.name}) cannot be built: {first_line(error)}", node.span)
+            hint = error.hint if isinstance(error, Refused) else None
+            wrong.add(f"'{node.name}' ({node.component.name}) cannot be built: {first_line(error)}", node.span, hint)
             self.fail(node.name, wrong)
 
     # -- what is left --------------------------------------------------------------------------------------

@@ -27,7 +27,7 @@ class Failure:
     """
 
     call: Call
-    error: Exception
+    error: BaseException
     arguments: tuple[Sequence[Any], Mapping[str, Any]]
     inputs: Sequence[Input]
     graph: Graph
@@ -67,7 +67,7 @@ class Failure:
         args, kwargs = self.arguments
         try:
             method(*map(_floats, args), **{k: _floats(v) for k, v in kwargs.items()})
-        except Exception:
+        except (Exception, SystemExit):
             return
         name = self.node.name
         message = f"'{name}' ({self.node.component.name}) takes floats, but gets uint8 pixels from {pixels}"
@@ -83,7 +83,7 @@ class Failure:
             args, kwargs = ([value], {}) if before else self.arguments
             try:
                 value = self.modules[name](*args, **kwargs)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 if before:
                     self._link(before, value, name, error, found)
                 else:
@@ -91,7 +91,7 @@ class Failure:
                 return
             before = name
 
-    def _link(self, before: str, value: Any, name: str, error: Exception, found: Problems) -> None:
+    def _link(self, before: str, value: Any, name: str, error: BaseException, found: Problems) -> None:
         """Notes a chain that does not hold: what one node gives is nothing for the next."""
         port = self.graph.nodes[name].forward.inputs[0]
         message = f"'{name}' cannot take what '{before}' gives: {first_line(error)}"
@@ -118,7 +118,7 @@ def _floats(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.dtype == torch.uint8 else value
 
 
-def first_line(error: Exception) -> str:
+def first_line(error: BaseException) -> str:
     """What an exception says; a ValueError's words are the component's own."""
     text = str(error).strip().split("\n", 1)[0]
     return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import Tensor
+from torch.utils._pytree import tree_leaves
 
 from ..component import DataFacts
 from ..errors import Problems
@@ -111,12 +112,15 @@ class _Inference:
         args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
         key = _likeness(call, args, kwargs)
         if key not in self._results:
-            before = self._counter.flops
+            before, versions = self._counter.flops, _versions(args, kwargs)
             try:
                 with torch.no_grad(), self._counter:
                     result = getattr(self.nodes.modules[call.node], call.method)(*args, **kwargs)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 self._note_failure(call, error, args, kwargs)
+                return
+            if _versions(args, kwargs) != versions:
+                self.nodes.fail(call.node, self._writes(call))
                 return
             self._results[key] = result, self._counter.flops - before
         if call.method == "forward":
@@ -128,11 +132,26 @@ class _Inference:
             if wrong:
                 self.nodes.fail(call.node, wrong)
 
-    def _note_failure(self, call: Call, error: Exception, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
+    def _writes(self, call: Call) -> Problems:
+        """A call that changes what it is given, which others are given too."""
+        wrong, node = Problems(), self.graph.nodes[call.node]
+        hint = (
+            "x = x * 2 in place of x.mul_(2), nn.ReLU() in place of nn.ReLU(inplace=True) where the input comes first"
+        )
+        message = f"'{call.node}' ({node.component.name}) writes into its input, which other nodes read too"
+        wrong.add(message, call.span, hint, about=call.node)
+        return wrong
+
+    def _note_failure(self, call: Call, error: BaseException, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:
         wrong = Problems()
         given = tuple(self.values.inputs(call))
         Failure(call, error, (args, kwargs), given, self.graph, self.nodes.modules, self.nodes.letters).note(wrong)
         self.nodes.fail(call.node, wrong)
+
+
+def _versions(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int]:
+    """How often each tensor that a call is given was written."""
+    return [t._version for value in (*args, *kwargs.values()) for t in tree_leaves(value) if isinstance(t, Tensor)]
 
 
 def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]], found: Problems) -> None:

@@ -64,6 +64,16 @@ class Values:
                 slot = next(slots)
                 self.known[slot.id] = member
                 _check_axes(call, slot, member, found)
+                self._check_type(call, member, found)
+
+    def _check_type(self, call: Call, value: Any, found: Problems) -> None:
+        """Notes floats of another width than those of the step, at the node that makes them."""
+        given = {known.dtype for known in self.inputs(call)}
+        for kind in dict.fromkeys(t.dtype for t in tensors_of(value) if t.is_floating_point() or t.is_complex()):
+            if kind not in (torch.float32, *given):
+                what = f"'{call.node}' ({self._graph.nodes[call.node].component.name}) gives {_name(kind)}"
+                hint = "end its forward in .float(), and leave out .half() and .double(); train.precision says the rest"
+                found.add(f"{what}, and what flows is float32", call.span, hint, about=call.node)
 
     def _signature(self, call: Call) -> Signature:
         node = self._graph.nodes[call.node]
@@ -82,6 +92,10 @@ class Values:
         """The sizes of the positions that are folded into the batch."""
         slot = next((s for s in call.inputs() if call.folds(s)), None)
         return tuple(tensors_of(self.known[slot.id])[0].shape[1 : 1 + call.grid]) if slot else ()
+
+
+def _name(kind: torch.dtype) -> str:
+    return str(kind).removeprefix("torch.")
 
 
 def _flat(call: Call, slot: Slot, value: Any) -> Any:

@@ -243,10 +243,52 @@ def test_refusals(write: Write, others: Path, entry: str, message: str) -> None:
 
 
 def test_a_function_that_gives_one_network_to_two_nodes(write: Write, others: Path) -> None:
-    config = Module.Config(path=f"{others / 'others.py'}:same", outputs="b e r k")
-    build(Module, config, Sizes({"c": 3}))
-    with pytest.raises(ValueError, match="the same network twice"):
-        build(Module, config, Sizes({"c": 3}))
+    """Each node has a copy, and the file's own stays as it is: on its device, of its class, with its weights."""
+    path = Code(f"{others / 'others.py'}:same")
+    config, one = Module.Config(path=path, outputs="b e r k"), path.load()()
+    before = one.weight.clone()
+    with torch.device("meta"):
+        assert build(Module, config, Sizes({"c": 3})).weight.is_meta  # type: ignore[union-attr]
+    first, second = (build(Module, config, Sizes({"c": 3})) for _ in range(2))
+    assert type(one) is torch.nn.Conv2d
+    assert torch.equal(first.weight, before)  # type: ignore[arg-type]
+    with torch.no_grad():
+        first.weight.zero_()  # type: ignore[operator, union-attr]
+    assert torch.equal(second.weight, before)  # type: ignore[arg-type]
+    assert torch.equal(one.weight, before)
+
+
+@pytest.mark.parametrize("outputs", ["", ", outputs: b d"], ids=["found", "said"])
+@pytest.mark.parametrize(
+    ("name", "message", "hint"),
+    [
+        ("Lazy", "weights of no size yet, of lazy layers: fc.weight, fc.bias", "nn.Linear(512, 64)"),
+        ("half", "weights of float16 (conv.weight), and a node's are float32", ".half()"),
+        ("Double", "gives float64, and what flows is float32", ".float()"),
+        ("InPlace", "'encoder' (encoder.module) writes into its input", "x.mul_(2)"),
+        ("Exits", "SystemExit: 3", ""),
+    ],
+)
+def test_what_a_step_could_not_take(write: Write, name: str, message: str, hint: str, outputs: str) -> None:
+    (found,) = problems_of(check, graph(write, f"path: {NETS}:{name}{outputs}"))
+    assert message in found
+    assert hint in found
+
+
+def test_lazy_layers_that_were_run_once(write: Write) -> None:
+    assert not check(graph(write, f"path: {NETS}:known")).warnings
+
+
+@pytest.mark.parametrize(
+    ("name", "missed"), [("Detached", "conv.weight, conv.bias, bn.weight, bn.bias"), ("Partly", "fc.weight, fc.bias")]
+)
+def test_weights_without_a_gradient_are_warned_of(write: Write, name: str, missed: str) -> None:
+    (found,) = check(graph(write, f"path: {NETS}:{name}")).warnings
+    assert (found.code, found.message.split(" no gradient")[0]) == ("G107", f"'encoder' gives {missed}")
+
+
+def test_what_is_said_not_to_train_needs_no_gradient(write: Write) -> None:
+    assert not check(graph(write, f"path: {NETS}:Partly, train: [conv, bn]")).warnings
 
 
 def test_the_hash_knows_the_path_and_not_the_folder(write: Write, others: Path) -> None:

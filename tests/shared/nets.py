@@ -52,6 +52,54 @@ class Mapped(Vector):
         return {"map": self.maps(x), "vector": super().forward(x)}
 
 
+class Detached(Vector):
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x).detach()
+
+
+class Partly(Vector):
+    """A network with a layer that it does not call."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.Linear(2, 2)
+
+
+class InPlace(Vector):
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x.mul_(2))
+
+
+class Double(Vector):
+    def forward(self, x: Tensor) -> Any:
+        return super().forward(x).double()
+
+
+class Exits(Vector):
+    def forward(self, x: Tensor) -> Any:
+        raise SystemExit(3)
+
+
+class Lazy(Vector):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = nn.LazyLinear(2)
+
+    def forward(self, x: Tensor) -> Any:
+        return self.fc(super().forward(x))
+
+
+def known() -> nn.Module:
+    """A network with lazy layers that knows its sizes."""
+    net = Lazy()
+    net(torch.zeros(2, 3, 32, 32))
+    return net
+
+
+def half() -> nn.Module:
+    return Vector().half()
+
+
 def sequence(width: int = 6) -> nn.Module:
     """A function that gives a network."""
     return nn.Sequential(nn.Conv2d(3, width, 3, 2, 1), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten())

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from ...errors import Problems
+from ..backward import is_foreign, untrained
+from ..weights.fit import grouped
 from .facts import Facts, factors
 from .rule import rule
 
@@ -79,3 +81,24 @@ def loss_falls(facts: Facts, found: Problems) -> None:
         found.add(
             f"{what} a negative factor: training makes the loss itself grow", terms[0].span, "leave the minus out"
         )
+
+
+@rule("G107", "weights that their own node gives no gradient", "warning")
+def node_passes_a_gradient(facts: Facts, found: Problems) -> None:
+    """A network of one's own should give each of its weights a gradient.
+
+    One whose forward works under `torch.no_grad()` or calls `detach()` does not, and neither does one with a layer that
+    it never calls: these weights stay as they were drawn, while the heads behind them learn. It is found by a backward
+    pass without data. What is meant to stay is said by `freeze: true`, or by `train:` with the parts that train.
+    """
+    for name in facts.graph.nodes:
+        module = facts.shapes.modules.get(name)
+        if name not in facts.trainable or module is None or not is_foreign(module):
+            continue
+        missed = untrained(module, facts.shapes.signatures[name], facts.shapes.sizes[name], facts.shapes.batch)
+        if missed:
+            hint = (
+                "is there a detach() or no_grad() in its forward, or a layer that it does not call? freeze: true and "
+            )
+            message = f"'{name}' gives {grouped(missed)} no gradient: its forward keeps it away from them"
+            found.add(message, facts.graph.nodes[name].span, f"{hint}train: say what is not to train")

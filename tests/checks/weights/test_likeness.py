@@ -45,16 +45,17 @@ OTHERS = {
         (b"some words\n", "a text"), ("naïve ".encode() * 100, "a text"), (b'{"a": 1}', "JSON"), (b"", "empty"),
         (b"<!DOCTYPE html><html>", "web page"), (b"version https://git-lfs.github.com/spec/v1\n", "Git LFS"),
         (_npz(), r"\.npz"), (_zip(), "zip archive"), (_torch()[:-200], "its end is missing"),
-        (save(STATE), "a file of safetensors"), (gzip.compress(b"a"), "gzip"),
+        (save(STATE), "a file of safetensors"), (gzip.compress(b"a", mtime=0), "gzip"),
         (pickle.dumps({"a": np.ones(2)}), "torch.save has not written"), (b"\x89HDF\r\n\x1a\n", "HDF5"),
     ],
     "it.safetensors": [(_torch(), "a file of torch's"), (b"some words\n", "a text"), (b"", "empty")],
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("name", "content", "said"), [(name, *case) for name, cases in OTHERS.items() for case in cases]
-)
+CASES = [(name, *case) for name, cases in OTHERS.items() for case in cases]
+
+
+@pytest.mark.parametrize(("name", "content", "said"), CASES, ids=[f"{name}: {said}" for name, _, said in CASES])
 def test_what_a_file_looks_like(tmp_path: Path, name: str, content: bytes, said: str) -> None:
     (tmp_path / name).write_bytes(content)
     with warnings.catch_warnings():
