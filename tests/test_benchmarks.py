@@ -174,6 +174,13 @@ def test_overhead_compares_with_the_step_by_hand(run: Callable[..., str]) -> Non
         assert min(number(ours), number(hand), number(ratio)) > 0
 
 
+def test_crops_makes_the_views_in_both_ways(run: Callable[..., str]) -> None:
+    text = run("crops", "--size", "24", "--height", "40", "--width", "48", "--batch", "2", "--repeats", "1")
+    rows = [line for line in text.splitlines() if line.startswith(("as each", "in the step", "decoding"))]
+    assert len(rows) == 3
+    assert all(any(part.replace(",", "").replace(".", "").isdigit() for part in row.split()) for row in rows)
+
+
 def test_the_hand_written_head_is_as_large_as_lightly_s(script: Script) -> None:
     methods = script("methods")
     heads = pytest.importorskip("lightly.models.modules")
