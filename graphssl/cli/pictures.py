@@ -43,14 +43,27 @@ def survey_text(found: Survey) -> str:
     from .table import table
 
     rows = [["pictures", f"{found.train:,} to train on, {found.held_out:,} held out"], *_rows(found)]
-    bad = [f"  {name}: {why}" for name, why in list(found.unreadable.items())[:NAMED]]
+    bad = [f"  {_in_a_line(name)}: {why}" for name, why in list(found.unreadable.items())[:NAMED]]
     more = [f"  and {len(found.unreadable) - NAMED:,} more"] if len(found.unreadable) > NAMED else []
     section = dump({"data": proposal(found)}).rstrip()
-    return "\n".join([table(rows), *bad, *more, "", section])
+    return "\n".join([table(rows), *bad, *more, "", section, *_offered(found)])
+
+
+def _offered(found: Survey) -> Iterator[str]:
+    """Lines of the section that somebody may want."""
+    rotated = sum(n for number, n in found.orientations.items() if number != 1)
+    if rotated and found.data.orientation == "ignore":
+        which = "picture is" if rotated == 1 else "pictures are"
+        yield f"  # orientation: apply   # {rotated:,} {which} rotated by their EXIF"
+
+
+def _in_a_line(name: str) -> str:
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
 
 
 def _rows(found: Survey) -> Iterator[list[str]]:
     part = f"{found.looked:,} of them, spread evenly; --all looks at every one"
+    yield from (["note", _in_a_line(note)] for note in found.notes)
     yield ["looked at", "all of them" if found.looked == found.train else part]
     if found.sizes:
         yield ["sizes", _sizes(found)]
@@ -79,7 +92,7 @@ def _kinds(found: Survey) -> str:
     if len(parts) == 1 and found.kinds.most_common(1)[0][0] == (form.channels, form.dtype):
         return f"{form.channels} x {form.dtype}"
     words = (
-        "all are made RGB bytes"
+        f"{f'all but {len(found.refused):,}' if found.refused else 'all'} are made RGB bytes"
         if form.converts
         else f"those of {form.channels} x {form.dtype} are taken, others are bad"
     )
@@ -90,7 +103,10 @@ def _classes(found: Survey) -> str:
     if not found.classes:
         return "none"
     least, most = (pick(found.classes, key=lambda name: found.classes[name]) for pick in (min, max))
-    spread = f"from {found.classes[least]:,} pictures ('{least}') to {found.classes[most]:,} ('{most}')"
+    few, many = found.classes[least], found.classes[most]
+    if few == many:
+        return f"{len(found.classes):,}, {'each of ' if len(found.classes) > 1 else ''}{few:,} pictures"
+    spread = f"from {few:,} pictures ('{_in_a_line(least)}') to {many:,} ('{_in_a_line(most)}')"
     return f"{len(found.classes):,}, {spread}"
 
 

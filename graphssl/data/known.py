@@ -89,6 +89,24 @@ def guess_note(data: spec.Data) -> str | None:
     return f"mean {GUESSED[0]:g} and std {GUESSED[1]:g} are taken of each channel; `graphssl data` computes them"
 
 
+def whence_labels(data: spec.Data) -> str:
+    """What to say where there are no labels: what would have some, of a set of this kind."""
+    kind = DATA_SETS[data.use].kind
+    if data.use == "hf":
+        none = getattr(data, "label", None) == "none"
+        return "`label: none` says so" if none else "`label` names a column of them, where there is one"
+    if kind == "dataset":
+        return "`classes` in its `facts` says that there are some; a Dataset may also have them as `labels`"
+    if kind == "shards":
+        return "samples with a .cls file, or .json with a label, have them"
+    if data.labels == "none":
+        return "`labels: none` says so"
+    if data.files is not None:
+        table = data.files.lower().endswith(".csv")
+        return "its column 'label' has none" if table else "a .csv with the columns path and label has them"
+    return "pictures in a folder for each class have them"
+
+
 def is_rgb(form: Form) -> bool:
     """Whether pictures are such as ImageNet's statistics are of."""
     return (form.channels, form.dtype) == (3, "uint8")

@@ -18,7 +18,7 @@ from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
 from .fit import Fit
 from .foresight import foreseen
 from .kept import Keeping, Remaining
-from .known import fit_of, guess_note
+from .known import fit_of, guess_note, whence_labels
 from .own.known import form_of
 from .own.opening import open_dataset
 from .picture_sets import open_pictures
@@ -101,13 +101,14 @@ class Datasets:
     """An open data set.
 
     train: the training stream. held_out: samples of the other split. classes: their names, by label; none if pictures
-        have no labels.
+        have no labels. labels: where a set of this kind has them.
     bad: the pictures skipped so far. place: `device`, `memory` or `workers`. notes: of how the set is read.
     fingerprint: of the training pictures' names; None for a set that comes as arrays and does not change.
     """
 
-    def __init__(self, stream: Stream, opened: Opened, bad: BadImages) -> None:
+    def __init__(self, stream: Stream, opened: Opened, bad: BadImages, labels: str) -> None:
         self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
+        self.labels = labels
         self.fingerprint, self.notes = opened.fingerprint, opened.notes
         self._train, self._test = opened.train, opened.test
         self.held_out = opened.test.samples
@@ -140,7 +141,7 @@ def open_data(
         opened = _from_arrays(data, device)
     else:
         opened = _from_files(data, device, bad, progress)
-    return Datasets(Stream(opened.train, data, seed, accumulate), opened, bad)
+    return Datasets(Stream(opened.train, data, seed, accumulate), opened, bad, whence_labels(data))
 
 
 def _from_arrays(data: spec.Data, device: torch.device) -> Opened:

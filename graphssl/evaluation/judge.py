@@ -70,5 +70,5 @@ def build_evaluations(options: Mapping[str, EvaluationConfig]) -> dict[str, Eval
 def no_judgement(data: Datasets) -> str | None:
     """Why features cannot be judged on a data set."""
     if not data.classes:
-        return "the data set has no labels; pictures in a folder for each class have them"
+        return f"the data set has no labels; {data.labels}"
     return None if data.held_out else "the data set has no held-out pictures"

@@ -139,6 +139,6 @@ def test_evaluations_are_built_by_name() -> None:
     ],
 )
 def test_why_features_cannot_be_judged(classes: int | None, held_out: bool, reason: str | None) -> None:
-    data: Any = SimpleNamespace(classes=classes, held_out=held_out)
+    data: Any = SimpleNamespace(classes=classes, held_out=held_out, labels="`labels: none` says so")
     assert (no_judgement(data) or "").startswith(reason or "")
     assert (no_judgement(data) is None) == (reason is None)

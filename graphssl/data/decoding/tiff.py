@@ -18,6 +18,7 @@ from .upright import TAG, turned
 __all__ = ["Elsewhere", "of_tiff"]
 
 PALETTE, WHITE_IS_ZERO = 3, 0
+FEW = 16  # channels, where nobody says how many there are
 
 
 class Elsewhere(Exception):
@@ -57,12 +58,15 @@ def of_tiff(data: bytes, channels: int) -> Annotated[Tensor, "c h w"]:
 def _channels_first(values: Any, axes: str, channels: int) -> Any:
     """`c h w`, by tifffile's letters: Y and X; S for samples of a pixel; any other for pages or planes.
 
-    An array `h w c` that tifffile was not told of is there as h pages of `w c`: of these `channels` tells.
+    An array `h w c` that tifffile was not told of is there as h pages of `w c`: of these `channels` tells, or where it
+    is 0, for nobody knows, whether there are few columns and many pages.
     """
     if axes == "YX":
         return values[None]
     if len(axes) == 3 and axes.startswith("YX"):
         return values.transpose(2, 0, 1)
     if len(axes) == 3 and axes.endswith("YX"):
-        return values.transpose(2, 0, 1) if values.shape[0] != channels == values.shape[2] else values
+        pages, _, columns = values.shape
+        last = columns == channels if channels else columns <= FEW
+        return values.transpose(2, 0, 1) if last and pages > (0 if channels else FEW) and pages != channels else values
     raise BadImageError(f"its axes are {axes}: a picture has rows, columns, and bands or pages")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from ...errors import RunError, reason_of, suggest
+from ...errors import OptionError, RunError, reason_of, suggest
 from ...graph.spec.datasets import HuggingFace
 from .registry import Facts
 
@@ -62,7 +62,7 @@ class HuggingFaceSet:
         if wanted not in self._splits:
             key = "split" if name == "train" else "test"
             near = suggest(wanted, self._splits, "it has")
-            raise RunError(f"'{self._config.path}' has no split '{wanted}' (data.{key}); {near}")
+            raise OptionError(f"'{self._config.path}' has no split '{wanted}' (data.{key}); {near}", key)
         return _Rows(self._splits[wanted], self._config, list(self._splits.values()))
 
 
@@ -112,10 +112,11 @@ class _Rows:
 
 def _column(key: str, given: str | None, features: Any, found: list[str], path: str) -> str:
     if given is not None and given not in features:
-        raise RunError(f"'{path}' has no column '{given}' (data.{key}); {suggest(given, features, 'it has')}")
+        near = suggest(given, features, "it has")
+        raise OptionError(f"'{path}' has no column '{given}' (data.{key}); {near}", key)
     if given is None and len(found) != 1:
         several = f"several columns of pictures: {', '.join(found)}" if found else "no column of the kind Image"
-        raise RunError(f"'{path}' has {several}. Name one by `data.{key}`; it has {', '.join(features)}")
+        raise OptionError(f"'{path}' has {several}. Name one by `data.{key}`; it has {', '.join(features)}", "path")
     return given or found[0]
 
 
@@ -126,7 +127,8 @@ def _label_column(config: HuggingFace, features: Any) -> str | None:
         return None if config.label == "none" else _column("label", config.label, features, [], config.path)
     known = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
     if len(known) > 1 and not set(known) & set(LABELS):
-        raise RunError(f"'{config.path}' has several columns of labels: {', '.join(known)}. Name one by `data.label`")
+        several = f"several columns of labels: {', '.join(known)}"
+        raise OptionError(f"'{config.path}' has {several}. Name one by `data.label`", "path")
     plain = [name for name in LABELS if name in features and _is_plain(features[name])]
     usual = [name for name in LABELS if name in known]
     return next(iter([*usual, *known, *plain]), None)
@@ -166,7 +168,15 @@ def _opened(config: HuggingFace) -> dict[str, Any]:
             else:
                 found = datasets.load_dataset(str(path) if path.is_dir() else config.path, config.name)
     except Exception as error:  # each of its parts has its own
-        raise RunError(f"'{config.path}' cannot be opened as a Hugging Face dataset: {reason_of(error)}") from error
+        local = ""
+        if not path.exists():
+            local = (
+                f". There is no folder '{path.absolute()}' either; a name is looked up on the network, which takes its "
+                "time where there is none: HF_HUB_OFFLINE=1 looks into the library's cache alone"
+            )
+        raise OptionError(
+            f"'{config.path}' cannot be opened as a Hugging Face dataset: {reason_of(error).rstrip('.')}{local}", "path"
+        ) from error
     return dict(found) if isinstance(found, dict) else {str(found.split or "train"): found}
 
 

@@ -19,7 +19,7 @@ from ..batch import Arrays, Pictures
 from ..decode import BadImageError, Form, decode
 from ..decoding.form import ANY, RGB, TYPES
 from ..decoding.upright import orientation_in
-from ..open import ARRAYS, FILES
+from ..open import ARRAYS, FILES, notes_of
 from ..own.known import form_of
 from ..reader import places_for, stand
 from ..workers import as_it_is, default_workers, explained
@@ -79,6 +79,7 @@ class Look(NamedTuple):
     kind: Kind
     as_it_is: Sums
     as_said: Sums | None
+    refused: str | None = None  # why it does not become that
 
 
 Looks = list[Look | tuple[int, str]]  # a bad picture is its position, and why
@@ -91,7 +92,8 @@ class Survey:
     train, held_out: how many there are. classes: pictures to train on by name; none where there are no labels; of a
     Dataset whose samples bring their labels, those that were looked at. looked: how many that are. sizes: height and
     width of each. kinds, orientations: how many of each. unreadable: names, with reasons. sums: by kind; rgb: of all,
-    made RGB bytes.
+    made RGB bytes. refused: pictures that do not become such, with reasons; they are unreadable where all should.
+    notes: what is left out.
     """
 
     data: spec.Data
@@ -103,6 +105,8 @@ class Survey:
     kinds: Counter[Kind] = field(default_factory=Counter)
     orientations: Counter[int] = field(default_factory=Counter)
     unreadable: dict[str, str] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     sums: dict[Kind, Sums] = field(default_factory=dict)
     rgb: Sums | None = None
 
@@ -152,6 +156,7 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
         return _of_arrays(data, train, len(test[1]), classes, most)
     pictures, held_out, classes = FILES[kind](data, None)
     found = Survey(data, len(pictures.paths), len(held_out.paths), _counted(pictures.label, classes))
+    found.notes = notes_of(pictures)
     positions = _spread(found.train, most)
     found.looked = len(positions)
     chunks = [positions[start : start + CHUNK] for start in range(0, len(positions), CHUNK)]
@@ -162,10 +167,12 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
         generator=torch.Generator(),
     )  # fmt: skip
     for looks in explained(loader, looker):
-        for look in looks:
+        for position, look in zip(positions[done:], looks, strict=False):
             if isinstance(look, Look):
                 found.add(look)
                 labels[look.label] += 1
+                if look.refused is not None:
+                    found.refused[pictures.paths[position]] = look.refused
             else:
                 found.unreadable[pictures.paths[look[0]]] = look[1]
         done += len(looks)
@@ -173,6 +180,8 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
             progress(done, found.looked)
     pictures.close()
     held_out.close()
+    if found.form.converts:
+        found.unreadable |= found.refused
     if not found.classes and classes:  # labels that come with the samples: of those that were looked at
         found.classes = {name: labels[number] for number, name in enumerate(classes)}
     return found
@@ -231,12 +240,13 @@ class _Looker(Dataset[Looks]):
             raise BadImageError(f"its values are {kind.dtype}; those of pictures are {', '.join(TYPES)}")
         orientation = orientation_in(stored) if isinstance(stored, bytes) else 1
         sums = Sums.of(picture)
-        said = sums if kind == (3, "uint8") else _made_rgb(stored)
-        return Look(label, picture.shape[1], picture.shape[2], orientation, kind, sums, said)
+        said, why = (sums, None) if kind == (3, "uint8") else _made_rgb(stored)
+        return Look(label, picture.shape[1], picture.shape[2], orientation, kind, sums, said, why)
 
 
-def _made_rgb(stored: bytes | Tensor) -> Sums | None:
+def _made_rgb(stored: bytes | Tensor) -> tuple[Sums | None, str | None]:
+    """Of what a run makes of a file, or why it makes nothing of it."""
     try:
-        return Sums.of(decode(stored, RGB)) if isinstance(stored, bytes) else None
-    except BadImageError:
-        return None
+        return Sums.of(decode(stored, RGB)) if isinstance(stored, bytes) else None, None
+    except BadImageError as error:
+        return None, str(error)

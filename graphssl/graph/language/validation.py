@@ -139,4 +139,4 @@ def _about_types(several: Sequence[Mistake]) -> Wrong:
     same = all(kind.startswith("be ") for kind in kinds)
     expected = " or ".join([kinds[0], *(kind.removeprefix("be ") if same else kind for kind in kinds[1:])])
     hint = next((h for h in map(hint_for, several) if h), None)
-    return Wrong(path, f"'{first.name}' is {shown(value)}; it should {expected}", hint)
+    return Wrong(path, f"'{first.name}' is {shown(value, first.kind)}; it should {expected}", hint)

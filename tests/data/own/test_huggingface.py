@@ -18,7 +18,7 @@ from torch import Tensor
 from graphssl.api import check
 from graphssl.data import Datasets, facts, open_data
 from graphssl.data.fit import Fit
-from graphssl.errors import RunError
+from graphssl.errors import GraphError, RunError
 from graphssl.graph import spec
 
 datasets = pytest.importorskip("datasets")
@@ -166,8 +166,22 @@ def test_what_is_not_there_is_told_by_check(write: Write, tmp_path: Path) -> Non
 
 
 def test_a_name_that_is_nowhere(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="'no_such_set' cannot be opened as a Hugging Face dataset"):
+    with pytest.raises(RunError, match="'no_such_set' cannot be opened as a Hugging Face dataset") as caught:
         opened("no_such_set")
+    assert f"There is no folder '{Path.cwd()}/no_such_set' either" in str(caught.value)
+    assert "HF_HUB_OFFLINE=1" in str(caught.value)
+
+
+def test_an_option_is_told_at_its_own_place(write: Write, tmp_path: Path) -> None:
+    rows().save_to_disk(tmp_path / "one")
+    path = write(SIMCLR, ("use: digits,", f"use: hf, path: {tmp_path}/one,"))
+    for key in ("label", "image", "split"):
+        with pytest.raises(GraphError) as caught:
+            check(path, [f"data.{key}=lable"])
+        (problem,) = caught.value.problems
+        assert f"(data.{key})" in problem.message
+        assert problem.span is not None
+        assert f"data.{key}=lable" in problem.render()
 
 
 def test_without_the_package(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -125,7 +125,49 @@ def test_orientations_are_counted(tmp_path: Path) -> None:
         (tmp_path / f"{i}.jpg").write_bytes(saved(picture(i), "JPEG", exif=exif))
     found = api.survey(tmp_path)
     assert set(found.orientations) == {1, 6}
-    assert "`orientation: apply` turns them" in survey_text(found)
+    text = survey_text(found)
+    assert "`orientation: apply` turns them" in text
+    turned = found.orientations[6]
+    which = "picture is" if turned == 1 else "pictures are"
+    assert text.endswith(f"\n  # orientation: apply   # {turned} {which} rotated by their EXIF")
+
+
+def test_classes_are_told_in_a_line(tmp_path: Path) -> None:
+    write_folder(tmp_path / "same", ("train", "val"), each=3)
+    assert "classes      2, each of 3 pictures" in survey_text(api.survey(tmp_path / "same"))
+    write_folder(tmp_path / "odd", ("train", "val"), ("ant", "be\ne"), each=3)
+    (tmp_path / "odd" / "train" / "be\ne" / "000.jpg").write_bytes(b"none")
+    (tmp_path / "odd" / "train" / "ant" / "000.jpg").unlink()
+    picture(0).save(tmp_path / "odd" / "train" / "loose.png")
+    (tmp_path / "odd" / "train" / "ant" / "001.jpg").unlink()
+    text = survey_text(api.survey(tmp_path / "odd"))
+    assert "from 1 pictures ('ant') to 3 ('be\\ne')" in text
+    assert "be\\ne/000.jpg: " in text
+    assert "note         a picture that is in no class's folder is left out" in text
+
+
+def test_what_a_run_calls_bad_is_unreadable(tmp_path: Path, write: Write) -> None:
+    pytest.importorskip("tifffile")
+    root = write_folder(tmp_path / "pictures", ("train", "val"), each=6)
+    Image.fromarray(np.random.RandomState(0).rand(40, 40).astype(np.float32)).save(root / "train" / "ant" / "f.tif")
+    found = api.survey(root)
+    (why,) = found.unreadable.values()
+    assert "32-bit numbers" in why
+    assert "all but 1 are made RGB bytes" in survey_text(found)
+    assert proposal(found)["on_bad_image"] == "skip"
+    trains(write, root, found)
+
+
+def test_bands_that_a_library_wrote_as_pages(tmp_path: Path, write: Write) -> None:
+    tifffile = pytest.importorskip("tifffile")
+    for i in range(12):
+        values = np.random.RandomState(i).randint(0, 256, (80, 90, 4)).astype(np.uint8)
+        (tmp_path / "tiles").mkdir(exist_ok=True)
+        tifffile.imwrite(tmp_path / "tiles" / f"{i}.tif", values, photometric="minisblack")
+    found = api.survey(tmp_path / "tiles")
+    assert found.kinds == {Kind(4, "uint8"): found.train}
+    assert set(found.sizes) == {(80, 90)}
+    assert proposal(found)["channels"] == 4
 
 
 def test_shards_lists_and_several_more(tmp_path: Path) -> None:
