@@ -9,7 +9,7 @@ from typing import Any
 
 from ..errors import UsageError
 
-__all__ = ["count", "text", "where"]
+__all__ = ["check_function", "count", "text", "where"]
 
 
 def count(value: Any, name: str, what: str) -> int:
@@ -38,7 +38,13 @@ def where(value: Any, name: str) -> Path:
         raise UsageError(f"{name} is the path of a file, not {_shown(value)}") from None
 
 
+def check_function(value: Any, name: str) -> None:
+    """A function, or None. Raises UsageError for anything else."""
+    if value is not None and not callable(value):
+        raise UsageError(f"{name} is a function, that is called as it goes on, not {_shown(value)}")
+
+
 def _shown(value: Any) -> str:
     """A text or a number as it is written, and of anything else its kind."""
     plain = value is None or isinstance(value, str | int | float)
-    return repr(value)[:60] if plain else f"a {type(value).__name__}"
+    return repr(value)[:60] if plain else type(value).__name__

@@ -46,7 +46,8 @@ def export_weights(run: str, output: str | Path | None, node: str | None, to: st
     folder = find_run(run)
     check_output(output, form)
     card = output.with_suffix(".md")
-    check_card(card)
+    with writing(card):
+        check_card(card)
     subject = load_subject(folder, node)
     state = subject.state
     if not state:

@@ -16,7 +16,7 @@ from ...data.own.known import form_of
 from ...errors import RunError, UsageError
 from ...evaluation import embed as embed_batches
 from ...train.device import choose_device
-from ..arguments import count, text, where
+from ..arguments import check_function, count, text, where
 from ..folder import find_run
 from ..trained import load_trained
 from .given import Given, Images, given
@@ -64,9 +64,9 @@ class Embedder:
         self.batch = batch or min(self.checked.graph.spec.data.batch, BATCH)
         self.form = form_of(self.checked.graph.spec.data)
 
-    def given(self, images: Images) -> Given:
-        """The pictures of whatever was handed over, of such as the encoder takes."""
-        return given(images, self.form)
+    def given(self, images: Images, name: str = "images") -> Given:
+        """The pictures of whatever was handed over, of such as the encoder takes. name: of the argument."""
+        return given(images, self.form, name)
 
     def __call__(self, pictures: Given, left_out: LeftOut, progress: Progress | None = None) -> tuple[Tensor, Tensor]:
         """Features, float32 `n d`, and the places of their pictures, `n`. Raises RunError for what cannot be read."""
@@ -101,8 +101,9 @@ def embed_to_file(
     """Features of picture files, written as a table; see `graphssl.embed_files`."""
     output = where(output, "output")
     check_table(output)
+    check_function(progress, "progress")
     embedder = Embedder(run, node, device, batch)
-    pictures = embedder.given(paths)
+    pictures = embedder.given(paths, "paths")
     left_out = LeftOut(skip=skip)
     features, places = embedder(pictures, left_out, progress)
     rows = places.tolist()

@@ -41,18 +41,18 @@ class Given:
     labels: Sequence[str | None]
 
 
-def given(images: Images, form: Form) -> Given:
-    """The pictures of whatever was handed over. form: of those that the encoder takes.
+def given(images: Images, form: Form, name: str = "images") -> Given:
+    """The pictures of whatever was handed over. form: of those that the encoder takes. name: of the argument.
 
     Raises UsageError, which says where it stands in a list, for what are no pictures, and where there are none.
     """
     try:
-        found = list(_flat(images, form, "images"))
+        found = list(_flat(images, form, name))
     except RecursionError:
-        raise UsageError("images are lists in lists in lists, too deep to follow") from None
+        raise UsageError(f"{name} are lists in lists in lists, too deep to follow") from None
     if not found:
-        raise UsageError("images are none: at least one picture is needed")
-    names = (name or f"image {place}" for place, (_, name, _) in enumerate(found))
+        raise UsageError(f"{name} are none: at least one picture is needed")
+    names = (file or f"image {place}" for place, (_, file, _) in enumerate(found))
     return Given([picture for picture, _, _ in found], list(names), [label for _, _, label in found])
 
 
@@ -119,7 +119,7 @@ def _how(image: Tensor) -> str:
     """How values of another type become bytes."""
     if not image.is_floating_point() or not image.numel():
         return ""
-    return ", 0 to 255" if image.amax() > 1 else ", 0 to 255: (images * 255).round().to(torch.uint8)"
+    return ", 0 to 255" if image.float().amax() > 1 else ", 0 to 255: (images * 255).round().to(torch.uint8)"
 
 
 def _of_array(array: Any, form: Form, place: str) -> Tensor:
@@ -135,6 +135,8 @@ def _of_array(array: Any, form: Form, place: str) -> Tensor:
         raise UsageError(f"{wanted}{hint}; got {array.dtype} {shape}")
     if 0 in shape:
         raise UsageError(f"{wanted}, and at least one; got {shape}")
+    if getattr(array, "mask", None) is not None and array.mask.any():
+        raise UsageError(f"{place} are a masked array, and pictures have no holes: array.filled(0), say")
     image = torch.from_numpy(array.copy())  # which may be read-only, or run backwards
     return (image[None] if image.ndim == 3 else image).movedim(-1, 1)
 

@@ -30,6 +30,8 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
     the next. Names that begin with a dot are passed over, and folders that were seen before, by a link that leads back.
     Raises UsageError for a path that is not there, and for a folder without pictures.
     """
+    if not str(path):
+        raise UsageError("there is no file or folder '': the folder that one is in is '.'")
     root = _home(Path(path))
     if (there := _standing(root, path)) == "a folder":
         found = sorted(_below(root, suffixes))

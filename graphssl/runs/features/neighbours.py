@@ -14,7 +14,7 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...files import replacing, special, writing
 from ...report import Card, Row, gallery
-from ..arguments import count, where
+from ..arguments import check_function, count, where
 from .embed import Embedder
 from .given import Given, Images
 from .reading import LeftOut, Progress
@@ -70,8 +70,9 @@ def find_neighbours(
     output = None if output is None else where(output, "output")
     if output is not None:
         _check_output(output)
+    check_function(progress, "progress")
     embedder = Embedder(run, node, device, batch)
-    asked, known, left_out = embedder.given(queries), embedder.given(images), LeftOut(skip=skip)
+    asked, known, left_out = embedder.given(queries, "queries"), embedder.given(images), LeftOut(skip=skip)
     wanted, _ = embedder(asked, LeftOut(what="the query ", advice=QUERY))
     features, places = embedder(known, left_out, progress)
     same = _same_files(asked, known)

@@ -275,15 +275,16 @@ def test_nothing_special_is_replaced(runs: dict[str, RunFolder], kind: str) -> N
         ({"output": "a.txt"}, r"--to torch cannot be written as 'a.txt'"),
         ({"output": "a.pt", "to": "onnx"}, r"--to onnx cannot be written as 'a.pt': names end in .onnx"),
         ({"output": 3}, "output is the path of a file, not 3"),
+        ({"output": f"{'n' * 300}.pt"}, "File name too long"),
         ({"to": 3}, "to is the name of a format, not 3"),
-        ({"node": ["encoder"]}, "node is the name of a node, or of a value of the flow, not a list"),
+        ({"node": ["encoder"]}, "node is the name of a node, or of a value of the flow, not list"),
         ({"output": "."}, r"\. is a folder: name a file, such as encoder.pt"),
         ({"node": "nobody"}, "no node and no value 'nobody'"),
         ({"node": "critic"}, "'critic' has no weights to write"),
     ],
 )  # fmt: skip
 def test_slips(runs: dict[str, RunFolder], arguments: dict[str, Any], message: str) -> None:
-    with pytest.raises(UsageError, match=message):
+    with pytest.raises(RunError, match=message):
         graphssl.export(str(runs["wide"].path), **arguments)  # type: ignore[arg-type]
     assert not list(Path().iterdir())
 

@@ -113,7 +113,9 @@ def test_nothing_special_is_replaced_or_read(tmp_path: Path, kind: str) -> None:
         ({"output": "near.gif"}, r"neighbours cannot be drawn as 'near.gif': names end in .png, .jpg"),
         ({"output": "near"}, "neighbours cannot be drawn as 'near'"),
         ({"images": "nowhere"}, "there is no file or folder 'nowhere'"),
-        ({"queries": []}, "images are none"),
+        ({"queries": []}, "queries are none"),
+        ({"queries": [3]}, r"queries\[0\] are no pictures"),
+        ({"progress": 3}, "progress is a function, that is called as it goes on, not 3"),
     ],
 )
 def test_what_is_wrong_is_said(options: dict[str, object], message: str) -> None:
