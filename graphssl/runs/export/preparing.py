@@ -14,6 +14,7 @@ COVER = [
     "    h, w = x.shape[-2:]",
     "    wide = [height, max(w * height // h, width)]",
     "    return v2.functional.resize(x, wide if w * height >= h * width else [max(h * width // w, height), width])",
+    "",  # which ends it where lines are pasted
 ]
 FIT = [
     "def fit(x, cover, cut):  # h w c: scaled until it just covers that, and the centre cut out",
@@ -23,6 +24,7 @@ FIT = [
     "    bands = [Image.fromarray(x[..., i]).resize((width, height), Image.BILINEAR) for i in range(x.shape[2])]",
     "    top, left = round((height - cut[0]) / 2), round((width - cut[1]) / 2)",
     "    return numpy.stack(bands, -1)[top : top + cut[0], left : left + cut[1]]",
+    "",
 ]
 
 
@@ -71,6 +73,7 @@ def numpy_code(prepared: Preparation) -> list[str]:
         *(f"    {step}" for step in steps),
         f"    x = (x - {_list(prepared.mean)}) / {_list(prepared.std)}",
         "    return x.transpose(2, 0, 1).astype('float32')",
+        "",
     ]
 
 
