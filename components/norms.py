@@ -15,6 +15,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from graphssl.component import NodeConfig
+from graphssl.errors import Refused
 
 __all__ = [
     "GivenNorm", "Group", "MapNorm", "SplitBatchNorm1d", "SplitBatchNorm2d", "VectorNorm", "chosen_norm", "deal",
@@ -210,7 +211,10 @@ class _SplitBatchNorm(_BatchNorm):
 
 def _check_parts(b: int, splits: int) -> None:
     if b % splits:
-        raise ValueError(f"a batch of {b} does not part into {splits} equal splits for batch norm")
+        fits = next(n for n in range(splits, 0, -1) if b % n == 0)
+        instead = f"norm: {{use: split_batch, splits: {fits}}}" if fits > 1 else "another norm"
+        hint = f"a batch that {splits} divides, or in the node {instead}"
+        raise Refused(f"a batch of {b} does not part into {splits} equal splits for batch norm", hint=hint)
 
 
 class SplitBatchNorm1d(_SplitBatchNorm, nn.BatchNorm1d):

@@ -44,6 +44,7 @@ class Augmentation(nn.Module):
         cuts = [view.cuts(count) for view, count in self.groups]
         self.cuts: tuple[Cut, ...] = tuple(cut for cut in cuts if cut) if all(cuts) else ()
         _check_colours(views, self.channels)
+        _check_sizes(views)
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Parameters, ...]:
         """What is random: for each group of views, the parameters of its images, view after view."""
@@ -95,6 +96,14 @@ class Augmentation(nn.Module):
 
 def _normal(b: int, generator: torch.Generator | None, device: torch.device, shape: tuple[int, ...]) -> Tensor:
     return torch.randn((b, *shape), generator=generator, device=device)
+
+
+def _check_sizes(views: Sequence[View]) -> None:
+    """Raises ValueError for an operation that is too large for a view."""
+    for view in views:
+        for _, operation in view.active:
+            if (reason := operation.too_large(view.size)) is not None:
+                raise ValueError(reason)
 
 
 def _check_colours(views: Sequence[View], channels: int) -> None:

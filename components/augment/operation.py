@@ -45,6 +45,10 @@ class Operation(NodeConfig):
         """Whether it changes no image."""
         return self.p == 0
 
+    def too_large(self, size: tuple[int, int]) -> str | None:
+        """Why it cannot be done to a view of this height and width, in pixels; None where it can."""
+        return None
+
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
         """What `numbers` uniform numbers stand for. size: height and width of the images, in pixels."""
         return (uniform[:, 0] < self.p,)

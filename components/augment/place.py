@@ -13,6 +13,7 @@ from torch.nn import functional
 
 from .crop import place
 from .operation import Drawn, Normal, Operation, Planes, Probability, between, per_image
+from .settings import Angles
 
 __all__ = ["Flip", "Rotate", "Translate"]
 
@@ -40,7 +41,7 @@ class Rotate(Operation):
     spatial: ClassVar[bool] = True
 
     p: Probability = Field(1.0, description="probability of rotating")
-    degrees: tuple[float, float] = Field((-30.0, 30.0), description="smallest and largest angle, in degrees")
+    degrees: Angles = Field((-30.0, 30.0), description="smallest and largest angle, in degrees")
     interpolation: Literal["bilinear", "nearest"] = Field("bilinear", description="of the pixels")
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
@@ -73,6 +74,12 @@ class Translate(Operation):
     p: Probability = Field(1.0, description="probability of moving")
     pixels: PositiveInt = Field(4, description="largest move, up, down, left and right, in pixels of the view")
     padding: Literal["reflect", "edge", "black"] = Field("reflect", description="what comes in from outside")
+
+    def too_large(self, size: tuple[int, int]) -> str | None:
+        if self.pixels < min(size):
+            return None
+        where = f"a view of {size[0]} x {size[1]}"
+        return f"translate: a move by {self.pixels} pixels leaves nothing of {where}: at most {min(size) - 1}"
 
     def draw(self, uniform: Annotated[Tensor, "b k"], size: tuple[int, int], channels: int, normal: Normal) -> Drawn:
         room = uniform.new_tensor(2 * self.pixels)

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, Discriminator, Field, NonNegativeFloat, Tag
 
 from graphssl.component import DataFacts
 
-__all__ = ["Amount", "Area", "Hue", "PerView", "Size", "Span", "sides"]
+__all__ = ["Amount", "Angles", "Area", "Hue", "PerView", "Size", "Span", "sides"]
 
 
 def _ascending(span: tuple[float, ...]) -> tuple[float, ...]:
@@ -27,6 +27,7 @@ Positive = Annotated[float, Field(gt=0)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Probability = Annotated[float, Field(ge=0, le=1)]
 Span = Annotated[tuple[Positive, ...], AfterValidator(_ascending)]
+Angles = Annotated[tuple[float, ...], AfterValidator(_ascending)]
 Area = Annotated[tuple[Share, ...], AfterValidator(_ascending)]
 PerView = Annotated[
     Annotated[Probability, Tag("all")] | Annotated[tuple[Probability, ...], Tag("each")], Discriminator(_kind)

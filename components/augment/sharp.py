@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
 import torch
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, field_validator
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,6 +30,20 @@ class Blur(Operation):
     kernel: Annotated[int, Field(ge=3, le=511)] | None = Field(
         None, description="width of the kernel in pixels, an odd number; null: near a tenth of the view's height"
     )
+
+    @field_validator("kernel")
+    @classmethod
+    def _odd(cls, kernel: int | None) -> int | None:
+        if kernel is not None and kernel % 2 == 0:
+            raise ValueError(f"a kernel has a middle, so its width is odd: {kernel - 1} or {kernel + 1}, not {kernel}")
+        return kernel
+
+    def too_large(self, size: tuple[int, int]) -> str | None:
+        width = 2 * self.radius(size[0]) + 1
+        if width // 2 < min(size):  # borders are reflected
+            return None
+        view = f"a view of {size[0]} x {size[1]}"
+        return f"blur: a kernel of {width} pixels is too wide for {view}: at most {2 * min(size) - 1}"
 
     def radius(self, height: int) -> int:
         """Half of the kernel's width."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Annotated, Any
@@ -17,12 +17,20 @@ from graphssl.errors import suggest
 from graphssl.ports import Cut, scale_of
 
 from .colour import normalise
+from .trial import INSTEAD, check_view, noise
 
 __all__ = ["TransformedPictures", "Transforms"]
 
 Entry = str | dict[str, Any]
 NESTED = "transforms"
 TRIED = ((61, 47), (40, 90))  # height and width of pictures on which a chain is tried
+FORCED = (None, 0.0, 1.0)  # in place of the probabilities that transforms have
+DRAWN = 8  # views of a picture with the probabilities as they are
+ONE_SIZE = (
+    "one of them must say the size, whatever is drawn, such as {use: RandomResizedCrop, size: [32, 32]} or {use: "
+    "Resize, size: [32, 32]}"
+)
+SMALLER = "pictures may be smaller than a crop: {use: Resize, size: 256} before it, or pad_if_needed: true"
 
 
 @dataclass(frozen=True)
@@ -51,22 +59,43 @@ class TransformedPictures:
                 made.append(self._chain(picture))
         return torch.stack(made)
 
-    def tried(self, channels: int, dtype: torch.dtype) -> TransformedPictures:
-        """With the size of its views. Raises ValueError where they have none, or are no images."""
-        sizes = set()
+    def tried(self, channels: int, dtype: torch.dtype, image: tuple[int, int]) -> TransformedPictures:
+        """With the size of its views. Raises ValueError where they have none, or are no images.
+
+        image: height and width of the data's pictures, which are tried too.
+        """
         with torch.device("cpu"):  # though nodes may be in the making on the meta device
-            for sides in TRIED:
-                picture, numbers = torch.zeros((channels, *sides), dtype=dtype), torch.zeros(1, self.numbers)
-                (view,) = replace(self, views=1)(picture, numbers)
-                if view.ndim != 3:
-                    raise ValueError(f"the transforms give {list(view.shape)}, and a view is an image, c y x")
-                sizes.add((view.shape[1], view.shape[2]))
+            generator = torch.Generator().manual_seed(0)
+            sizes = set()
+            for sides in (*TRIED, image):
+                picture = noise((channels, *sides), dtype, generator)
+                made = [one for forced in FORCED for one in self._views(picture, forced, generator)]
+                for view in made:
+                    check_view(view, picture)
+                own = {(view.shape[1], view.shape[2]) for view in made}
+                _refuse_chance("sizes", {f"{h} x {w}" for h, w in own})
+                _refuse_chance("types", {str(view.dtype).removeprefix("torch.") for view in made})
+                sizes |= own
         if len(sizes) > 1:
             raise ValueError(
-                "the transforms give views of different sizes for pictures of different sizes: one of them must say "
-                "the size, such as {use: RandomResizedCrop, size: [32, 32]} or {use: Resize, size: [32, 32]}"
+                f"the transforms give views of different sizes for pictures of different sizes: {ONE_SIZE}"
             )
         return replace(self, size=sizes.pop())
+
+    def _views(self, picture: Tensor, forced: float | None, generator: torch.Generator) -> Iterator[Tensor]:
+        """Views for a trial. forced: in place of each probability that a transform has."""
+        again = replace(self, views=DRAWN if forced is None else 1)
+        for part in again._chain.modules():
+            if forced is not None and isinstance(getattr(part, "p", None), float):
+                part.p = forced
+        try:
+            with torch.random.fork_rng(devices=[]):
+                torch.manual_seed(0)
+                yield from (again._chain(picture) for _ in range(again.views))
+        except Exception as error:  # each transform checks what it gets in its own way
+            reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
+            size = " x ".join(map(str, picture.shape[1:]))
+            raise ValueError(f"the transforms cannot take a picture of {size} pixels: {reason}; {SMALLER}") from error
 
 
 @component("augment.torchvision", traits=("view",))
@@ -93,7 +122,9 @@ class Transforms(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
         data = sizes.data
-        cut = TransformedPictures(config.transforms, config.views).tried(data.channels, getattr(torch, data.dtype))
+        cut = TransformedPictures(config.transforms, config.views).tried(
+            data.channels, getattr(torch, data.dtype), data.image
+        )
         self.cuts: tuple[Cut, ...] = (cut,)
         self.mean, self.std, self.count = data.mean, data.std, config.views
 
@@ -110,6 +141,12 @@ class Transforms(nn.Module):
         return normalise((made / scale_of(made)).unbind(1), self.mean, self.std).chunk(self.count)
 
 
+def _refuse_chance(what: str, found: set[str]) -> None:
+    if len(found) > 1:
+        first = " and ".join(sorted(found)[:2])
+        raise ValueError(f"the transforms give views of different {what} by chance, {first}: {ONE_SIZE}")
+
+
 def _built(entry: Any) -> Any:
     """A transform. Raises ValueError for a name that torchvision does not have, and for wrong arguments."""
     values = {"use": entry} if isinstance(entry, str) else dict(entry)
@@ -117,8 +154,8 @@ def _built(entry: Any) -> Any:
     if not isinstance(name, str):
         raise ValueError("a transform is its name, or {use: name} with its arguments")
     known = _classes()
-    if name == "Normalize":
-        raise ValueError("leave Normalize out: views are normalised at the end, with the data's mean and std")
+    if name in INSTEAD:
+        raise ValueError(f"{name} makes no view of a picture here: {INSTEAD[name]}")
     if name not in known:
         raise ValueError(f"torchvision.transforms.v2 has no '{name}'; {suggest(name, known).text or ''}".rstrip("; "))
     arguments = inspect.signature(known[name]).parameters

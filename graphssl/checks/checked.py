@@ -7,6 +7,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from torch import nn
+
 from ..component import DataFacts
 from ..data import facts as data_facts
 from ..data.presence import absence
@@ -106,14 +108,13 @@ def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False
     """Notes what else is wrong; raises GraphError where that stops a run."""
     if graph.asks_for_batch and (samples := data.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
         graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
-    shapes = find_shapes(graph, data, graph.spec.data.batch, found)
-    loadings: dict[str, Loading] = {}
-    if shapes is not None:
-        if weights:
-            loadings = look(graph, shapes.modules, found)
-        note_unordered_layers(graph, shapes, found)
-        if not find_unknown_parts(graph, shapes, found):  # else nothing is known of what trains
-            check_rules(graph, shapes, found)
+    built: dict[str, nn.Module] = {}
+    shapes = find_shapes(graph, data, graph.spec.data.batch, found, built)
+    loadings = look(graph, built, found, partly=shapes is None) if weights else {}
+    note_unordered_layers(graph, built, found)
+    unknown = find_unknown_parts(graph, built, found)
+    if shapes is not None and not unknown:  # else nothing is known of what trains
+        check_rules(graph, shapes, found)
     found.stop()
     assert shapes is not None
     return Checked(graph, shapes, data, tuple(in_file_order(found)), loadings)

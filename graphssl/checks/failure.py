@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import Problems
+from ..errors import Problems, Refused
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..graph.nodes import Node
@@ -49,7 +49,8 @@ class Failure:
                 return
         name, reason = self.node.name, first_line(self.error)
         message = f"'{name}' ({self.node.component.name}) cannot take this: {reason}"
-        found.add(message, self.call.span, about=name, reason=reason)
+        hint = self.error.hint if isinstance(self.error, Refused) else None
+        found.add(message, self.call.span, hint, about=name, reason=reason)
 
     def _batch_of_one(self, found: Problems) -> None:
         """Torch's batch norm of vectors refuses a single one."""

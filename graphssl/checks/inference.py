@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
 from ..component import DataFacts
@@ -37,8 +37,10 @@ def infer(graph: Graph, data: DataFacts, batch: int) -> Shapes:
     return shapes
 
 
-def find_shapes(graph: Graph, data: DataFacts, batch: int, found: Problems) -> Shapes | None:
-    """As `infer`, but notes what does not fit; None where something does not.
+def find_shapes(
+    graph: Graph, data: DataFacts, batch: int, found: Problems, built: dict[str, nn.Module] | None = None
+) -> Shapes | None:
+    """As `infer`, but notes what does not fit; None where something does not. built: takes the nodes that are.
 
     Where it is noted already that the data are not there, nodes that ask for their number of samples cannot be built,
     and neither they nor what waits for them is a problem of its own.
@@ -48,6 +50,8 @@ def find_shapes(graph: Graph, data: DataFacts, batch: int, found: Problems) -> S
     absent = any(p.kind == "missing" and p.about == "data" for p in found)
     inference.nodes.note_unbound(pending, inference.values.known, absent)
     found.merge(inference.found)
+    if built is not None:
+        built.update(inference.nodes.modules)
     return None if inference.found or pending else inference.shapes()
 
 

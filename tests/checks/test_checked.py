@@ -84,3 +84,41 @@ def test_warnings_alone_let_a_graph_through(write: Write) -> None:
     checked = check(write(MOCO, ("temperature: 0.2", "temperature: 5.0")))
     assert isinstance(checked, Checked)
     assert [w.code for w in checked.warnings] == ["G303"]
+
+
+ENCODER = "{use: encoder.resnet, depth: 10, width: 8}"
+SPLIT = "{use: encoder.resnet, depth: 10, width: 8, norm: split_batch"
+
+
+def test_a_batch_that_does_not_part_hides_nothing(write: Write, tmp_path: Path) -> None:
+    """Weights, parts and layers are looked at in the nodes that could be built."""
+    (tmp_path / "it.pt").write_text("no weights")
+    changes = [
+        (ENCODER, f"{SPLIT}, weights: ./it.pt, train: [layer4, layer5]}}"), ("batch: 16", "batch: 10"),
+        ("lr: 0.05}}", "lr: 0.05}, nodes: {critic: {layer_decay: 0.5}}}"),
+    ]  # fmt: skip
+    found = {p.message.split(";")[0]: p.hint for p in refused(write(SIMCLR, *changes))}
+    assert [message[:24] for message in found] == [
+        "weights of 'encoder': /t", "'encoder' has no part 'l", "'encoder' (encoder.resne", "layer_decay: the layers ",
+    ]  # fmt: skip
+    hint = next(hint for message, hint in found.items() if "into 8 equal splits" in message)
+    assert hint == "a batch that 8 divides, or in the node norm: {use: split_batch, splits: 5}"
+
+
+def test_a_frozen_node_has_no_rates_of_layers(write: Write) -> None:
+    changes = [
+        (ENCODER, "{use: encoder.vit, size: tiny, patch: 8, freeze: true}"),
+        ("lr: 0.05}}", "lr: 0.05}, nodes: {encoder: {layer_decay: 0.5}}}"),
+    ]
+    found = [p.message for p in refused(write(SIMCLR, *changes)) if p.severity == "error"]
+    assert found == ["layer_decay: 'encoder' is frozen, and has no rates"]
+
+
+def test_freezing_a_node_without_weights(write: Write) -> None:
+    (problem,) = refused(write(SIMCLR, ("critic.cosine, ", "critic.cosine, freeze: true, ")))
+    assert problem.message == "'critic' (critic.cosine) has no weights to freeze"
+
+
+def test_a_warm_up_that_is_all_has_a_hint(write: Write) -> None:
+    (warning,) = check(write(SIMCLR, ("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}"))).warnings
+    assert (warning.code, str(warning.hint)[:28]) == ("G403", "train.schedule.warmup below ")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import colorsys
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -295,3 +296,29 @@ def adjusted(x: Tensor, name: str, change: float, style: str) -> Tensor:
 def in_hsv(x: Tensor, change: Callable[[float, float, float], tuple[float, float, float]]) -> Tensor:
     pixels = [colorsys.hsv_to_rgb(*change(*colorsys.rgb_to_hsv(*pixel))) for pixel in x.T.tolist()]
     return torch.tensor(pixels, dtype=torch.float64).T
+
+
+@pytest.mark.parametrize(
+    ("operation", "message"),
+    [
+        ({"use": "blur", "kernel": 4}, "its width is odd: 3 or 5, not 4"),
+        ({"use": "blur", "kernel": 57}, "a kernel of 57 pixels is too wide for a view of 40 x 28: at most 55"),
+        ({"use": "blur", "sigma": [2.0, 0.1]}, "2 is above 0.1"),
+        ({"use": "rotate", "degrees": [10, -10]}, "10 is above -10"),
+        ({"use": "rotate", "degrees": [10, 20, 30]}, "and not 3"),
+        ({"use": "translate", "pixels": 28}, "a move by 28 pixels leaves nothing of a view of 40 x 28: at most 27"),
+        ({"use": "noise", "sigma": [0.2, 0.1]}, "0.2 is above 0.1"),
+        ({"use": "erase", "area": [0.3, 0.1]}, "0.3 is above 0.1"),
+        ({"use": "erase", "ratio": [3, 0.1]}, "3 is above 0.1"),
+        ({"use": "crop", "area": [1.0, 0.1]}, "1 is above 0.1"),
+    ],
+)
+def test_ranges_turned_round_and_what_is_larger_than_the_view(operation: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        chain(operation)
+
+
+def test_the_largest_that_a_view_can_take() -> None:
+    module = chain({"use": "blur", "kernel": 55}, {"use": "translate", "pixels": 27})
+    (view,) = module(images(), draws=drawn(module))
+    assert view.isfinite().all()

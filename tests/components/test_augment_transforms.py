@@ -101,6 +101,11 @@ def test_images_that_came_as_an_array_are_made_one_by_one_too() -> None:
         ([{"degrees": 4}], "a transform is its name, or {use: name} with its arguments"),
         (["Transform"], "has no 'Transform'"),
         ([{"use": "Normalize", "mean": [0.5], "std": [0.5]}], "leave Normalize out"),
+        ([{"use": "FiveCrop", "size": [8, 8]}], "FiveCrop makes no view of a picture here: it gives several pictures"),
+        ([{"use": "Lambda", "lambd": "x"}], "a component of your own"),
+        (["ToPILImage"], "leave it out"),
+        ([{"use": "MixUp", "num_classes": 10}], "without its label"),
+        ([{"use": "RandomApply", "transforms": [{"use": "CutMix", "num_classes": 10}]}], "without its label"),
         ([{"use": "ToDtype", "dtype": "float33"}], "no type of numbers called 'float33'"),
         ([{"use": "Resize", "size": [8, 8], "interpolation": "bilinar"}], "Resize: 'bilinar' is not a valid Interpol"),
     ],
@@ -114,3 +119,50 @@ def test_what_is_wrong_is_said(transforms: list[Any], message: str) -> None:
 def test_one_of_them_must_say_the_size(transforms: list[Any]) -> None:
     with pytest.raises(ValueError, match="views of different sizes"):
         node(*transforms)
+
+
+SIZED = {"use": "RandomResizedCrop", "size": [16, 16]}
+CROP = {"use": "RandomCrop", "size": [44, 44]}
+
+
+@pytest.mark.parametrize(
+    ("transforms", "message"),
+    [
+        ([SIZED, "Grayscale"], "the transforms give 1 channel, and the data have 3; num_output_channels"),
+        (
+            [SIZED, {"use": "ToDtype", "dtype": "float32"}],
+            "float32 of values up to 188, where white is 1: {use: ToDtype, dtype: float32, scale: true}",
+        ),
+        ([SIZED, {"use": "ToDtype", "dtype": "int32"}], "the transforms give int32, and a view is of uint8"),
+        ([SIZED, {"use": "ToDtype", "dtype": "int32", "scale": True}], "the transforms give int32"),
+        ([SIZED, {"use": "ToDtype", "dtype": "float64", "scale": True}], "the transforms give float64"),
+        ([SIZED, {"use": "ToDtype", "dtype": "uint16"}], "uint16 of values up to 188, where white is 65535"),
+        (
+            [SIZED, {"use": "RandomApply", "p": 0.01, "transforms": [{"use": "Resize", "size": [8, 8]}]}],
+            "views of different sizes by chance, 16 x 16 and 8 x 8",
+        ),
+        (
+            [SIZED, {"use": "RandomApply", "transforms": [{"use": "ToDtype", "dtype": "float32", "scale": True}]}],
+            "views of different types by chance, float32 and uint8",
+        ),
+        ([CROP], "cannot take a picture of 40 x 90 pixels: "),
+        ([{"use": "CenterCrop", "size": [48, 48]}, {"use": "RandomCrop", "size": [49, 49]}], "pad_if_needed: true"),
+    ],
+)
+def test_what_no_view_can_be_is_refused_when_it_is_built(transforms: list[Any], message: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(message)):
+        node(*transforms)
+
+
+def test_a_crop_is_larger_than_the_datas_pictures() -> None:
+    sizes = Sizes({"h": 32, "w": 32, "c": 3}, DataFacts(height=32, width=32))
+    config = Transforms.Config.model_validate({"transforms": [{"use": "RandomCrop", "size": [36, 36]}]})
+    with pytest.raises(ValueError, match="cannot take a picture of 32 x 32 pixels"):
+        build(find("augment.torchvision"), config, sizes)
+
+
+def test_what_is_made_right_is_taken() -> None:
+    padded = {**CROP, "pad_if_needed": True}
+    assert node(padded).cuts[0].size == (44, 44)
+    assert node(SIZED, {"use": "Grayscale", "num_output_channels": 3}).cuts[0].size == (16, 16)
+    assert node(SIZED, {"use": "ToDtype", "dtype": "uint16", "scale": True}).cuts[0].size == (16, 16)

@@ -63,7 +63,8 @@ def warmup_is_shorter(facts: Facts, found: Problems) -> None:
     at, long = facts.at("train", "schedule", "warmup"), f"{warmup:g} epoch{'' if warmup == 1 else 's'}"
     if train.steps is None:
         if warmup >= train.epochs:
-            found.add(f"the warm-up of {long} takes all of the {train.epochs}", at)
+            hint = f"train.schedule.warmup below {train.epochs}, also a part of an epoch such as 0.1, or 0 for none"
+            found.add(f"the warm-up of {long} takes all of the {train.epochs}", at, hint)
     elif warmup and (samples := facts.shapes.data.samples) is not None:
         per_epoch = _batches(facts, samples) // train.accumulate
         steps = round(warmup * per_epoch)

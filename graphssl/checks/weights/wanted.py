@@ -41,15 +41,18 @@ class Loading:
             raise RunError(f"the weights of '{self.fit.node}' cannot be loaded: {error}{hint}") from error
 
 
-def look(graph: Graph, modules: Modules, found: Problems) -> dict[str, Loading]:
+def look(graph: Graph, modules: Modules, found: Problems, *, partly: bool = False) -> dict[str, Loading]:
     """How the weights that nodes ask for fit them, by their names and shapes; notes what does not.
 
-    modules: the nodes, on any device.
+    modules: the nodes, on any device. partly: some could not be built, of which it is looked whether the file is one.
     """
     loadings = {}
     for node, weights in _asking(graph):
         try:
             stored = find_stored(weights, node.name, _folder(graph, node))
+            if partly and node.name not in modules:
+                stored.look()
+                continue
             shapes = _shapes(modules[node.name]) if node.name in modules else {}
             if not shapes:
                 raise Refused(f"it is {node.component.name}, and has none")
