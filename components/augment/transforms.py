@@ -87,7 +87,7 @@ class TransformedPictures:
         again = replace(self, views=DRAWN if forced is None else 1)
         for part in again._chain.modules():
             if forced is not None and isinstance(getattr(part, "p", None), float):
-                part.p = forced
+                part.p = forced  # type: ignore[assignment]  # a number, as isinstance has seen
         try:
             with torch.random.fork_rng(devices=[]):
                 torch.manual_seed(0)

@@ -53,6 +53,7 @@ def note_unordered_layers(graph: Graph, modules: Modules, found: Problems) -> No
             continue
         if name in ordered and graph.nodes[name].common_keys.trained_parts:
             continue  # by parts that it has not, which is said
+        hint: str | None
         if name in ordered:
             message, hint = f"layer_decay: '{name}' is frozen, and has no rates", "leave out one of the two"
         else:
