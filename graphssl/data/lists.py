@@ -168,6 +168,11 @@ def _row(head: Sequence[str], row: Sequence[str], line: int, path: str) -> _Row:
     if len(row) != len(head):
         raise ListError(f"{at}: {len(row)} columns, and the first line names {len(head)}: {', '.join(head)}")
     values = dict(zip(head, (value.strip() for value in row), strict=True))
+    if long := next((value for value in values.values() if "\n" in value), None):
+        first = line - long.count("\n")
+        raise ListError(
+            f"the list '{path}', line {first:,}: a quotation mark opens there that is closed in line {line:,}"
+        )
     if not values["path"]:
         raise ListError(f"{at}: the path is empty")
     split = values.get("split", "train").lower() or "train"
@@ -180,7 +185,7 @@ def _check_columns(head: Sequence[str], path: str) -> None:
     if len(head) == 1 and (apart := next((sign for sign in OTHERS if sign in head[0]), None)):
         raise ListError(
             f"the list '{path}', line 1: the columns are separated by {OTHERS[apart]}: they should be by a comma; it "
-            f"has '{head[0]}'"
+            f"has {head[0]!r}"
         )
     there = f"; it has {', '.join(map(repr, head))}" if any(head) else "; it is empty"
     for name in head:

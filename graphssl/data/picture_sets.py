@@ -124,14 +124,14 @@ class PictureSet:
 
     @property
     def holds_out_all(self) -> bool:
-        """Whether `test` surely leaves nothing to train on; folders are not listed for it."""
-        if self.test is None:
-            return False
+        """Whether what is held out surely leaves nothing to train on; folders are not listed for it."""
         if self.files is not None:
-            return not self.parts()[0].paths
-        held = os.path.realpath(os.path.expanduser(self.test))
-        trains = [os.path.realpath(folder.train) for folder in self.folders]
-        return not is_list(self.test) and all(os.path.commonpath([held, train]) == held for train in trains)
+            return self.test is not None and not self.parts()[0].paths
+        if self.test is not None and is_list(self.test):
+            return False
+        test = None if self.test is None else os.path.expanduser(self.test)
+        pairs = [(test or folder.test, folder.train) for folder in self.folders]
+        return all(held is not None and _is_in(train, held) for held, train in pairs)
 
     def count(self) -> tuple[int | None, int | None]:
         """Training samples and classes; None where there is no folder, picture or class."""
@@ -157,6 +157,11 @@ class PictureSet:
             yield from folder.fewer_than(n, self.share if self.own else Fraction(0), seen)
 
 
+def _is_in(folder: Path, other: str | Path) -> bool:
+    inner, outer = os.path.realpath(folder), os.path.realpath(other)
+    return os.path.commonpath([inner, outer]) == outer
+
+
 def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Files, tuple[str, ...]]:
     """Training split, held-out split and the names of the classes. Raises RunError where they are not there."""
     found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
@@ -177,7 +182,8 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     told = LeftOut()
     train, test = found.parts(told)
     if test.paths and not train.paths:
-        raise RunError(f"no picture is left to train on: all {len(test.paths):,} are held out, as data.test says")
+        where = ", as data.test says" if data.test is not None else ": those to train on lie among them"
+        raise RunError(f"no picture is left to train on: all {len(test.paths):,} are held out{where}")
     refuse_empty(train, ", ".join(data.roots), found.suffixes)
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")

@@ -119,6 +119,10 @@ def _held_out_twice(data: spec.Data, found: PictureSet) -> Absence | None:
 def _held_out_badly(data: spec.Data, found: PictureSet) -> Absence | None:
     """Held-out pictures that leave none to train on, or are of a class that is not trained on."""
     if found.holds_out_all:
+        if data.test is None:
+            where = ", ".join(f"'{folder.test}'" for folder in found.folders)
+            hint = "without such a folder a tenth of each class is held out"
+            return Absence("root", f"all pictures are held out: {where} leads to those to train on", hint)
         hint = "test: is a folder or a list of other pictures; without it a tenth of each class is held out"
         return Absence("test", f"all pictures are held out: '{data.test}' has all that there are to train on", hint)
     stray = found.stray()

@@ -226,6 +226,8 @@ def test_classes_that_are_numbers_come_in_their_order(tmp_path: Path) -> None:
         ("", "line 1: no column is called 'path'"),
         ('path,label\n"000.png,a\n', "line 2: a quotation mark"),
         ("path;label\n000.png;a\n", "separated by a semicolon: they should be by a comma; it has 'path;label'"),
+        ("path\tlabel\n000.png\ta\n", "separated by a tab: they should be by a comma"),
+        ('path,label\n"000.png,a\n001.png",b\n', "line 2: a quotation mark opens there that is closed in line 3"),
         ("name,label\n000.png,a\n", "it has 'name', 'label'"),
     ],
 )  # fmt: skip

@@ -175,6 +175,35 @@ def test_all_held_out_is_told_by_check(write: Write, tmp_path: Path) -> None:
         open_data(config(root=str(tmp_path / "p"), test=str(tmp_path / "p")), CPU, 0)
 
 
+def test_a_test_folder_that_leads_to_the_training_one_is_told_by_check(tmp_path: Path) -> None:
+    fill(tmp_path / "train" / "a")
+    os.symlink("train", tmp_path / "test")
+    found = absence(config(root=str(tmp_path)))
+    assert found is not None
+    assert (found.key, found.message) == (
+        "root",
+        f"all pictures are held out: '{tmp_path}/test' leads to those to train on",
+    )
+    with pytest.raises(RunError, match="all 5 are held out: those to train on lie among them"):
+        open_data(config(root=str(tmp_path)), CPU, 0)
+
+
+def test_shards_that_are_all_held_out_are_told_by_check(tmp_path: Path) -> None:
+    (tmp_path / "a.tar").write_bytes(b"")
+    root = str(tmp_path / "*.tar")
+    found = absence(spec.Data.model_validate({"use": "webdataset", "root": root, "test": root}))
+    assert found is not None
+    assert (found.key, found.message) == ("test", f"all shards of '{root}' are held out: none is left to train on")
+
+
+@pytest.mark.parametrize("wide", ["utf-16", "utf-16-le"])
+def test_a_list_of_two_bytes_a_letter_is_told(write: Write, tmp_path: Path, wide: str) -> None:
+    fill(tmp_path)
+    (tmp_path / "list.csv").write_bytes("path\n000.png\n".encode(wide))
+    (found,) = problems_of(check, write(SIMCLR, ("use: digits", f"use: image_folder, files: {tmp_path}/list.csv")))
+    assert "is in UTF-16, or no text: save it as UTF-8" in found
+
+
 def test_a_class_without_training_pictures_is_told_by_check(tmp_path: Path) -> None:
     for name in ("train/cat", "train/dog", "test/cat", "test/dgo", "else/cow"):
         fill(tmp_path / name, 2)

@@ -59,6 +59,8 @@ class HuggingFaceSet:
             wanted = next((split for split in HELD_OUT if split in self._splits and split != self._config.split), None)
         if wanted is None:
             return None
+        if name == "test" and wanted == self._config.split:
+            raise OptionError(f"'{wanted}' is both trained on (data.split) and held out (data.test)", "test")
         if wanted not in self._splits:
             key = "split" if name == "train" else "test"
             near = suggest(wanted, self._splits, "it has")

@@ -25,6 +25,11 @@ def open_dataset(data: spec.Data, _progress: object = None) -> tuple[Samples, Sa
     train, test = (_split(data, opened, name) for name in ("train", "test"))
     if train is None:
         raise RunError(f"the data set '{data.use}' has no training split: `split('train')` gives None")
+    if test is train:
+        raise RunError(
+            f"`split('test')` of the data set '{data.use}' gives what `split('train')` gives: what is held out is not "
+            "trained on. Return other samples, or None: a tenth of the training split is then held out"
+        )
     _check_lengths(data, known, train, test)
     classes = class_names(known) or tuple(map(str, getattr(train, "classes", None) or ()))
     everything = torch.arange(len(train))

@@ -102,7 +102,10 @@ def split(root: str, test: str | None) -> tuple[list[str], list[str]]:
     train, held_out = (listed(root), []) if _is_pattern(root) else _in_folder(here)
     if test is not None:
         held_out = listed(test)
-        train = [shard for shard in train if shard not in set(held_out)]
+        left = [shard for shard in train if shard not in set(held_out)]
+        if train and not left:
+            raise NoShardsError("test", f"all shards of '{root}' are held out: none is left to train on")
+        train = left
     if not train:
         raise NoShardsError("root", f"there is no training shard: no file of '{root}' ends in {SUFFIX}")
     if test is not None and not held_out:

@@ -132,6 +132,13 @@ def test_splits_that_are_not_as_said_say_what_to_do(
     assert shown in str(caught.value)
 
 
+def test_the_same_samples_are_not_both_splits(write: Write, tmp_path: Path) -> None:
+    kept = "self.both = getattr(self, 'both', None) or Split(0, 60); return self.both"
+    path = write(SIMCLR, own_set(tmp_path, split=kept, facts=f"{FACTS}, test=60"))
+    with pytest.raises(RunError, match=r"gives what `split\('train'\)` gives"):
+        open_data(check(path).graph.spec.data, CPU, 0)
+
+
 def test_transparency_is_dropped_of_arrays_as_of_pictures() -> None:
     values = np.random.RandomState(0).randint(0, 256, (20, 24, 4)).astype(np.uint8)
     wanted = of_pillow(Image.fromarray(values), RGB)

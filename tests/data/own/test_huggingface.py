@@ -172,6 +172,12 @@ def test_a_name_that_is_nowhere(tmp_path: Path) -> None:
     assert "HF_HUB_OFFLINE=1" in str(caught.value)
 
 
+def test_a_split_is_not_on_both_sides(tmp_path: Path) -> None:
+    rows().save_to_disk(tmp_path / "one")
+    with pytest.raises(RunError, match=r"'train' is both trained on \(data.split\) and held out \(data.test\)"):
+        opened(tmp_path / "one", test="train")
+
+
 def test_an_option_is_told_at_its_own_place(write: Write, tmp_path: Path) -> None:
     rows().save_to_disk(tmp_path / "one")
     path = write(SIMCLR, ("use: digits,", f"use: hf, path: {tmp_path}/one,"))
