@@ -214,7 +214,7 @@ def _check_parts(b: int, splits: int) -> None:
         fits = next(n for n in range(splits, 0, -1) if b % n == 0)
         instead = f"norm: {{use: split_batch, splits: {fits}}}" if fits > 1 else "another norm"
         hint = f"a batch that {splits} divides, or in the node {instead}"
-        raise Refused(f"a batch of {b} does not part into {splits} equal splits for batch norm", hint=hint)
+        raise Refused(f"a batch of {b} does not part into {splits} equal splits for batch norm", "batch", hint)
 
 
 class SplitBatchNorm1d(_SplitBatchNorm, nn.BatchNorm1d):

@@ -12,7 +12,7 @@ import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
 Severity = Literal["error", "warning"]
@@ -88,10 +88,13 @@ def _cells(text: str) -> int:
 
 
 class GraphError(Exception):
-    """What is wrong with a graph or an argument: every problem found, in file order."""
+    """What is wrong with a graph or an argument: every problem found, in file order.
 
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = in_file_order(problems)
+    graph: the graph all the same, where what is wrong is beside it, so that whoever looks for more can go on.
+    """
+
+    def __init__(self, problems: Iterable[Problem], graph: Any = None) -> None:
+        self.problems, self.graph = in_file_order(problems), graph
         super().__init__("\n".join(p.render() for p in self.problems))
 
 

@@ -60,9 +60,8 @@ def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, weights: bool 
     weights: whether to look for those that nodes start with; a run that goes on has its own. Raises GraphError with all
     that is wrong.
     """
-    if not isinstance(graph, Graph):
-        graph = load(graph, sets)
     found = Problems()
+    graph = _read(graph, sets, found)
     with _telling_of_data(graph, found):
         _find_data(graph, found)
     return _check(graph, _facts(graph, found), found, weights)
@@ -73,10 +72,22 @@ def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Check
 
     data: the facts of the data set; default: those that are known of it.
     """
-    if not isinstance(graph, Graph):
-        graph = load(graph)
     found = Problems()
+    graph = _read(graph, (), found)
     return _check(graph, _facts(graph, found) if data is None else data, found)
+
+
+def _read(graph: Graph | str | Path, sets: Sequence[str], found: Problems) -> Graph:
+    """The graph; notes what is wrong beside it. Raises GraphError where there is none."""
+    if isinstance(graph, Graph):
+        return graph
+    try:
+        return load(graph, sets)
+    except GraphError as error:
+        if not isinstance(error.graph, Graph):
+            raise
+        found.merge(error.problems)
+        return error.graph
 
 
 @contextmanager

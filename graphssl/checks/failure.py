@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from ..errors import Problems, Refused
 from ..graph.calls import Call
 from ..graph.graph import Graph
+from ..graph.language.source import SET
 from ..graph.nodes import Node
 from ..ports import tensors_of
 from .axes import Input, Letters, differing
@@ -49,8 +50,11 @@ class Failure:
                 return
         name, reason = self.node.name, first_line(self.error)
         message = f"'{name}' ({self.node.component.name}) cannot take this: {reason}"
-        hint = self.error.hint if isinstance(self.error, Refused) else None
-        found.add(message, self.call.span, hint, about=name, reason=reason)
+        hint, at = None, self.call.span
+        if isinstance(self.error, Refused):
+            given = self.graph.source.at(("data", "batch"))
+            hint, at = self.error.hint, given if self.error.option == "batch" and given.file == SET else at
+        found.add(message, at, hint, about=name, reason=reason)
 
     def _batch_of_one(self, found: Problems) -> None:
         """Torch's batch norm of vectors refuses a single one."""

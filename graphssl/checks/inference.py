@@ -155,7 +155,8 @@ class _Inference:
 
 def _versions(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int]:
     """How often each tensor that a call is given was written."""
-    return [t._version for value in (*args, *kwargs.values()) for t in tree_leaves(value) if isinstance(t, Tensor)]
+    tensors = (t for value in (*args, *kwargs.values()) for t in tree_leaves(value) if isinstance(t, Tensor))
+    return [t._version for t in tensors if not t.is_inference()]
 
 
 def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]], found: Problems) -> None:

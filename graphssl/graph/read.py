@@ -38,9 +38,12 @@ def read(source: Source) -> Graph:
     updates = read_updates(spec, wiring)
     if "update" not in sections.lacking:
         note_missing_updates(wiring.scope)
-    _check_names(spec, wiring.scope)
-    problems.stop()
-    return Graph(
+    _check_features(spec, wiring.scope)
+    sound = not problems.errors
+    _check_rates(spec, wiring.scope)
+    if not sound:
+        raise GraphError(problems)
+    graph = Graph(
         spec, source,
         nodes={name: node for name, node in nodes.items() if node is not None},
         values={name: value for name, value in wiring.scope.values.items() if value is not None},
@@ -50,15 +53,22 @@ def read(source: Source) -> Graph:
         batch=wiring.batch,
         used=frozenset(wiring.scope.used),
     )  # fmt: skip
+    if problems.errors:
+        raise GraphError(problems, graph)
+    return graph
 
 
-def _check_names(spec: GraphFile, scope: Scope) -> None:
-    """Notes nodes and values that `train:` and `evaluate:` name and that are not there."""
-    source, nodes, values = scope.source, scope.nodes, scope.values
+def _check_rates(spec: GraphFile, scope: Scope) -> None:
+    """Notes nodes that `train.nodes` names and that are not there."""
     for name in spec.train.nodes:
-        if name not in nodes:
-            at = source.at(("train", "nodes", name), key=True)
-            scope.unknown("node", name, at, nodes, source.removal(("nodes", name)))
+        if name not in scope.nodes:
+            at = scope.source.at(("train", "nodes", name), key=True)
+            scope.unknown("node", name, at, scope.nodes, scope.source.removal(("nodes", name)))
+
+
+def _check_features(spec: GraphFile, scope: Scope) -> None:
+    """Notes a node or value that `evaluate:` names and that is not there."""
+    source, nodes, values = scope.source, scope.nodes, scope.values
     features = spec.evaluate.features
     if features is not None and features not in nodes and features not in values:
         at = source.at(("evaluate", "features"))

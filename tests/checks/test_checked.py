@@ -122,3 +122,21 @@ def test_freezing_a_node_without_weights(write: Write) -> None:
 def test_a_warm_up_that_is_all_has_a_hint(write: Write) -> None:
     (warning,) = check(write(SIMCLR, ("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}"))).warnings
     assert (warning.code, str(warning.hint)[:28]) == ("G403", "train.schedule.warmup below ")
+
+
+def test_an_unknown_node_of_train_nodes_hides_nothing(write: Write) -> None:
+    rates = "nodes: {encodr: {lr: 2.0}, projector: {layer_decay: 0.5}, critic: {lr: 2.0}}}"
+    path = write(SIMCLR, ("lr: 0.05}}", f"lr: 0.05}}, {rates}"), ("temperature: 0.2", "temperature: 5.0"))
+    assert sorted(told(path)) == ["G303", "G407", "layer_decay: the layers of", "no node is called"]
+
+
+def test_what_came_by_set_is_placed_there(write: Write) -> None:
+    path = write(SIMCLR, ("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 1}}"))
+    (warning,) = check(path, ["train.epochs=1"]).warnings
+    assert warning.span is not None
+    assert (warning.code, warning.span.file, warning.span.text) == ("G403", "--set", "train.epochs=1")
+    with pytest.raises(GraphError) as caught:
+        check(path, ["data.batch=10", "nodes.encoder.norm=split_batch"])
+    (problem,) = caught.value.problems
+    assert problem.span is not None
+    assert (problem.span.file, problem.span.text) == ("--set", "data.batch=10")

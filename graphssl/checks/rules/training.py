@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import Problems, in_file_order
+from ...graph.language.source import SET
 from ..inference import find_shapes
 from ..shapes import Shapes
 from .facts import Facts
@@ -61,6 +62,8 @@ def warmup_is_shorter(facts: Facts, found: Problems) -> None:
     """
     train, warmup = facts.graph.spec.train, facts.graph.spec.train.schedule.warmup
     at, long = facts.at("train", "schedule", "warmup"), f"{warmup:g} epoch{'' if warmup == 1 else 's'}"
+    if facts.at("train", "epochs").file == SET != at.file:  # what came last is what does not go with the rest
+        at = facts.at("train", "epochs")
     if train.steps is None:
         if warmup >= train.epochs:
             hint = f"train.schedule.warmup below {train.epochs}, also a part of an epoch such as 0.1, or 0 for none"
