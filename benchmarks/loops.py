@@ -71,4 +71,4 @@ def noise(data: Data, size: int, batches: int, device: torch.device) -> Datasets
     generator = torch.Generator().manual_seed(0)
     image = torch.randint(0, 256, (n, 3, size, size), dtype=torch.uint8, generator=generator).to(device)
     pictures = Resident(image, torch.zeros(n, dtype=torch.int64), Fit(size, size), device)
-    return Datasets(Stream(pictures, data, 0), Opened(pictures, pictures, (), "memory"), BadImages())
+    return Datasets(Stream(pictures, data, 0), Opened(pictures, pictures, (), "memory"), BadImages(), "")

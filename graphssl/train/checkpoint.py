@@ -181,7 +181,9 @@ def _sync(folder: Path) -> None:
 def _unwritable(path: Path, error: Exception) -> str:
     cause = error if isinstance(error, OSError) else error.__context__  # torch hides the cause in the context
     reason = cause.strerror or str(cause) if isinstance(cause, OSError) else str(error).split("\n", 1)[0]
-    if not isinstance(cause, FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError):
+    if not isinstance(
+        cause, FileExistsError | FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError
+    ):
         with contextlib.suppress(OSError):
             reason += f"; {shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free"
     return f"{path} cannot be written ({reason})"

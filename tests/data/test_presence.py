@@ -130,11 +130,17 @@ def test_an_extended_graphs_options_for_its_own_set_are_left_out(write: Write) -
         SIMCLR, ("use: digits,", "use: image_folder, root: nowhere, size: 32, workers: 2,"), name="parent.yaml"
     )
     change = "extends: parent.yaml\ngraph: mine\ndata: {use: "
-    for found in (check(write(change + "digits}\n")), check(parent, ["data.use=digits"])):
-        assert (found.graph.spec.data.use, found.graph.spec.data.size) == ("digits", 32)
-        assert found.graph.resolved()["data"].keys().isdisjoint({"root", "workers"})
-    fetched = check(write(change + "cifar10, download: true}\n")).graph.spec.data
-    assert (fetched.root, fetched.download, fetched.workers) == ("nowhere", True, None)
+    for checked in (check(write(change + "digits}\n")), check(parent, ["data.use=digits"])):
+        assert (checked.graph.spec.data.use, checked.graph.spec.data.size) == ("digits", 32)
+        assert checked.graph.resolved()["data"].keys().isdisjoint({"root", "workers"})
+    (found,) = problems_of(check, write(change + "cifar10, download: true}\n"))
+    assert "'cifar10' needs a root" in found, "that of another set is no place for it"
+
+
+def test_sets_that_lie_in_one_folder_share_it(write: Write) -> None:
+    write(SIMCLR, ("use: digits,", "use: cifar10, root: data, download: true,"), name="parent.yaml")
+    data = check(write("extends: parent.yaml\ngraph: mine\ndata: {use: cifar100}\n")).graph.spec.data
+    assert (data.use, data.root, data.download) == ("cifar100", "data", True)
 
 
 def test_an_option_of_ones_own_is_not_left_out(write: Write) -> None:

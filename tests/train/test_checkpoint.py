@@ -157,7 +157,7 @@ def test_no_such_folder(tmp_path: Path) -> None:
 
 def test_a_folder_in_the_way(tmp_path: Path) -> None:
     (tmp_path / "a.pt").mkdir()
-    with pytest.raises(RunError, match=r"a\.pt cannot be written \(Is a directory\)$"):
+    with pytest.raises(RunError, match=r"a\.pt cannot be written \(it is a folder, and no regular file\)$"):
         save(tmp_path / "a.pt", payload())
     assert files(tmp_path) == ["a.pt"]
 

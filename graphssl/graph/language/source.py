@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Span
+from ..spec.datasets import DATA_SETS
 from . import yaml
 from .yaml import Places
 
@@ -24,6 +25,7 @@ SET = "--set"
 DATA = ("data",)
 # What `data:` says of any set; all else is of the one that it names: where it lies, what its pictures are.
 OF_ANY_SET = ("use", "batch", "size", "eval", "resident", "workers", "decode", "on_bad_image", "last")
+TOGETHER = ("root", "download")  # of sets that lie in one folder: torchvision's, cifar10 and cifar100, say
 SWITCHES = (("evaluate",), ("train", "checkpoint"))  # sections in which null is a value, off, and not a removal
 
 
@@ -81,8 +83,9 @@ class Source:
     def _leave_out_of_data(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         """What an extended graph says of its own set, where this names another; and how it evaluates other sizes."""
         other = "use" in new and old.get("use", new["use"]) != new["use"]
+        kept = (*OF_ANY_SET, *(TOGETHER if all(map(_is_archive, (old.get("use"), new.get("use")))) else ()))
         for key in list(old):
-            of_the_set = (other and key not in OF_ANY_SET) or (key == "eval" and "size" in new and "eval" not in new)
+            of_the_set = (other and key not in kept) or (key == "eval" and "size" in new and "eval" not in new)
             # Of several --set none is before another.
             if of_the_set and not self._changed_by_set((*DATA, key)):
                 del old[key]
@@ -94,6 +97,10 @@ class Source:
     def _forget(self, path: yaml.Path) -> None:
         for at in [p for p in self.places if p[: len(path)] == path]:
             del self.places[at]
+
+
+def _is_archive(use: object) -> bool:
+    return isinstance(use, str) and use in DATA_SETS and DATA_SETS[use].kind == "archive"
 
 
 def _other_use(old: dict[str, Any], new: dict[str, Any], path: yaml.Path) -> bool:

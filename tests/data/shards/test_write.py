@@ -63,7 +63,9 @@ def test_where_nothing_can_be_written(tmp_path: Path, root: Path) -> None:
     with pytest.raises(RunError, match=r"'.*/file/x' cannot be written: Not a directory"):
         write_shards(write_folder(tmp_path / "pictures"), tmp_path / "file" / "x")
     (root / "train-0.tar.index").mkdir()
-    with pytest.raises(RunError, match=r"'.*/train-0\.tar\.index' cannot be written: Is a directory"):
+    with pytest.raises(
+        RunError, match=r"'.*/train-0\.tar\.index' cannot be written: it is a folder, and no regular file"
+    ):
         index_shards(str(root))
 
 
