@@ -70,6 +70,8 @@ TRAITS = {
     "weighted": "draws negatives in proportion to numbers that its `weights` says; uniformly where they are null",
     "average": "a moving average of other nodes; `momentum`: the share of itself that stays in a step",
     "apart": "treats each sample by itself; only batch norm and dropout in it do not; `apart` of a node may say no",
+    "rows": "row i of what it gives is of row i of what it takes, of entries and of its state; in its draws too",
+    "mean": "an objective that is the mean over the samples of what each costs; `mean` of a node may say no",
     "normed": "has layers with the norm that its `norm` names: batch, split_batch, layer, group or none",
     "view": "makes the views of an image, normalised last",
     "cosine": "a critic whose scores are cosines over its `temperature`",

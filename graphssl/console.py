@@ -1,4 +1,4 @@
-"""A line on stdout or stderr, which stops nothing where nobody reads it."""
+"""A line on stdout or stderr, which stops nothing where nobody reads it; and which of several processes says it."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 import sys
 from typing import IO
 
-__all__ = ["discard", "printable", "say", "write_line"]
+__all__ = ["discard", "printable", "say", "speaks", "started", "write_line"]
 
 
 def printable(text: str) -> str:
@@ -39,3 +39,13 @@ def discard(file: IO[str]) -> None:
         handle = os.open(os.devnull, os.O_WRONLY)
         os.dup2(handle, file.fileno())
         os.close(handle)
+
+
+def started() -> bool:
+    """Whether torchrun has started this process, and others beside it."""
+    return int(os.environ.get("WORLD_SIZE", "1")) > 1
+
+
+def speaks() -> bool:
+    """Whether this process speaks for all of them, also before they have found each other."""
+    return os.environ.get("RANK", "0") == "0"

@@ -11,7 +11,7 @@ import pytest
 
 ROOT = Path(__file__).parent.parent
 ROOMS = [
-    "errors", "schedule", "console", "ports", "files", "code", "component", "testing", "graph", "data", "track", "checks",
+    "errors", "schedule", "console", "ports", "world", "files", "code", "component", "testing", "graph", "data", "track", "checks",
     "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
 INNER = ["graph.spec", "graph.language", "graph", "checks.weights", "checks"]  # rooms within a room, in their order
@@ -147,3 +147,13 @@ def test_the_framework_never_imports_components(name: str) -> None:
     for target in imported_names(nodes, ["graphssl", *name.split(".")[:-1]]):
         assert target.split(".")[0] != "components"
         assert target.split(".")[:2] != ["graphssl", "components"]
+
+
+BETWEEN_PROCESSES = {"world", "train.distributed"}
+
+
+@pytest.mark.parametrize("name", modules())
+def test_what_goes_between_processes_stands_in_two_files(name: str) -> None:
+    nodes = ast.walk(ast.parse(modules()[name].read_text()))
+    found = {n for n in imported_names(nodes, ["graphssl"]) if n.startswith(("torch.distributed", "torch.nn.parallel"))}
+    assert not found or name in BETWEEN_PROCESSES

@@ -27,7 +27,7 @@ class LightnessAndColour(NamedTuple):
     ab: Annotated[Tensor, "b 2 y x"]
 
 
-@component("augment.lab")
+@component("augment.lab", traits=("rows",))
 class Lab(nn.Module):
     """CIE L*a*b* of normalised RGB images, in two parts: `b 3 y x` to `.l`, `b 1 y x`, and `.ab`, `b 2 y x`.
 

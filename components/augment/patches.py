@@ -19,7 +19,7 @@ from .base import size_text
 __all__ = ["Patches"]
 
 
-@component("augment.patches")
+@component("augment.patches", traits=("rows",))
 class Patches(nn.Module):
     """Overlapping patches on a grid: float images `b c y x` to `b r k c h w`; without `crop` a view, not a copy.
 

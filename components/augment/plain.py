@@ -16,7 +16,7 @@ from .settings import Size, sides
 __all__ = ["Plain"]
 
 
-@component("augment.plain")
+@component("augment.plain", traits=("rows",))
 class Plain(nn.Module):
     """The image itself, resized and normalised: uint8 RGB to float32, nothing random (Deep InfoMax, CPC)."""
 

@@ -11,7 +11,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["Flatten"]
 
 
-@component("context.flatten")
+@component("context.flatten", traits=("rows",))
 class Flatten(nn.Module):
     """A map `b c r k` as one long vector `b d`, d = c r k: what Deep InfoMax's global discriminator sees.
 

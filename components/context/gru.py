@@ -13,7 +13,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["GRU"]
 
 
-@component("context.gru")
+@component("context.gru", traits=("rows",))
 class GRU(nn.Module):
     """A gated recurrent unit down the columns of a grid, the same for each: `b r k d` to `b r k e`.
 

@@ -18,7 +18,7 @@ class TopAndBottom(NamedTuple):
     bottom: Annotated[Tensor, "b c y x"]
 
 
-@component("context.halves")
+@component("context.halves", traits=("rows",))
 class Halves(nn.Module):
     """The upper and the lower half of an image `b c h w`, by name: `v.top`, `v.bottom`, both `b c y x`, y = h // 2.
 

@@ -12,7 +12,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["Join"]
 
 
-@component("context.join")
+@component("context.join", traits=("rows",))
 class Join(nn.Module):
     """Two or three vectors, `b d`, `b e` and `b f`, one after the other: `b g`, where g is their sizes' sum.
 

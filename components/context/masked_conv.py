@@ -13,7 +13,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["MaskedConv"]
 
 
-@component("context.masked_conv")
+@component("context.masked_conv", traits=("rows",))
 class MaskedConv(nn.Module):
     """Residual blocks of convolutions over a position's own row and those above it: `b r k d` to `b r k d`.
 

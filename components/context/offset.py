@@ -19,7 +19,7 @@ class Pairs(NamedTuple):
     key: Annotated[Tensor, "p d"]
 
 
-@component("context.offset")
+@component("context.offset", traits=("rows",))
 class Offset(nn.Module):
     """Pairs of the context at (i, j) and the vector at (i + rows, j): `b r k e` and `b r k d` to p rows each.
 

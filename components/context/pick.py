@@ -14,7 +14,7 @@ __all__ = ["Pick"]
 LARGE = 2**62  # so that no place is likelier than another
 
 
-@component("context.pick")
+@component("context.pick", traits=("rows",))
 class Pick(nn.Module):
     """The vector at one position of each sample's grid, all equally likely: `b r k d` to `b d`.
 

@@ -11,7 +11,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["Pool"]
 
 
-@component("context.pool")
+@component("context.pool", traits=("rows",))
 class Pool(nn.Module):
     """The mean over the positions: `b r k d` to `b d`.
 

@@ -11,7 +11,7 @@ from graphssl.component import NodeConfig, Sizes, component
 __all__ = ["Positions"]
 
 
-@component("context.positions")
+@component("context.positions", traits=("rows",))
 class Positions(nn.Module):
     """A map `b c r k` as the vectors of its positions, `b r k c`: a view, nothing is copied.
 

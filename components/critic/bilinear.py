@@ -17,7 +17,7 @@ from .base import dot_products
 __all__ = ["Bilinear"]
 
 
-@component("critic.bilinear")
+@component("critic.bilinear", traits=("rows",))
 class Bilinear(nn.Module):
     """query^T W key over a temperature, with a learned W.
 

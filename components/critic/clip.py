@@ -15,7 +15,7 @@ from ..numeric import wide
 __all__ = ["Clip"]
 
 
-@component("critic.clip", traits=("bounded", "bounded_below"))
+@component("critic.clip", traits=("bounded", "bounded_below", "rows"))
 class Clip(nn.Module):
     """limit * tanh(score / limit): scores to scores between -limit and limit.
 

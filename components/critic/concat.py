@@ -15,7 +15,7 @@ from .networks import concatenate, plain_mlp
 __all__ = ["Concat"]
 
 
-@component("critic.concat")
+@component("critic.concat", traits=("rows",))
 class Concat(nn.Module):
     """An MLP on [query, key]: linear layers with ReLUs between them, the last one to the score.
 

@@ -9,7 +9,7 @@ from .base import DotProduct
 __all__ = ["Cosine"]
 
 
-@component("critic.cosine", traits=("cosine", "bounded", "bounded_below"))
+@component("critic.cosine", traits=("cosine", "bounded", "bounded_below", "rows"))
 class Cosine(DotProduct):
     """Cosine similarity over a temperature.
 

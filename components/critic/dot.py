@@ -9,7 +9,7 @@ from .base import DotProduct
 __all__ = ["Dot"]
 
 
-@component("critic.dot")
+@component("critic.dot", traits=("rows",))
 class Dot(DotProduct):
     """The dot product over a temperature; lengths count.
 

@@ -17,7 +17,7 @@ from .base import against, beside
 __all__ = ["Euclidean"]
 
 
-@component("critic.euclidean", traits=("bounded", "distance"))
+@component("critic.euclidean", traits=("bounded", "distance", "rows"))
 class Euclidean(nn.Module):
     """-|query - key|, for `objective.margin` and `objective.triplet`.
 

@@ -18,7 +18,7 @@ __all__ = ["JS"]
 UNITS = {"encode_and_dot": 2048, "concat_and_convolve": 512}
 
 
-@component("critic.js")
+@component("critic.js", traits=("rows",))
 class JS(nn.Module):
     """The discriminator T of Deep InfoMax, appendix A (Hjelm et al. 2019, arXiv:1808.06670), in one of two forms.
 

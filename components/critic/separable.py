@@ -15,7 +15,7 @@ from .networks import embed_and_dot, plain_mlp
 __all__ = ["Separable"]
 
 
-@component("critic.separable")
+@component("critic.separable", traits=("rows",))
 class Separable(nn.Module):
     """phi(query)^T psi(key), with an MLP for each side.
 

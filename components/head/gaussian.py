@@ -13,7 +13,7 @@ from graphssl.ports import Gaussian
 __all__ = ["GaussianHead"]
 
 
-@component("head.gaussian")
+@component("head.gaussian", traits=("rows",))
 class GaussianHead(nn.Module):
     """Mean and log variance of a diagonal normal distribution, each a linear layer: `b d` to a Gaussian `b e`.
 

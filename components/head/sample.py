@@ -15,7 +15,7 @@ from ..numeric import wide
 __all__ = ["Sample"]
 
 
-@component("head.sample")
+@component("head.sample", traits=("rows",))
 class Sample(nn.Module):
     """mean + exp(log variance / 2) * noise, the noise standard normal: a Gaussian `b d` to `b d`, in float32.
 

@@ -23,7 +23,7 @@ __all__ = ["MemoryBank"]
 Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
-@component("negatives.memory_bank", detached=True, traits=("history", "bank", "weighted"))
+@component("negatives.memory_bank", detached=True, traits=("history", "bank", "weighted", "rows"))
 class MemoryBank(nn.Module):
     """A unit vector for each training sample; `sample` of them, drawn at random, are a query's negatives.
 

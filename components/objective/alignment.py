@@ -15,7 +15,7 @@ from ..numeric import unit, wide
 __all__ = ["Alignment"]
 
 
-@component("objective.alignment", traits=("attracts",))
+@component("objective.alignment", traits=("attracts", "mean"))
 class Alignment(nn.Module):
     """|x - y|^alpha, the mean over the positive pairs (x, y), on the unit sphere.
 

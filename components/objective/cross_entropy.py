@@ -15,7 +15,7 @@ from ..numeric import wide
 __all__ = ["CrossEntropy"]
 
 
-@component("objective.cross_entropy")
+@component("objective.cross_entropy", traits=("mean",))
 class CrossEntropy(nn.Module):
     """-sum_p target log softmax(prediction / temperature), the mean over the batch; in nats.
 

@@ -16,7 +16,7 @@ from .base import log_sum_exp, numbers, positives
 __all__ = ["DCL"]
 
 
-@component("objective.dcl")
+@component("objective.dcl", traits=("mean",))
 class DCL(nn.Module):
     """-w T+ + logsumexp(T-), the mean over the positives; in nats, and possibly negative.
 
@@ -34,6 +34,7 @@ class DCL(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
         self.weighs, self.sigma = config.weight == "von_mises", config.sigma
+        self.mean = not self.weighs  # else the batch sets the weights
 
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
         positive = positives(scores)

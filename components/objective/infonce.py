@@ -16,7 +16,7 @@ from .base import log_sum_exp, numbers, positives
 __all__ = ["InfoNCE"]
 
 
-@component("objective.infonce")
+@component("objective.infonce", traits=("mean",))
 class InfoNCE(nn.Module):
     """Cross-entropy of the positive among itself and its negatives, the mean over the positives; in nats.
 

@@ -11,7 +11,7 @@ from .infonce import InfoNCE
 __all__ = ["NPair"]
 
 
-@component("objective.n_pair")
+@component("objective.n_pair", traits=("mean",))
 class NPair(InfoNCE):
     """log(1 + sum exp(T- - T+)), the mean over the positives; in nats.
 

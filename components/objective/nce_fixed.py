@@ -15,7 +15,7 @@ from .discrimination import nce
 __all__ = ["FixedNCE"]
 
 
-@component("objective.nce_fixed", traits=("uniform_noise",))
+@component("objective.nce_fixed", traits=("uniform_noise", "mean"))
 class FixedNCE(nn.Module):
     """Tells data from noise pair by pair, with a constant from the graph file; in nats.
 

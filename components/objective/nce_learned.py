@@ -16,7 +16,7 @@ from .discrimination import nce
 __all__ = ["LearnedNCE"]
 
 
-@component("objective.nce_learned", traits=("uniform_noise",))
+@component("objective.nce_learned", traits=("uniform_noise", "mean"))
 class LearnedNCE(nn.Module):
     """Tells data from noise pair by pair, with a learned constant gamma; in nats.
 

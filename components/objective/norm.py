@@ -13,7 +13,7 @@ from ..numeric import wide
 __all__ = ["Norm"]
 
 
-@component("objective.norm", traits=("regularises",))
+@component("objective.norm", traits=("regularises", "mean"))
 class Norm(nn.Module):
     """|x|^2, the mean over the batch.
 

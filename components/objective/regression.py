@@ -14,7 +14,7 @@ from ..numeric import wide
 __all__ = ["Regression"]
 
 
-@component("objective.regression", traits=("attracts",))
+@component("objective.regression", traits=("attracts", "mean"))
 class Regression(nn.Module):
     """2 - 2 * score, the mean over the positives: BYOL, equation 2 (Grill et al. 2020, arXiv:2006.07733).
 

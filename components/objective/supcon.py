@@ -16,7 +16,7 @@ from .base import log_sum, negatives, positives
 __all__ = ["SupCon"]
 
 
-@component("objective.supcon")
+@component("objective.supcon", traits=("mean",))
 class SupCon(nn.Module):
     """-1/|P| sum over the positives p in P of log(exp(T_p) / sum over all pairs of exp(T)), the mean over b; in nats.
 

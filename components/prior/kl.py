@@ -15,7 +15,7 @@ from ..numeric import wide
 __all__ = ["KL"]
 
 
-@component("prior.kl", traits=("regularises",))
+@component("prior.kl", traits=("regularises", "mean"))
 class KL(nn.Module):
     """KL(q || N(0, 1)) = -1/2 sum_d (1 + log var - mean^2 - var), the mean over the batch; in nats.
 

@@ -17,7 +17,7 @@ __all__ = ["Centre"]
 Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
-@component("target.centre", detached=True)
+@component("target.centre", detached=True, traits=("rows",))
 class Centre(nn.Module):
     """softmax((logits - centre) / temperature): `b p` to `b p`, without a gradient, in float32.
 

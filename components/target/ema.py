@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from typing import Annotated, Any, Literal
 
 import torch
@@ -40,6 +41,8 @@ class EMA(nn.Module):
         buffers: Literal["own", "follow"] = Field("own", description="follow averages buffers too, and copies integers")
 
     momentum: float | Tensor
+    # With several processes: gives a process's rows of what a function makes of the whole batch.
+    exchange: Callable[[Callable[[Tensor], Tensor], Tensor], Tensor] | None = None
 
     def __init__(self, config: Config, sizes: Sizes, of: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -65,11 +68,17 @@ class EMA(nn.Module):
                 getattr(ours, name).copy_(getattr(theirs, name))
             first, *others = self.children()
             shuffled = self.training and self._splits > 1
-            value: Any = first(*(deal(v, self._splits) for v in x) if shuffled else x)
+            value: Any = first(*(self._reordered(deal, v) for v in x) if shuffled else x)
             for node in others:
                 value = node(value)
-        result: Tensor = _each(lambda v: undeal(v, self._splits), value) if shuffled else value
+            result: Tensor = _each(partial(self._reordered, undeal), value) if shuffled else value
         return result
+
+    def _reordered(self, order: Callable[[Tensor, int], Tensor], x: Tensor) -> Tensor:
+        """The samples of the whole batch in another order, or the rows of this process of that."""
+        if self.exchange is None:
+            return order(x, self._splits)
+        return self.exchange(lambda whole: order(whole, self._splits), x)
 
     @update
     def follow(self) -> None:

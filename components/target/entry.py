@@ -14,7 +14,7 @@ from ..negatives import MemoryBank
 __all__ = ["Entry"]
 
 
-@component("target.entry", detached=True)
+@component("target.entry", detached=True, traits=("rows",))
 class Entry(nn.Module):
     """The bank's entries for the samples of the batch, as they were before the step: index `b` to `b d`.
 

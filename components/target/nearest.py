@@ -16,7 +16,7 @@ from ..critic.base import dot_products
 __all__ = ["Nearest"]
 
 
-@component("target.nearest", detached=True)
+@component("target.nearest", detached=True, traits=("rows",))
 class Nearest(nn.Module):
     """The support entry with the largest cosine to a key, in the key's place: `b d` and entries `n d` to `b d`.
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from .declared import batches, building, declaration, marks, ports
 from .gradients import gradients, schedules
 from .modes import compilation, half_precision
+from .rows import samples_apart
 from .state import randomness, round_trip, state
 
 RULES = (
-    declaration, building, ports, marks, batches, randomness, state, round_trip, gradients, schedules, half_precision,
-    compilation,
+    declaration, building, ports, marks, batches, samples_apart, randomness, state, round_trip, gradients, schedules,
+    half_precision, compilation,
 )  # fmt: skip

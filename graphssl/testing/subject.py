@@ -104,8 +104,14 @@ class Subject:
 
     # -- calling -------------------------------------------------------------------------------------------
 
-    def call(self, module: nn.Module, method: str, arguments: Arguments, run: Callable[..., Any] | None = None) -> Any:
-        """A call as the program makes it: by position up to a port that is left out, by name after it."""
+    def call(
+        self, module: nn.Module, method: str, arguments: Arguments, run: Callable[..., Any] | None = None,
+        draws: Any = None,
+    ) -> Any:  # fmt: skip
+        """A call as the program makes it: by position up to a port that is left out, by name after it.
+
+        draws: default those that it draws for the batch.
+        """
         args: list[Any] = []
         named: dict[str, Any] = {}
         for i, port in enumerate(self.methods[method].inputs):
@@ -118,7 +124,7 @@ class Subject:
         with torch.random.fork_rng(devices=[]), torch.set_grad_enabled(method == "forward"):
             torch.manual_seed(2)
             if self.methods[method].draws:
-                named["draws"] = self.draw(module, arguments)
+                named["draws"] = self.draw(module, arguments) if draws is None else draws
             return (run or getattr(module, method))(*args, **named)
 
     def draw(self, module: nn.Module, arguments: Arguments) -> Any:
