@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .batch import BadImages, Batch
+from .batch import BadImages, Batch, WholeBatch
 from .known import facts
 from .open import Datasets, Stream, open_data
 from .own.registry import DatasetConfig, Facts, dataset
@@ -15,6 +15,7 @@ __all__ = [
     "Datasets",
     "Facts",
     "Stream",
+    "WholeBatch",
     "dataset",
     "facts",
     "index_shards",

@@ -30,12 +30,19 @@ class Batch(NamedTuple):
     cuts: tuple[tuple[Tensor, ...], ...] = ()
 
 
+class WholeBatch(Batch):
+    """One that every process has whole: the last of an epoch, where it is short."""
+
+    __slots__ = ()
+
+
 @dataclass(frozen=True)
 class Cutting:
     """What training makes of each picture where it is decoded, if pictures have sizes of their own.
 
     cuts: of each call that makes views. image: whether the whole picture is wanted too, as it is evaluated.
-    seed, epoch, first: of the random numbers, with the number of the first batch in its epoch.
+    seed, epoch, first: of the random numbers, with the number of the first batch in its epoch. part: which of how many
+    equal parts of each batch is read.
     """
 
     cuts: tuple[tuple[Cut, ...], ...] = ()
@@ -43,6 +50,7 @@ class Cutting:
     seed: int = 0
     epoch: int = 0
     first: int = 0
+    part: tuple[int, int] = (0, 1)
 
     def seed_of(self, batch: int) -> int:
         """Of a batch by its number, from 0, among those that are read: the same in a run that is resumed."""

@@ -32,16 +32,21 @@ class Made(NamedTuple):
 
 
 class Making:
-    """A batch of b pictures, in the making. A picture is no longer needed when it is taken."""
+    """A batch of b pictures, in the making. A picture is no longer needed when it is taken.
 
-    def __init__(self, make: Make, b: int, seed: int) -> None:
+    part: which of how many equal parts of a batch it is, whose random numbers are drawn for all of it.
+    """
+
+    def __init__(self, make: Make, b: int, seed: int, part: tuple[int, int] = (0, 1)) -> None:
         self.make, self._b = make, b
         self._flat = [cut for cuts in make.cuts for cut in cuts]
         self._image = NOTHING
         self._views = [NOTHING] * len(self._flat)
         self._whole: list[Tensor] = []
         generator = torch.Generator().manual_seed(seed)
-        self._uniform = [torch.rand((b, cut.views, cut.numbers), generator=generator) for cut in self._flat]
+        number, parts = part
+        drawn = [torch.rand((b * parts, cut.views, cut.numbers), generator=generator) for cut in self._flat]
+        self._uniform = [numbers[number * b : (number + 1) * b] for numbers in drawn]
 
     def begin(self, image: Tensor, cuts: tuple[tuple[Tensor, ...], ...], device: torch.device) -> None:
         """Goes on with what another has made of the other places, on a device."""

@@ -13,8 +13,9 @@ from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind
 from ..ports import Cut
+from ..world import World, current
 from . import archives, digits, nvjpeg, place
-from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
+from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split, WholeBatch
 from .fit import Fit
 from .foresight import foreseen
 from .kept import Keeping, Remaining
@@ -45,8 +46,8 @@ FILES: dict[Kind, Callable[[spec.Data, Progress | None], tuple[Pictures, Picture
 class Stream:
     """The training split as epochs of batches in an order that depends on (seed, epoch) alone.
 
-    samples: how many there are to train on. steps: batches in an epoch. `batch` is the global batch: a rank's
-    share will be a slice of each batch's positions, cut here and nowhere else.
+    samples: how many there are to train on. steps: batches in an epoch. Of each batch a process gets its part; a last
+    one that is short, where that is kept, all processes get whole, a `WholeBatch`.
     """
 
     def __init__(self, source: Split, data: spec.Data, seed: int, accumulate: int = 1) -> None:
@@ -67,8 +68,21 @@ class Stream:
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
         """The batches of an epoch from number `start`; those before it are neither decoded nor gathered."""
         order = self._source.order(self._seed, epoch)[start * self._batch : self.steps * self._batch]
-        cutting = replace(self._cutting, epoch=epoch, first=start)
-        return self._source.read(order, self._batch, full=True, cutting=cutting)
+        cutting, world = replace(self._cutting, epoch=epoch, first=start), current()
+        if world.size == 1:
+            return self._source.read(order, self._batch, full=True, cutting=cutting)
+        return self._parts(order, cutting, world)
+
+    def _parts(self, order: Tensor, cutting: Cutting, world: World) -> Iterator[Batch]:
+        """This process's part of each batch, and all of a short last one."""
+        whole = len(order) // self._batch
+        own = order[: whole * self._batch].view(whole, self._batch)[:, world.part(self._batch)]
+        part = replace(cutting, part=(world.rank, world.size))
+        if whole:
+            yield from self._source.read(own.flatten(), own.shape[1], full=True, cutting=part)
+        rest, after = order[whole * self._batch :], replace(cutting, first=cutting.first + whole)
+        if len(rest):
+            yield from (WholeBatch(*b) for b in self._source.read(rest, len(rest), full=True, cutting=after))
 
     def first(self, n: int) -> Batch | None:
         """The first n samples that can be read, to look at."""
@@ -114,17 +128,23 @@ class Datasets:
         self.held_out = opened.test.samples
 
     def reference(self, batch: int) -> Iterator[Batch]:
-        """The labelled samples of the training split, in order, the last batch short."""
-        return self._train.read(self._train.labelled, batch, full=False)
+        """The labelled samples of the training split, in order, the last batch short; of several processes its part."""
+        return self._train.read(_own(self._train.labelled), batch, full=False)
 
     def test(self, batch: int) -> Iterator[Batch]:
-        """The held-out split, in order, the last batch short."""
-        return self._test.read(torch.arange(self._test.samples), batch, full=False)
+        """The held-out split, in order, the last batch short; of several processes its part."""
+        return self._test.read(_own(torch.arange(self._test.samples)), batch, full=False)
 
     def close(self) -> None:
         """Ends the worker processes, if any."""
         self._train.close()
         self._test.close()
+
+
+def _own(order: Tensor) -> Tensor:
+    """This process's part of what is read once, in the order of the processes."""
+    world = current()
+    return order.tensor_split(world.size)[world.rank]
 
 
 def open_data(

@@ -10,6 +10,7 @@ from typing import Literal
 import torch
 
 from ..errors import RunError
+from ..world import current
 
 Place = Literal["device", "memory", "workers"]
 DATA_SHARE_OF_DEVICE = 1 / 8  # of its free memory, which the training itself needs
@@ -55,7 +56,10 @@ def free_device_memory(device: torch.device) -> int:
 
 
 def free_memory() -> int:
-    """Bytes that may be used without swapping, within the container's limit; unknown is no limit."""
+    """Bytes that may be used without swapping, within the container's limit; unknown is no limit.
+
+    Of several processes on a machine each has its share.
+    """
     limits = [1 << 62]
     with contextlib.suppress(OSError, ValueError, AttributeError):
         limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
@@ -64,4 +68,4 @@ def free_memory() -> int:
         limits.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
     with contextlib.suppress(OSError, ValueError):
         limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits)
+    return min(limits) // current().here

@@ -22,11 +22,15 @@ SUBSTITUTES = 64
 
 
 class Wanted(NamedTuple):
-    """A batch to read: its positions, those of one that comes soon, and the seed of its random numbers."""
+    """A batch to read: its positions, those of one that comes soon, and the seed of its random numbers.
+
+    part: see `Making`.
+    """
 
     positions: list[int]
     soon: list[int]
     seed: int
+    part: tuple[int, int] = (0, 1)
 
 
 class Read(NamedTuple):
@@ -80,11 +84,11 @@ class Reader(Dataset[Read]):
         self.standing = places_for(slots)
 
     def __getitems__(self, wanted: Wanted) -> Read:
-        positions, soon, seed = wanted
+        positions, soon, seed, part = wanted
         self.files.expect(positions)
         self.files.expect(soon)
         found: list[_Found] = []
-        making = Making(self.make, len(positions), seed)
+        making = Making(self.make, len(positions), seed, part)
         failures: Failures = []
         taken = set(positions)
         for position in positions:

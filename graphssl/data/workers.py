@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import RunError, reason_of
+from ..world import current
 from . import nvjpeg
 from .batch import BadImages, Batch, Cutting, Pictures, is_described, named
 from .decode import RGB, Form, native_decoder
@@ -50,7 +51,8 @@ class _Plan:
         lead = max(1, SOON // len(self.batches[0])) if self.batches else 1
         for number, positions in enumerate(self.batches):
             soon = self.batches[number + lead : number + lead + 1]
-            yield Wanted(positions.tolist(), soon[0].tolist() if soon else [], self.cutting.seed_of(number))
+            later = soon[0].tolist() if soon else []
+            yield Wanted(positions.tolist(), later, self.cutting.seed_of(number), self.cutting.part)
 
     def __len__(self) -> int:
         return len(self.batches)
@@ -72,9 +74,9 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 
 def default_workers() -> int:
-    """One for each core this process may use, and not more than 16."""
+    """One for each core this process may use, its share of them, and not more than 16."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(cores, MAX_WORKERS)
+    return min(max(cores // current().here, 1), MAX_WORKERS)
 
 
 class Workers:
@@ -124,7 +126,7 @@ class Workers:
         plan, reader, loader = parts
         plan.batches, plan.cutting = batches(order, batch), cutting
         for read in explained(loader, reader):
-            read = self._decoded(read, reader)
+            read = self._decoded(read, reader, plan.cutting.part)
             self._judge(read.failures)
             if full and not len(read.position):
                 first = self._named(*read.failures[0])
@@ -133,7 +135,7 @@ class Workers:
                 index = read.position if self._index is None else self._index[read.position]
                 yield Batch(read.image, index, read.label, read.cuts)
 
-    def _decoded(self, read: Read, reader: Reader) -> Read:
+    def _decoded(self, read: Read, reader: Reader, part: tuple[int, int]) -> Read:
         """A batch with what was left to the device: decoded there, or if that fails, the whole batch here."""
         if not len(read.slots):
             return read
@@ -142,9 +144,9 @@ class Workers:
         except RuntimeError as error:  # a file that the engine does not take, or a bad one: the CPU has the last word
             self.bad.refuse(reason_of(error))
             again = Reader(self.files, reader.make, 1, skip=self.skip, full=reader.full, form=self.form)
-            found = again.__getitems__(Wanted(read.position.tolist(), [], read.seed))
+            found = again.__getitems__(Wanted(read.position.tolist(), [], read.seed, part))
             return found._replace(failures=[*read.failures, *found.failures])
-        making = Making(reader.make, len(read.position), read.seed)
+        making = Making(reader.make, len(read.position), read.seed, part)
         making.begin(read.image, read.cuts, self.device)
         for slot, picture in zip(read.slots.tolist(), pictures, strict=True):
             making.take(slot, picture)

@@ -11,6 +11,7 @@ import torch
 from torch import nn
 
 from ..component import DataFacts
+from ..world import concatenated
 from .embedding import embed
 from .labelled import Labelled, Splits
 
@@ -48,4 +49,5 @@ class Context:
 
     def _embed(self, batches: Iterable[Batch]) -> Labelled:
         mean, std = self.facts.mean, self.facts.std
-        return Labelled(*embed(self.module, batches, mean, std, self.size, self.device, self.dtype))
+        found = embed(self.module, batches, mean, std, self.size, self.device, self.dtype)
+        return Labelled(*map(concatenated, found))  # each process has embedded its part
