@@ -20,19 +20,23 @@ from .program import Program, ScheduledTensor
 
 
 def compile_graph(
-    graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0, weights: Mapping[str, Loading] | None = None
-) -> Program:
+    graph: Graph, shapes: Shapes, device: torch.device, seed: int = 0, weights: Mapping[str, Loading] | None = None,
+    processes: int = 1,
+) -> Program:  # fmt: skip
     """Builds the nodes with their weights and emits the program.
 
     weights: of the nodes that start with others than those that are drawn. Raises RunError where they cannot be read.
+    processes: those that run it together, each on its rows of the batch.
     """
     nodes = {name: node.to(device) for name, node in build_nodes(graph, shapes, seed, weights).items()}
-    return assemble(graph, shapes, nodes, device)
+    return assemble(graph, shapes, nodes, device, processes)
 
 
-def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], device: torch.device) -> Program:
+def assemble(
+    graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], device: torch.device, processes: int = 1
+) -> Program:
     """The program of nodes that are built, and that are on the device."""
-    emission = Emission(graph, shapes)
+    emission = Emission(graph, shapes, processes)
     forward = emission.forward()
     root = _root(graph, nodes, device)
     module = fx.GraphModule(root, forward, "Step")
@@ -51,6 +55,7 @@ def assemble(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], devic
         random=tuple(emission.random),
         batched=tuple(emission.batched),
         schedules=(*_of_nodes(graph, nodes), *_of_terms(graph, module)),
+        placing=emission.placing,
     )
 
 

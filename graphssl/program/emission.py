@@ -17,8 +17,10 @@ from ..checks.shapes import Shapes
 from ..graph.calls import Argument, Call, Slot, Value
 from ..graph.graph import Graph
 from ..ports import Port, flattened, joined, parted, unflattened
+from ..world import gathered, own_part
 from .folding import together
 from .outputs import Outputs
+from .placing import Placing, place
 from .update_order import ordered
 
 __all__ = ["Emission", "readable"]
@@ -30,13 +32,17 @@ class Emission:
     random: the calls that draw, in order, each with how many times the batch it draws for. cut: the calls whose views
     are cut of whole pictures before the step.
     carried, batched: what the updates take, and whether it has a batch axis.
+    placing: with several processes, which of the calls get a process's rows; gathered: the slots that are.
     """
 
-    def __init__(self, graph: Graph, shapes: Shapes) -> None:
-        self.graph, self.shapes = graph, shapes
+    def __init__(self, graph: Graph, shapes: Shapes, processes: int = 1) -> None:
+        self.graph, self.shapes, self.processes = graph, shapes, processes
         self.fx = fx.Graph()
         self.slots: dict[int, fx.Node] = {}
-        self.folded: dict[tuple[Slot, ...], fx.Node] = {}
+        self.placing = Placing(processes)
+        self._moved: dict[tuple[int, bool], fx.Node] = {}  # a slot as rows, or whole
+        self.gathered: list[int] = []
+        self.folded: dict[tuple[tuple[Slot, ...], bool], fx.Node] = {}
         self.random: list[tuple[Call, int]] = []
         self.cut: list[Call] = []
         self._pixels: dict[int, fx.Node] = {}  # what a call gets in place of batch.image
@@ -47,6 +53,8 @@ class Emission:
         """The step: batch fields and draws to the loss, its terms, and what is carried out."""
         needed = self._needed()
         calls = list(together([c for c in self.graph.step_calls() if c.id in needed], self.graph, self.shapes))
+        if self.processes > 1:
+            self.placing = place(self.graph, self.shapes, calls, self.processes)
         self.cut = [c for c in calls if self._is_cut(c)]
         rest = [c for c in self.graph.calls if c.id in needed - {cut.id for cut in self.cut}]
         for name, slot in self.graph.batch.items():
@@ -57,7 +65,7 @@ class Emission:
         draws = {c.id: self.fx.placeholder(f"draws_{i}_{c.node}") for i, (c, _) in enumerate(self.random)}
         for call in calls:
             self._call(call, draws.get(call.id))
-        outputs = Outputs(self.graph, self.shapes, self.fx, self.slots)
+        outputs = Outputs(self.graph, self.shapes, self.fx, self.slots, self._as)
         self.fx.output(outputs.emit(needed))
         self.carried = outputs.carried
         self.batched = [s.axes[0][:1] not in ((), ("n",)) for s in self.carried]
@@ -67,6 +75,7 @@ class Emission:
 
     def commit(self) -> fx.Graph:
         """The updates in their order, on what the forward pass carried out."""
+        placing, self.placing = self.placing, Placing(1)  # what is carried out is whole
         self.fx, self.folded = fx.Graph(), {}
         self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
         for call in ordered(self.graph.update_calls()):
@@ -75,6 +84,7 @@ class Emission:
             args, kwargs = self._arguments(call, ports)
             self.fx.call_method(call.method, (node, *args), kwargs).meta["call"] = call
         self.fx.output(None)
+        self.placing = placing
         return self.fx
 
     def features(self, value: Value) -> fx.Graph:
@@ -139,14 +149,32 @@ class Emission:
         if call.id in self._pixels and argument == self.graph.batch["image"]:
             return self._pixels[call.id]
         if isinstance(argument, tuple) and call.fold > 1:
-            if argument not in self.folded:
-                nodes = tuple(self.slots[s.id] for s in argument)
+            key = argument, call.id in self.placing.calls
+            if key not in self.folded:
+                nodes = tuple(self._placed(call, s) for s in argument)
                 join = torch.cat if argument[0].kind == "tensor" else joined
-                self.folded[argument] = self.fx.call_function(join, (nodes,))
-            return self._flat(call, argument[0], self.folded[argument])
+                self.folded[key] = self.fx.call_function(join, (nodes,))
+            return self._flat(call, argument[0], self.folded[key])
         if isinstance(argument, tuple):
-            return tuple(self._flat(call, slot, self.slots[slot.id]) for slot in argument)
-        return None if argument is None else self._flat(call, argument, self.slots[argument.id])
+            return tuple(self._flat(call, slot, self._placed(call, slot)) for slot in argument)
+        return None if argument is None else self._flat(call, argument, self._placed(call, argument))
+
+    def _placed(self, call: Call, slot: Slot) -> fx.Node:
+        """A value as a call gets it: a process's rows, or the whole batch."""
+        return self._as(slot, call.id in self.placing.calls)
+
+    def _as(self, slot: Slot, rows: bool) -> fx.Node:
+        """What computes a slot as a process's rows, or for the whole batch."""
+        node, placing = self.slots[slot.id], self.placing
+        if placing.processes == 1 or rows == (slot.id in placing.slots) or not placing.has_rows(slot):
+            return node
+        if (slot.id, rows) not in self._moved:
+            moved = self.fx.call_function(own_part if rows else gathered, (node,))
+            moved._rename(f"{slot.name}_{'own' if rows else 'all'}")
+            self._moved[slot.id, rows] = moved
+            if not rows:
+                self.gathered.append(slot.id)
+        return self._moved[slot.id, rows]
 
     def _grid(self, call: Call) -> tuple[int, ...]:
         """The sizes of the positions that are folded into the batch."""
@@ -173,7 +201,7 @@ class Emission:
                 part = self._unflat(port, part, (-1, *self._grid(call)))
             mine = [s for s in call.outputs if s.output == port.name]
             if call.fold > 1:
-                self.folded[tuple(mine)] = part
+                self.folded[tuple(mine), call.id in self.placing.calls] = part
                 part = self._parted(port, part, call.fold)
             for view in range(len(mine)):
                 slot = next(slots)

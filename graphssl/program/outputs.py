@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import operator
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from torch import fx
@@ -22,20 +22,26 @@ __all__ = ["Outputs"]
 class Outputs:
     """Emits the outputs of a step into its code. slots: what computes a slot, by its id.
 
+    placed: gives what computes a slot as a process's rows, or for the whole batch.
     carried: what the updates take, in order.
     """
 
-    def __init__(self, graph: Graph, shapes: Shapes, code: fx.Graph, slots: Mapping[int, fx.Node]) -> None:
+    def __init__(
+        self, graph: Graph, shapes: Shapes, code: fx.Graph, slots: Mapping[int, fx.Node],
+        placed: Callable[[Slot, bool], fx.Node],
+    ) -> None:  # fmt: skip
         self._graph, self._shapes, self._code, self._slots = graph, shapes, code, slots
-        self._cut: dict[int, fx.Node] = {}
+        self._cut: dict[tuple[int, fx.Node], fx.Node] = {}
         self.carried = list(dict.fromkeys(s for c in graph.update_calls() for s in c.inputs()))
+        self._placed = placed
 
     def emit(self, needed: set[int]) -> dict[str, Any]:
         """The step's outputs, by name. needed: the calls that it takes."""
         terms = {term.name: self._term(term) for term in self._graph.terms}
         loss = self._total(terms)
-        carried = tuple(self._held(s) for s in self.carried)
-        watch = {k: tuple(self._detached(s) for s in pair) for k, pair in self._watched(needed).items()}
+        carried = tuple(self._held(s, self._placed(s, False)) for s in self.carried)
+        pairs = self._watched(needed).items()
+        watch = {k: tuple(self._detached(s, self._placed(s, True)) for s in pair) for k, pair in pairs}
         bounds = {term.name: bound for term in self._graph.terms if (bound := self._bound(term)) is not None}
         apart = {k: self._detach(v) for k, v in terms.items()}
         return {"loss": loss, "terms": apart, "bounds": bounds, "carried": carried, "watch": watch}
@@ -73,15 +79,15 @@ class Outputs:
             bounds.append(self._code.call_method("bound", given))
         return self._mean(bounds, f"{term.name}_bound")
 
-    def _held(self, slot: Slot) -> fx.Node:
+    def _held(self, slot: Slot, node: fx.Node) -> fx.Node:
         """What is carried out. Scores whose entries may be others by the time of the update are computed first."""
         if slot.kind != "scores":
-            return self._detached(slot)
+            return self._detached(slot, node)
         readers = {c.node for c in self._graph.update_calls() if reads_scores(c)}
         writes = any(port.kind == "negatives" for name in readers for port in self._graph.nodes[name].forward.outputs)
         if writes:
-            return self._code.call_function(held, (self._detached(slot),))
-        return self._code.call_function(detached, (self._code.call_function(outlasting, (self._slots[slot.id],)),))
+            return self._code.call_function(held, (self._detached(slot, node),))
+        return self._code.call_function(detached, (self._code.call_function(outlasting, (node,)),))
 
     def _watched(self, needed: set[int]) -> dict[str, tuple[Slot, Slot]]:
         """For each line that compares embeddings, the first pair: what a critic scores, or what an objective takes.
@@ -114,15 +120,15 @@ class Outputs:
     def _sum(self, nodes: Sequence[fx.Node]) -> fx.Node:
         return functools.reduce(lambda a, b: self._code.call_function(operator.add, (a, b)), nodes)
 
-    def _detached(self, slot: Slot) -> fx.Node:
-        node = self._slots[slot.id]
+    def _detached(self, slot: Slot, node: fx.Node | None = None) -> fx.Node:
+        node = node or self._slots[slot.id]
         if node.op == "placeholder":
             return node
-        if slot.id not in self._cut:
+        if (slot.id, node) not in self._cut:
             cut = self._detach(node) if slot.kind == "tensor" else self._code.call_function(detached, (node,))
             cut._rename(f"{slot.name}_detached")
-            self._cut[slot.id] = cut
-        return self._cut[slot.id]
+            self._cut[slot.id, node] = cut
+        return self._cut[slot.id, node]
 
     def _detach(self, node: fx.Node) -> fx.Node:
         return self._code.call_method("detach", (node,))

@@ -19,8 +19,11 @@ from ..errors import RunError
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..ports import Cut
+from ..ports.draws import draws_of
 from ..schedule import Schedule
+from ..world import current
 from .emission import Emission, readable
+from .placing import Placing
 
 ScheduledTensor = tuple[Tensor, Schedule[Any]]  # 0-d, and what to write into it
 
@@ -45,6 +48,7 @@ class Program:
     random: tuple[tuple[Call, int], ...]
     batched: tuple[bool, ...]
     schedules: tuple[ScheduledTensor, ...]
+    placing: Placing
 
     def node(self, name: str) -> nn.Module:
         return self.forward.get_submodule(name)
@@ -55,8 +59,18 @@ class Program:
         return tuple(tuple(self.node(call.node).cuts) for call in self.cut)  # type: ignore[arg-type]
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Any, ...]:
-        """The random numbers of one step for a batch of b samples, one entry for each random call."""
-        return tuple(self.node(c.node).draw(b * times, generator, device) for c, times in self.random)  # type: ignore[operator]
+        """The random numbers of one step for a batch of b samples, one entry for each random call.
+
+        b: of the batch of all processes; a call on a process's rows gets those of its samples.
+        """
+        drawn = []
+        for call, times in self.random:
+            node = self.node(call.node)
+            found = node.draw(b * times, generator, device)  # type: ignore[operator]
+            if call.id in self.placing.calls:
+                found = draws_of(node, found, b, current().part(b), call.fold, times)
+            drawn.append(found)
+        return tuple(drawn)
 
     def features(self, name: str) -> nn.Module:
         """What gives the features of plain, normalised images that `name` stands for: a node, or a value of the flow.

@@ -1,0 +1,125 @@
+"""Which calls of a step run on a process's own rows of the batch, and which on the whole of it.
+
+A call whose node treats each sample by itself runs on the rows, and its values stay there. Every other call gets the
+whole batch, gathered where it was rows, and computes the same in every process: so a component that says nothing of
+itself is right in any world, and what its traits say makes it cheaper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from ..checks.shapes import Shapes
+from ..graph.calls import Call, Slot
+from ..graph.graph import Graph
+
+__all__ = ["Placing", "has_own_forward", "place"]
+
+BY_ROWS = {"apart", "view", "rows"}
+ROWS = ("negatives", "scores")  # kinds that always say something of each sample
+ACTIVATED = ("act", "drop")  # modules of timm's batch norm, which its forward calls after the norm
+
+
+@dataclass
+class Placing:
+    """calls: ids of the calls that run on rows. slots: those that are rows where they are made; wholes: those that are
+    whole, and of the samples. means: those of rows that are means over the samples, of which the loss is the mean over
+    the processes. why: by node that could run on rows and does not, the reason."""
+
+    processes: int
+    calls: set[int] = field(default_factory=set)
+    slots: set[int] = field(default_factory=set)
+    wholes: set[int] = field(default_factory=set)
+    means: set[int] = field(default_factory=set)
+    why: dict[str, str] = field(default_factory=dict)
+
+    def has_rows(self, slot: Slot) -> bool:
+        """Whether a value has an entry for each sample."""
+        return slot.id in self.slots or slot.id in self.wholes
+
+
+def place(graph: Graph, shapes: Shapes, calls: Sequence[Call], processes: int) -> Placing:
+    """The places of calls, which come in the order of the step."""
+    why: dict[str, str] = {}
+    while True:
+        found = _placed(graph, shapes, calls, Placing(processes, why=why))
+        torn = {c.node for c in calls if c.id in found.calls} & {c.node for c in calls if c.id not in found.calls}
+        torn = {name for name in torn - why.keys() if any(map(_is_norm, shapes.modules[name].modules()))}
+        if not torn:
+            return found
+        why |= dict.fromkeys(torn, "its batch norm is called on what is no part of the batch too")
+
+
+def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing) -> Placing:
+    found.slots |= {slot.id for slot in graph.batch.values()}
+    letters = {"b"}  # axes of samples, with their positions where these are one axis with them
+    for call in calls:
+        rows = any(slot.id in found.slots for slot in call.inputs())
+        if not rows and not any(slot.id in found.wholes for slot in call.inputs()):
+            continue
+        if call.node == "stopgrad":
+            (found.slots if rows else found.wholes).update(slot.id for slot in call.outputs)
+        elif rows and _is_mean(call, graph, shapes):
+            found.calls.add(call.id)
+            found.means |= {slot.id for slot in call.outputs}
+        elif rows and _by_rows(call, graph, shapes, found):
+            found.calls.add(call.id)
+            found.slots |= {slot.id for slot in call.outputs}
+            letters |= {slot.axes[0][0] for slot in call.outputs if slot.kind == "tensor" and slot.axes[0]}
+        else:
+            found.wholes |= {s.id for s in call.outputs if s.kind in ROWS or (s.axes[0] and s.axes[0][0] in letters)}
+    return found
+
+
+def _is_norm(module: nn.Module) -> bool:
+    return isinstance(module, _BatchNorm)
+
+
+def _is_mean(call: Call, graph: Graph, shapes: Shapes) -> bool:
+    """Whether what it gives is the mean over the samples of what each gives by itself."""
+    traits = graph.nodes[call.node].component.traits
+    return "mean" in traits and bool(getattr(shapes.modules[call.node], "mean", True))
+
+
+def _by_rows(call: Call, graph: Graph, shapes: Shapes, found: Placing) -> bool:
+    if call.node in found.why or not _treats_samples_apart(call.node, graph, shapes):
+        return False
+    reason = _reason_against(shapes.modules[call.node], call, found.processes)
+    if reason is not None:
+        found.why[call.node] = reason
+    return reason is None
+
+
+def _treats_samples_apart(name: str, graph: Graph, shapes: Shapes) -> bool:
+    node = graph.nodes[name]
+    if "average" in node.component.traits:
+        return all(_treats_samples_apart(ref, graph, shapes) for ref in node.refs())
+    return bool(BY_ROWS & node.component.traits) and bool(getattr(shapes.modules[name], "apart", True))
+
+
+def _reason_against(module: nn.Module, call: Call, processes: int) -> str | None:
+    """Why a node that treats samples apart needs all of them here."""
+    for inner in module.modules():
+        if isinstance(inner, _DropoutNd) and inner.p > 0:
+            return "dropout draws its own numbers, for all samples at once"
+        if not isinstance(inner, _BatchNorm):
+            continue
+        if has_own_forward(inner):
+            return f"its {type(inner).__name__} is no batch norm that can be synchronised"
+        splits = getattr(inner, "splits", 1)
+        if splits > 1 and call.fold > 1:
+            return f"batch norm over {splits} parts of several views joined"
+        if splits % processes and processes % splits:
+            return f"batch norm over {splits} parts, which do not go into {processes} processes"
+    return None
+
+
+def has_own_forward(norm: _BatchNorm) -> bool:
+    """Whether a batch norm does something else than one does, beside timm's activation after it."""
+    plain = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d}
+    return not (type(norm) in plain or hasattr(norm, "splits") or all(hasattr(norm, name) for name in ACTIVATED))

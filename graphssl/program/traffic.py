@@ -1,0 +1,110 @@
+"""What goes between processes in a step, and how many bytes of it each of them sends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from ..checks.shapes import Shapes
+from ..graph.calls import Call, Slot
+from ..graph.graph import Graph
+from ..world import each_of_rows
+from .emission import Emission
+
+__all__ = ["Sent", "Traffic", "traffic"]
+
+
+@dataclass(frozen=True)
+class Sent:
+    """what: in words. wanted: why. bytes: that each process sends in a step, forward and backward."""
+
+    what: str
+    wanted: str
+    bytes: float
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """sent: by value, by norms, by gradients. whole: nodes that every process computes for the whole batch, and why."""
+
+    sent: tuple[Sent, ...]
+    whole: dict[str, str]
+
+
+def traffic(graph: Graph, shapes: Shapes, processes: int) -> Traffic:
+    """Of so many processes; rings are taken for granted, in which each sends (n - 1) / n of what all have together."""
+    emission = Emission(graph, shapes, processes)
+    emission.forward()
+    ring = (processes - 1) / processes
+    calls = [c for c in graph.step_calls() if c.id in emission.placing.calls]
+    sent = [
+        *_values(graph, shapes, emission, ring), *_norms(calls, shapes, processes), *_dealt(calls, shapes, ring),
+        Sent("gradients", "of all weights", 2 * ring * _bytes_of_gradients(shapes)),
+    ]  # fmt: skip
+    return Traffic(tuple(one for one in sent if one.bytes), emission.placing.why)
+
+
+def _values(graph: Graph, shapes: Shapes, emission: Emission, ring: float) -> Iterator[Sent]:
+    """What is gathered, with who asks for the whole of it; what has a gradient comes back too."""
+    slots = {slot.id: slot for call in graph.calls for slot in (*call.inputs(), *call.outputs)}
+    for slot in (slots[number] for number in emission.gathered):
+        readers = [c for c in graph.calls if slot in c.inputs() and c.id not in emission.placing.calls]
+        names = dict.fromkeys(c.node for c in readers)
+        back = any(c.section != "update" for c in readers) and _has_gradient(slot, graph, shapes)
+        size = _bytes(slot, graph, shapes) * ring
+        yield Sent(f"{slot.name}, gathered", f"for {', '.join(names)}", size * (2 if back else 1))
+
+
+def _has_gradient(slot: Slot, graph: Graph, shapes: Shapes) -> bool:
+    call = graph.maker.get(slot.id)
+    if call is None or call.node not in graph.nodes or graph.nodes[call.node].component.detached:
+        return False
+    trains = any(p.requires_grad for p in shapes.modules[call.node].parameters())
+    return trains or any(_has_gradient(s, graph, shapes) for s in call.inputs())
+
+
+def _bytes(slot: Slot, graph: Graph, shapes: Shapes) -> float:
+    """Of all samples."""
+    if slot.kind == "tensor":
+        return float(sum(math.prod(shape) for shape in shapes.slots[slot.id])) * 4
+    found = [0.0]
+
+    def note(tensor: Tensor) -> Tensor:
+        found[0] += tensor.numel() * tensor.element_size()
+        return tensor
+
+    each_of_rows(note, shapes.results[graph.maker[slot.id].id])
+    return found[0]
+
+
+def _norms(calls: list[Call], shapes: Shapes, processes: int) -> Iterator[Sent]:
+    channels = sum(
+        norm.num_features * (2 if norm.weight is not None and norm.weight.requires_grad else 1)
+        for call in calls if call.node in shapes.modules for norm in _synchronised(shapes.modules[call.node], processes)
+    )  # fmt: skip
+    yield Sent("statistics of batch norms", "over the whole batch", channels * 2 * 4 * (processes - 1))
+
+
+def _synchronised(module: nn.Module, processes: int) -> list[_BatchNorm]:
+    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
+    return [m for m in norms if (1 if (s := getattr(m, "splits", 1)) == 1 else s) % processes]
+
+
+def _dealt(calls: list[Call], shapes: Shapes, ring: float) -> Iterator[Sent]:
+    """Targets with split batch norm exchange what they take and what they give."""
+    for call in calls:
+        node: Any = shapes.modules.get(call.node)
+        if hasattr(node, "exchange") and getattr(node, "_splits", 1) > 1:
+            slots = [*call.inputs(), *call.outputs]
+            size = sum(math.prod(shape) for slot in slots for shape in shapes.slots[slot.id]) * 4
+            yield Sent(f"what '{call.node}' takes and gives", "dealt to other parts of its batch norm", size * ring)
+
+
+def _bytes_of_gradients(shapes: Shapes) -> float:
+    found = {id(p): p.numel() * 4.0 for m in shapes.modules.values() for p in m.parameters() if p.requires_grad}
+    return sum(found.values())
