@@ -69,16 +69,17 @@ def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, without_data: 
 
 
 def compile(
-    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True
+    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True, processes: int = 1
 ) -> Program:
     """The step as a torch.fx module, `program.code()` in Python, on a device with the weights that it starts with.
 
-    weights: whether nodes with `weights:` get those; False draws them as the others' are. Raises GraphError for a graph
+    weights: whether nodes with `weights:` get those; False draws them as the others' are. processes: of those that
+    train together, each on its rows of the batch. Raises GraphError for a graph
     that is wrong.
     """
     from .runs import trained
 
-    return trained.compile(graph, device, weights=weights)
+    return trained.compile(graph, device, weights=weights, processes=processes)
 
 
 def draw(graph: Checked | Graph | str | Path, form: str = "svg") -> bytes:
@@ -108,24 +109,28 @@ def run(
 ) -> Result:
     """Validates, trains, evaluates and tracks a run; with `resume`, goes on with one by its name.
 
+    With a graph, `resume="auto"` goes on with the run of that name, or of this job of torchrun's or Slurm's, or starts
+    it.
+
     graph: a file, or a packaged graph by name. sets: changes such as `nodes.queue.size=65536`. name: of a new run.
     report: gets what is said, line by line. warn: gets the warnings of the graph; default: report. Raises GraphError
     for a graph that is wrong, UsageError for arguments that are, and RunError for a run that could not go on.
     """
-    if (graph is None) == (resume is None):
+    begins = graph is not None and resume == "auto"
+    if not begins and (graph is None) == (resume is None):
         raise UsageError("name a graph file to run, or a run to resume: one of the two")
-    if resume is not None and name is not None:
+    if not begins and resume is not None and name is not None:
         raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
     from .runs.session import resume_run, start_run
     from .train.device import choose_device
 
-    if resume is not None:
+    if resume is not None and not begins:
         return resume_run(resume, sets, choose_device(device), report)
     assert graph is not None
     checked = check(graph, sets)
     for warning in checked.warnings:
         (warn or report)(warning.render())
-    return start_run(checked, choose_device(device), name, report)
+    return start_run(checked, choose_device(device), name, report, resume=resume, sets=sets)
 
 
 def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: str = "auto") -> Evaluated:

@@ -34,7 +34,7 @@ T = TypeVar("T")
 INTERRUPTED = 130  # the exit code of a run that was asked to stop
 HERE = "LOCAL_WORLD_SIZE"
 SIGNS = ("onnection closed", "onnection reset", "imed out", "imeout", "roken pipe", "gloo/", "NCCL", "remote process")
-PATIENCE = datetime.timedelta(seconds=float(os.environ.get("GRAPHSSL_PATIENCE", "300")))  # with a process that is silent
+PATIENCE = datetime.timedelta(seconds=float(os.environ.get("GRAPHSSL_PATIENCE", "300")))  # with the silent
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import say
+from ..console import say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError
 from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
 
@@ -34,16 +34,24 @@ def run(
     resume: Annotated[str | None, typer.Option(help="Go on with this run from its last checkpoint.")] = None,
     device: Device = "auto",
     name: Annotated[str | None, typer.Option(help="The run's name; default: the graph's with a number.")] = None,
+    processes: Annotated[
+        str | None, typer.Option(help="So many processes train together, as under torchrun; auto: one for each GPU.")
+    ] = None,
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
     from .. import api
+    from .together import run_together
 
+    if processes is not None and not started():
+        options = {"--resume": resume, "--device": device, "--name": name}
+        raise typer.Exit(run_together(graph, sets or [], processes, options))
     if graph or resume:  # else a slip, which is told at once
         _collect_garbage()
     result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
     from .summary import run_text  # loaded by now: a slip is told sooner
 
-    say(run_text(result))
+    if speaks():
+        say(run_text(result))
     if result.interrupted:
         raise typer.Exit(INTERRUPTED)
 
@@ -52,6 +60,7 @@ def run(
 def check(
     graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
     sets: Sets = None,
+    processes: Annotated[int, typer.Option(min=1, help="Also what so many processes would send each other.")] = 1,
 ) -> None:
     """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
     from .. import api
@@ -62,7 +71,7 @@ def check(
         with found.gathering():
             checked = api.check(graph, sets or [])
             _warn_of(checked)
-            typer.echo(describe(checked))
+            typer.echo(describe(checked, processes))
     found.stop()
 
 
@@ -76,6 +85,7 @@ def show(
     ] = None,
     code: Annotated[bool, typer.Option("--code", help="Print the compiled step as Python.")] = False,
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
+    processes: Annotated[int, typer.Option(min=1, help="With --code, the step of so many processes.")] = 1,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
     from .. import api
@@ -84,7 +94,7 @@ def show(
     checked = api.check(graph, sets or [], without_data=True)
     _warn_of(checked)
     if code:
-        typer.echo(api.compile(checked, weights=False).code())
+        typer.echo(api.compile(checked, weights=False, processes=processes).code())
     elif resolved:
         typer.echo(resolved_text(checked), nl=False)
     else:
@@ -227,4 +237,5 @@ def _warn_of(checked: Checked) -> None:
 
 
 def _warn(text: str) -> None:
-    say(text, err=True)
+    if speaks():
+        say(text, err=True)

@@ -2,30 +2,70 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import torch
 
 from ..checks.checked import Checked
+from ..checks.inference import find_shapes
 from ..checks.weights.said import lines
+from ..errors import GraphError, Problem, Problems
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
+from ..program.traffic import traffic
 from ..train.precision import DTYPES, resolve
+from ..world import parts_near
 from .table import table
 
 __all__ = ["describe", "memory_text", "resolved_text"]
 
 
-def describe(checked: Checked) -> str:
-    """A checked graph: nodes with their parameters, values with their axes and sizes, totals."""
+def describe(checked: Checked, processes: int = 1) -> str:
+    """A checked graph: nodes with their parameters, values with their axes and sizes, totals; what processes send."""
     graph = checked.graph
     nodes = [["node", "component", "parameters", "MFLOP per image"], *(_node(checked, name) for name in graph.nodes)]
     values = [["value", "kind", "axes"]]
     values += [[name, value.describe(), _shape(checked, value)] for name, value in graph.values.items()]
     weights = ["\n".join(line for loading in checked.weights.values() for line in lines(loading))]
     parts = [f"{graph.name}: valid", table(nodes), table(values), *filter(None, weights), _totals(checked)]
+    if processes > 1:
+        parts.append(_exchange(checked, processes))
     return "\n\n".join(parts)
+
+
+def _exchange(checked: Checked, processes: int) -> str:
+    """What so many processes send each other in a step."""
+    batch = checked.shapes.batch
+    if batch % processes:
+        at = checked.graph.source.at(("data", "batch"))
+        message = f"{processes} processes cannot part a batch of {batch} evenly"
+        raise GraphError([Problem(message, at, hint=parts_near(batch, processes))])
+    found = traffic(checked.graph, checked.shapes, processes)
+    own = _of_batch(checked, batch // processes)
+    rows = [[f"between {processes} processes", "", "a process sends"]]
+    rows += [[one.what, one.wanted, bytes_text(one.bytes)] for one in found.sent]
+    rows.append(["together", "", bytes_text(sum(one.bytes for one in found.sent))])
+    notes = [f"'{node}' computes the whole batch in every process: {why}" for node, why in found.whole.items()]
+    return "\n".join([table(rows), *notes, f"each process, with {batch // processes} samples: {_step(own)}"])
+
+
+def _of_batch(checked: Checked, batch: int) -> Checked:
+    """The same with another batch."""
+    graph, found = checked.graph.with_batch(batch), Problems()
+    shapes = find_shapes(graph, checked.data, batch, found)
+    found.stop()
+    assert shapes is not None
+    return replace(checked, graph=graph, shapes=shapes)
+
+
+def bytes_text(size: float) -> str:
+    """`1.2 MiB`."""
+    for unit, scale in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if size >= scale:
+            return f"{size / scale:,.1f} {unit}"
+    return f"{size:,.0f} B"
 
 
 def resolved_text(checked: Checked) -> str:
@@ -63,16 +103,17 @@ def _slot_shape(checked: Checked, slot: Slot) -> str:
 
 def _totals(checked: Checked) -> str:
     """Trainable parameters, and what a step costs where it would run here: on a GPU if there is one."""
+    trained = sum(p.numel() for m in checked.shapes.modules.values() for p in m.parameters() if p.requires_grad)
+    return f"{trained:,} trainable parameters; {_step(checked)}"
+
+
+def _step(checked: Checked) -> str:
     train = checked.graph.spec.train
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision: Any = resolve("auto", device).name if train.precision == "auto" else train.precision
-    trained = sum(p.numel() for m in checked.shapes.modules.values() for p in m.parameters() if p.requires_grad)
     cost = predict(checked.graph, checked.shapes, device, DTYPES[precision])
     auto = " (batch: auto, for which `graphssl run` takes the most that fits)" if checked.graph.asks_for_batch else ""
-    return (
-        f"{trained:,} trainable parameters; {memory_text(cost, precision)}{auto}; "
-        f"{cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
-    )
+    return f"{memory_text(cost, precision)}{auto}; {cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
 
 
 def memory_text(cost: Cost, precision: str) -> str:

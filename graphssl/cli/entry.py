@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from ..console import say
+from ..console import say, speaks
 from ..errors import GraphError, RunError, UsageError
 from .commands import INTERRUPTED
 from .pictures import app
@@ -27,13 +27,8 @@ def main() -> None:
     say_what_is_logged()
     try:
         app(standalone_mode=True)
-    except GraphError as error:
-        count = sum(p.severity == "error" for p in error.problems)
-        fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", WRONG)
-    except UsageError as error:
-        fail(f"graphssl: {error}", WRONG)
-    except RunError as error:
-        fail(f"graphssl: {error}", FAILED)
+    except (GraphError, UsageError, RunError) as error:
+        tell(error)
     except KeyboardInterrupt:
         fail("interrupted", INTERRUPTED)
     except Exception as error:
@@ -45,6 +40,17 @@ def main() -> None:
         fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
     finally:
         gc.enable()
+
+
+def tell(error: GraphError | UsageError | RunError) -> None:
+    """Says what was wrong, once where several processes run together, and ends with the exit code of its kind."""
+    code = FAILED if isinstance(error, RunError) and not isinstance(error, UsageError) else WRONG
+    if getattr(error, "quiet", not speaks()):
+        sys.exit(code)
+    if isinstance(error, GraphError):
+        count = sum(p.severity == "error" for p in error.problems)
+        fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", code)
+    fail(f"graphssl: {error}", code)
 
 
 class Said(logging.Handler):

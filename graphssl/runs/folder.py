@@ -12,6 +12,7 @@ from typing import Any
 
 from ..errors import RunError, UsageError, suggest
 from ..files import write_whole
+from ..world import current
 
 RUNS = Path("runs")
 
@@ -54,14 +55,23 @@ class RunFolder:
         return facts
 
     def note(self, **facts: Any) -> None:
-        """Adds to the facts; the file is replaced whole."""
-        write_whole(self.path / "run.json", json.dumps({**self.facts(), **facts}, indent=2) + "\n")
+        """Adds to the facts; the file is replaced whole. Of several processes the first does it."""
+        if current().first:
+            write_whole(self.path / "run.json", json.dumps({**self.facts(), **facts}, indent=2) + "\n")
+
+    def write(self, graph: str) -> None:
+        """Writes the resolved graph. Of several processes the first does it."""
+        if current().first:
+            write_whole(self.graph, graph)
 
     @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
-        """Meanwhile no other process trains this run. Raises RunError where one does."""
+        """Meanwhile no other run trains here. Raises RunError where one does. The first process claims it for all."""
         import fcntl
 
+        if not current().first:
+            yield
+            return
         with contextlib.ExitStack() as stack:
             try:
                 file = stack.enter_context((self.path / ".lock").open("wb"))

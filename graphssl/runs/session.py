@@ -15,10 +15,9 @@ from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..component import Code
 from ..data import Datasets
-from ..errors import RunError
+from ..errors import RunError, UsageError
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
-from ..files import write_whole
 from ..graph.language.dump import dump
 from ..graph.read import load
 from ..program.assemble import compile_graph
@@ -30,10 +29,13 @@ from ..train.precision import Precision, resolve
 from ..train.progress import Progress
 from ..train.signals import Interrupt
 from ..train.step import Step
+from ..world import current, everywhere, parts_near, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, open_run_data, worker_failures
 from .folder import RunFolder, find_run, new_run
+from .job import job, run_to_go_on_with
+from .quiet import Unseen, Untracked
 from .results import Result
 from .tracking import open_tracker
 
@@ -42,32 +44,54 @@ __all__ = ["resume_run", "start_run"]
 Report = Callable[[str], None]
 
 
-def start_run(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
-    """A new run."""
+def start_run(
+    checked: Checked, device: torch.device, name: str | None, report: Report, *, resume: str | None = None,
+    sets: Sequence[str] = (),
+) -> Result:  # fmt: skip
+    """A new run. Started by torchrun, with the other processes: the first speaks for all.
+
+    resume: `auto` goes on with the run that this job has begun, where it has; so does a job that torchrun restarts.
+    sets: the changes that `checked` has, for a run that goes on.
+    """
+    with together(device):
+        say = report if current().first else _unsaid
+        begun = the_same(lambda: run_to_go_on_with(name, resume))
+        if begun is None:
+            return _start(checked, device, name, say)
+        with begun.claimed():
+            return _resume(begun, sets, device, say)
+
+
+def _start(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
+    _check_parts(checked)
     precision = resolve(checked.graph.spec.train.precision, device)
     checked = replace(checked, graph=pin(checked.graph, checked.weights))
     checked = replace(fit_batch(checked, device, precision, report), weights=checked.weights)
     graph = checked.graph
     data = open_run_data(checked, device, report)
-    folder = new_run(name, graph.name)
+    folder = the_same(lambda: new_run(name, graph.name))
     with folder.claimed():
-        write_whole(folder.graph, dump(_portable(checked)))
-        folder.note(graph=str(graph.source.files[-1]), hash=graph.hash())
+        folder.write(dump(_portable(checked)))
+        folder.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
         return _Session(checked, device, precision, data, folder, report).run(None)
 
 
 def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     """Goes on with a run from its last checkpoint, or from the start when it has none."""
     folder = find_run(name)
-    with folder.claimed():
-        return _resume(folder, sets, device, report)
+    with together(device), folder.claimed():
+        return _resume(folder, sets, device, report if current().first else _unsaid)
+
+
+def _unsaid(_text: str) -> None:
+    """What the first process says for all."""
 
 
 def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
-    payload = Checkpoints(folder.checkpoints).latest()
+    payload = the_same(Checkpoints(folder.checkpoints).latest)
     checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
     if payload is None:
-        write_whole(folder.graph, dump(_portable(checked)))
+        folder.write(dump(_portable(checked)))
     elif payload["graph_hash"] != checked.graph.hash():
         raise RunError(
             f"the checkpoint of '{folder.name}' was made by another graph than {folder.graph} is now; "
@@ -81,6 +105,17 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
             "other data is a new run: leave --resume out"
         )
     return _Session(checked, device, precision, data, folder, report).run(payload)
+
+
+def _check_parts(checked: Checked) -> None:
+    """Raises UsageError where the processes cannot have equal parts of a batch."""
+    batch, size = checked.graph.spec.data.batch, current().size
+    if size > 1 and checked.graph.asks_for_batch:
+        raise UsageError(f"data.batch is auto, which one process finds out; {size} processes need its number")
+    if batch % size:
+        raise UsageError(
+            f"data.batch is {batch}, and {size} processes cannot part it evenly: {parts_near(batch, size)}"
+        )
 
 
 def _portable(checked: Checked) -> dict[str, Any]:
@@ -122,7 +157,7 @@ class _Session:
         with ExitStack() as stack:
             stack.callback(self.data.close)
             self.folder.note(status="running")
-            tracker = open_tracker(self.checked, self.folder, lambda text: self.warn(f"warning: {text}"))
+            tracker = self._tracker()
             try:
                 self._train(step, outcome, tracker, stack)
                 status = "KILLED" if outcome.interrupted else "FINISHED"
@@ -132,6 +167,11 @@ class _Session:
             finally:
                 warnings = self._close(status, outcome, tracker)
         return Result(self.folder, outcome, tracker.run_id, (*bad_images(self.data), *warnings))
+
+    def _tracker(self) -> Tracker | Untracked:
+        if not current().first:
+            return Untracked(self.folder.facts().get("mlflow"))
+        return open_tracker(self.checked, self.folder, lambda text: self.warn(f"warning: {text}"))
 
     def _finished(self, payload: dict[str, Any]) -> Result:
         facts = self.folder.facts()
@@ -147,7 +187,8 @@ class _Session:
         """The step with its weights, and what had come out up to the checkpoint; says what is about to run."""
         graph, train = self.checked.graph, self.checked.graph.spec.train
         weights = self.checked.weights if payload is None else {}
-        program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights)
+        processes = current().size
+        program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights, processes)
         for loading in weights.values():
             for line in lines(loading):
                 self.report(line)
@@ -178,18 +219,20 @@ class _Session:
 
     # -- train ---------------------------------------------------------------------------------------------
 
-    def _train(self, step: Step, outcome: Outcome, tracker: Tracker, stack: ExitStack) -> None:
+    def _train(self, step: Step, outcome: Outcome, tracker: Tracker | Untracked, stack: ExitStack) -> None:
         """Trains to the end or to an interruption. stack: closes what is opened here, after the run is closed."""
         spec, start = self.checked.graph.spec, outcome.step
         stop = stack.enter_context(Interrupt())
         epochs = -(-step.steps // step.steps_per_epoch)
-        progress = stack.enter_context(Progress(epochs, step.steps_per_epoch, start, steps=step.steps))
+        view = None if current().first else Unseen()
+        progress = stack.enter_context(Progress(epochs, step.steps_per_epoch, start, steps=step.steps, view=view))
         self.warn = progress.message
-        log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
+        if isinstance(tracker, Tracker):
+            log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
         loop = Loop(
             step, self.data, spec.train, spec.evaluate.monitor, self._judge(step),
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
-            lambda: stop.requested, self._header(), outcome,
+            lambda: everywhere(stop.requested), self._header(), outcome,
         )  # fmt: skip
         with worker_failures():
             loop.run(start)
@@ -212,7 +255,7 @@ class _Session:
 
     # -- close ---------------------------------------------------------------------------------------------
 
-    def _close(self, status: Status, outcome: Outcome, tracker: Tracker) -> list[str]:
+    def _close(self, status: Status, outcome: Outcome, tracker: Tracker | Untracked) -> list[str]:
         """Notes how it went and delivers what is left to track; what the tracker has to warn of."""
         self.folder.note(
             status=status.lower(), step=outcome.step, loss=outcome.loss, scores=outcome.scores,

@@ -18,7 +18,7 @@ from .folder import RunFolder
 
 
 def compile(
-    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True
+    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True, processes: int = 1
 ) -> Program:
     """The step's program on a device, with the weights that it starts with.
 
@@ -31,8 +31,8 @@ def compile(
         found = Problems()
         known = look(checked.graph, checked.shapes.modules, found)
         found.stop()
-    seed = checked.graph.spec.train.seed
-    return compile_graph(checked.graph, checked.shapes, torch.device(device), seed, known if weights else None)
+    seed, wanted = checked.graph.spec.train.seed, known if weights else None
+    return compile_graph(checked.graph, checked.shapes, torch.device(device), seed, wanted, processes)
 
 
 def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
 import torch
 
+from ..console import started
 from ..errors import UsageError
 from .malloc import keep_freed
 
@@ -11,10 +14,12 @@ __all__ = ["choose_device", "prepare"]
 
 
 def choose_device(name: str) -> torch.device:
-    """`auto` is a GPU where there is one."""
+    """`auto` is a GPU where there is one; of several processes on a machine each has the one of its number."""
     name = str(name)  # a torch.device, say
     if name == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    if name == "cuda" and started():
+        name = f"cuda:{os.environ.get('LOCAL_RANK', '0')}"
     if name.startswith("cuda") and not torch.cuda.is_available():
         raise UsageError("there is no CUDA device here; leave --device out, or say --device cpu")
     try:

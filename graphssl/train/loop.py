@@ -9,8 +9,9 @@ from typing import Any, Protocol
 
 import torch
 
-from ..data import Batch, Datasets
+from ..data import Batch, Datasets, WholeBatch
 from ..graph.spec import Monitor, Train
+from ..world import current, gathered
 from .bottleneck import Limits
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
@@ -104,7 +105,7 @@ class Loop:
         groups = self.limits.waits(_groups(batches, accumulate))
         for number, group in zip(range(first, end), groups, strict=False):
             outputs = self._step(number, group)
-            speed.images += sum(len(b.index) for b in group)
+            speed.images += sum(map(images_of, group))
             done = self.outcome.step = number + 1
             self._say_why()
             if done % self.train.log_every == 0 or done == end:
@@ -129,7 +130,7 @@ class Loop:
         except NonFiniteError as error:
             raise not_finite(number, str(error), self.checkpoints.latest_path()) from error
         except torch.OutOfMemoryError as error:
-            raise too_large(len(group[0].index), self.step.device, error) from error
+            raise too_large(images_of(group[0]), self.step.device, error) from error
 
     def _check_finite(self) -> None:
         if (step := self.step.first_not_finite()) is not None:
@@ -167,6 +168,8 @@ class Loop:
         for line, (query, key) in outputs["watch"].items():
             if query.shape != key.shape or query.ndim != 2:
                 continue
+            if outputs.get("rows"):
+                query, key = gathered(query), gathered(key)
             values = measure(query, key)
             self.tracker.metrics({f"{line}/{k}": v for k, v in values.items()}, self.outcome.step)
             for warning in self._watch.look(line, values):
@@ -174,7 +177,11 @@ class Loop:
 
     def _evaluate(self, epoch: int, ends: bool) -> None:
         """Runs the evaluations that are due, and notes, tracks and shows what they measure."""
-        if self.judge is None or not (found := self.judge.scores_due(epoch, ends)):
+        if self.judge is None:
+            return
+        if self.step.exchange is not None:
+            self.step.exchange.settle()
+        if not (found := self.judge.scores_due(epoch, ends)):
             return
         for metric, value in found.items():
             self.outcome.scores.setdefault(metric, {})[epoch] = value
@@ -188,6 +195,10 @@ class Loop:
     # -- checkpoints ---------------------------------------------------------------------------------------
 
     def _save(self) -> None:
+        if self.step.exchange is not None:
+            self.step.exchange.settle()
+        if not current().first:
+            return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
         payload = {**self.header, "step": self.outcome.step, **self.step.state(), "scores": scores}
         self.checkpoints.write(self.outcome.step, payload)
@@ -200,6 +211,11 @@ class Loop:
     def _save_due_by_steps(self) -> bool:
         steps = self.train.checkpoint.steps
         return steps is not None and self.outcome.step % steps == 0
+
+
+def images_of(batch: Batch) -> int:
+    """The images of a batch, of which a process may have a part."""
+    return len(batch.index) * (1 if isinstance(batch, WholeBatch) else current().size)
 
 
 def _groups(batches: Iterator[Batch], size: int) -> Iterator[list[Batch]]:

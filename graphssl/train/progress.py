@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from ..console import discard, printable
-from .display import pairs, view_on
+from .display import View, pairs, view_on
 from .progress_state import State
 
 if TYPE_CHECKING:
@@ -26,15 +26,15 @@ class Progress:
     """Shows how training goes; a context manager.
 
     start_step: steps done already, by the run that is resumed. steps: of the whole training, when it ends within an
-    epoch. console: where to show it; default stdout.
+    epoch. console: where to show it; default stdout. view: shows it instead.
     """
 
     def __init__(
         self, epochs: int, steps_per_epoch: int, start_step: int = 0, console: Console | None = None,
-        *, steps: int | None = None,
+        *, steps: int | None = None, view: View | None = None,
     ) -> None:  # fmt: skip
         self._state = State(epochs, steps_per_epoch, start_step, steps or epochs * steps_per_epoch)
-        self._view = view_on(console)
+        self._view = view or view_on(console)
         self._next = 0.0
         self._open, self._on_stdout = True, console is None
 

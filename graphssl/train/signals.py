@@ -10,6 +10,8 @@ import threading
 from types import FrameType, TracebackType
 from typing import Any
 
+from ..console import speaks
+
 __all__ = ["Interrupt"]
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
@@ -50,6 +52,6 @@ class Interrupt:
                 raise KeyboardInterrupt
             return
         self.requested = True
-        if number == signal.SIGINT and sys.__stderr__ is not None:
+        if number == signal.SIGINT and sys.__stderr__ is not None and speaks():
             with contextlib.suppress(OSError, ValueError):
                 os.write(sys.__stderr__.fileno(), NOTICE)  # print is not reentrant

@@ -9,15 +9,17 @@ import torch
 from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
-from ..data import Batch
+from ..data import Batch, WholeBatch
 from ..errors import RunError
 from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
+from ..world import mean_of_all, waits_in_vain
 from .clip import clip_gradients
 from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import TOLD, Compiled
 from .device import prepare
+from .distributed import Exchange
 from .optim import build_optimizer, unrecordable
 from .precision import Precision
 from .rates import set_rates
@@ -58,11 +60,16 @@ class Step:
             recorder = None
         elif recorder is None and device.type == "cuda" and train.cuda_graph != "off":
             recorder = CudaRecorder(device)
+        self.exchange = Exchange(program, train.accumulate) if program.placing.processes > 1 else None
+        whole = program.forward if self.exchange is None else self.exchange.whole.forward
         self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.generator = torch.Generator(device)
         self._functions = Compiled(
-            {"forward": module.forward, "commit": updates_of(program), "commit_unless": revocable_updates_of(program)},
+            {
+                "forward": module.forward, "forward_whole": whole.forward, "commit": updates_of(program),
+                "commit_unless": revocable_updates_of(program),
+            },
             train.compile, device, [node.component.cls for node in program.graph.nodes.values()],
         )  # fmt: skip
         self.rate = 0.0
@@ -70,14 +77,16 @@ class Step:
         self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
         self.replay = None
         if recorder is not None:
-            self.replay = Replay(self._run, recorder, program.shapes.batch, [self.generator], self._undo)
+            size = program.shapes.batch // program.placing.processes
+            self.replay = Replay(self._run, recorder, size, [self.generator], self._undo)
 
     def __call__(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
         """Takes the batches of one optimizer step, `accumulate` of them; gives the last forward pass's outputs.
 
         `loss` and `terms` are means over the batches, still on the device; the next step may overwrite them.
         """
-        self.program.set_schedules(step, self.steps, self.steps_per_epoch)
+        for program in (self.program, *([] if self.exchange is None else [self.exchange.whole])):
+            program.set_schedules(step, self.steps, self.steps_per_epoch)
         self.rate = set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
         self._number.fill_(step)
         sizes = tuple(len(batch.index) for batch in batches)
@@ -87,14 +96,15 @@ class Step:
         seed = seed_of(self.train.seed, "step", step)
         self.generator.manual_seed(seed)
         torch.manual_seed(seed)  # for nodes with a randomness of their own, such as dropout
-        return self._run(batches) if self.replay is None else self.replay(batches)
+        # A batch that all processes have whole is the last of an epoch, and short.
+        plain = self.replay is None or any(isinstance(batch, WholeBatch) for batch in batches)
+        return self._run(batches) if plain else self.replay(batches)  # type: ignore[misc]
 
     def _run(self, batches: Sequence[Batch]) -> dict[str, Any]:
         """What the device does of a step: nothing here depends on a number that changes from step to step."""
         outputs = []
         for batch in batches:
-            draws = self.program.draw(len(batch.index), self.generator, self.device)
-            output = self._forward(batch, draws)
+            output = self._exchanged(batch, last=batch is batches[-1])
             torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / len(batches))))
             outputs.append(output)
         skipped = self._optimize()
@@ -103,14 +113,30 @@ class Step:
         self._note(means["loss"])
         return means
 
-    def _forward(self, batch: Batch, draws: tuple[Any, ...]) -> dict[str, Any]:
-        """The forward pass of one batch."""
+    def _exchanged(self, batch: Batch, *, last: bool) -> dict[str, Any]:
+        """The forward pass of one batch, and with several processes of this one's part of it.
+
+        The numbers that are read of it are the means over the processes. last: of the batches of the step.
+        """
+        if self.exchange is None:
+            output = self._forward(batch, "forward", self.program.draw(len(batch.index), self.generator, self.device))
+            output = {**output, "mean": output["loss"].detach()}
+        else:
+            rows = not isinstance(batch, WholeBatch)
+            program, name = (self.program, "forward") if rows else (self.exchange.whole, "forward_whole")
+            self.exchange.take_rows(rows)
+            draws = program.draw(len(batch.index) * program.placing.processes, self.generator, self.device)
+            output = _of_all(self.exchange.forward(lambda: self._forward(batch, name, draws), last), rows)
+        # No sync on a CPU: before weights are spoilt.
+        if self.replay is None and self.device.type == "cpu" and not torch.isfinite(output["mean"]):
+            raise NonFiniteError(output["terms"])
+        return output
+
+    def _forward(self, batch: Batch, name: str, draws: tuple[Any, ...]) -> dict[str, Any]:
+        """The forward pass of one batch, by one of the step's functions."""
         arguments = (*(getattr(batch, name) for name in self.program.inputs), *batch.cuts, *draws)
         with self.precision.autocast():
-            output: dict[str, Any] = self._call("forward", *arguments)
-        # No sync on a CPU: before weights are spoilt.
-        if self.replay is None and self.device.type == "cpu" and not torch.isfinite(output["loss"]):
-            raise NonFiniteError(output["terms"])
+            output: dict[str, Any] = self._call(name, *arguments)
         return output
 
     def _optimize(self) -> Tensor | None:
@@ -147,9 +173,11 @@ class Step:
         except TOLD:
             raise
         except Exception as error:
-            if name == "forward" and not recording(self.device):
+            if waits_in_vain(error):
+                raise
+            if name == "forward" and self.exchange is None and not recording(self.device):
                 raise self.program.locate(arguments, error) from error
-            if name != "forward" and self._functions.at_risk:
+            if not name.startswith("forward") and self._functions.at_risk:
                 raise  # the step is taken again, as it is written
             raise self.program.blame(error) from error
 
@@ -220,8 +248,22 @@ class Step:
             self.precision.scaler.load_state_dict(state["scaler"])
 
 
+def _of_all(output: dict[str, Any], rows: bool) -> dict[str, Any]:
+    """An output whose numbers are the means over the processes; `loss` is still the process's own.
+
+    rows: whether what is watched are a process's rows.
+    """
+    names = [(kind, name) for kind in ("terms", "bounds") for name in output[kind]]
+    numbers = [output["loss"].detach(), *(output[kind][name].detach() for kind, name in names)]
+    mean, *means = mean_of_all(torch.stack([number.to(numbers[0].dtype) for number in numbers])).unbind()
+    found: dict[str, dict[str, Tensor]] = {"terms": {}, "bounds": {}}
+    for (kind, name), number in zip(names, means, strict=True):
+        found[kind][name] = number
+    return {**output, **found, "mean": mean, "rows": rows}
+
+
 def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    outputs = [{**o, "loss": o["loss"].detach()} for o in outputs]
+    outputs = [{**o, "loss": o["mean"]} for o in outputs]
     last = dict(outputs[-1])
     if len(outputs) > 1:
         last["loss"] = torch.stack([o["loss"] for o in outputs]).mean()

@@ -1,0 +1,89 @@
+"""Trains graphs by several processes at once, as torchrun starts them, and keeps what they give.
+
+    python -m torch.distributed.run --nproc-per-node 2 processes.py FOLDER GRAPH...
+
+One start is for many graphs, since it takes as long as all of them.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.utils._pytree import tree_map_only
+
+from graphssl import world
+from graphssl.checks.checked import Checked, check
+from graphssl.data import Batch, WholeBatch
+from graphssl.program.assemble import assemble, compile_graph
+from graphssl.train.precision import resolve
+from graphssl.train.step import Step
+
+CPU = torch.device("cpu")
+STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes have whole
+
+
+def trained(path: str | Path) -> dict[str, Tensor]:
+    """Losses, and weights and states after some steps in float64, by the processes that are here."""
+    checked = check(path)
+    graph, size = checked.graph, world.current().size
+    program = compile_graph(graph, checked.shapes, CPU, graph.spec.train.seed)
+    nodes = {name: program.node(name).double() for name in graph.nodes}
+    for name, node in graph.nodes.items():
+        if not node.component.name.startswith("augment."):
+            nodes[name].register_forward_pre_hook(_widened, with_kwargs=True)
+    program = assemble(graph, checked.shapes, nodes, CPU, size)
+    step = Step(program, graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
+    outputs = [step(number, batches(checked, number)) for number in range(STEPS)]
+    if step.exchange is not None:
+        step.exchange.settle()
+    found = {f"loss {i}": output["loss"].double() for i, output in enumerate(outputs)}
+    found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}
+    return found | {key: value.clone() for key, value in program.forward.state_dict().items()}
+
+
+def _widened(_module: Any, args: Any, kwargs: Any) -> Any:
+    return tree_map_only(Tensor, lambda t: t.double() if t.dtype == torch.float32 else t, (args, kwargs))
+
+
+def batches(checked: Checked, number: int) -> list[Batch]:
+    """This process's part of the batches of a step; of the last step a short one, which all have whole."""
+    facts, b = checked.data, checked.shapes.batch
+    generator = torch.Generator().manual_seed(number)
+    found: list[Batch] = []
+    for _ in range(checked.graph.spec.train.accumulate):
+        image = torch.randint(
+            0, 256, (b, facts.channels, facts.height, facts.width), dtype=torch.uint8, generator=generator
+        )
+        index = torch.randperm(min(facts.samples or 100, 100), generator=generator)[:b]
+        whole = Batch(image, index, index % 5)
+        if number == SHORT and checked.graph.spec.data.last == "keep":
+            found.append(WholeBatch(*(tensor[: b // 2] for tensor in whole[:3])))
+        else:
+            own = world.current().part(b)
+            found.append(Batch(*(tensor[own] for tensor in whole[:3])))
+    return found
+
+
+def together(folder: Path, paths: Sequence[Path], processes: int) -> dict[str, dict[str, Tensor]]:
+    """What graphs give that so many processes train, by the file's name."""
+    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", __file__]
+    done = subprocess.run(
+        [*command, folder, *paths], capture_output=True, text=True, timeout=600, check=False, cwd=Path(__file__).parent
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-8000:]
+    return {path.stem: torch.load(folder / f"{path.stem}.pt") for path in paths}
+
+
+if __name__ == "__main__":
+    torch.set_num_threads(1)
+    with world.together(CPU) as here:
+        for graph in sys.argv[2:]:
+            result = trained(graph)
+            if here.first:
+                torch.save(result, Path(sys.argv[1]) / f"{Path(graph).stem}.pt")

@@ -1,0 +1,145 @@
+"""Several processes compute what one does: losses, weights and states, in float64, of every mechanism that there is.
+
+All graphs of a number of processes are trained in one start of these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+import torch
+from conftest import BYOL, MOCO, SIMCLR
+from processes import together, trained
+from torch import Tensor
+
+from graphssl.graph.language.packaged import packaged
+
+OWN = """
+from typing import Annotated
+import torch
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+from graphssl.ports import Negatives, Scores
+
+@component("critic.own")
+class Own(nn.Module):
+    '''It says nothing of itself, and looks at all of the batch.'''
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.scale = nn.Linear(sizes["d"], sizes["d"], bias=False)
+    def forward(
+        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]
+    ) -> Annotated[Scores, "b", "b n"]:
+        query = self.scale(query - query.mean(0))
+        return negatives.scores((query * key).sum(1), query @ negatives.entries.T)
+
+@component("head.own", traits=("apart",))
+class Head(nn.Module):
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), nn.Dropout(0.5))
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        return self.layers(x)
+"""
+SGD = "optimizer: {use: sgd, lr: 0.05}"  # AdamW makes whole steps of gradients that are nothing but rounding
+SMALL = (
+    "extends: {name}\ngraph: {title}\ndata: {{batch: 16}}\ntrain: {{optimizer: {{use: sgd, lr: 0.01}}, clip: null}}\n"
+)
+OTHER_WIDTHS = {"moco_v1", "moco_v2", "mechanisms/moco", "mechanisms/memory_bank", "mechanisms/end_to_end"}
+
+
+def variant(text: str, *changes: tuple[str, str]) -> str:
+    for old, new in (("optimizer: {use: adamw, lr: 1e-3}", SGD), *changes):
+        text = text.replace(old, new)
+    return text
+
+
+def packaged_graph(name: str) -> str:
+    return SMALL.format(name=name, title=name.replace("/", "-"))
+
+
+def own_graph() -> str:
+    text = variant(
+        SIMCLR, ("critic.cosine, temperature: 0.2", "critic.own"), ("head.mlp, hidden: 16, out: 8", "head.own")
+    )
+    return text.replace("graph: simclr\n", "graph: own\ncomponents: [./own.py]\n")
+
+
+FEW = {
+    "simclr": variant(SIMCLR),
+    "byol": variant(BYOL),
+    "moco": variant(MOCO),
+    "split_over_processes": variant(MOCO, ("splits: 4", "splits: 2")),
+    "parts_do_not_fit": variant(MOCO, ("batch: 16", "batch: 12"), ("splits: 4", "splits: 3")),
+    "accumulated": variant(MOCO, ("train: {", "train: {accumulate: 2, ")),
+    "last_is_short": variant(MOCO, ("batch: 16", "batch: 16, last: keep")),
+    "clipped": variant(BYOL, ("train: {", "train: {clip: 0.1, ")),
+    "own": own_graph(),
+    **{name: packaged_graph(name) for name in ("npid", "swav", "dim_gaussian", "amdim")},
+}
+MANY = {
+    name.replace("/", "-"): packaged_graph(name)
+    for name in packaged()
+    if name.partition("/")[0] not in ("cifar10", "imagenet") and name != "nce_toy"
+}
+STARTS = {"2": (2, FEW), "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes")}), "many": (2, MANY)}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("together")
+    (path / "own.py").write_text(OWN)
+    return path
+
+
+_found: dict[str, dict[str, dict[str, Tensor]]] = {}
+
+
+def found(start: str, folder: Path) -> dict[str, dict[str, Tensor]]:
+    """What the processes of a start have found, which are started once."""
+    processes, graphs = STARTS[start]
+    for name, text in graphs.items():
+        (folder / f"{name}.yaml").write_text(text)
+    if start not in _found:
+        _found[start] = together(folder, [folder / f"{name}.yaml" for name in graphs], processes)
+    return _found[start]
+
+
+def check_alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+    """To rounding, of the largest number of a node."""
+    assert one.keys() == other.keys()
+    largest: dict[str, float] = {}
+    for name, value in one.items():
+        node = name.partition(".")[0]
+        largest[node] = max(largest.get(node, 0.0), float(value.double().abs().max()) if value.numel() else 0.0)
+    for name, value in one.items():
+        if value.numel():
+            gap = float((value.double() - other[name].double()).abs().max())
+            assert gap <= 1e-9 * max(largest[name.partition(".")[0]], 1e-6), (name, gap)
+
+
+@pytest.mark.parametrize("name", FEW)
+def test_two_processes_compute_what_one_does(name: str, folder: Path) -> None:
+    check_alike(trained(folder / f"{name}.yaml") if found("2", folder) else {}, found("2", folder)[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", STARTS["4"][1])
+def test_four_processes_compute_what_one_does(name: str, folder: Path) -> None:
+    check_alike(trained(folder / f"{name}.yaml") if found("4", folder) else {}, found("4", folder)[name])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", MANY)
+def test_every_method_computes_the_same(name: str, folder: Path) -> None:
+    check_alike(trained(folder / f"{name}.yaml") if found("many", folder) else {}, found("many", folder)[name])
+
+
+def test_that_a_difference_is_noticed() -> None:
+    one = {"encoder.weight": torch.tensor([1.0, 2.0], dtype=torch.float64)}
+    with pytest.raises(AssertionError):
+        check_alike(one, {"encoder.weight": one["encoder.weight"] + 1e-8})
