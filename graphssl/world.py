@@ -81,6 +81,8 @@ def together(device: torch.device) -> Iterator[World]:
         return
     # Flags go between the processors, so that no device is waited for.
     backend = "cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo"
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
     try:
         dist.init_process_group(backend, timeout=PATIENCE)
     except Exception as error:
@@ -92,6 +94,8 @@ def together(device: torch.device) -> Iterator[World]:
     except Exception as error:
         told = _lost(error)
         told.quiet = not _claims_the_word()  # type: ignore[attr-defined]
+        if told is error:
+            raise
         raise told from error
     finally:
         _world = before
@@ -116,8 +120,9 @@ def _lost(error: Exception) -> Exception:
 
 def _claims_the_word() -> bool:
     """Whether this process is the first that has an error to tell; the others fail for the same reason, or of it."""
+    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun's store outlives the processes
     try:
-        return bool(dist.distributed_c10d._get_default_store().add("graphssl/told", 1) == 1)
+        return bool(dist.distributed_c10d._get_default_store().add(f"graphssl/told {start}", 1) == 1)
     except Exception:  # who keeps the count is gone
         return True
 
