@@ -61,8 +61,7 @@ def trained(name: str, sets: list[str], steps: int, dtype: torch.dtype) -> Found
 
     step.optimizer.register_step_pre_hook(keep)
     losses = [float(step(number, batches(checked, number))["loss"]) for number in range(steps)]
-    if step.exchange is not None:
-        step.exchange.settle()
+    step.settle()
     states = {key: state.clone() for key, state in program.forward.state_dict().items()}
     return {"losses": {"loss": torch.tensor(losses, dtype=torch.float64)}, "gradients": gradients, "states": states}
 

@@ -7,7 +7,9 @@ import os
 import sys
 from typing import IO
 
-__all__ = ["discard", "printable", "say", "speaks", "started", "write_line"]
+__all__ = ["INTERRUPTED", "discard", "printable", "say", "speaks", "started", "write_line"]
+
+INTERRUPTED = 130  # the exit code of a run that was asked to stop
 
 
 def printable(text: str) -> str:

@@ -21,17 +21,16 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .console import started
+from .console import INTERRUPTED, started
 from .errors import RunError
 from .ports import Negatives, Own, Pairs
 
 __all__ = [
-    "World", "concatenated", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "launch", "mean_of_all",
-    "own_part", "parts_near", "pooled", "the_same", "together", "waits_in_vain",
+    "World", "concatenated", "cores", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "launch",
+    "mean_of_all", "own_part", "parts_near", "pooled", "the_same", "together", "waits_in_vain",
 ]  # fmt: skip
 
 T = TypeVar("T")
-INTERRUPTED = 130  # the exit code of a run that was asked to stop
 HERE = "LOCAL_WORLD_SIZE"
 SIGNS = ("onnection closed", "onnection reset", "imed out", "imeout", "roken pipe", "gloo/", "NCCL", "remote process")
 PATIENCE = datetime.timedelta(seconds=float(os.environ.get("GRAPHSSL_PATIENCE", "300")))  # with the silent
@@ -127,14 +126,18 @@ def _claims_the_word() -> bool:
         return True
 
 
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 def launch(arguments: Sequence[str], processes: int) -> int:
     """Runs `python -m graphssl` with these arguments in so many processes; gives the exit code. torchrun's launcher."""
     from torch.distributed.elastic.multiprocessing.api import SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
     from torch.distributed.launcher.api import LaunchConfig, elastic_launch
 
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores // processes, 1)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // processes, 1)))
     config = LaunchConfig(
         min_nodes=1, max_nodes=1, nproc_per_node=processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0",
         max_restarts=0, monitor_interval=0.1,

@@ -8,14 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import say, speaks, started
+from ..console import INTERRUPTED, say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError
 from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
 
-INTERRUPTED = 130  # the exit code of a run that was asked to stop
 
 app = typer.Typer(
     name="graphssl",

@@ -10,9 +10,8 @@ import sys
 
 import typer
 
-from ..console import say, speaks
+from ..console import INTERRUPTED, say, speaks
 from ..errors import GraphError, RunError, UsageError
-from .commands import INTERRUPTED
 from .pictures import app
 
 __all__ = ["main"]

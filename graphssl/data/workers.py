@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 import re
 import signal
 import time
@@ -16,7 +15,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from ..errors import RunError, reason_of
-from ..world import current
+from ..world import cores, current
 from . import nvjpeg
 from .batch import BadImages, Batch, Cutting, Pictures, is_described, named
 from .decode import RGB, Form, native_decoder
@@ -75,8 +74,7 @@ def _deaf_to_interrupts() -> Iterator[None]:
 
 def default_workers() -> int:
     """One for each core this process may use, its share of them, and not more than 16."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return min(max(cores // current().here, 1), MAX_WORKERS)
+    return min(max(cores() // current().here, 1), MAX_WORKERS)
 
 
 class Workers:

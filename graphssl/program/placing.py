@@ -17,25 +17,24 @@ from torch.nn.modules.dropout import _DropoutNd
 from ..checks.shapes import Shapes
 from ..graph.calls import Call, Slot
 from ..graph.graph import Graph
+from .synced import is_activated, parts_of
 
-__all__ = ["Placing", "has_own_forward", "place"]
+__all__ = ["Placing", "place"]
 
 BY_ROWS = {"apart", "view", "rows"}
 ROWS = ("negatives", "scores")  # kinds that always say something of each sample
-ACTIVATED = ("act", "drop")  # modules of timm's batch norm, which its forward calls after the norm
 
 
 @dataclass
 class Placing:
     """calls: ids of the calls that run on rows. slots: those that are rows where they are made; wholes: those that are
-    whole, and of the samples. means: those of rows that are means over the samples, of which the loss is the mean over
-    the processes. why: by node that could run on rows and does not, the reason."""
+    whole, and of the samples. why: by node that could run on rows and does not, the reason. An objective that runs on
+    rows gives the mean over them, and the loss is the mean over the processes."""
 
     processes: int
     calls: set[int] = field(default_factory=set)
     slots: set[int] = field(default_factory=set)
     wholes: set[int] = field(default_factory=set)
-    means: set[int] = field(default_factory=set)
     why: dict[str, str] = field(default_factory=dict)
 
     def has_rows(self, slot: Slot) -> bool:
@@ -66,7 +65,6 @@ def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing)
             (found.slots if rows else found.wholes).update(slot.id for slot in call.outputs)
         elif rows and _is_mean(call, graph, shapes):
             found.calls.add(call.id)
-            found.means |= {slot.id for slot in call.outputs}
         elif rows and _by_rows(call, graph, shapes, found):
             found.calls.add(call.id)
             found.slots |= {slot.id for slot in call.outputs}
@@ -109,9 +107,9 @@ def _reason_against(module: nn.Module, call: Call, processes: int) -> str | None
             return "dropout draws its own numbers, for all samples at once"
         if not isinstance(inner, _BatchNorm):
             continue
-        if has_own_forward(inner):
+        if _has_own_forward(inner):
             return f"its {type(inner).__name__} is no batch norm that can be synchronised"
-        splits = getattr(inner, "splits", 1)
+        splits = parts_of(inner)
         if splits > 1 and call.fold > 1:
             return f"batch norm over {splits} parts of several views joined"
         if splits % processes and processes % splits:
@@ -119,7 +117,7 @@ def _reason_against(module: nn.Module, call: Call, processes: int) -> str | None
     return None
 
 
-def has_own_forward(norm: _BatchNorm) -> bool:
+def _has_own_forward(norm: _BatchNorm) -> bool:
     """Whether a batch norm does something else than one does, beside timm's activation after it."""
     plain = {nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d}
-    return not (type(norm) in plain or hasattr(norm, "splits") or all(hasattr(norm, name) for name in ACTIVATED))
+    return not (type(norm) in plain or hasattr(norm, "splits") or is_activated(norm))

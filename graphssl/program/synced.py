@@ -15,7 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import world
 
-__all__ = ["settle", "synchronise", "take_rows"]
+__all__ = ["is_activated", "parts_of", "settle", "synchronise", "take_rows"]
 
 
 def synchronise(nodes: Iterable[nn.Module]) -> list[_BatchNorm]:
@@ -39,7 +39,7 @@ def settle(norms: Iterable[Any]) -> None:
 
     They are moving averages of what is averaged over the parts: their mean over the processes is that over all parts.
     """
-    apart = [norm for norm in norms if _parts(norm) % world.current().size == 0 and norm.running_mean is not None]
+    apart = [norm for norm in norms if parts_of(norm) % world.current().size == 0 and norm.running_mean is not None]
     running = [state for norm in apart for state in (norm.running_mean, norm.running_var)]
     if not running:
         return
@@ -48,10 +48,14 @@ def settle(norms: Iterable[Any]) -> None:
         state.copy_(mean.view_as(state))
 
 
-def _parts(norm: Any) -> int:
-    """In how many parts of the batch it is; 0 where it is over all of it."""
-    splits = getattr(norm, "splits", 1)
-    return splits if splits > 1 else 1
+def parts_of(norm: nn.Module) -> int:
+    """Of how many parts of the batch a norm has statistics each; 1 where it is over all of it."""
+    return int(getattr(norm, "splits", 1))
+
+
+def is_activated(norm: nn.Module) -> bool:
+    """Whether it is timm's, whose forward calls an activation after the norm."""
+    return hasattr(norm, "act") and hasattr(norm, "drop")
 
 
 @functools.cache
@@ -62,11 +66,11 @@ def _of_all(own: Any) -> Any:
         if not self.training or not self.rows:
             plain: Tensor = own.forward(self, input)
             return plain
-        size, splits = world.current().size, _parts(self)
+        size, splits = world.current().size, parts_of(self)
         if splits % size == 0:
             return _own_parts(own, self, input, splits, size)
         normed = _normed(self, input, size // splits)
-        return self.act(self.drop(normed)) if hasattr(self, "act") and hasattr(self, "drop") else normed
+        return self.act(self.drop(normed)) if is_activated(self) else normed
 
     return type(own.__name__, (own,), {"forward": forward, "__module__": own.__module__})
 

@@ -15,6 +15,7 @@ from ..graph.calls import Call, Slot
 from ..graph.graph import Graph
 from ..world import each_of_rows
 from .emission import Emission
+from .synced import parts_of
 
 __all__ = ["Sent", "Traffic", "traffic"]
 
@@ -92,7 +93,7 @@ def _norms(calls: list[Call], shapes: Shapes, processes: int) -> Iterator[Sent]:
 
 def _synchronised(module: nn.Module, processes: int) -> list[_BatchNorm]:
     norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
-    return [m for m in norms if (1 if (s := getattr(m, "splits", 1)) == 1 else s) % processes]
+    return [m for m in norms if parts_of(m) % processes]
 
 
 def _dealt(calls: list[Call], shapes: Shapes, ring: float) -> Iterator[Sent]:

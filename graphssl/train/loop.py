@@ -179,8 +179,7 @@ class Loop:
         """Runs the evaluations that are due, and notes, tracks and shows what they measure."""
         if self.judge is None:
             return
-        if self.step.exchange is not None:
-            self.step.exchange.settle()
+        self.step.settle()
         if not (found := self.judge.scores_due(epoch, ends)):
             return
         for metric, value in found.items():
@@ -195,8 +194,7 @@ class Loop:
     # -- checkpoints ---------------------------------------------------------------------------------------
 
     def _save(self) -> None:
-        if self.step.exchange is not None:
-            self.step.exchange.settle()
+        self.step.settle()
         if not current().first:
             return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}

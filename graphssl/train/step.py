@@ -228,6 +228,11 @@ class Step:
         step = int(self._spoilt)
         return None if step < 0 else step
 
+    def settle(self) -> None:
+        """Makes the states of all processes one, before somebody looks at them."""
+        if self.exchange is not None:
+            self.exchange.settle()
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of weights, states and optimizer."""
         scaler = self.precision.scaler

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write
 from helpers import CPU
+from processes import DROPPING
 
 from graphssl.checks.checked import check
 from graphssl.cli.describe import bytes_text, describe
@@ -83,22 +84,6 @@ def test_a_node_that_cannot_be_parted_says_why(
     checked = check(path)
     assert reason in traffic(checked.graph, checked.shapes, 2).whole[node]
     assert f"'{node}' computes the whole batch in every process" in describe(checked, 2)
-
-
-DROPPING = """
-from typing import Annotated
-from torch import Tensor, nn
-from graphssl.component import NodeConfig, component
-
-@component("head.dropping", traits=("apart",))
-class Dropping(nn.Module):
-    class Config(NodeConfig): ...
-    def __init__(self, config, sizes):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), nn.Dropout(0.5))
-    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
-        return self.layers(x)
-"""
 
 
 def test_bytes_of_what_is_gathered(write: Write) -> None:

@@ -25,6 +25,20 @@ from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
 CPU = torch.device("cpu")
+DROPPING = """
+from typing import Annotated
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+
+@component("head.dropping", traits=("apart",))
+class Dropping(nn.Module):
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), nn.Dropout(0.5))
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        return self.layers(x)
+"""
 STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes have whole
 
 
@@ -40,8 +54,7 @@ def trained(path: str | Path) -> dict[str, Tensor]:
     program = assemble(graph, checked.shapes, nodes, CPU, size)
     step = Step(program, graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
     outputs = [step(number, batches(checked, number)) for number in range(STEPS)]
-    if step.exchange is not None:
-        step.exchange.settle()
+    step.settle()
     found = {f"loss {i}": output["loss"].double() for i, output in enumerate(outputs)}
     found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}
     return found | {key: value.clone() for key, value in program.forward.state_dict().items()}

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR
-from processes import together, trained
+from processes import DROPPING, together, trained
 from torch import Tensor
 
 from graphssl.graph.language.packaged import packaged
@@ -35,21 +35,11 @@ class Own(nn.Module):
     ) -> Annotated[Scores, "b", "b n"]:
         query = self.scale(query - query.mean(0))
         return negatives.scores((query * key).sum(1), query @ negatives.entries.T)
-
-@component("head.own", traits=("apart",))
-class Head(nn.Module):
-    class Config(NodeConfig): ...
-    def __init__(self, config, sizes):
-        super().__init__()
-        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), nn.Dropout(0.5))
-    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
-        return self.layers(x)
 """
 SGD = "optimizer: {use: sgd, lr: 0.05}"  # AdamW makes whole steps of gradients that are nothing but rounding
 SMALL = (
     "extends: {name}\ngraph: {title}\ndata: {{batch: 16}}\ntrain: {{optimizer: {{use: sgd, lr: 0.01}}, clip: null}}\n"
 )
-OTHER_WIDTHS = {"moco_v1", "moco_v2", "mechanisms/moco", "mechanisms/memory_bank", "mechanisms/end_to_end"}
 
 
 def variant(text: str, *changes: tuple[str, str]) -> str:
@@ -64,9 +54,9 @@ def packaged_graph(name: str) -> str:
 
 def own_graph() -> str:
     text = variant(
-        SIMCLR, ("critic.cosine, temperature: 0.2", "critic.own"), ("head.mlp, hidden: 16, out: 8", "head.own")
+        SIMCLR, ("critic.cosine, temperature: 0.2", "critic.own"), ("head.mlp, hidden: 16, out: 8", "head.dropping")
     )
-    return text.replace("graph: simclr\n", "graph: own\ncomponents: [./own.py]\n")
+    return text.replace("graph: simclr\n", "graph: own\ncomponents: [./own.py, ./dropping.py]\n")
 
 
 FEW = {
@@ -93,6 +83,7 @@ STARTS = {"2": (2, FEW), "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("together")
     (path / "own.py").write_text(OWN)
+    (path / "dropping.py").write_text(DROPPING)
     return path
 
 
