@@ -27,7 +27,7 @@ from .ports import Negatives, Own, Pairs
 
 __all__ = [
     "World", "concatenated", "cores", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "launch",
-    "mean_of_all", "own_part", "parts_near", "pooled", "the_same", "together", "waits_in_vain",
+    "mean_of_all", "own_part", "parts_near", "pooled", "swapped", "the_same", "together", "waits_in_vain",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -180,6 +180,17 @@ def exchanged(function: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
 def pooled(tensor: Tensor) -> Tensor:
     """The tensors of all processes, one after the other along a new first axis. Without a gradient."""
     return _all(tensor[None])
+
+
+def swapped(parts: Tensor) -> Tensor:
+    """Part i of each process for process i, along the first axis: gives, of each process, what it has for this one.
+
+    Without a gradient.
+    """
+    each = [1] * _world.size
+    made = torch.ops._c10d_functional.all_to_all_single(parts.contiguous(), each, each, _group())
+    result: Tensor = torch.ops._c10d_functional.wait_tensor(made)
+    return result
 
 
 def mean_of_all(tensor: Tensor) -> Tensor:

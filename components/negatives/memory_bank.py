@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Annotated, Literal
 
+import numpy as np
 import torch
 from pydantic import Field, PositiveInt, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
-from graphssl.ports import Negatives, Own, Signature, signature_of
+from graphssl.ports import Negatives, Own, Owned, Signature, signature_of
 
 from .alias import AliasSampler
 from .base import random_directions, write_rows
@@ -31,6 +32,9 @@ class MemoryBank(nn.Module):
     unit vectors. Entries are drawn with replacement, anew for each query; `sample: null` takes all of them. The
     query's own entry is masked unless `own: keep`, with which the authors' code draws it like any other. Draws are
     uniform, or in proportion to `weights`, by the alias method; the NCE objectives are for uniform ones.
+
+    With `shard: rows` each of several processes holds its part of the rows only, and fetches the entries that its
+    queries draw from their owners; what is computed is the same. With `sample: null` it fetches all of them, each step.
     """
 
     class Config(NodeConfig):
@@ -42,6 +46,9 @@ class MemoryBank(nn.Module):
             description="text file with a number of 0 or more for each training sample, one a line; its path from the "
             "current folder; null draws uniformly",
         )
+        shard: Literal["none", "rows"] = Field(
+            "none", description="of several processes, each holds all rows, or its own part of them only"
+        )
 
         @model_validator(mode="after")
         def _weights_are_for_drawing(self) -> MemoryBank.Config:
@@ -51,13 +58,18 @@ class MemoryBank(nn.Module):
 
     momentum: float | Tensor
     keys: Tensor
+    owned: Owned | None  # set by the framework, in place of `keys`, where they are parted
     skipped: Tensor | None = None
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
-        self.sample, self.masks = config.sample, config.own == "mask"
-        self.register_buffer("keys", random_directions(sizes.samples, sizes["d"]))
-        self.sampler = None if config.weights is None else AliasSampler(read_weights(config.weights, sizes.samples))
+        self.sample, self.masks, self.samples = config.sample, config.own == "mask", sizes.samples
+        self.parted = "keys" if config.shard == "rows" else None
+        self.register_buffer("keys", random_directions(self.samples, sizes["d"]))
+        self.owned = None
+        weights = None if config.weights is None else read_weights(config.weights, self.samples)
+        self.sampler = None if weights is None else AliasSampler(weights)
+        self._weights = weights if self.parted else None
 
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
@@ -69,12 +81,34 @@ class MemoryBank(nn.Module):
         shape = (b, self.sample or 0)
         if self.sampler is not None:
             return self.sampler.draw(shape, generator, device)
-        return torch.randint(len(self.keys), shape, generator=generator, device=device)
+        return torch.randint(self.samples, shape, generator=generator, device=device)
+
+    def share(self, rows: int) -> float:
+        """How likely a draw is one of a part's rows, for the likeliest of the parts of so many rows each."""
+        if type(self).draw is not MemoryBank.draw:
+            return 1.0
+        if self._weights is None:
+            return rows / self.samples
+        parts = np.add.reduceat(self._weights / self._weights.max(), np.arange(0, self.samples, rows))
+        return float(parts.max() / parts.sum())
 
     def forward(self, index: Annotated[Tensor, "b"], draws: Tensor | None = None) -> Annotated[Negatives, "n d"]:
+        if self.owned is None:
+            entries, pick = self.keys, draws
+        elif draws is None:
+            entries, pick = self.owned.whole(), None
+        else:
+            entries, pick = self.owned.fetch(draws, drawn=True)
         if not self.masks:
-            return Negatives(self.keys, draws)
-        return Negatives(self.keys, draws, Own(index, len(self.keys)) if draws is None else index[:, None] == draws)
+            return Negatives(entries, pick)
+        return Negatives(entries, pick, Own(index, self.samples) if draws is None else index[:, None] == draws)
+
+    def entry(self, index: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b d"]:
+        """The entries of these samples."""
+        if self.owned is None:
+            return self.keys[index]
+        entries, place = self.owned.fetch(index)
+        return entries[place]
 
     @update
     def store(self, index: Annotated[Tensor, "b"], key: Annotated[Tensor, "b d"]) -> None:
@@ -82,9 +116,10 @@ class MemoryBank(nn.Module):
 
         Of several keys for one sample the last counts.
         """
-        fresh = functional.normalize(key.to(self.keys.dtype), dim=1)
-        entry = self.momentum * self.keys[index] + (1 - self.momentum) * fresh
-        # index_copy_ with an index twice may write either row on a GPU: both write the last one's.
-        index, order = index.sort(stable=True)
-        last = order[torch.searchsorted(index, index, right=True) - 1]
-        write_rows(self.keys, index, functional.normalize(entry[last], dim=1), self.skipped)
+        keys, place = (self.keys, index) if self.owned is None else (self.owned.rows, self.owned.place(index))
+        fresh = functional.normalize(key.to(keys.dtype), dim=1)
+        entry = self.momentum * keys[place] + (1 - self.momentum) * fresh
+        # index_copy_ with a place twice may write either row on a GPU: both write the last one's.
+        place, order = place.sort(stable=True)
+        last = order[torch.searchsorted(place, place, right=True) - 1]
+        write_rows(keys, place, functional.normalize(entry[last], dim=1), self.skipped)

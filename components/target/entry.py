@@ -34,4 +34,4 @@ class Entry(nn.Module):
         self._bank = (of,)  # a module in a tuple is no child: its state is its own
 
     def forward(self, index: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b d"]:
-        return self._bank[0].keys[index]
+        return self._bank[0].entry(index)

@@ -26,6 +26,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init"),
     "head.mlp": ("init", "last_bias"),
+    "negatives.memory_bank": ("shard",),
 }
 
 

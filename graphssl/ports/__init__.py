@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .cut import Cut
 from .kinds import AXES, KINDS, Gaussian, In, Negatives, Scores
+from .owned import Owned
 from .pairs import Own, Pairs, whole
 from .pieces import PIECE, exact, lengths
 from .signature import FOLDED, GRID, Axes, Port, PortError, Signature, signature_of
@@ -12,7 +13,7 @@ from .values import detached, each_tensor, flattened, held, joined, outlasting, 
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Cut", "DataFacts", "Gaussian", "In", "Negatives", "Own",
-    "Pairs", "Port", "PortError", "Scores", "Signature", "Sizes", "Unbound", "detached", "each_tensor", "exact",
+    "Owned", "Pairs", "Port", "PortError", "Scores", "Signature", "Sizes", "Unbound", "detached", "each_tensor", "exact",
     "flattened", "held", "joined", "lengths", "outlasting", "parted", "scale_of", "signature_of", "tensors_of",
     "unflattened", "whole",
 ]  # fmt: skip

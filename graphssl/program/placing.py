@@ -49,9 +49,10 @@ def place(graph: Graph, shapes: Shapes, calls: Sequence[Call], processes: int) -
         found = _placed(graph, shapes, calls, Placing(processes, why=why))
         torn = {c.node for c in calls if c.id in found.calls} & {c.node for c in calls if c.id not in found.calls}
         torn = {name for name in torn - why.keys() if any(map(_is_norm, shapes.modules[name].modules()))}
-        if not torn:
+        read = _read_whole(graph, shapes, calls, found)
+        if not torn and not read:
             return found
-        why |= dict.fromkeys(torn, "its batch norm is called on what is no part of the batch too")
+        why |= dict.fromkeys(torn, "its batch norm is called on what is no part of the batch too") | read
 
 
 def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing) -> Placing:
@@ -72,6 +73,18 @@ def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing)
         else:
             found.wholes |= {s.id for s in call.outputs if s.kind in ROWS or (s.axes[0] and s.axes[0][0] in letters)}
     return found
+
+
+def _read_whole(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing) -> dict[str, str]:
+    """Banks with parted rows whose negatives go where not only those of a process's samples are looked at."""
+    reasons = {}
+    for call in calls:
+        if call.id not in found.calls or getattr(shapes.modules[call.node], "parted", None) is None:
+            continue
+        readers = [c for c in (*calls, *graph.update_calls()) if set(call.outputs) & set(c.inputs())]
+        if names := dict.fromkeys(f"'{c.node}'" for c in readers if c.id not in found.calls):
+            reasons[call.node] = f"{' and '.join(names)} may look at all of its rows"
+    return reasons
 
 
 def _is_norm(module: nn.Module) -> bool:

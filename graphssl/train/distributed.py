@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .. import world
 from ..program.assemble import assemble
+from ..program.owned import own_state, part_banks, whole_state
 from ..program.program import Program
 from ..program.synced import settle, synchronise, take_rows
 
@@ -33,13 +34,16 @@ class Exchange:
     """What goes between the processes in a step of a program.
 
     Nodes that get rows have batch norm over all processes from here on, and targets that deal the batch out deal it to
-    all. Targets, queues and banks are written alike everywhere, from what is gathered.
-    whole: the program for a batch that all processes have whole, of the same nodes.
+    all. Targets, queues and banks are written alike everywhere, from what is gathered; banks with `shard: rows` keep
+    this process's rows only.
+    whole: the program for a batch that all processes have whole, of the same nodes. owned: parts of banks, by the key
+    that the whole has in a checkpoint.
     """
 
     def __init__(self, program: Program, accumulate: int) -> None:
         nodes = {name: program.node(name) for name in program.graph.nodes}
         device = next(program.forward.parameters()).device
+        self.owned = part_banks(nodes, world.current(), program.placing.why)
         self.whole = assemble(program.graph, program.shapes, nodes, device)
         names = {call.node for call in program.graph.step_calls() if call.id in program.placing.calls}
         by_rows = [nodes[name] for name in sorted(names & nodes.keys())]
@@ -73,3 +77,15 @@ class Exchange:
     def settle(self) -> None:
         """Makes the states of all processes one where they may differ until somebody looks."""
         settle(self._norms)
+
+    def whole_state(self, model: dict[str, Any]) -> dict[str, Any]:
+        """A model's state as a checkpoint has it, of no number of processes; all call it. The first has all rows."""
+        return whole_state(model, self.owned)
+
+    def own_state(self, model: dict[str, Any]) -> dict[str, Any]:
+        """Of the state in a checkpoint what this process has."""
+        return own_state(model, self.owned)
+
+    def rows_of(self, key: str) -> tuple[int, int] | None:
+        """The first of the rows of a state that this process has, and how many; None where it has all."""
+        return (self.owned[key].first, self.owned[key].count) if key in self.owned else None

@@ -195,10 +195,11 @@ class Loop:
 
     def _save(self) -> None:
         self.step.settle()
+        state = self.step.state()
         if not current().first:
             return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
-        payload = {**self.header, "step": self.outcome.step, **self.step.state(), "scores": scores}
+        payload = {**self.header, "step": self.outcome.step, **state, "scores": scores}
         self.checkpoints.write(self.outcome.step, payload)
 
     def _save_due(self, epoch: int) -> bool:

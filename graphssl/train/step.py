@@ -188,7 +188,7 @@ class Step:
 
     def _keep(self) -> Callable[[], None]:
         """Keeps what a checkpoint holds, on the CPU. Gives what takes a step back that was not taken to its end."""
-        state = self.state()
+        state = self._state()
         before = tree_map_only(Tensor, lambda t: t.to("cpu", copy=True), state)
         before["model"]._metadata = state["model"]._metadata  # the versions of the nodes' states
 
@@ -234,7 +234,15 @@ class Step:
             self.exchange.settle()
 
     def state(self) -> dict[str, Any]:
-        """What a checkpoint holds of weights, states and optimizer."""
+        """What a checkpoint holds of weights, states and optimizer.
+
+        With several processes all call it, and what lies in parts is whole in what the first gets, and lacks in others'.
+        """
+        state = self._state()
+        return state if self.exchange is None else {**state, "model": self.exchange.whole_state(state["model"])}
+
+    def _state(self) -> dict[str, Any]:
+        """What this process has of it."""
         scaler = self.precision.scaler
         return {
             "model": self.program.forward.state_dict(),
@@ -244,7 +252,8 @@ class Step:
 
     def load(self, state: dict[str, Any]) -> None:
         """The reverse of `state`, while no recording is in use. The checkpoint may be of another kind of device."""
-        self.program.forward.load_state_dict(state["model"])
+        model = state["model"] if self.exchange is None else self.exchange.own_state(state["model"])
+        self.program.forward.load_state_dict(model)
         here = [{k: group[k] for k in OF_THE_DEVICE if k in group} for group in self.optimizer.param_groups]
         self.optimizer.load_state_dict(state["optimizer"])
         for group, own in zip(self.optimizer.param_groups, here, strict=True):

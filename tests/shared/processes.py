@@ -57,7 +57,7 @@ def trained(path: str | Path) -> dict[str, Tensor]:
     step.settle()
     found = {f"loss {i}": output["loss"].double() for i, output in enumerate(outputs)}
     found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}
-    return found | {key: value.clone() for key, value in program.forward.state_dict().items()}
+    return found | {key: value.clone() for key, value in step.state()["model"].items()}
 
 
 def _widened(_module: Any, args: Any, kwargs: Any) -> Any:
@@ -73,7 +73,8 @@ def batches(checked: Checked, number: int) -> list[Batch]:
         image = torch.randint(
             0, 256, (b, facts.channels, facts.height, facts.width), dtype=torch.uint8, generator=generator
         )
-        index = torch.randperm(min(facts.samples or 100, 100), generator=generator)[:b]
+        known = facts.samples or 100
+        index = torch.randperm(min(known, 100), generator=generator)[:b] * max(known // 100, 1)  # from all over
         whole = Batch(image, index, index % 5)
         if number == SHORT and checked.graph.spec.data.last == "keep":
             found.append(WholeBatch(*(tensor[: b // 2] for tensor in whole[:3])))

@@ -36,6 +36,25 @@ class Own(nn.Module):
         query = self.scale(query - query.mean(0))
         return negatives.scores((query * key).sum(1), query @ negatives.entries.T)
 """
+CENTRED = """
+from typing import Annotated
+import torch
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+from graphssl.ports import Negatives, Scores
+
+@component("critic.centred")
+class Centred(nn.Module):
+    '''It says nothing of itself, and looks at all entries of a bank, drawn or not.'''
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+    def forward(
+        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]
+    ) -> Annotated[Scores, "b", "b n"]:
+        entries = (negatives.entries - negatives.entries.mean(0))[negatives.pick]
+        return negatives.scores((query * key).sum(1), torch.einsum("bd,bmd->bm", query, entries))
+"""
 SGD = "optimizer: {use: sgd, lr: 0.05}"  # AdamW makes whole steps of gradients that are nothing but rounding
 SMALL = (
     "extends: {name}\ngraph: {title}\ndata: {{batch: 16}}\ntrain: {{optimizer: {{use: sgd, lr: 0.01}}, clip: null}}\n"
@@ -59,6 +78,35 @@ def own_graph() -> str:
     return text.replace("graph: simclr\n", "graph: own\ncomponents: [./own.py, ./dropping.py]\n")
 
 
+# 1,437 pictures of digits, which neither 2 nor 4 divide; of 32 queries with 8 entries each, few are fetched.
+PARTED = """
+extends: npid
+graph: parted
+data: {{batch: 32{more}}}
+nodes:
+  encoder: {{depth: 10, width: 4}}
+  bank:    {{shard: rows, sample: {sample}, own: {own}, momentum: {momentum}}}
+train: {{optimizer: {{use: sgd, lr: 0.01}}}}
+"""
+
+
+def parted(sample: int | None = 8, own: str = "mask", momentum: object = 0.5, more: str = "") -> str:
+    return PARTED.format(sample="null" if sample is None else sample, own=own, momentum=momentum, more=more)
+
+
+FALLING = "{from: 0.9, to: 0.1, shape: linear}"
+READ_WHOLE = (
+    parted()
+    .replace("graph: parted", "graph: read_whole\ncomponents: [./centred.py]")
+    .replace("train:", "  critic:  {use: critic.centred}\ntrain:")
+)
+BANKS = {
+    "parted_fetched": parted(),
+    "parted_gathered": parted(sample=600, momentum=FALLING),
+    "parted_all": parted(sample=None, own="keep"),
+    "parted_kept": parted(own="keep", momentum=FALLING),
+    "parted_last_is_short": parted(more=", last: keep"),
+}
 FEW = {
     "simclr": variant(SIMCLR),
     "byol": variant(BYOL),
@@ -70,19 +118,22 @@ FEW = {
     "clipped": variant(BYOL, ("train: {", "train: {clip: 0.1, ")),
     "own": own_graph(),
     **{name: packaged_graph(name) for name in ("npid", "swav", "dim_gaussian", "amdim")},
+    **BANKS,
+    "parted_read_whole": READ_WHOLE,
 }
 MANY = {
     name.replace("/", "-"): packaged_graph(name)
     for name in packaged()
     if name.partition("/")[0] not in ("cifar10", "imagenet") and name != "nce_toy"
 }
-STARTS = {"2": (2, FEW), "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes")}), "many": (2, MANY)}
+STARTS = {"2": (2, FEW), "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", *BANKS)}), "many": (2, MANY)}
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("together")
     (path / "own.py").write_text(OWN)
+    (path / "centred.py").write_text(CENTRED)
     (path / "dropping.py").write_text(DROPPING)
     return path
 
