@@ -60,7 +60,8 @@ class OwnedRows(nn.Module):
         self, keys: Annotated[Tensor, "n d"], here: World, share: float, complete: bool, links: Links = world
     ) -> None:
         super().__init__()
-        self.n, self.processes, self.share, self.complete, self._links = len(keys), here.size, share, complete, links
+        self.n, self.processes, self.share, self.complete = len(keys), here.size, share, complete
+        self._leads, self._links = here.first, links
         self.each = -(-self.n // here.size)
         self.first = min(here.rank * self.each, self.n)
         self.count = min(self.each, self.n - self.first)
@@ -75,7 +76,7 @@ class OwnedRows(nn.Module):
     @torch.no_grad()
     def collected(self) -> Annotated[Tensor, "n d"] | None:
         """All rows, on the CPU of the first process; the others, which take part, get None. No device holds them all."""
-        found = self.rows.new_empty(self.n, *self.rows.shape[1:], device="cpu") if world.current().first else None
+        found = self.rows.new_empty(self.n, *self.rows.shape[1:], device="cpu") if self._leads else None
         step = max(1, PIECE // (self.processes * self._width))
         for start in range(0, self.each, step):
             parts = self._links.pooled(self.rows[start : min(start + step, self.each)])

@@ -126,7 +126,11 @@ MANY = {
     for name in packaged()
     if name.partition("/")[0] not in ("cifar10", "imagenet") and name != "nce_toy"
 }
-STARTS = {"2": (2, FEW), "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", *BANKS)}), "many": (2, MANY)}
+STARTS = {
+    "2": (2, FEW),
+    "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", *BANKS)}),
+    "many": (2, MANY),
+}
 
 
 @pytest.fixture(scope="module")
