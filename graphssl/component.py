@@ -24,8 +24,8 @@ A component is an `nn.Module` class with a name, a strict config and ports:
   be skipped, which only the device knows: the attribute is then a 0-d bool while the updates run, and where it is
   true, they leave the node's states as they are. Of other nodes' states a copy is kept, to be put back.
 - `parted`, `owned`, `share(rows)`: of a component with a large buffer of rows, of which each of several processes may
-  have its part. `parted` names the buffer, or is None; where it is parted, the framework takes it away and sets `owned`,
-  a `ports.Owned`, which is None until then. `share`: how likely a row that it draws is of one part, at most.
+  have its part. `parted` names the buffer, or is None; where it is parted the framework takes it away, and sets
+  `owned`, a `ports.Owned`, None until then. `share`: how likely a row that it draws is of one part, at most.
 - `draw(b, generator, device)`: for a component that is random. It returns a tensor or a tuple of tensors, drawn
   with `generator` on `device` and handed to the method that has a parameter called `draws`. It runs outside the
   compiled region, so that eager, compiled and resumed runs see the same numbers.

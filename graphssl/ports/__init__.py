@@ -13,9 +13,9 @@ from .values import detached, each_tensor, flattened, held, joined, outlasting, 
 
 __all__ = [
     "AXES", "FOLDED", "GRID", "KINDS", "PIECE", "Axes", "Cut", "DataFacts", "Gaussian", "In", "Negatives", "Own",
-    "Owned", "Pairs", "Port", "PortError", "Scores", "Signature", "Sizes", "Unbound", "detached", "each_tensor", "exact",
-    "flattened", "held", "joined", "lengths", "outlasting", "parted", "scale_of", "signature_of", "tensors_of",
-    "unflattened", "whole",
+    "Owned", "Pairs", "Port", "PortError", "Scores", "Signature", "Sizes", "Unbound", "detached", "each_tensor",
+    "exact", "flattened", "held", "joined", "lengths", "outlasting", "parted", "scale_of", "signature_of",
+    "tensors_of", "unflattened", "whole",
 ]  # fmt: skip
 
 for _function in (detached, flattened, held, joined, outlasting, parted, unflattened):

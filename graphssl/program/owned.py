@@ -75,7 +75,7 @@ class OwnedRows(nn.Module):
 
     @torch.no_grad()
     def collected(self) -> Annotated[Tensor, "n d"] | None:
-        """All rows, on the CPU of the first process; the others, which take part, get None. No device holds them all."""
+        """All rows, on the CPU of the first process; the others, which take part, get None. In pieces."""
         found = self.rows.new_empty(self.n, *self.rows.shape[1:], device="cpu") if self._leads else None
         step = max(1, PIECE // (self.processes * self._width))
         for start in range(0, self.each, step):

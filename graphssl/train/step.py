@@ -236,7 +236,7 @@ class Step:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of weights, states and optimizer.
 
-        With several processes all call it, and what lies in parts is whole in what the first gets, and lacks in others'.
+        With several processes all call it; what lies in parts is whole in what the first gets, and lacks in others'.
         """
         state = self._state()
         return state if self.exchange is None else {**state, "model": self.exchange.whole_state(state["model"])}
