@@ -14,7 +14,6 @@ from torch import nn
 from graphssl.component import Sizes
 from graphssl.errors import Refused
 
-from ..chance import is_random
 from ..norms import split_norms
 
 __all__ = ["OWN_NORM", "Foreign", "build_somewhere", "refuse_options", "unknown_name"]
@@ -48,7 +47,6 @@ class Foreign(nn.Module):
             raise ValueError("the function gives the same network twice, and each node has one of its own")
         if config.norm is not None:
             split_norms(net, config.norm)
-        net.apart = not is_random(net)
         return _with_base(cls, net)
 
     def __init__(self, config: Any, sizes: Any) -> None:

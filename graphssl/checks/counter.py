@@ -34,6 +34,8 @@ class Counter(TorchDispatchMode):
         if func is torch.ops.prim.device.default:
             return args[0].device
         kwargs = kwargs or {}
+        if torch.Tag.nondeterministic_seeded in func.tags and _draws(func, args, kwargs):
+            self.drawn(func)
         kinds: list[Any] = [func]
         if not (_describe(args, kinds) and _describe(kwargs.items(), kinds)):
             return self._run(func, args, kwargs)
@@ -65,6 +67,19 @@ class Counter(TorchDispatchMode):
 
     def seen(self, result: Any) -> None:
         """Called with what each operation gives."""
+
+    def drawn(self, func: Any) -> None:
+        """Called with each operation that draws random numbers."""
+
+
+def _draws(func: Any, args: Any, kwargs: Any) -> bool:
+    """Whether an operation that may draw does: it is not made of others, and leaves out something."""
+    if func.has_kernel_for_dispatch_key(torch._C.DispatchKey.CompositeImplicitAutograd):
+        return False
+    given = {argument.name: argument.default_value for argument in func._schema.arguments}
+    given |= {**dict(zip(given, args, strict=False)), **kwargs}
+    trains = given.get("training", given.get("train", True)) is not False
+    return trains and given.get("dropout_p", given.get("dropout", 1)) != 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from ..graph.graph import Graph
 from ..ports import tensors_of
 from .axes import Input, match
 from .building import Building
-from .counter import Counter
+from .chance import Chance, Draw, Watch, named_parts
 from .failure import Failure
 from .shapes import Shapes
 from .values import Values
@@ -65,14 +65,18 @@ class _Inference:
         self.values = Values(graph, data, batch)
         self.given: dict[int, Any] = {}  # by forward calls
         self.flops: dict[str, int] = {}
-        self._counter = Counter()
-        self._results: dict[Any, tuple[Any, int]] = {}  # of calls, with their multiply-adds times two
+        self._watch = Watch()
+        self._results: dict[Any, tuple[Any, int, list[Draw]]] = {}  # of calls, with their multiply-adds times two
+        self._draws: dict[int, list[Draw]] = {}  # of forward calls
 
     def shapes(self) -> Shapes:
         slots = {k: tuple(tuple(t.shape) for t in tensors_of(v)) for k, v in self.values.known.items()}
         sizes = {name: self.nodes.sizes(name) for name in self.graph.nodes}
         signatures = {name: node.forward for name, node in self.graph.nodes.items()}
-        return Shapes(self.batch, self.data, slots, self.given, sizes, self.nodes.modules, signatures, self.flops)
+        modules = self.nodes.modules
+        names = {part: name for name, part in named_parts({n: modules[n] for n in self.graph.nodes})}
+        chance = {number: Chance(tuple(draws), names) for number, draws in self._draws.items() if draws}
+        return Shapes(self.batch, self.data, slots, self.given, sizes, modules, signatures, self.flops, chance)
 
     def run(self) -> list[Call]:
         """Runs each call as soon as it can be; notes what does not fit, and gives the calls that wait for a node."""
@@ -116,9 +120,9 @@ class _Inference:
         args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
         key = _likeness(call, args, kwargs)
         if key not in self._results:
-            before, versions = self._counter.flops, _versions(args, kwargs)
+            before, versions = self._watch.flops, _versions(args, kwargs)
             try:
-                with torch.no_grad(), self._counter:
+                with torch.no_grad(), self._watch.call():
                     result = getattr(self.nodes.modules[call.node], call.method)(*args, **kwargs)
             except (Exception, SystemExit) as error:
                 self._note_failure(call, error, args, kwargs)
@@ -126,9 +130,9 @@ class _Inference:
             if _versions(args, kwargs) != versions:
                 self.nodes.fail(call.node, self._writes(call))
                 return
-            self._results[key] = result, self._counter.flops - before
+            self._results[key] = result, self._watch.flops - before, self._watch.draws
         if call.method == "forward":
-            result, flops = self._results[key]
+            result, flops, self._draws[call.id] = self._results[key]
             self.flops[call.node] = self.flops.get(call.node, 0) + flops
             self.given[call.id] = result
             wrong = Problems()

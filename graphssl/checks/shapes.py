@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from torch import nn
@@ -11,6 +11,7 @@ from torch import nn
 from ..component import DataFacts, Sizes
 from ..ports import Signature
 from .axes import Shape
+from .chance import Chance
 
 __all__ = ["Shapes"]
 
@@ -22,6 +23,7 @@ class Shapes:
     slots: the shape of each tensor of each slot, by the slot's id.
     results: what each forward call gives, on the meta device, by the call's id.
     sizes: the letters of each node. flops: multiply-adds times two of one forward pass, by node.
+    chance: what forward calls draw by themselves, by the call's id; only those that do.
     """
 
     batch: int
@@ -32,6 +34,7 @@ class Shapes:
     modules: Mapping[str, nn.Module]
     signatures: Mapping[str, Signature]
     flops: Mapping[str, int]
+    chance: Mapping[int, Chance] = field(default_factory=dict)
 
     def trainable(self) -> set[str]:
         """Nodes with a parameter that an optimizer may change."""

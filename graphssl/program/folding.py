@@ -9,9 +9,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
-from torch.nn.modules.dropout import _DropoutNd
 
 from ..checks.shapes import Shapes
 from ..graph.calls import Call, Slot
@@ -44,8 +42,11 @@ def _joined(calls: Sequence[Call]) -> Call:
 
 
 def _may_join(call: Call, graph: Graph, shapes: Shapes) -> bool:
-    """Whether a call takes one batch, gives batches, and treats each sample by itself."""
-    if call.node not in graph.nodes or call.fold > 1 or call.draws or call.grid:
+    """Whether a call takes one batch, gives batches, and treats each sample by itself.
+
+    Where it draws numbers by itself, as dropout does, it would draw others.
+    """
+    if call.node not in graph.nodes or call.fold > 1 or call.draws or call.grid or call.id in shapes.chance:
         return False
     inputs = [a for a in call.args.values() if a is not None]
     slots = [*call.outputs, *(a for a in inputs if isinstance(a, Slot))]
@@ -56,7 +57,7 @@ def _may_join(call: Call, graph: Graph, shapes: Shapes) -> bool:
         and all(s.kind == "tensor" and s.axes[0][:1] == ("b",) for s in slots)
         and not any(p.family for p in ports)
         and _apart(call.node, graph, shapes)
-        and not any(map(_mixes, shapes.modules[call.node].modules()))
+        and not any(isinstance(part, _NormBase) for part in shapes.modules[call.node].modules())
     )
 
 
@@ -65,8 +66,3 @@ def _apart(name: str, graph: Graph, shapes: Shapes) -> bool:
     if "average" in node.component.traits:
         return all(_apart(ref, graph, shapes) for ref in node.refs())
     return "apart" in node.component.traits and bool(getattr(shapes.modules[name], "apart", True))
-
-
-def _mixes(module: nn.Module) -> bool:
-    """Batch norm sees the other samples; dropout would draw other numbers."""
-    return isinstance(module, _NormBase) or (isinstance(module, _DropoutNd) and module.p > 0)

@@ -12,15 +12,16 @@ from dataclasses import dataclass, field
 
 from torch import nn
 from torch.nn.modules.batchnorm import _BatchNorm
-from torch.nn.modules.dropout import _DropoutNd
 
 from ..checks.shapes import Shapes
 from ..graph.calls import Call, Slot
 from ..graph.graph import Graph
+from .masks import Drawn, Views, masks_of, what_is_drawn, with_masks_of_both
 from .synced import is_activated, parts_of
 
 __all__ = ["Placing", "place"]
 
+BOTH = "is called on what is no part of the batch too"
 BY_ROWS = {"apart", "view", "rows"}
 ROWS = ("negatives", "scores")  # kinds that always say something of each sample
 
@@ -28,14 +29,19 @@ ROWS = ("negatives", "scores")  # kinds that always say something of each sample
 @dataclass
 class Placing:
     """calls: ids of the calls that run on rows. slots: those that are rows where they are made; wholes: those that are
-    whole, and of the samples. why: by node that could run on rows and does not, the reason. An objective that runs on
-    rows gives the mean over them, and the loss is the mean over the processes."""
+    whole, and of the samples. why: by node that could run on rows and does not, the reason.
+
+    drawn: what calls draw by themselves; masks: of that what is drawn for all processes, of which each takes its rows.
+    An objective that runs on rows gives the mean over them, and the loss is the mean over the processes.
+    """
 
     processes: int
     calls: set[int] = field(default_factory=set)
     slots: set[int] = field(default_factory=set)
     wholes: set[int] = field(default_factory=set)
     why: dict[str, str] = field(default_factory=dict)
+    drawn: Drawn = field(default_factory=Drawn)
+    masks: dict[str, Views] = field(default_factory=dict)
 
     def has_rows(self, slot: Slot) -> bool:
         """Whether a value has an entry for each sample."""
@@ -45,14 +51,24 @@ class Placing:
 def place(graph: Graph, shapes: Shapes, calls: Sequence[Call], processes: int) -> Placing:
     """The places of calls, which come in the order of the step."""
     why: dict[str, str] = {}
+    drawn = what_is_drawn(graph, shapes, calls)
     while True:
-        found = _placed(graph, shapes, calls, Placing(processes, why=why))
-        torn = {c.node for c in calls if c.id in found.calls} & {c.node for c in calls if c.id not in found.calls}
-        torn = {name for name in torn - why.keys() if any(map(_is_norm, shapes.modules[name].modules()))}
-        read = _read_whole(graph, shapes, calls, found)
-        if not torn and not read:
+        found = _placed(graph, shapes, calls, Placing(processes, why=why, drawn=drawn))
+        rows, whole = [c for c in calls if c.id in found.calls], [c for c in calls if c.id not in found.calls]
+        torn = {c.node for c in rows} & {c.node for c in whole}
+        more = {
+            **dict.fromkeys((n for n in torn if _has_norm(shapes.modules.get(n))), f"its batch norm {BOTH}"),
+            **dict.fromkeys(with_masks_of_both(rows, whole, shapes), f"its dropout {BOTH}"),
+            **_read_whole(graph, shapes, calls, found),
+        }
+        if not more.keys() - why.keys():
+            found.masks = {name: drawn.views[name] for name in masks_of(rows, shapes)}
             return found
-        why |= dict.fromkeys(torn, "its batch norm is called on what is no part of the batch too") | read
+        why |= {name: more[name] for name in more.keys() - why.keys()}
+
+
+def _has_norm(module: nn.Module | None) -> bool:
+    return module is not None and any(isinstance(part, _BatchNorm) for part in module.modules())
 
 
 def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing) -> Placing:
@@ -64,7 +80,7 @@ def _placed(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Placing)
             continue
         if call.node == "stopgrad":
             (found.slots if rows else found.wholes).update(slot.id for slot in call.outputs)
-        elif rows and _is_mean(call, graph, shapes):
+        elif rows and _is_mean(call, graph, shapes, found):
             found.calls.add(call.id)
         elif rows and _by_rows(call, graph, shapes, found):
             found.calls.add(call.id)
@@ -87,20 +103,22 @@ def _read_whole(graph: Graph, shapes: Shapes, calls: Sequence[Call], found: Plac
     return reasons
 
 
-def _is_norm(module: nn.Module) -> bool:
-    return isinstance(module, _BatchNorm)
-
-
-def _is_mean(call: Call, graph: Graph, shapes: Shapes) -> bool:
+def _is_mean(call: Call, graph: Graph, shapes: Shapes, found: Placing) -> bool:
     """Whether what it gives is the mean over the samples of what each gives by itself."""
     traits = graph.nodes[call.node].component.traits
-    return "mean" in traits and bool(getattr(shapes.modules[call.node], "mean", True))
+    says = "mean" in traits and bool(getattr(shapes.modules[call.node], "mean", True))
+    return says and _nothing_against(call, shapes, found)
 
 
 def _by_rows(call: Call, graph: Graph, shapes: Shapes, found: Placing) -> bool:
-    if call.node in found.why or not _treats_samples_apart(call.node, graph, shapes):
+    return _treats_samples_apart(call.node, graph, shapes) and _nothing_against(call, shapes, found)
+
+
+def _nothing_against(call: Call, shapes: Shapes, found: Placing) -> bool:
+    """Whether a node that could run on rows can do so here; notes why not."""
+    if call.node in found.why:
         return False
-    reason = _reason_against(shapes.modules[call.node], call, found.processes)
+    reason = found.drawn.why.get(call.node) or _reason_against(shapes.modules[call.node], call, found.processes)
     if reason is not None:
         found.why[call.node] = reason
     return reason is None
@@ -116,8 +134,6 @@ def _treats_samples_apart(name: str, graph: Graph, shapes: Shapes) -> bool:
 def _reason_against(module: nn.Module, call: Call, processes: int) -> str | None:
     """Why a node that treats samples apart needs all of them here."""
     for inner in module.modules():
-        if isinstance(inner, _DropoutNd) and inner.p > 0:
-            return "dropout draws its own numbers, for all samples at once"
         if not isinstance(inner, _BatchNorm):
             continue
         if _has_own_forward(inner):

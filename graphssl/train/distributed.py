@@ -12,6 +12,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from .. import world
 from ..program.assemble import assemble
+from ..program.masks import draw_for_all
 from ..program.owned import own_state, part_banks, whole_state
 from ..program.program import Program
 from ..program.synced import settle, synchronise, take_rows
@@ -33,9 +34,9 @@ class _Shell(nn.Module):
 class Exchange:
     """What goes between the processes in a step of a program.
 
-    Nodes that get rows have batch norm over all processes from here on, and targets that deal the batch out deal it to
-    all. Targets, queues and banks are written alike everywhere, from what is gathered; banks with `shard: rows` keep
-    this process's rows only.
+    Nodes that get rows have batch norm over all processes from here on and their dropout drawn for all, and targets
+    that deal the batch out deal it to all. Targets, queues and banks are written alike everywhere, from what is
+    gathered; banks with `shard: rows` keep this process's rows only.
     whole: the program for a batch that all processes have whole, of the same nodes. owned: parts of banks, by the key
     that the whole has in a checkpoint.
     """
@@ -48,6 +49,7 @@ class Exchange:
         names = {call.node for call in program.graph.step_calls() if call.id in program.placing.calls}
         by_rows = [nodes[name] for name in sorted(names & nodes.keys())]
         self._norms = synchronise(by_rows)
+        self._masks = draw_for_all(nodes, program.placing.masks)
         self._dealing: list[Any] = [node for node in by_rows if hasattr(node, "exchange")]
         self._rows: bool | None = None
         self.take_rows(True)
@@ -70,7 +72,7 @@ class Exchange:
         if rows == self._rows:
             return
         self._rows = rows
-        take_rows(self._norms, rows)
+        take_rows([*self._norms, *self._masks], rows)
         for node in self._dealing:
             node.exchange = world.exchanged if rows else None
 

@@ -8,6 +8,7 @@ import pytest
 import torch
 from conftest import BYOL, Write
 from helpers import arguments, program_of
+from processes import DROPPING
 from torch import Tensor
 
 from graphssl.api import check
@@ -109,10 +110,12 @@ def test_the_numbers_are_those_of_views_by_themselves(write: Write, name: str, m
         torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
 
 
-def test_dropout_would_draw_other_numbers(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
-    checked = check(write(TWINS))
-    checked.shapes.modules["projector"].add_module("dropout", torch.nn.Dropout(0.1))
-    assert len(lines(checked, "projector")) == 2
+@pytest.mark.parametrize(("layer", "calls"), [("dropout", 2), ("own", 2), ("functional", 2), ("dropout, p: 0", 1)])
+def test_what_draws_by_itself_would_draw_other_numbers(write: Write, layer: str, calls: int) -> None:
+    own = ("graph: twins", "graph: twins\ncomponents: [./dropping.py]")
+    path = write(TWINS, own, ("head.mlp, hidden: 16, out: 8, norm: none", f"head.dropping, layer: {layer}"))
+    path.with_name("dropping.py").write_text(DROPPING)
+    assert len(lines(check(path), "projector")) == calls
 
 
 @pytest.mark.parametrize(

@@ -7,11 +7,14 @@ from conftest import BYOL, MOCO, SIMCLR, Write
 from helpers import CPU
 from processes import DROPPING
 
-from graphssl.checks.checked import check
+from graphssl.checks.checked import Checked, check
+from graphssl.checks.shapes import Shapes
 from graphssl.cli.describe import bytes_text, describe
 from graphssl.errors import GraphError
+from graphssl.graph.graph import Graph
 from graphssl.program.assemble import compile_graph
 from graphssl.program.emission import Emission
+from graphssl.program.placing import Placing
 from graphssl.program.traffic import traffic
 
 WIDTH, BATCH, NUMBER = 8, 16, 4  # of embeddings, of the graphs, and bytes of a number
@@ -20,6 +23,16 @@ WIDTH, BATCH, NUMBER = 8, 16, 4  # of embeddings, of the graphs, and bytes of a 
 def code(write: Write, text: str, processes: int, *changes: tuple[str, str]) -> list[str]:
     checked = check(write(text, *changes))
     return compile_graph(checked.graph, checked.shapes, CPU, processes=processes).code().splitlines()
+
+
+def of(checked: Checked) -> tuple[Graph, Shapes]:
+    return checked.graph, checked.shapes
+
+
+def placed(checked: Checked) -> Placing:
+    emission = Emission(*of(checked), 2)
+    emission.forward()
+    return emission.placing
 
 
 def test_one_process_gathers_nothing(write: Write) -> None:
@@ -68,22 +81,66 @@ def test_what_couples_the_batch_gets_all_of_it(write: Write) -> None:
     assert any("s_" in line and "world_gathered" in line for line in code(write, SIMCLR, 2, change))
 
 
+def dropping(write: Write, layer: str, *changes: tuple[str, str]) -> Checked:
+    head, own = "head.mlp, hidden: 16, out: 8, norm: none", ("graph: moco", "graph: moco\ncomponents: [./dropping.py]")
+    path = write(MOCO, own, (head, f"head.dropping, layer: {layer}"), *changes)
+    path.with_name("dropping.py").write_text(DROPPING)
+    return check(path)
+
+
 @pytest.mark.parametrize(
-    ("changes", "node", "reason"),
+    ("layer", "reason"),
     [
-        ([("splits: 4", "splits: 3"), ("batch: 16", "batch: 12")], "encoder", "batch norm over 3 parts"),
-        ([("head.mlp, hidden: 16, out: 8, norm: none", "head.dropping")], "projector", "dropout"),
+        ("own", "it draws numbers of its own, for all samples at once: rand"),
+        ("functional", "it draws numbers of its own, for all samples at once: bernoulli"),
+        ("noise", "it draws numbers of its own, for all samples at once: randn_like in 'projector.layers.1' (Noise)"),
+        ("alpha", "it draws numbers of its own, for all samples at once: bernoulli in 'projector.layers.1'"),
+        ("tokens_first", "'projector.layers.1.drop' draws, and the first axis of what it gets is not the samples'"),
     ],
 )
-def test_a_node_that_cannot_be_parted_says_why(
-    write: Write, changes: list[tuple[str, str]], node: str, reason: str
-) -> None:
-    text, extra = MOCO, ("graph: moco", "graph: moco\ncomponents: [./dropping.py]")
-    path = write(text, extra, *changes)
+def test_a_node_that_draws_for_all_samples_at_once_says_so(write: Write, layer: str, reason: str) -> None:
+    checked = dropping(write, layer)
+    assert traffic(checked.graph, checked.shapes, 2).whole["projector"].startswith(reason)
+    assert f"'projector' computes the whole batch in every process: {reason}" in describe(checked, 2)
+
+
+@pytest.mark.parametrize("layer", ["dropout", "inplace", "depth", "path", "tokens", "own, p: 0", "dropout, p: 0"])
+def test_masks_are_drawn_for_all_and_parted(write: Write, layer: str) -> None:
+    if layer == "own, p: 0":  # it draws all the same
+        assert "projector" in traffic(*of(dropping(write, layer)), 2).whole
+        return
+    placing = placed(dropping(write, layer))
+    assert not placing.why
+    name = "projector.layers.1.drop" if layer == "tokens" else "projector.layers.1"
+    shape = (256, 8) if layer == "tokens" else (16, 8)
+    assert placing.masks == ({} if layer.endswith("0") else {name: {shape: 1}})
+
+
+def test_a_mask_knows_of_how_many_views_it_is(write: Write) -> None:
+    fold = ("z: projector(encoder(x, views=fold))", "z: projector(encoder(x, views=fold), views=fold)")
+    text = SIMCLR.replace("graph: simclr\n", "graph: simclr\ncomponents: [./dropping.py]\n")
+    path = write(text, fold, ("head.mlp, hidden: 16, out: 8", "head.dropping"))
     path.with_name("dropping.py").write_text(DROPPING)
-    checked = check(path)
-    assert reason in traffic(checked.graph, checked.shapes, 2).whole[node]
-    assert f"'{node}' computes the whole batch in every process" in describe(checked, 2)
+    assert placed(check(path)).masks == {"projector.layers.1": {(32, 8): 2}}
+
+
+def test_dropout_that_gets_other_things_too_is_of_all_of_the_batch(write: Write) -> None:
+    checked = dropping(
+        write, "dropout",
+        ("  critic:    {", "  refine:    {use: head.dropping}\n  silent:    {use: head.silent}\n  critic:    {"),
+        ("s: critic(q, k, queue())", "r: refine(q)\n  t: refine(silent(q))\n  s: critic(r, k, queue())\n"
+         "  s2: critic(t, k, queue())"),
+        ("infonce: objective(s)", "infonce: objective(s)\n  other: objective(s2)"),
+    )  # fmt: skip
+    placing = placed(checked)
+    assert placing.why == {"refine": "its dropout is called on what is no part of the batch too"}
+    assert placing.masks.keys() == {"projector.layers.1"}
+
+
+def test_a_node_that_cannot_be_parted_says_why(write: Write) -> None:
+    checked = check(write(MOCO, ("splits: 4", "splits: 3"), ("batch: 16", "batch: 12")))
+    assert "batch norm over 3 parts" in traffic(*of(checked), 2).whole["encoder"]
+    assert "'encoder' computes the whole batch in every process" in describe(checked, 2)
 
 
 def test_bytes_of_what_is_gathered(write: Write) -> None:

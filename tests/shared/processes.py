@@ -27,17 +27,68 @@ from graphssl.train.step import Step
 CPU = torch.device("cpu")
 DROPPING = """
 from typing import Annotated
+import torch
 from torch import Tensor, nn
+from torch.nn import functional
+from torchvision.ops import StochasticDepth
 from graphssl.component import NodeConfig, component
+
+class DropPath(nn.Module):  # as many have written it
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+    def forward(self, x):
+        if self.p == 0 or not self.training:
+            return x
+        mask = (1 - self.p) + torch.rand((x.shape[0],) + (1,) * (x.ndim - 1), dtype=x.dtype, device=x.device)
+        return x.div(1 - self.p) * mask.floor_()
+
+class Noise(nn.Module):
+    def __init__(self, p):
+        super().__init__()
+        self.p = p
+    def forward(self, x):
+        return x + self.p * torch.randn_like(x) if self.training and self.p else x
+
+class Tokens(nn.Module):  # 16 of each sample: in front of the samples, or behind them
+    def __init__(self, p, first):
+        super().__init__()
+        self.drop, self.first = nn.Dropout(p), first
+    def forward(self, x):
+        tokens = x[:, None, :].expand(-1, 16, -1)
+        if self.first:
+            return self.drop(tokens.transpose(0, 1)).mean(0)
+        return self.drop(tokens.flatten(0, 1)).unflatten(0, (-1, 16)).mean(1)
+
+LAYERS = {
+    "dropout": nn.Dropout, "inplace": lambda p: nn.Dropout(p, inplace=True), "alpha": nn.AlphaDropout,
+    "depth": lambda p: StochasticDepth(p, "row"), "path": DropPath, "noise": Noise,
+    "tokens_first": lambda p: Tokens(p, True), "tokens": lambda p: Tokens(p, False),
+    "own": lambda p: nn.Identity(), "functional": lambda p: nn.Identity(),
+}
 
 @component("head.dropping", traits=("apart",))
 class Dropping(nn.Module):
+    class Config(NodeConfig):
+        layer: str = "dropout"
+        p: float = 0.5
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), LAYERS[config.layer](config.p))
+        self.layer, self.p = config.layer, config.p
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        x = self.layers(x)
+        if self.layer == "own":
+            x = x * torch.rand(x.shape[0], 1, device=x.device, dtype=x.dtype)
+        return functional.dropout(x, self.p, self.training) if self.layer == "functional" else x
+
+@component("head.silent")
+class Silent(nn.Module):  # which says nothing of itself
     class Config(NodeConfig): ...
     def __init__(self, config, sizes):
         super().__init__()
-        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), nn.Dropout(0.5))
-    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
-        return self.layers(x)
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b d"]:
+        return x
 """
 STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes have whole
 

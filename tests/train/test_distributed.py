@@ -71,12 +71,33 @@ def packaged_graph(name: str) -> str:
     return SMALL.format(name=name, title=name.replace("/", "-"))
 
 
-def own_graph() -> str:
-    text = variant(
-        SIMCLR, ("critic.cosine, temperature: 0.2", "critic.own"), ("head.mlp, hidden: 16, out: 8", "head.dropping")
-    )
+def own_graph(layer: str, *changes: tuple[str, str]) -> str:
+    head = ("head.mlp, hidden: 16, out: 8", f"head.dropping, layer: {layer}")
+    text = variant(SIMCLR, ("critic.cosine, temperature: 0.2", "critic.own"), head, *changes)
     return text.replace("graph: simclr\n", "graph: own\ncomponents: [./own.py, ./dropping.py]\n")
 
+
+def network(options: str, name: str = "test_vit", text: str = SIMCLR) -> str:
+    """With a vision transformer in which much is left out by chance."""
+    use = f"encoder.timm, name: {name}, options: {{{options}}}"
+    return variant(text, ("encoder.resnet, depth: 10, width: 8", use))
+
+
+VIT = "patch_size: 16, depth: 2"
+WINDOWS = "window_size: 4, depths: [1, 1], num_heads: [2, 2], embed_dim: 16"
+BY_CHANCE = {
+    "own": own_graph("dropout"),
+    "own_inplace": own_graph("inplace", ("encoder(x, views=fold))", "encoder(x, views=fold), views=fold)")),
+    **{f"own_{layer}": own_graph(layer) for layer in ("depth", "path", "noise", "own", "tokens", "tokens_first")},
+    "own_short": own_graph("dropout", ("batch: 16", "batch: 16, last: keep")),
+    "vit": network(f"{VIT}, drop_path_rate: 0.3, proj_drop_rate: 0.2"),
+    "vit_attention": network(f"{VIT}, attn_drop_rate: 0.2"),
+    "vit_recomputed": network(f"{VIT}, drop_path_rate: 0.3, proj_drop_rate: 0.2").replace(
+        ", name:", ", recompute: true, name:"
+    ),
+    "vit_target": network(f"{VIT}, proj_drop_rate: 0.2", text=BYOL),
+    "windows": network(f"{WINDOWS}, drop_path_rate: 0.3, proj_drop_rate: 0.2", "swin_tiny_patch4_window7_224"),
+}
 
 # 1,437 pictures of digits, which neither 2 nor 4 divide; of 32 queries with 8 entries each, few are fetched.
 PARTED = """
@@ -116,7 +137,7 @@ FEW = {
     "accumulated": variant(MOCO, ("train: {", "train: {accumulate: 2, ")),
     "last_is_short": variant(MOCO, ("batch: 16", "batch: 16, last: keep")),
     "clipped": variant(BYOL, ("train: {", "train: {clip: 0.1, ")),
-    "own": own_graph(),
+    **BY_CHANCE,
     **{name: packaged_graph(name) for name in ("npid", "swav", "dim_gaussian", "amdim")},
     **BANKS,
     "parted_read_whole": READ_WHOLE,
@@ -128,7 +149,7 @@ MANY = {
 }
 STARTS = {
     "2": (2, FEW),
-    "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", *BANKS)}),
+    "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", "vit", *BANKS)}),
     "many": (2, MANY),
 }
 
