@@ -6,17 +6,12 @@ from collections.abc import Iterator
 
 from torch import nn
 
-__all__ = ["is_random", "without_chance"]
+__all__ = ["without_chance"]
 
 ANYWHERE = ("drop_rate", "drop_prob")  # attributes that are a share of what is left out, whatever has them
 OF_A_LAYER = ("p", "prob", "drop")  # and those that are it in a layer that is called so
 LAYERS = ("drop", "stochasticdepth")
 OF_ATTENTION = "dropout"  # of torch's attention and recurrent layers
-
-
-def is_random(network: nn.Module) -> bool:
-    """Whether two calls in training mode may give different numbers, as far as layers say so."""
-    return any(True for _ in _shares(network))
 
 
 def without_chance(network: nn.Module) -> nn.Module:
