@@ -90,7 +90,10 @@ class Watch(Counter):
         self._under_way.pop()
 
     def drawn(self, func: Any) -> None:
-        module, given = self._under_way[-1] if self._under_way else (None, ())
+        module: nn.Module | None = None
+        given: Any = ()
+        if self._under_way:
+            module, given = self._under_way[-1]
         one = isinstance(given, tuple) and len(given) == 1 and isinstance(given[0], Tensor)
         self.draws.append(Draw(func._opname.strip("_"), module, tuple(given[0].shape) if one else None))
 

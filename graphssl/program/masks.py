@@ -97,7 +97,7 @@ def draw_for_all(nodes: Mapping[str, nn.Module], views: Mapping[str, Views]) -> 
     for part, of_shapes in found:
         part.axes = {len(shape): axes_of_mask(part, shape) for shape in of_shapes}
         part.rows, part.views = True, of_shapes
-        part.__class__ = _of_all(type(part))
+        part.__class__ = _of_all(type(part))  # type: ignore[arg-type]  # a class is hashable
     return [part for part, _ in found]
 
 
