@@ -27,7 +27,7 @@ from .ports import Negatives, Own, Pairs
 
 __all__ = [
     "World", "concatenated", "cores", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "launch",
-    "mean_of_all", "own_part", "parts_near", "pooled", "swapped", "the_same", "together", "waits_in_vain",
+    "mean_of_all", "of_all", "own_part", "parts_near", "pooled", "swapped", "the_same", "together", "waits_in_vain",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -279,6 +279,15 @@ def everywhere(flag: bool) -> bool:
     votes = torch.tensor(int(flag))
     dist.all_reduce(votes, dist.ReduceOp.MAX)
     return bool(votes)
+
+
+def of_all(value: T) -> list[T]:
+    """What each process has, in their order."""
+    if _world.size == 1:
+        return [value]
+    found: list[Any] = [None] * _world.size
+    dist.all_gather_object(found, value)
+    return found
 
 
 def concatenated(rows: Tensor) -> Tensor:

@@ -17,6 +17,9 @@ from helpers import images
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
+from graphssl.checks.checked import validated
+from graphssl.graph.language.packaged import packaged
+
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
 METHODS = ("byol", "simclr", "moco_v2")
 TINY = ("--encoder", "small", "--batch", "8", "--repeats", "2")
@@ -397,3 +400,42 @@ def test_cifar10_leaves_out_what_is_finished(
 def test_cifar10_knows_what_is_published(run: Callable[..., str], pictures: Path) -> None:
     with pytest.raises(SystemExit):
         run("cifar10", "cpc", "--images", str(pictures))
+
+
+IMAGENET = [name for name in packaged() if name.startswith("imagenet/")]
+
+
+def test_every_imagenet_recipe_says_how_many_gpus_it_needs(script: Script) -> None:
+    gpus = script("gpus")
+    assert gpus.recipes() == IMAGENET
+    for name in IMAGENET:
+        header = (gpus.RECIPES / f"{name}.yaml").read_text().splitlines()[:3]
+        assert header[2] + "\n" == gpus.line(name, gpus.said(name)), name
+
+
+@pytest.mark.parametrize(
+    "name", [n if n == "imagenet/dim_global" else pytest.param(n, marks=pytest.mark.slow) for n in IMAGENET]
+)
+def test_it_is_what_the_forecast_says(script: Script, name: str) -> None:
+    gpus, checked = script("gpus"), validated(name)
+    count = gpus.said(name)
+    assert gpus.fits(checked, count)
+    assert count == 1 or not gpus.fits(checked, count // 2)
+
+
+def test_the_smallest_number_of_gpus_is_written(
+    script: Script, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    gpus = script("gpus")
+    (tmp_path / "imagenet").mkdir()
+    path = tmp_path / "imagenet" / "dim_global.yaml"
+    path.write_text((gpus.RECIPES / "imagenet/dim_global.yaml").read_text())
+    monkeypatch.setattr(gpus, "RECIPES", tmp_path)
+    monkeypatch.setattr(gpus, "GPU", 1.5e9)  # of 2.2 that one process holds
+    monkeypatch.setattr("sys.argv", ["gpus.py", "--write", "imagenet/dim_global"])
+    gpus.main()
+    assert "  2 x   1." in capsys.readouterr().out
+    assert gpus.said("imagenet/dim_global") == 2
+    monkeypatch.setattr(gpus, "GPU", 1e6)
+    with pytest.raises(ValueError, match="fits no number of GPUs"):
+        gpus.main()

@@ -37,6 +37,8 @@ def describe(checked: Checked, processes: int = 1) -> str:
 
 def _exchange(checked: Checked, processes: int) -> str:
     """What so many processes send each other in a step."""
+    if checked.graph.asks_for_batch:  # whose number stands for another one
+        checked = _of_batch(checked, max(checked.shapes.batch // processes, 1) * processes)
     batch = checked.shapes.batch
     if batch % processes:
         at = checked.graph.source.at(("data", "batch"))

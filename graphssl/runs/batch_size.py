@@ -15,6 +15,7 @@ from ..program.blank import blank
 from ..program.cost import predict
 from ..train.precision import Precision, resolve
 from ..train.step import Step
+from ..world import current, of_all
 
 __all__ = ["fit_batch"]
 
@@ -30,29 +31,57 @@ def fit_batch(checked: Checked, device: torch.device, precision: Precision, repo
 
     It is the largest multiple of 32, or power of two below 32, that fits and that an epoch has: on a CPU by prediction,
     in half of what is free and not above 512, on a device by steps with random pictures. Where a rule refuses it, the
-    next power of two. Raises RunError where nothing fits, GraphError where every size is refused.
+    next power of two. Of several processes each looks for its own part so, by itself, and the batch is as many times
+    the smallest. Raises RunError where nothing fits, GraphError where every size is refused.
     """
     if not checked.graph.asks_for_batch:
         return checked
-    budget = _budget(device)
     most, reason = _most(checked, device)
-    found = _predicted(checked, device, precision, budget, most)
-    if device.type == "cuda":
-        found = _tried(checked, device, precision, budget, found, most)
-    if found < most:
-        reason = f"the largest {f'multiple of {MULTIPLE}' if found >= MULTIPLE else 'power of two'} that fits"
+    processes = current().size
+    part = _rounded(most / processes)
+    own, budget = _smallest(lambda: _fitted(checked, device, precision, part))
+    if own < part:
+        reason = f"the largest {f'multiple of {MULTIPLE}' if own >= MULTIPLE else 'power of two'} that fits"
         reason += f" {budget / GIB:.1f} GiB, the share of the free memory that is taken"
-    fixed = _without_errors(checked, found)
+    fixed = _without_errors(checked, own, processes)
     batch = fixed.graph.spec.data.batch
-    report(f"batch auto: {batch}, {reason}" + (f"; the rules refuse {found}" if batch < found else ""))
+    each = f", {batch // processes} in each of {processes} processes" if processes > 1 else ""
+    refused = f"; the rules refuse {own * processes}" if batch < own * processes else ""
+    report(f"batch auto: {batch}{each}, {reason}{refused}")
     return fixed
 
 
+def _fitted(checked: Checked, device: torch.device, precision: Precision, most: int) -> tuple[int, int]:
+    """The largest batch that fits here and is not above `most`, and the bytes that its step may take.
+
+    Nothing goes between processes meanwhile, so that none waits for one that runs out of memory.
+    """
+    budget = _budget(device)
+    found = _predicted(checked, device, precision, budget, most)
+    if device.type == "cuda":
+        found = _tried(checked, device, precision, budget, found, most)
+    return found, budget
+
+
+def _smallest(find: Callable[[], tuple[int, int]]) -> tuple[int, int]:
+    """The smallest of what the processes find; where one finds nothing, all raise its error."""
+    found: tuple[int, int] | Exception
+    try:
+        found = find()
+    except (RunError, GraphError) as error:
+        found = error
+    everybody = of_all(found)
+    for other in everybody:
+        if isinstance(other, Exception):
+            raise other
+    return min(other for other in everybody if isinstance(other, tuple))
+
+
 def _budget(device: torch.device) -> int:
-    """Bytes that a step may take."""
+    """Bytes that a step may take, of the memory that the processes of a machine share, on a CPU."""
     if device.type == "cuda":
         return int(free_device_memory(device) * STEP_SHARE_OF_DEVICE)
-    return int(free_memory() * STEP_SHARE_OF_MEMORY)
+    return int(free_memory() * STEP_SHARE_OF_MEMORY / current().here)
 
 
 def _most(checked: Checked, device: torch.device) -> tuple[int, str]:
@@ -145,12 +174,12 @@ def _take_steps(checked: Checked, device: torch.device, precision: Precision, ba
         step(t, [blank(program, device, generator)] * train.accumulate)
 
 
-def _without_errors(checked: Checked, batch: int) -> Checked:
-    """The graph with that batch, or the largest power of two below it to which no rule objects."""
+def _without_errors(checked: Checked, own: int, processes: int) -> Checked:
+    """The graph with that batch in each process, or the largest power of two below it to which no rule objects."""
     refusal: GraphError | None = None
-    for size in _candidates(batch):
+    for size in _candidates(own):
         try:
-            return validated(checked.graph.with_batch(size), checked.data)
+            return validated(checked.graph.with_batch(size * processes), checked.data)
         except GraphError as error:
             refusal = refusal or error
     assert refusal is not None

@@ -110,9 +110,7 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
 def _check_parts(checked: Checked) -> None:
     """Raises UsageError where the processes cannot have equal parts of a batch."""
     batch, size = checked.graph.spec.data.batch, current().size
-    if size > 1 and checked.graph.asks_for_batch:
-        raise UsageError(f"data.batch is auto, which one process finds out; {size} processes need its number")
-    if batch % size:
+    if batch % size and not checked.graph.asks_for_batch:
         raise UsageError(
             f"data.batch is {batch}, and {size} processes cannot part it evenly: {parts_near(batch, size)}"
         )

@@ -15,6 +15,8 @@ import pytest
 import torch
 from conftest import SIMCLR, Write
 
+from graphssl.graph.read import load
+
 pytestmark = pytest.mark.slow
 
 QUICK = ("epochs: 2,", "epochs: 2, compile: off, log_every: 1, checkpoint: {steps: 4, keep: 9},")
@@ -77,7 +79,6 @@ def test_a_checkpoint_is_of_no_number_of_processes(graph: Path, tmp_path: Path, 
     ("changes", "code", "text"),
     [
         (["data.batch=15"], 2, "data.batch is 15, and 2 processes cannot part it evenly: 14 or 16 can be parted"),
-        (["data.batch=auto"], 2, "data.batch is auto, which one process finds out; 2 processes need its number"),
         (["data.use=image_folder", "data.root=nowhere"], 2, "there is no folder"),
         (["train.optimizer.lr=1e30"], 1, "not finite"),
     ],
@@ -88,6 +89,15 @@ def test_an_error_is_told_once(graph: Path, tmp_path: Path, changes: list[str], 
     assert found.returncode == code, found.stderr
     assert found.stderr.count(text) == 1, found.stderr
     assert "Traceback" not in found.stderr
+
+
+def test_an_automatic_batch_is_that_of_all(write: Write, tmp_path: Path) -> None:
+    small = ("encoder.resnet, depth: 10, width: 8", "encoder.vit, patch: 16, dim: 16, depth: 1, heads: 1")
+    sets = ["--set=data.batch=auto", "--set=train.steps=1"]
+    found = done(tmp_path, "graphssl", "run", write(SIMCLR, QUICK, small), "--processes", 2, "--name", "auto", *sets)
+    assert found.returncode == 0, found.stderr
+    assert found.stdout.count("batch auto: 512, 256 in each of 2 processes, the most that is taken on a CPU") == 1
+    assert load(tmp_path / "runs/auto/graph.yaml").spec.data.batch == 512
 
 
 def test_a_number_of_processes_is_one(graph: Path, tmp_path: Path) -> None:

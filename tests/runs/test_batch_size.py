@@ -19,6 +19,7 @@ from graphssl.runs import batch_size
 from graphssl.runs.batch_size import fit_batch
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
+from graphssl.world import World
 
 AUTO = ("batch: 16", "batch: auto")
 QUICK = SIMCLR.replace("encoder.resnet, depth: 10, width: 8", "encoder.vit, patch: 16, dim: 16, depth: 1, heads: 1")
@@ -138,6 +139,54 @@ def test_rules_see_the_number(write: Write, monkeypatch: pytest.MonkeyPatch) -> 
     fixed, _ = taken(checked)
     assert fixed.shapes.batch == 96
     assert "G302" in {p.code for p in fixed.warnings}
+
+
+def several(monkeypatch: pytest.MonkeyPatch, processes: int, *others: object) -> None:
+    """So many processes on one machine, this one the first, of which others have found something else."""
+    monkeypatch.setattr(batch_size, "current", lambda: World(0, processes, 0, processes))
+    monkeypatch.setattr(batch_size, "of_all", lambda own: [own] * (processes - len(others)) + list(others))
+
+
+def test_several_processes_take_as_many_times_what_fits_each(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = validated(write(QUICK, AUTO), MANY)
+    several(monkeypatch, 3)
+    free(monkeypatch, 3 * (memory(checked, 64) + 1))
+    fixed, (line,) = taken(checked)
+    assert fixed.graph.spec.data.batch == fixed.shapes.batch == fixed.graph.resolved()["data"]["batch"] == 192
+    assert line.startswith("batch auto: 192, 64 in each of 3 processes, the largest multiple of 32 that fits ")
+
+
+def test_the_limits_are_of_the_batch_of_all(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    free(monkeypatch, 2**50)
+    several(monkeypatch, 4)
+    assert taken(validated(write(QUICK, AUTO), MANY))[1] == [
+        "batch auto: 512, 128 in each of 4 processes, the most that is taken on a CPU"
+    ]
+    fixed, said = taken(validated(write(QUICK, AUTO), DataFacts(samples=250)))
+    assert said == ["batch auto: 128, 32 in each of 4 processes, as many as an epoch of 250 samples has"]
+    several(monkeypatch, 3)
+    path = write(QUICK, ("batch: 16", "batch: auto, last: keep"))
+    fixed, said = taken(validated(path, DataFacts(samples=289)))
+    assert (fixed.shapes.batch, said) == (
+        192, ["batch auto: 192, 64 in each of 3 processes, as many as an epoch of 289 samples has; the rules refuse 288"]
+    )  # fmt: skip
+
+
+def test_all_take_what_fits_the_smallest(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    checked = validated(write(QUICK, AUTO), MANY)
+    free(monkeypatch, 2**50)
+    several(monkeypatch, 2, (96, 3 * 2**30))
+    fixed, said = taken(checked)
+    reason = "the largest multiple of 32 that fits 3.0 GiB, the share of the free memory that is taken"
+    assert (fixed.shapes.batch, said) == (192, [f"batch auto: 192, 96 in each of 2 processes, {reason}"])
+
+
+def test_what_one_process_cannot_all_refuse(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its message, once what the others find has been heard."""
+    free(monkeypatch, 2**50)
+    several(monkeypatch, 2, RunError("data.batch is auto, and not even 1 fits the memory of cuda:1"))
+    with pytest.raises(RunError, match="not even 1 fits the memory of cuda:1"):
+        taken(validated(write(QUICK, AUTO), MANY))
 
 
 def test_other_words_are_refused(write: Write) -> None:
