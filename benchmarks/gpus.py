@@ -56,9 +56,7 @@ def gpus_needed(checked: Checked) -> int:
 def line(name: str, gpus: int) -> str:
     """What a recipe's header says of it."""
     many = f"{gpus} GPU{'' if gpus == 1 else 's'}"
-    return (
-        f"# Needs {many} of 80 GB: what `graphssl check {name} --processes {gpus}` forecasts for each, in bf16, fits.\n"
-    )
+    return f"# Needs {many} of 80 GB in bf16, as `graphssl check {name} --processes {gpus}` forecasts it.\n"
 
 
 def said(name: str) -> int:
