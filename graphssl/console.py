@@ -1,15 +1,29 @@
-"""A line on stdout or stderr, which stops nothing where nobody reads it; and which of several processes says it."""
+"""A line on stdout or stderr, which stops nothing where nobody reads it; and of which process it is."""
 
 from __future__ import annotations
 
 import contextlib
 import os
 import sys
-from typing import IO
+import time
+import uuid
+from typing import IO, Any
 
-__all__ = ["INTERRUPTED", "discard", "printable", "say", "speaks", "started", "write_line"]
+__all__ = [
+    "INTERRUPTED",
+    "STOPPED",
+    "cores",
+    "discard",
+    "printable",
+    "restarts",
+    "say",
+    "speaks",
+    "started",
+    "write_line",
+]
 
-INTERRUPTED = 130  # the exit code of a run that was asked to stop
+INTERRUPTED = 130  # the exit code of what Ctrl-C has ended
+STOPPED = 75  # of a run that was stopped from outside, and goes on by `--resume`; EX_TEMPFAIL of sysexits.h
 
 
 def printable(text: str) -> str:
@@ -51,3 +65,37 @@ def started() -> bool:
 def speaks() -> bool:
     """Whether this process speaks for all of them, also before they have found each other."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def restarts() -> int | None:
+    """How often torchrun has started this process before, None where torchrun has not started it."""
+    count = os.environ.get("TORCHELASTIC_RESTART_COUNT")
+    return None if count is None else int(count)
+
+
+def cores() -> int:
+    """Those that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def met(store: Any, rank: int, size: int, patience: float) -> str:
+    """A word that only the processes of this start know, by a store of torch's in which those before may have written.
+
+    torch 2.14 reads the addresses of processes that torchrun has started before these. Each says a new word, the first
+    says all words, each agrees where its own is among them; until all have. Raises TimeoutError after so many seconds.
+    """
+    heard, agreed = ([f"graphssl/{what}/{i}" for i in range(size)] for what in ("heard", "agreed"))
+    word, until = uuid.uuid4().hex.encode(), time.monotonic() + patience
+    store.set(heard[rank], word)
+    while time.monotonic() < until:
+        if rank == 0 and store.check(heard):
+            store.set("graphssl/all", b" ".join(store.multi_get(heard)))
+        words: bytes = store.get("graphssl/all") if store.check(["graphssl/all"]) else b""
+        if words.split()[rank : rank + 1] == [word]:
+            store.set(agreed[rank], words)
+            if rank == 0 and store.check(agreed) and set(store.multi_get(agreed)) == {words}:
+                store.set("graphssl/met", words)
+            if store.check(["graphssl/met"]) and store.get("graphssl/met") == words:
+                return words.split()[0].decode()
+        time.sleep(0.05)
+    raise TimeoutError(f"not all {size} have come within {patience:g} s")

@@ -122,6 +122,14 @@ class UsageError(RunError):
     """A wrong argument of a command, such as a run that is not there: one clear message."""
 
 
+class Stopped(BaseException):
+    """A signal from outside, before a step was done: nothing is lost. run: its name, once it has a folder."""
+
+    def __init__(self, signal: str, run: str | None = None) -> None:
+        super().__init__(signal)
+        self.signal, self.run = signal, run
+
+
 def reason_of(error: BaseException) -> str:
     """An error's first line, or its kind."""
     lines = str(error).strip().splitlines()

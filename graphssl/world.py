@@ -9,10 +9,8 @@ back to each process the sum of the gradients of all.
 from __future__ import annotations
 
 import datetime
-import logging
 import os
-import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -21,18 +19,19 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from .console import INTERRUPTED, started
-from .errors import RunError
+from .console import met, started
+from .errors import RunError, Stopped
 from .ports import Negatives, Own, Pairs
 
 __all__ = [
-    "World", "concatenated", "cores", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "launch",
-    "mean_of_all", "of_all", "own_part", "parts_near", "pooled", "swapped", "the_same", "together", "waits_in_vain",
+    "World", "concatenated", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "mean_of_all", "of_all",
+    "own_part", "parts_near", "pooled", "stops_elsewhere", "swapped", "the_same", "together", "waits_in_vain",
 ]  # fmt: skip
 
 T = TypeVar("T")
 HERE = "LOCAL_WORLD_SIZE"
 SIGNS = ("onnection closed", "onnection reset", "imed out", "imeout", "roken pipe", "gloo/", "NCCL", "remote process")
+STOPPED_KEY = "graphssl/stopped"  # in the store that the processes meet in, a new one for each start
 PATIENCE = datetime.timedelta(seconds=float(os.environ.get("GRAPHSSL_PATIENCE", "300")))  # with the silent
 
 
@@ -83,16 +82,23 @@ def together(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        dist.init_process_group(backend, timeout=PATIENCE)
+        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
+        fresh = dist.PrefixStore(met(store, rank, size, PATIENCE.total_seconds()), store)
+        dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
     except Exception as error:
         raise RunError(f"the processes do not find each other: {str(error).splitlines()[0]}") from error
     local, here = (int(os.environ.get(name, default)) for name, default in (("LOCAL_RANK", "0"), (HERE, "1")))
     before, _world = _world, World(dist.get_rank(), dist.get_world_size(), local, here)
     try:
-        yield _world
+        with stops_elsewhere():
+            yield _world
+    except Stopped:
+        _agents_store(lambda store: store.set(STOPPED_KEY, b""))
+        raise
     except Exception as error:
         told = _lost(error)
-        told.quiet = not _claims_the_word()  # type: ignore[attr-defined]
+        # The first that has an error to tell does; the others fail for the same reason, or of it.
+        told.quiet = _agents_store(lambda store: store.add("graphssl/told", 1)) not in (None, 1)  # type: ignore[attr-defined]
         if told is error:
             raise
         raise told from error
@@ -117,40 +123,23 @@ def _lost(error: Exception) -> Exception:
     )
 
 
-def _claims_the_word() -> bool:
-    """Whether this process is the first that has an error to tell; the others fail for the same reason, or of it."""
-    start = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")  # torchrun's store outlives the processes
+@contextmanager
+def stops_elsewhere() -> Iterator[None]:
+    """Raises Stopped where another process was waited for in vain that a signal has stopped."""
     try:
-        return bool(dist.distributed_c10d._get_default_store().add(f"graphssl/told {start}", 1) == 1)
-    except Exception:  # who keeps the count is gone
-        return True
+        yield
+    except Exception as error:
+        if not waits_in_vain(error) or not _agents_store(lambda store: store.check([STOPPED_KEY])):
+            raise
+        raise Stopped("a signal to another process") from error
 
 
-def cores() -> int:
-    """Those that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def launch(arguments: Sequence[str], processes: int) -> int:
-    """Runs `python -m graphssl` with these arguments in so many processes; gives the exit code. torchrun's launcher."""
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.launcher.api import LaunchConfig, elastic_launch
-
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(cores() // processes, 1)))
-    config = LaunchConfig(
-        min_nodes=1, max_nodes=1, nproc_per_node=processes, rdzv_backend="c10d", rdzv_endpoint="localhost:0",
-        max_restarts=0, monitor_interval=0.1,
-    )  # fmt: skip
-    logging.getLogger("torch.distributed.elastic").setLevel(logging.CRITICAL)  # a process says itself why it ends
+def _agents_store(ask: Callable[[Any], T]) -> T | None:
+    """What the store says that the processes met in; None where who keeps it is gone."""
     try:
-        elastic_launch(config, sys.executable)("-m", "graphssl", *arguments)
-    except SignalException:  # the processes have had it too, and stop by themselves
-        return INTERRUPTED
-    except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else 1
-    return 0
+        return ask(dist.distributed_c10d._get_default_store())
+    except Exception:
+        return None
 
 
 # -- within a step ---------------------------------------------------------------------------------------------------

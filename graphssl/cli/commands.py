@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import INTERRUPTED, say, speaks, started
+from ..console import say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError
 from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
 
@@ -38,21 +38,23 @@ def run(
     ] = None,
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
-    from .. import api
-    from .together import run_together
+    from ..train.signals import Interrupt
 
-    if processes is not None and not started():
-        options = {"--resume": resume, "--device": device, "--name": name}
-        raise typer.Exit(run_together(graph, sets or [], processes, options))
-    if graph or resume:  # else a slip, which is told at once
-        _collect_garbage()
-    result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
-    from .summary import run_text  # loaded by now: a slip is told sooner
+    with Interrupt():
+        from .. import api
+        from .together import run_together
 
-    if speaks():
-        say(run_text(result))
-    if result.interrupted:
-        raise typer.Exit(INTERRUPTED)
+        if processes is not None and not started():
+            options = {"--resume": resume, "--device": device, "--name": name}
+            raise typer.Exit(run_together(graph, sets or [], processes, options))
+        if graph or resume:  # else a slip, which is told at once
+            _collect_garbage()
+        result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
+        from .summary import run_text  # loaded by now: a slip is told sooner
+
+        if speaks():
+            say(run_text(result))
+        raise typer.Exit(result.code)
 
 
 @app.command(cls=Changeable)

@@ -10,8 +10,8 @@ import sys
 
 import typer
 
-from ..console import INTERRUPTED, say, speaks
-from ..errors import GraphError, RunError, UsageError
+from ..console import INTERRUPTED, STOPPED, say, speaks
+from ..errors import GraphError, RunError, Stopped, UsageError
 from .pictures import app
 
 __all__ = ["main"]
@@ -30,6 +30,8 @@ def main() -> None:
         tell(error)
     except KeyboardInterrupt:
         fail("interrupted", INTERRUPTED)
+    except Stopped as stopped:
+        tell_how_to_go_on(stopped)
     except Exception as error:
         if isinstance(error, OSError) and error.filename is None and not output_is_taken():
             fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
@@ -50,6 +52,14 @@ def tell(error: GraphError | UsageError | RunError) -> None:
         count = sum(p.severity == "error" for p in error.problems)
         fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", code)
     fail(f"graphssl: {error}", code)
+
+
+def tell_how_to_go_on(stopped: Stopped) -> None:
+    """Ends with the exit code of a run that a signal from outside has stopped; here, before it had done a step."""
+    if not speaks():
+        sys.exit(STOPPED)
+    again = f"go on with `graphssl run --resume {stopped.run}`" if stopped.run else "start it again"
+    fail(f"graphssl: stopped by {stopped.signal} before a step was done; {again}", STOPPED)
 
 
 class Said(logging.Handler):

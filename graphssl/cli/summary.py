@@ -20,7 +20,8 @@ def run_text(result: Result) -> str:
     outcome = result.outcome
     lines = []
     if outcome.interrupted:
-        lines.append(f"interrupted after step {outcome.step}; a checkpoint is written")
+        how = "stopped from outside" if outcome.from_outside else "interrupted"
+        lines.append(f"{how} after step {outcome.step}; a checkpoint is written")
         lines.append(f"  go on      graphssl run --resume {result.folder.name}")
     else:
         lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")

@@ -14,8 +14,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from ..console import cores
 from ..errors import RunError, reason_of
-from ..world import cores, current
+from ..world import current
 from . import nvjpeg
 from .batch import BadImages, Batch, Cutting, Pictures, is_described, named
 from .decode import RGB, Form, native_decoder

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import itertools
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import RunError, UsageError, suggest
+from ..errors import RunError, Stopped, UsageError, suggest
 from ..files import write_whole
-from ..world import current
+from ..world import current, stops_elsewhere
 
 RUNS = Path("runs")
 
@@ -65,6 +67,16 @@ class RunFolder:
             write_whole(self.graph, graph)
 
     @contextlib.contextmanager
+    def named(self) -> Iterator[None]:
+        """A signal that ends the run knows how it is called."""
+        try:
+            with stops_elsewhere():
+                yield
+        except Stopped as stopped:
+            stopped.run = self.name
+            raise
+
+    @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Meanwhile no other run trains here. Raises RunError where one does. The first process claims it for all."""
         import fcntl
@@ -85,26 +97,39 @@ class RunFolder:
             yield
 
 
-def new_run(name: str | None, graph: str) -> RunFolder:
-    """A new folder under `runs/`: the given name, or the graph's with the next free number."""
+def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = lambda _: None) -> RunFolder:
+    """A new folder under `runs/`: the given name, or the graph's with the next free number.
+
+    fill: writes what a run has from its beginning; the folder is there with it, or not at all.
+    """
     if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
         raise UsageError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
     names = [name] if name is not None else (f"{graph.replace('/', '-')}-{i}" for i in itertools.count(1))
     try:
         RUNS.mkdir(exist_ok=True)
-        for free in names:
-            with contextlib.suppress(FileExistsError):
-                return _make(RUNS / free)
+        with TemporaryDirectory(dir=RUNS, prefix=".new-") as aside:
+            draft = RunFolder(Path(aside, "run"))
+            draft.checkpoints.mkdir(parents=True)
+            fill(draft)
+            for free in names:
+                if _moved(draft.path, RUNS / free):
+                    return RunFolder(RUNS / free)
     except OSError as error:
         raise RunError(f"no run can be kept in {RUNS.resolve()}: {error.strerror or error}") from error
     raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}")
 
 
-def _make(path: Path) -> RunFolder:
-    path.mkdir()
-    folder = RunFolder(path)
-    folder.checkpoints.mkdir()
-    return folder
+def _moved(draft: Path, path: Path) -> bool:
+    """Whether a folder is at its place now; not where something else is."""
+    if path.exists():
+        return False
+    try:
+        draft.rename(path)
+    except OSError as error:  # another process was faster
+        if error.errno in (errno.EEXIST, errno.ENOTEMPTY):
+            return False
+        raise
+    return True
 
 
 def find_run(name: str | Path) -> RunFolder:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from ..console import INTERRUPTED, STOPPED
 from ..train.outcome import Outcome
 from .folder import RunFolder
 
@@ -22,3 +23,10 @@ class Result:
     @property
     def interrupted(self) -> bool:
         return self.outcome.interrupted
+
+    @property
+    def code(self) -> int:
+        """The exit code that says how the run came to its end."""
+        if not self.interrupted:
+            return 0
+        return STOPPED if self.outcome.from_outside else INTERRUPTED

@@ -15,7 +15,7 @@ from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..component import Code
 from ..data import Datasets
-from ..errors import RunError, UsageError
+from ..errors import RunError, Stopped, UsageError
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..graph.language.dump import dump
@@ -29,12 +29,13 @@ from ..train.precision import Precision, resolve
 from ..train.progress import Progress
 from ..train.signals import Interrupt
 from ..train.step import Step
-from ..world import current, everywhere, parts_near, the_same, together
+from ..train.stopping import Stop
+from ..world import current, parts_near, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, open_run_data, worker_failures
 from .folder import RunFolder, find_run, new_run
-from .job import job, run_to_go_on_with
+from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .quiet import Unseen, Untracked
 from .results import Result
 from .tracking import open_tracker
@@ -53,12 +54,13 @@ def start_run(
     resume: `auto` goes on with the run that this job has begun, where it has; so does a job that torchrun restarts.
     sets: the changes that `checked` has, for a run that goes on.
     """
-    with together(device):
+    with Interrupt(), together(device):
         say = report if current().first else _unsaid
         begun = the_same(lambda: run_to_go_on_with(name, resume))
+        end_where_stopped(begun)
         if begun is None:
             return _start(checked, device, name, say)
-        with begun.claimed():
+        with begun.claimed(), begun.named():
             return _resume(begun, sets, device, say)
 
 
@@ -69,17 +71,21 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
     checked = replace(fit_batch(checked, device, precision, report), weights=checked.weights)
     graph = checked.graph
     data = open_run_data(checked, device, report)
-    folder = the_same(lambda: new_run(name, graph.name))
-    with folder.claimed():
-        folder.write(dump(_portable(checked)))
-        folder.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
+
+    def fill(made: RunFolder) -> None:
+        made.write(dump(_portable(checked)))
+        made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
+
+    folder = the_same(lambda: new_run(name, graph.name, fill))
+    with folder.claimed(), folder.named():
         return _Session(checked, device, precision, data, folder, report).run(None)
 
 
 def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     """Goes on with a run from its last checkpoint, or from the start when it has none."""
     folder = find_run(name)
-    with together(device), folder.claimed():
+    with Interrupt(), together(device), folder.claimed(), folder.named():
+        end_where_stopped(folder)
         return _resume(folder, sets, device, report if current().first else _unsaid)
 
 
@@ -146,7 +152,7 @@ class _Session:
         train = self.checked.graph.spec.train
         per_epoch = self.data.train.steps // train.accumulate
         steps = train.steps or train.epochs * per_epoch
-        if payload is not None and payload["step"] >= steps:
+        if payload is not None and payload["step"] >= steps and not payload.get("unjudged"):
             self.report(f"the run {self.folder.name} has finished: there is nothing to resume")
             return self._finished(payload)
         step, outcome = self._prepare(payload, steps, per_epoch)
@@ -157,10 +163,12 @@ class _Session:
             self.folder.note(status="running")
             tracker = self._tracker()
             try:
-                self._train(step, outcome, tracker, stack)
+                with stops_elsewhere():
+                    self._train(step, outcome, tracker, stack, unjudged=bool(payload and payload.get("unjudged")))
                 status = "KILLED" if outcome.interrupted else "FINISHED"
-            except KeyboardInterrupt:
+            except (KeyboardInterrupt, Stopped) as error:
                 status = "KILLED"
+                outcome.from_outside = isinstance(error, Stopped)
                 raise
             finally:
                 warnings = self._close(status, outcome, tracker)
@@ -195,7 +203,7 @@ class _Session:
         outcome = Outcome()
         if payload is not None:
             step.load(payload)
-            outcome = Outcome(payload["step"], scores=saved_scores(payload))
+            outcome = Outcome(payload["step"], self.folder.facts().get("loss", float("nan")), saved_scores(payload))
         self._introduce(step, outcome.step)
         return step, outcome
 
@@ -217,10 +225,16 @@ class _Session:
 
     # -- train ---------------------------------------------------------------------------------------------
 
-    def _train(self, step: Step, outcome: Outcome, tracker: Tracker | Untracked, stack: ExitStack) -> None:
-        """Trains to the end or to an interruption. stack: closes what is opened here, after the run is closed."""
+    def _train(
+        self, step: Step, outcome: Outcome, tracker: Tracker | Untracked, stack: ExitStack, *, unjudged: bool
+    ) -> None:  # fmt: skip
+        """Trains to the end or to an interruption. stack: closes what is opened here, after the run is closed.
+
+        unjudged: the epoch before had been stopped before its evaluation.
+        """
         spec, start = self.checked.graph.spec, outcome.step
         stop = stack.enter_context(Interrupt())
+        stop.training = True
         epochs = -(-step.steps // step.steps_per_epoch)
         view = None if current().first else Unseen()
         progress = stack.enter_context(Progress(epochs, step.steps_per_epoch, start, steps=step.steps, view=view))
@@ -230,7 +244,7 @@ class _Session:
         loop = Loop(
             step, self.data, spec.train, spec.evaluate.monitor, self._judge(step),
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
-            lambda: everywhere(stop.requested), self._header(), outcome,
+            Stop(stop), self._header(), outcome, unjudged,
         )  # fmt: skip
         with worker_failures():
             loop.run(start)
@@ -256,8 +270,9 @@ class _Session:
     def _close(self, status: Status, outcome: Outcome, tracker: Tracker | Untracked) -> list[str]:
         """Notes how it went and delivers what is left to track; what the tracker has to warn of."""
         self.folder.note(
-            status=status.lower(), step=outcome.step, loss=outcome.loss, scores=outcome.scores,
-            images_per_second=outcome.images_per_second,
+            status="stopped" if outcome.from_outside else status.lower(), step=outcome.step, loss=outcome.loss,
+            scores=outcome.scores, images_per_second=outcome.images_per_second,
+            **({STOPPED_IN: allocation()} if outcome.interrupted and outcome.from_outside else {}),
         )  # fmt: skip
         warnings = tracker.finish(status, timeout=60)
         self.folder.note(mlflow=tracker.run_id)

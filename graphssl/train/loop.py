@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
 
+from ..console import STOPPED
 from ..data import Batch, Datasets, WholeBatch
+from ..errors import Stopped
 from ..graph.spec import Monitor, Train
 from ..world import current, gathered
 from .bottleneck import Limits
@@ -21,6 +23,7 @@ from .outcome import Outcome
 from .progress import Progress
 from .speed import Speed
 from .step import NonFiniteError, Step
+from .stopping import Stop
 
 __all__ = ["Judge", "Loop", "Metrics"]
 
@@ -49,7 +52,7 @@ class Loop:
     """Trains from `start` to the last step.
 
     judge: evaluates features on plain images, None for no evaluation. stop: asked after each step. header: what a
-    checkpoint says of where it belongs.
+    checkpoint says of where it belongs. unjudged: whether the epoch that ends at the start is still to be evaluated.
     """
 
     step: Step
@@ -60,9 +63,10 @@ class Loop:
     checkpoints: Checkpoints
     progress: Progress
     tracker: Metrics
-    stop: Callable[[], bool]
+    stop: Stop
     header: Mapping[str, Any]
     outcome: Outcome = field(default_factory=Outcome)
+    unjudged: bool = False
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.step.device, compiled=self.step.compiled)
@@ -75,6 +79,10 @@ class Loop:
         self.outcome.step = start
         if start == 0:
             self._evaluate(0, ends=True)
+        elif self.unjudged:
+            self._finish_epoch(-(-start // per_epoch))
+            if self.outcome.interrupted:
+                return self.outcome
         for epoch in range(start // per_epoch, -(-steps // per_epoch)):
             last = self._epoch(epoch, max(start, epoch * per_epoch), min(steps, (epoch + 1) * per_epoch))
             if last is None:
@@ -82,18 +90,37 @@ class Loop:
             self._check_finite()
             if (verdict := self.limits.verdict()) is not None:
                 self.progress.message(verdict)
-            if self.outcome.interrupted:
+            if self.outcome.interrupted and self.outcome.step < min(steps, (epoch + 1) * per_epoch):
                 self._save()
                 break
-            done = self.outcome.step == steps
             self._monitor(epoch + 1, last)
-            self._evaluate(epoch + 1, ends=done)
-            self.outcome.interrupted = not done and self.stop()
-            if done or self.outcome.interrupted or self._save_due(epoch + 1):
-                self._save()
+            self._finish_epoch(epoch + 1)
             if self.outcome.interrupted:
                 break
         return self.outcome
+
+    def _finish_epoch(self, epoch: int) -> None:
+        """Evaluates and saves. Whoever stops a run from outside does not wait for that: it is done on resume."""
+        done = self.outcome.step == self.step.steps
+        if not self.outcome.from_outside:
+            try:
+                with self.stop.at_once():
+                    self._evaluate(epoch, ends=done)
+            except Stopped:
+                self.outcome.interrupted = self.outcome.from_outside = True
+        self.unjudged = self.outcome.from_outside and self.judge is not None
+        if done and not self.unjudged:
+            self.outcome.interrupted = self.outcome.from_outside = False
+        elif not self.unjudged:
+            self._ask()
+        if done or self.outcome.interrupted or self._save_due(epoch):
+            self._save()
+
+    def _ask(self) -> bool:
+        """Whether the run is to end now."""
+        code = self.stop()
+        self.outcome.interrupted, self.outcome.from_outside = code != 0, code == STOPPED
+        return self.outcome.interrupted
 
     # -- steps ---------------------------------------------------------------------------------------------
 
@@ -113,14 +140,14 @@ class Loop:
                 self._log(outputs, done, speed)
             else:
                 self.progress.update(done, None, self.step.rate, None)
-            if done == end:  # what follows an epoch is done first, also when asked to stop
+            stops = self._ask()
+            if done == end:  # what follows an epoch is done first
+                break
+            if stops:
                 break
             if self._save_due_by_steps():
                 self._check_finite()
                 self._save()
-            if self.stop():
-                self.outcome.interrupted = True
-                break
         return outputs
 
     def _step(self, number: int, group: list[Batch]) -> Mapping[str, Any]:
@@ -200,6 +227,8 @@ class Loop:
             return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
         payload = {**self.header, "step": self.outcome.step, **state, "scores": scores}
+        if self.unjudged:
+            payload["unjudged"] = True
         self.checkpoints.write(self.outcome.step, payload)
 
     def _save_due(self, epoch: int) -> bool:

@@ -15,13 +15,17 @@ EARLY = ("knn", "linear")  # metrics that early checkpoints have beside the rest
 
 @dataclass
 class Outcome:
-    """How a training ended, or how far it is. images_per_second: of the last epoch, evaluation left out."""
+    """How a training ended, or how far it is. images_per_second: of the last epoch, evaluation left out.
+
+    from_outside: interrupted not by Ctrl-C, but by whoever needs the machine.
+    """
 
     step: int = 0
     loss: float = float("nan")
     scores: Scores = field(default_factory=dict)
     images_per_second: float = 0.0
     interrupted: bool = False
+    from_outside: bool = False
 
 
 def saved_scores(payload: Mapping[str, Any]) -> Scores:

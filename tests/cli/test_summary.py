@@ -46,6 +46,9 @@ def test_the_close_of_a_run_without_evaluation_or_store() -> None:
 def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
     lines = closing(Outcome(14, 0.5, {"knn": {0: 0.8}}, interrupted=True))
     assert lines[0] == "interrupted after step 14; a checkpoint is written"
+    assert closing(Outcome(14, 0.5, {"knn": {0: 0.8}}, interrupted=True, from_outside=True))[0].startswith(
+        "stopped from"
+    )
     assert lines[1] == "  go on      graphssl run --resume byol-1"
     assert not any("kNN" in line for line in lines), "the score before training alone says nothing of the training"
 

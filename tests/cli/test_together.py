@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -106,44 +107,106 @@ def test_a_number_of_processes_is_one(graph: Path, tmp_path: Path) -> None:
     assert "'many' is no number of processes: 2, say, or auto, one for each GPU" in found.stderr
 
 
-def killed(folder: Path, *arguments: object) -> int:
-    """Starts a run, and kills its second process once there is a checkpoint; the exit code in the end."""
+def signalled(
+    folder: Path, number: int, to: str, run: str, *arguments: object, once: str = "checkpoints/step-*.pt"
+) -> tuple[int, str, str]:
+    """Starts a run, and once something is in its folder sends a signal to its `agent`, or to the process of a rank.
+
+    Gives the exit code in the end and what was said.
+    """
     environment = {**os.environ, "MLFLOW_TRACKING_URI": f"sqlite:///{folder}/mlflow.db"}
     started = subprocess.Popen(
-        command(*arguments), cwd=folder, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+        command(*arguments), cwd=folder, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     until = time.monotonic() + 200
-    while not list(folder.glob("runs/wild/checkpoints/step-*.pt")):
+    while not list(folder.glob(f"runs/{run}/{once}")):
         assert time.monotonic() < until
         time.sleep(0.1)
-    os.kill(_second(started.pid), signal.SIGKILL)
-    return started.wait(300)
+    os.kill(started.pid if to == "agent" else _of_rank(to, started.pid), number)
+    out, err = started.communicate(timeout=300)
+    return started.returncode, out, err
 
 
-def _second(parent: int) -> int:
-    """The process of rank 1 below a process."""
+def _of_rank(rank: str, parent: int) -> int:
+    """The process of that rank below a process."""
     for path in Path("/proc").glob("[0-9]*"):
         try:
             environment = (path / "environ").read_bytes().split(b"\0")
             line = (path / "stat").read_text().rpartition(")")[2].split()
         except OSError:
             continue
-        if b"RANK=1" in environment and int(line[1]) == parent:
+        if f"RANK={rank}".encode() in environment and int(line[1]) == parent:
             return int(path.name)
-    raise AssertionError("there is no second process")
+    raise AssertionError(f"there is no process of rank {rank}")
 
 
-@pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the process by /proc")
-def test_a_process_that_is_killed_leaves_no_trace(graph: Path, tmp_path: Path) -> None:
-    run = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=3", "-m", "graphssl", "run", graph)
-    assert done(tmp_path, *run, "--name", "calm").returncode == 0
-    assert killed(tmp_path, *run, "--name", "wild") == 0
-    assert same(last(tmp_path, "calm"), last(tmp_path, "wild"))
-    mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/mlflow.db")
-    client = mlflow.MlflowClient()
+by_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes by /proc")
+TORCHRUN = ("torch.distributed.run", "--nproc-per-node=2", "--max-restarts=3", "-m", "graphssl", "run")
+
+
+@by_proc
+@pytest.mark.parametrize(
+    ("number", "to", "code"),
+    [(signal.SIGUSR1, "agent", 75), (signal.SIGTERM, "1", 75), (signal.SIGHUP, "0", 75), (signal.SIGINT, "agent", 130)],
+)
+def test_a_signal_to_one_of_them_stops_all_with_a_checkpoint(
+    graph: Path, tmp_path: Path, number: int, to: str, code: int
+) -> None:
+    long = ("--set=train.epochs=500", "--set=evaluate.knn=null")
+    found, out, err = signalled(
+        tmp_path, number, to, "run", "graphssl", "run", graph, "--name", "run", "--processes", 2, *long
+    )
+    assert found == code, err
+    assert (out + err).count("graphssl run --resume run") == 1
+    assert "Traceback" not in err
+    facts = json.loads((tmp_path / "runs/run/run.json").read_text())
+    assert (facts["step"], facts["status"]) == (last(tmp_path, "run")["step"], "stopped" if code == 75 else "killed")
+
+
+@by_proc
+def test_a_signal_before_the_first_step_ends_them_too(graph: Path, tmp_path: Path) -> None:
+    run = ("graphssl", "run", graph, "--name", "run", "--processes", 2)
+    found, out, err = signalled(tmp_path, signal.SIGTERM, "1", "run", *run, once="graph.yaml")
+    assert found == 75, err
+    assert (out + err).count("go on with `graphssl run --resume run`") == 1
+    assert "Traceback" not in err
+    assert err.count("\n") == 1
+    resumed = done(tmp_path, "graphssl", "run", "--resume", "run")
+    assert resumed.returncode == 0, resumed.stderr
+
+
+@by_proc
+def test_a_run_that_is_stopped_is_not_trained_again_by_torchrun(graph: Path, tmp_path: Path) -> None:
+    """Which starts its processes three times more, and has one exit code for all ends."""
+    found, out, err = signalled(tmp_path, signal.SIGTERM, "1", "run", *TORCHRUN, graph, "--name", "run",
+                                "--set=train.epochs=500", "--set=evaluate.knn=null")  # fmt: skip
+    assert found == 1
+    assert out.count("stopped from outside after step") == 1
+    assert err.count("stopped by the signal that has stopped it in this job") == 3
+    assert err.count("exitcode  : 75") >= 1
+    assert "resumed after step" not in out
+
+
+def points(folder: Path, name: str) -> list[tuple[str, int]]:
+    """Every metric and step that MLflow has of a run, as often as it has it."""
+    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
     (found,) = [
         run for e in client.search_experiments() for run in client.search_runs([e.experiment_id])
-        if run.info.run_name == "wild"
+        if run.info.run_name == name
     ]  # fmt: skip
-    steps = [metric.step for metric in client.get_metric_history(found.info.run_id, "loss")]
-    assert sorted(steps) == list(range(1, 19))
+    return sorted(
+        (key, m.step) for key in found.data.metrics for m in client.get_metric_history(found.info.run_id, key)
+    )
+
+
+@by_proc
+def test_a_process_that_is_killed_leaves_no_trace(graph: Path, tmp_path: Path) -> None:
+    run = (*TORCHRUN, graph, "--name")
+    assert done(tmp_path, *run, "calm").returncode == 0
+    code, _, err = signalled(tmp_path, signal.SIGKILL, "1", "wild", *run, "wild")
+    assert code == 0, err
+    assert same(last(tmp_path, "calm"), last(tmp_path, "wild"))
+    found = points(tmp_path, "wild")
+    assert found == points(tmp_path, "calm")
+    assert len(found) == len(set(found))
+    assert [step for key, step in found if key == "loss"] == list(range(1, 19))

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graphssl.errors import RunError, UsageError
+from graphssl.errors import RunError, Stopped, UsageError
 from graphssl.runs.folder import RunFolder, find_run, new_run
 
 
@@ -29,6 +29,21 @@ def test_a_new_run_has_a_folder_for_its_checkpoints() -> None:
     assert folder.path == Path("runs/mine")
     assert folder.checkpoints.is_dir()
     assert (folder.name, folder.facts()) == ("mine", {})
+
+
+def test_a_new_run_is_there_with_what_it_has_from_its_beginning_or_not_at_all() -> None:
+    def fill(draft: RunFolder) -> None:
+        assert len(list(Path("runs").glob("*/graph.yaml"))) == len(seen)
+        draft.write("graph: byol\n")
+        if len(seen) == 1:
+            raise Stopped("SIGTERM")
+
+    seen: list[RunFolder] = []
+    seen.append(new_run("mine", "byol", fill))
+    assert seen[0].graph.read_text() == "graph: byol\n"
+    with pytest.raises(Stopped):
+        new_run("other", "byol", fill)
+    assert [path.name for path in Path("runs").iterdir()] == ["mine"]
 
 
 def test_runs_number_themselves_around_those_that_are_there() -> None:

@@ -14,10 +14,10 @@ import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
 from PIL import Image
-from whole_runs import QUICK, SHORT, command, held_out_names, weights
+from whole_runs import QUICK, SHORT, assert_same, command, held_out_names, weights
 
 import graphssl
-from graphssl.console import say
+from graphssl.console import STOPPED, say
 from graphssl.errors import RunError
 from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints
@@ -196,8 +196,44 @@ def test_an_interruption_at_the_end_of_an_epoch_writes_a_checkpoint(
     monkeypatch.setattr(Step, "__call__", interrupt)
     path = write(SIMCLR, ("epochs: 2", "epochs: 2, checkpoint: {epochs: 100}"))
     result = graphssl.run(path, name="end", device="cpu", report=lambda line: None)
-    assert result.interrupted
+    assert (result.interrupted, result.code) == (True, STOPPED)
     assert int(weights(here / "runs/end")["step"]) == 93
+    facts = json.loads((here / "runs/end/run.json").read_text())
+    assert facts["status"] == "stopped"
+
+
+@pytest.mark.parametrize("when", ["in the last step of an epoch", "in the last step", "while it is evaluated"])
+def test_an_evaluation_that_a_signal_from_outside_did_not_leave_time_for_is_made_on_resume(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch, when: str
+) -> None:
+    from graphssl.evaluation.judge import Judge
+    from graphssl.train.step import Step
+
+    step, judge = Step.__call__, Judge.scores_due
+    path = write(SIMCLR, ("epochs: 2", "epochs: 2, checkpoint: {epochs: 100}"), ("batch: 16", "batch: 512"))
+    whole = graphssl.run(path, name="whole", device="cpu", report=lambda line: None)
+
+    def training(self: Step, number: int, batches: object) -> object:
+        if number == {"in the last step of an epoch": 1, "in the last step": 3}.get(when):
+            os.kill(os.getpid(), signal.SIGTERM)
+        return step(self, number, batches)  # type: ignore[arg-type]
+
+    def judging(self: Judge, epoch: int, ends: bool) -> object:
+        if epoch == 1 and when == "while it is evaluated":
+            os.kill(os.getpid(), signal.SIGUSR1)
+            time.sleep(0.01)
+        return judge(self, epoch, ends)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Step, "__call__", training)
+        patched.setattr(Judge, "scores_due", judging)
+        stopped = graphssl.run(path, name="parts", device="cpu", report=lambda line: None)
+    assert stopped.code == STOPPED
+    assert sorted(stopped.outcome.scores["knn"]) == ([0, 1] if when == "in the last step" else [0])
+    result = graphssl.run(resume="parts", device="cpu", report=lambda line: None)
+    assert (result.code, result.outcome.scores, result.outcome.loss) == (0, whole.outcome.scores, whole.outcome.loss)
+    assert_same(here / "runs/whole", here / "runs/parts")
+    assert graphssl.run(resume="parts", device="cpu", report=lambda line: None).outcome.scores == whole.outcome.scores
 
 
 def test_null_turns_evaluation_off_over_a_parent(write: Write) -> None:

@@ -12,14 +12,16 @@ from collections.abc import Iterator
 
 import pytest
 
-from graphssl.train.signals import Interrupt
+from graphssl.console import INTERRUPTED, STOPPED
+from graphssl.errors import Stopped
+from graphssl.train.signals import OUTSIDE, Interrupt
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="POSIX signals")
 
 
 @pytest.fixture(autouse=True)
 def handlers() -> Iterator[None]:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    kept = {number: signal.getsignal(number) for number in (signal.SIGINT, *OUTSIDE)}
     yield
     for number, handler in kept.items():
         signal.signal(number, handler)
@@ -30,17 +32,71 @@ def send(number: int) -> None:
     time.sleep(0.01)  # handlers run between bytecodes
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def under_way() -> Interrupt:
+    interrupt = Interrupt()
+    interrupt.training, interrupt.at_once = True, False
+    return interrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, *OUTSIDE])
 def test_the_first_signal_asks(number: int) -> None:
-    with Interrupt() as interrupt:
+    with under_way() as interrupt:
         assert not interrupt.requested
         send(number)
         assert interrupt.requested
+        assert interrupt.code == (INTERRUPTED if number == signal.SIGINT else STOPPED)
+
+
+@pytest.mark.parametrize("number", OUTSIDE)
+def test_before_a_step_is_done_a_signal_from_outside_ends_at_once(number: signal.Signals) -> None:
+    with Interrupt() as interrupt:
+        with pytest.raises(Stopped) as caught:
+            send(number)
+        assert (caught.value.signal, caught.value.run) == (number.name, None)
+        send(number)  # what is closed meanwhile is not disturbed
+        assert interrupt.requested
+
+
+def test_ctrl_c_before_training_is_as_ever() -> None:
+    with Interrupt(), pytest.raises(KeyboardInterrupt):
+        send(signal.SIGINT)
+
+
+def test_an_error_that_a_signal_caused_is_the_signal() -> None:
+    """Who catches everything, as some packages do while they are imported, may make something else of it."""
+
+    def unhappy() -> None:
+        with Interrupt():
+            try:
+                send(signal.SIGTERM)
+            except BaseException:
+                raise ImportError from None
+
+    with pytest.raises(Stopped, match="SIGTERM"):
+        unhappy()
+
+
+def test_entered_within_it_is_the_same() -> None:
+    with Interrupt() as outer:
+        with Interrupt() as inner:
+            assert inner is outer
+        assert Interrupt.entered is outer
+        with pytest.raises(Stopped):
+            send(signal.SIGTERM)
+    assert Interrupt.entered is None
+
+
+def test_an_agent_that_is_gone_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    interrupt = Interrupt()
+    assert not interrupt.requested
+    monkeypatch.setattr(os, "getppid", lambda: 1)
+    assert (interrupt.requested, interrupt.code) == (True, STOPPED)
 
 
 @pytest.mark.parametrize("first", [signal.SIGINT, signal.SIGTERM])
 def test_a_second_ctrl_c_ends_at_once(first: int) -> None:
-    with Interrupt() as interrupt:
+    with under_way() as interrupt:
         send(first)
         assert interrupt.requested
         with pytest.raises(KeyboardInterrupt):
@@ -48,14 +104,14 @@ def test_a_second_ctrl_c_ends_at_once(first: int) -> None:
 
 
 def test_a_second_sigterm_waits() -> None:
-    with Interrupt() as interrupt:
+    with under_way() as interrupt:
         send(signal.SIGTERM)
         send(signal.SIGTERM)
         assert interrupt.requested
 
 
 def test_the_user_is_told_once(capfd: pytest.CaptureFixture[str]) -> None:
-    with Interrupt():
+    with under_way():
         send(signal.SIGINT)
         send(signal.SIGTERM)
     # pytest keeps the real stderr as sys.__stderr__, and captures its file descriptor.
@@ -83,7 +139,7 @@ def test_handlers_come_back_after_an_error() -> None:
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    with Interrupt() as interrupt:
+    with under_way() as interrupt:
         send(signal.SIGINT)
         assert not interrupt.requested
         send(signal.SIGTERM)
@@ -92,7 +148,7 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
 
 
 def test_it_can_be_entered_again() -> None:
-    interrupt = Interrupt()
+    interrupt = under_way()
     with interrupt:
         pass
     with interrupt:
@@ -118,15 +174,16 @@ SCRIPT = """
 import sys, time
 from graphssl.train.signals import Interrupt
 with Interrupt() as stop:
+    stop.training, stop.at_once = True, False
     print("ready", flush=True)
     while not stop.requested:
         time.sleep(0.01)
 print("clean end")
-sys.exit(130)
+sys.exit(stop.code)
 """
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, *OUTSIDE])
 def test_a_process_ends_cleanly(number: signal.Signals) -> None:
     process = subprocess.Popen(
         [sys.executable, "-c", SCRIPT], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -135,6 +192,6 @@ def test_a_process_ends_cleanly(number: signal.Signals) -> None:
     assert process.stdout.readline() == "ready\n"
     process.send_signal(number)
     out, err = process.communicate(timeout=20)
-    assert (process.returncode, out) == (130, "clean end\n")
+    assert (process.returncode, out) == (130 if number == signal.SIGINT else 75, "clean end\n")
     assert ("stopping after this step" in err) == (number == signal.SIGINT)
     assert "Traceback" not in err
