@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 from torch import Tensor
+from torch.distributed.rendezvous import rendezvous
 
 from .console import met, started
 from .errors import RunError, Stopped
@@ -82,8 +83,8 @@ def together(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        store, rank, size = next(dist.rendezvous("env://", timeout=PATIENCE))
-        fresh = dist.PrefixStore(met(store, rank, size, PATIENCE.total_seconds()), store)
+        store, rank, size = next(rendezvous("env://", timeout=PATIENCE))
+        fresh = dist.distributed_c10d.PrefixStore(met(store, rank, size, PATIENCE.total_seconds()), store)
         dist.init_process_group(backend, store=fresh, rank=rank, world_size=size, timeout=PATIENCE)
     except Exception as error:
         raise RunError(f"the processes do not find each other: {str(error).splitlines()[0]}") from error
