@@ -19,6 +19,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
     "data": ("eval", "files", "labels", "held_out", "channels", "dtype", "mean", "std", "orientation")
 }
 PARTS = {("train", "schedule"): ("by", "over"), ("train", "optimizer"): ("decay", "rate")}  # of a section's
+WHERE = ("shard",)  # of train: where weights lie, and not what is computed
 PER_NODE = ("layer_decay",)  # of train.nodes
 VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", "multicrop", "dino")
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -39,7 +40,7 @@ def without_later(resolved: Mapping[str, Any], spec: GraphFile, nodes: Mapping[s
         found[section] = {**found[section], part: _left(found[section][part], _part(spec, section, part), options)}
     rates = found["train"]["nodes"]
     rates = {name: _left(entry, spec.train.nodes[name], PER_NODE) for name, entry in rates.items()}
-    found["train"] = {**found["train"], "nodes": rates}
+    found["train"] = {key: value for key, value in found["train"].items() if key not in WHERE} | {"nodes": rates}
     found["nodes"] = dict(found["nodes"])
     for name, entry in found["nodes"].items():
         node = nodes[name]

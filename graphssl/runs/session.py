@@ -94,7 +94,7 @@ def _unsaid(_text: str) -> None:
 
 
 def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
-    payload = the_same(Checkpoints(folder.checkpoints).latest)
+    payload = the_same(lambda: Checkpoints(folder.checkpoints).latest(whole=False))
     checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
     if payload is None:
         folder.write(dump(_portable(checked)))

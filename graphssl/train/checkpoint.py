@@ -1,72 +1,40 @@
-"""Checkpoints on disk: a file is there whole or not at all, and an older one goes only when a newer one is durable."""
+"""Checkpoints on disk: an older one goes only when a newer one is durable."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
-import os
 import re
-import shutil
-import zipfile
-from collections import OrderedDict
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
-from torch import Tensor
-
 from ..errors import RunError
-from ..files import replacing
+from ..world import current
+from . import checkpoint_file
+from .checkpoint_file import FORMAT, save, unwritable
+from .checkpoint_parts import in_parts, load_parts, load_rest, remove, save_parts
 
 __all__ = ["FORMAT", "Checkpoints", "load", "save"]
 
-FORMAT = 1
-KEYS = ("graph_hash", "step")
-PLAIN = (bool, int, float, str, type(None))
-NAME = re.compile(r"step-(\d{8,})\.pt")
+NAME = re.compile(r"step-(\d{8,})(\.pt)?")
 
 log = logging.getLogger(__name__)
 
 
-def save(path: str | Path, payload: Mapping[str, Any]) -> None:
-    """Writes tensors, numbers, strings, lists and mappings of them so that `path` is whole or untouched.
+def load(path: str | Path, *, whole: bool = True) -> dict[str, Any]:
+    """Reads a checkpoint onto the CPU, running no code that it may hold. Raises RunError, which names it.
 
-    The file is written under another name beside it, made durable, and renamed. Raises RunError where it cannot be
-    written (the disk is full, say), TypeError for a value that `load` would refuse.
+    whole: with the tensors of one that is in parts; else it has, beside what it says, its folder as `folder`.
     """
     path = Path(path)
-    _check_plain(payload, "payload")
-    try:
-        with replacing(path) as temporary, temporary.open("wb") as file:
-            torch.save(dict(payload), file)
-            file.flush()
-            os.fsync(file.fileno())
-        _sync(path.parent)
-    except (OSError, RuntimeError) as error:
-        raise RunError(_unwritable(path, error)) from error
-
-
-def load(path: str | Path) -> dict[str, Any]:
-    """Reads a checkpoint onto the CPU, running no code that it may hold. Raises RunError, which names the file."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not compare check sums
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"the check sum of {damaged} is wrong")
-        payload = torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise RunError(f"there is no checkpoint {path}") from None
-    except OSError as error:
-        raise RunError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from error
-    except Exception as error:  # a damaged file can make the reader fail in any way
-        reason = str(error).split("\n", 1)[0].split(". ", 1)[0] or type(error).__name__
-        raise RunError(f"{path} is damaged, or no checkpoint ({reason}); delete it to go on without it") from error
-    return _recognised(payload, path)
+    if not path.is_dir():
+        return checkpoint_file.load(path)
+    return load_parts(path) if whole else {**load_rest(path), "folder": str(path)}
 
 
 class Checkpoints:
-    """The checkpoints of one run, `step-00000120.pt`, in a folder that only that run writes to.
+    """The checkpoints of one run in a folder that only that run writes to: `step-00000120.pt`, or a folder of parts.
 
     keep: so many stay. While one is written there is room needed for one more.
     """
@@ -76,32 +44,44 @@ class Checkpoints:
         self.keep = keep
 
     def write(self, step: int, payload: Mapping[str, Any]) -> Path:
-        """Writes the state after `step` optimizer steps, then removes what is beyond `keep`. Raises RunError."""
-        path = self.folder / f"step-{step:08d}.pt"
+        """Writes the state after `step` optimizer steps, then removes what is beyond `keep`. Raises RunError.
+
+        The first process writes a file; where a process has only parts of it, all write a folder.
+        """
+        path, parts = self.folder / f"step-{step:08d}.pt", in_parts(payload)
+        path = path.with_suffix("") if parts else path
         try:
-            self._clean()
-            save(path, {**payload, "format": FORMAT})
+            if current().first:
+                self._clean()
+            if parts:
+                save_parts(path, {**payload, "format": FORMAT})
+            elif current().first:
+                save(path, {**payload, "format": FORMAT})
         except RunError as error:
             raise RunError(f"the checkpoint {error}; earlier checkpoints are untouched") from error
+        if current().first:
+            self._remove_older(step)
+        return path
+
+    def _remove_older(self, step: int) -> None:
         # A later one is here only when it could not be read, and training went on from an earlier one.
         older = [p for p in self.paths() if _step(p) <= step]
         for old in older[: -self.keep]:
             with contextlib.suppress(OSError):
-                old.unlink()
-        return path
+                remove(old)
 
-    def latest(self) -> dict[str, Any] | None:
+    def latest(self, *, whole: bool = True) -> dict[str, Any] | None:
         """The newest checkpoint that can be read, None where there is none.
 
-        Warns of those that cannot be read, and raises RunError when none of them can.
+        Warns of those that cannot be read, and raises RunError when none of them can. whole: as for `load`.
         """
         failure: RunError | None = None
         for path in reversed(self.paths()):
             try:
-                payload = load(path)
+                payload = load(path, whole=whole)
             except RunError as error:
                 if not path.exists():
-                    return self.latest()  # the run that writes here has just replaced it
+                    return self.latest(whole=whole)  # the run that writes here has just replaced it
                 log.warning("warning: %s", error)
                 failure = failure or error
             else:
@@ -125,65 +105,13 @@ class Checkpoints:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise RunError(_unwritable(self.folder, error)) from error
+            raise RunError(unwritable(self.folder, error)) from error
         for path in self.folder.glob(".step-*.tmp"):
             with contextlib.suppress(OSError):
-                path.unlink()
+                remove(path)
 
 
 def _step(path: Path) -> int:
     match = NAME.fullmatch(path.name)
     assert match is not None
     return int(match[1])
-
-
-def _recognised(payload: Any, path: str | Path) -> dict[str, Any]:
-    """The payload, if this version can read it."""
-    written = payload.get("format") if isinstance(payload, dict) else None
-    if not isinstance(written, int) or any(key not in payload for key in KEYS):
-        raise RunError(f"{path} is no checkpoint of a run: it says nothing of {', '.join(('format', *KEYS))}")
-    if written != FORMAT:
-        age = "a newer" if written > FORMAT else "an older"
-        raise RunError(
-            f"{path} was written by {age} version of graphssl (checkpoint format {written}; this one reads {FORMAT}); "
-            "go on with the version that wrote it"
-        )
-    recognised: dict[str, Any] = payload
-    return recognised
-
-
-def _check_plain(value: Any, where: str) -> None:
-    """Refuses what could be saved but not loaded; numpy's numbers look like Python's and are not."""
-    if type(value) in (dict, OrderedDict):
-        for key, entry in value.items():
-            _check_plain(key, f"a key of {where}")
-            _check_plain(entry, f"{where}[{key!r}]")
-    elif type(value) in (list, tuple):
-        for i, entry in enumerate(value):
-            _check_plain(entry, f"{where}[{i}]")
-    elif not isinstance(value, Tensor) and type(value) not in PLAIN:
-        raise TypeError(
-            f"{where} is a {type(value).__name__}; a checkpoint holds tensors, numbers, strings, lists, dicts"
-        )
-
-
-def _sync(folder: Path) -> None:
-    """Makes a rename durable. Windows cannot open folders, and renames durably by itself."""
-    if os.name == "nt":
-        return
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
-
-
-def _unwritable(path: Path, error: Exception) -> str:
-    cause = error if isinstance(error, OSError) else error.__context__  # torch hides the cause in the context
-    reason = cause.strerror or str(cause) if isinstance(cause, OSError) else str(error).split("\n", 1)[0]
-    if not isinstance(
-        cause, FileExistsError | FileNotFoundError | IsADirectoryError | NotADirectoryError | PermissionError
-    ):
-        with contextlib.suppress(OSError):
-            reason += f"; {shutil.disk_usage(path.parent).free / 1e6:,.0f} MB are free"
-    return f"{path} cannot be written ({reason})"

@@ -24,13 +24,16 @@ class Compiled:
     current: what is called now. active: whether that is compiled. reason: why it is not, though it should be; None
     otherwise. at_risk: whether a step is under way that will be taken back if it fails.
     components: the classes of the nodes, whose sources decide which code of earlier runs still holds.
+    whole: whether each function is compiled as one; else what cannot be compiled in it, such as the hooks that gather
+    weights, is left between what can.
     """
 
     def __init__(
-        self, functions: Mapping[str, Function], choice: str, device: torch.device, components: Iterable[type]
-    ) -> None:
+        self, functions: Mapping[str, Function], choice: str, device: torch.device, components: Iterable[type],
+        *, whole: bool = True,
+    ) -> None:  # fmt: skip
         self._plain = self.current = dict(functions)
-        self._choice, self._device = choice, device
+        self._choice, self._device, self._whole = choice, device, whole
         self.active = compiles(choice, device)
         self.reason: str | None = None
         self.at_risk = False
@@ -85,7 +88,8 @@ class Compiled:
     def _compile(self) -> None:
         if self.current is self._plain:
             self.current = {
-                name: torch.compile(function, fullgraph=True, dynamic=False) for name, function in self._plain.items()
+                name: torch.compile(function, fullgraph=self._whole, dynamic=False)
+                for name, function in self._plain.items()
             }
 
     def _give_up(self, error: Exception) -> None:

@@ -1,23 +1,23 @@
-"""Gradients that are those of all processes: torch's DistributedDataParallel, around the step's forward pass."""
+"""What torch.distributed does for a step: gradients by DDP, weights in parts by FSDP, and what of these is on disk."""
 
 from __future__ import annotations
 
+import functools
+import pickle
 import warnings
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, ClassVar
 
-from torch import nn
+import torch
+from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
+from torch.utils._pytree import tree_map_only
 
 from .. import world
-from ..program.assemble import assemble
-from ..program.masks import draw_for_all
-from ..program.owned import own_state, part_banks, whole_state
-from ..program.program import Program
-from ..program.synced import settle, synchronise, take_rows
 
-__all__ = ["Exchange"]
+__all__ = ["is_parted", "part", "parted_like", "read_tensors", "repeated", "wrapped", "write_tensors"]
 
 
 class _Shell(nn.Module):
@@ -31,63 +31,156 @@ class _Shell(nn.Module):
         return run()
 
 
-class Exchange:
-    """What goes between the processes in a step of a program.
+def wrapped(nodes: nn.Module, accumulate: int) -> DistributedDataParallel | None:
+    """DDP, which gives the parameters that are not parted the mean of the gradients; None where there are none."""
+    shell = _Shell(nodes)
+    if not any(p.requires_grad and not is_parted(p) for p in shell.parameters()):
+        return None
+    ignored = [name for name, p in shell.named_parameters() if is_parted(p)]
+    DistributedDataParallel._set_params_and_buffers_to_ignore_for_model(shell, ignored)
+    with warnings.catch_warnings(action="ignore"):  # of a newer name of what is said by an older one
+        # Buffers follow by construction. What a step does not use, such as a class token, is found out once, or
+        # where batches are accumulated, which a graph that is fixed does not take, at each step.
+        return DistributedDataParallel(
+            shell, broadcast_buffers=False, static_graph=accumulate == 1, find_unused_parameters=accumulate > 1
+        )
 
-    Nodes that get rows have batch norm over all processes from here on and their dropout drawn for all, and targets
-    that deal the batch out deal it to all. Targets, queues and banks are written alike everywhere, from what is
-    gathered; banks with `shard: rows` keep this process's rows only.
-    whole: the program for a batch that all processes have whole, of the same nodes. owned: parts of banks, by the key
-    that the whole has in a checkpoint.
+
+# -- weights in parts: torch.distributed's own tensors, which are imported late ----------------------------------------
+
+
+def part(modules: Sequence[nn.Module], device: torch.device, compiled: bool) -> list[nn.Module]:
+    """Parts the weights of modules among all processes. Gives the modules. compiled: whether the step is."""
+    if modules:
+        from torch.distributed.fsdp import fully_shard
+    own = torch.compiler.disable(_own) if compiled else _own  # FSDP's own hooks are left as they are too
+    for module in modules:
+        for parameter in module.parameters():
+            parameter.data = parameter.data.contiguous()  # FSDP knows no other order in memory
+        module.register_forward_hook(own)
+        numbers = {p for p in module.parameters() if not p.ndim}  # which cannot be parted
+        # Targets are called without a gradient, after which nothing else would give back what was gathered.
+        fully_shard(module, mesh=_mesh(device.type), reshard_after_forward=True, ignored_params=numbers)
+    return list(modules)
+
+
+def _own(_module: nn.Module, _inputs: Any, output: Any) -> Any:
+    """Views as tensors of their own: written in place, a view would lose what gathers the weights again."""
+    return tree_map_only(Tensor, lambda tensor: tensor.clone() if tensor._is_view() else tensor, output)
+
+
+@functools.cache
+def _mesh(device: str) -> Any:
+    """All processes in a row."""
+    from torch.distributed.device_mesh import init_device_mesh
+
+    return init_device_mesh(device, (world.current().size,))
+
+
+def repeated(tensor: Tensor) -> Tensor:
+    """A tensor that is whole everywhere, as one of all processes. It shares its numbers."""
+    from torch.distributed.tensor import DTensor, Replicate
+
+    return DTensor.from_local(tensor, _mesh(tensor.device.type), [Replicate()], run_check=False)
+
+
+def is_parted(tensor: Tensor) -> bool:
+    """Whether it is a tensor of all processes, of which each has a part."""
+    return hasattr(tensor, "placements")
+
+
+def parted_like(value: Tensor, like: Any) -> Tensor:
+    """Of a whole value what this process has of a tensor like it; the value itself beside one that is whole."""
+    if not is_parted(like) or is_parted(value):
+        return value
+    from torch.distributed.tensor import distribute_tensor
+
+    value = value.to(like.device)
+    placed: Tensor = distribute_tensor(value, like.device_mesh, like.placements, src_data_rank=None)
+    return placed
+
+
+# -- tensors on disk: torch.distributed.checkpoint --------------------------------------------------------------------
+
+
+def write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Every process writes what it has of the tensors into a folder; what all have whole, one of them.
+
+    Where it fails in one process, all raise its error.
     """
+    from torch.distributed.checkpoint.default_planner import DefaultSavePlanner
+    from torch.distributed.checkpoint.filesystem import FileSystemWriter
+    from torch.distributed.checkpoint.state_dict_saver import save
 
-    def __init__(self, program: Program, accumulate: int) -> None:
-        nodes = {name: program.node(name) for name in program.graph.nodes}
-        device = next(program.forward.parameters()).device
-        self.owned = part_banks(nodes, world.current(), program.placing.why)
-        self.whole = assemble(program.graph, program.shapes, nodes, device)
-        names = {call.node for call in program.graph.step_calls() if call.id in program.placing.calls}
-        by_rows = [nodes[name] for name in sorted(names & nodes.keys())]
-        self._norms = synchronise(by_rows)
-        self._masks = draw_for_all(nodes, program.placing.masks)
-        self._dealing: list[Any] = [node for node in by_rows if hasattr(node, "exchange")]
-        self._rows: bool | None = None
-        self.take_rows(True)
-        with warnings.catch_warnings(action="ignore"):  # of a newer name of what is said by an older one
-            # Buffers follow by construction. What a step does not use, such as a class token, is found out once, or
-            # where batches are accumulated, which a graph that is fixed does not take, at each step.
-            self._wrapped = DistributedDataParallel(
-                _Shell(program.forward), broadcast_buffers=False, static_graph=accumulate == 1,
-                find_unused_parameters=accumulate > 1,
-            )  # fmt: skip
+    planner = DefaultSavePlanner(flatten_state_dict=False, flatten_sharded_tensors=False)
+    with _of_any():
+        save(dict(tensors), storage_writer=FileSystemWriter(folder, thread_count=1, sync_files=True), planner=planner)
 
-    def forward(self, run: Callable[[], Any], last: bool) -> Any:
-        """Runs the forward pass. last: whether the gradients go between the processes in the backward pass after it."""
-        held: AbstractContextManager[Any] = nullcontext() if last else self._wrapped.no_sync()
-        with held:
-            return self._wrapped(run)
 
-    def take_rows(self, rows: bool) -> None:
-        """Whether a step takes each process's rows from now on, or the whole of a batch that is too small to part."""
-        if rows == self._rows:
-            return
-        self._rows = rows
-        take_rows([*self._norms, *self._masks], rows)
-        for node in self._dealing:
-            node.exchange = world.exchanged if rows else None
+def read_tensors(folder: Path, like: Callable[[str, torch.Size], Tensor | None]) -> dict[str, Tensor]:
+    """The tensors of such a folder: of each what this process has of one like it, or, on the CPU, all of it.
 
-    def settle(self) -> None:
-        """Makes the states of all processes one where they may differ until somebody looks."""
-        settle(self._norms)
+    like: a tensor that is parted as one of this name and size should be, None for none. Runs no code that the folder
+    may hold. Raises any error for a folder that is damaged.
+    """
+    from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
+    from torch.distributed.checkpoint.state_dict_loader import load
 
-    def whole_state(self, model: dict[str, Any]) -> dict[str, Any]:
-        """A model's state as a checkpoint has it, of no number of processes; all call it. The first has all rows."""
-        return whole_state(model, self.owned)
+    reader = _reader(folder)
+    found: dict[str, Any] = {}
+    for name, stored in reader.read_metadata().state_dict_metadata.items():
+        other = like(name, stored.size)
+        empty = torch.empty(stored.size, dtype=stored.properties.dtype)
+        found[name] = empty if other is None else torch.empty_like(other, dtype=stored.properties.dtype)
+    planner = DefaultLoadPlanner(flatten_state_dict=False, flatten_sharded_tensors=False)
+    with _of_any(), warnings.catch_warnings(action="ignore"):  # that each process reads for itself
+        load(found, storage_reader=reader, planner=planner, no_dist=True)
+    return found
 
-    def own_state(self, model: dict[str, Any]) -> dict[str, Any]:
-        """Of the state in a checkpoint what this process has."""
-        return own_state(model, self.owned)
 
-    def rows_of(self, key: str) -> tuple[int, int] | None:
-        """The first of the rows of a state that this process has, and how many; None where it has all."""
-        return (self.owned[key].first, self.owned[key].count) if key in self.owned else None
+@contextmanager
+def _of_any() -> Iterator[None]:
+    """Raises what has failed in any process."""
+    from torch.distributed.checkpoint.api import CheckpointException
+
+    try:
+        yield
+    except CheckpointException as error:
+        failed, _ = next(iter(error.failures.values()))
+        raise failed from None
+
+
+def _reader(folder: Path) -> Any:
+    from torch.distributed.checkpoint.filesystem import FileSystemReader
+
+    class Reader(FileSystemReader):
+        """Whose list of what is stored is read as data: as it comes from torch it may run anything."""
+
+        def read_metadata(self, *args: Any, **kwargs: Any) -> Any:
+            with (folder / ".metadata").open("rb") as file:
+                found = _Plain(file).load()
+            found.storage_meta.load_id = self.load_id
+            return found
+
+    return Reader(folder)
+
+
+class _Plain(pickle.Unpickler):
+    """Reads what describes tensors, and refuses everything else: what is no tensor torch would unpickle."""
+
+    ALLOWED: ClassVar = {
+        "torch.distributed.checkpoint.metadata": (
+            "Metadata", "MetadataIndex", "TensorStorageMetadata", "TensorProperties", "ChunkStorageMetadata",
+            "StorageMeta", "_MEM_FORMAT_ENCODING",
+        ),
+        "torch.distributed.checkpoint.filesystem": ("_StorageInfo",),
+        "torch.serialization": ("_get_layout",),
+        "pathlib": ("Path", "PosixPath", "PurePosixPath", "WindowsPath", "PureWindowsPath"),
+    }  # fmt: skip
+
+    def find_class(self, module: str, name: str) -> Any:
+        if name in self.ALLOWED.get(module, ()):
+            return super().find_class(module, name)
+        if module == "torch" and (name == "Size" or isinstance(getattr(torch, name, None), torch.dtype)):
+            return getattr(torch, name)
+        raise pickle.UnpicklingError(f"it names {module}.{name}")

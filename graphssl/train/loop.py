@@ -207,7 +207,9 @@ class Loop:
         if self.judge is None:
             return
         self.step.settle()
-        if not (found := self.judge.scores_due(epoch, ends)):
+        with self.step.whole_weights():
+            found = self.judge.scores_due(epoch, ends)
+        if not found:
             return
         for metric, value in found.items():
             self.outcome.scores.setdefault(metric, {})[epoch] = value
@@ -223,7 +225,7 @@ class Loop:
     def _save(self) -> None:
         self.step.settle()
         state = self.step.state()
-        if not current().first:
+        if not (current().first or self.step.in_parts):
             return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
         payload = {**self.header, "step": self.outcome.step, **state, "scores": scores}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from functools import singledispatch
 from typing import Any
@@ -16,6 +16,7 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from ..errors import RunError
 from ..graph import spec
 from ..schedule import Schedule
+from .distributed import is_parted
 from .larc import LARC
 from .lars import LARS
 from .layers import layer_scales
@@ -40,11 +41,15 @@ class _Kind:
     scale: float = 1.0  # of the layer
 
 
-def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *, recorded: bool = False) -> Optimizer:
+def build_optimizer(
+    root: nn.Module, train: spec.Train, device: torch.device, *, recorded: bool = False,
+    given: Callable[[nn.Parameter], nn.Parameter] = lambda parameter: parameter,
+) -> Optimizer:  # fmt: skip
     """The optimizer that `train.optimizer` names, over the trainable parameters of `root`, each once.
 
     root: the children are the graph's nodes by name. recorded: for a step that is recorded, which reads each group's
-    rate from a 0-d tensor. A parameter that two nodes share belongs to the first of them.
+    rate from a 0-d tensor. given: what the optimizer gets for a parameter. A parameter that two nodes share belongs to
+    the first of them.
     Every group has, beside the optimizer's own keys, `factor` (the node's factor on the learning rate, now), `follows`
     (False for `schedule: constant`) and `nodes` (names); where layers have rates of their own, `scale`, and where the
     decay is scheduled, `decays`. Biases, normalisation, class tokens and position embeddings get no weight decay
@@ -55,7 +60,7 @@ def build_optimizer(root: nn.Module, train: spec.Train, device: torch.device, *,
     for node, name, module, parameter in _trainable(root):
         kind = _kind(train, node, is_regularised(module, name, parameter), scales.get(parameter, 1.0))
         group = groups.setdefault(kind, {"params": [], "nodes": []})
-        group["params"].append(parameter)
+        group["params"].append(given(parameter))
         if node not in group["nodes"]:
             group["nodes"].append(node)
     if not groups:
@@ -128,7 +133,7 @@ def construct(config: spec.Optimizer, groups: Groups, device: torch.device, reco
 
 @construct.register
 def _sgd(config: spec.Sgd, groups: Groups, device: torch.device, _recorded: bool) -> Optimizer:
-    fused = _is_fused(device)
+    fused = _is_fused(device) and not _in_parts(groups)
     sgd = SGD(groups, lr=config.lr, momentum=config.momentum, nesterov=config.nesterov, fused=fused)
     return _with_momentum(sgd) if config.momentum else sgd
 
@@ -136,7 +141,7 @@ def _sgd(config: spec.Sgd, groups: Groups, device: torch.device, _recorded: bool
 @construct.register(spec.AdamW)
 @construct.register(spec.Adam)
 def _adam(config: spec.AdamW | spec.Adam, groups: Groups, device: torch.device, recorded: bool) -> Optimizer:
-    fused, capturable = _is_fused(device), recorded and device.type == "cuda"
+    fused, capturable = _is_fused(device) and not _in_parts(groups), recorded and device.type == "cuda"
     kind = AdamW if isinstance(config, spec.AdamW) else Adam
     first, second = config.betas
     adam = kind(groups, lr=config.lr, betas=(first, second), eps=config.eps, fused=fused, capturable=capturable)
@@ -165,6 +170,11 @@ def _timm(config: spec.Timm, groups: Groups, _device: torch.device, _recorded: b
 
 def _is_fused(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
+
+
+def _in_parts(groups: Groups) -> bool:
+    """Whether the parameters are those of all processes, for which torch has no fused optimizer."""
+    return any(is_parted(parameter) for group in groups for parameter in group["params"])
 
 
 def _with_momentum(optimizer: SGD) -> SGD:

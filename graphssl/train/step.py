@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -14,12 +15,14 @@ from ..errors import RunError
 from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
-from ..world import mean_of_all, waits_in_vain
+from ..world import waits_in_vain
+from .checkpoint_parts import named, own_parts
 from .clip import clip_gradients
 from .commit import join_carried, revocable_updates_of, take_apart, updates_of
-from .compiling import TOLD, Compiled
+from .compiling import TOLD, Compiled, compiles
 from .device import prepare
-from .distributed import Exchange
+from .exchange import Exchange
+from .numbers import mean_of, over_all
 from .optim import build_optimizer, unrecordable
 from .precision import Precision
 from .rates import set_rates
@@ -55,14 +58,17 @@ class Step:
         module = program.forward.train()
         if train.channels_last:
             module.to(memory_format=torch.channels_last)
-        self._unrecordable = unrecordable(train)
+        parts = train.shard == "full" and program.placing.processes > 1
+        self._unrecordable = "train.shard is full" if parts else unrecordable(train)
         if self._unrecordable:
             recorder = None
         elif recorder is None and device.type == "cuda" and train.cuda_graph != "off":
             recorder = CudaRecorder(device)
-        self.exchange = Exchange(program, train.accumulate) if program.placing.processes > 1 else None
+        compiled = compiles(train.compile, device)
+        self.exchange = Exchange(program, train, compiled) if program.placing.processes > 1 else None
         whole = program.forward if self.exchange is None else self.exchange.whole.forward
-        self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None)
+        given = {} if self.exchange is None else {"given": self.exchange.optimized}
+        self.optimizer = build_optimizer(module, train, device, recorded=recorder is not None, **given)
         self.parameters = [p for group in self.optimizer.param_groups for p in group["params"]]
         self.generator = torch.Generator(device)
         self._functions = Compiled(
@@ -71,7 +77,10 @@ class Step:
                 "commit_unless": revocable_updates_of(program),
             },
             train.compile, device, [node.component.cls for node in program.graph.nodes.values()],
+            whole=not self.in_parts,
         )  # fmt: skip
+        # In float16 a process's loss is scaled as its part of the loss of all: else it would overflow sooner.
+        self._parts = 1 if precision.scaler is None else program.placing.processes
         self.rate = 0.0
         self._number = torch.zeros((), dtype=torch.int64, device=device)
         self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
@@ -105,11 +114,11 @@ class Step:
         outputs = []
         for batch in batches:
             output = self._exchanged(batch, last=batch is batches[-1])
-            torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / len(batches))))
+            torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / (len(batches) * self._parts))))
             outputs.append(output)
         skipped = self._optimize()
         self._update(skipped, [output["carried"] for output in outputs])
-        means = _mean(outputs)
+        means = mean_of(outputs)
         self._note(means["loss"])
         return means
 
@@ -126,7 +135,7 @@ class Step:
             program, name = (self.program, "forward") if rows else (self.exchange.whole, "forward_whole")
             self.exchange.take_rows(rows)
             draws = program.draw(len(batch.index) * program.placing.processes, self.generator, self.device)
-            output = _of_all(self.exchange.forward(lambda: self._forward(batch, name, draws), last), rows)
+            output = over_all(self.exchange.forward(lambda: self._forward(batch, name, draws), last), rows)
         # No sync on a CPU: before weights are spoilt.
         if self.replay is None and self.device.type == "cpu" and not torch.isfinite(output["mean"]):
             raise NonFiniteError(output["terms"])
@@ -142,6 +151,10 @@ class Step:
     def _optimize(self) -> Tensor | None:
         """The optimizer's step. With a gradient scaler: whether it skipped the step, bool, 0-d, on the device."""
         scaler, clip = self.precision.scaler, self.train.clip
+        if self.exchange is not None:
+            self.exchange.hand_over()
+            if self._parts > 1:
+                torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], float(self._parts))
         if clip is not None:
             if scaler is not None:
                 scaler.unscale_(self.optimizer)
@@ -233,6 +246,15 @@ class Step:
         if self.exchange is not None:
             self.exchange.settle()
 
+    @property
+    def in_parts(self) -> bool:
+        """Whether this process has only parts of weights."""
+        return self.exchange is not None and self.exchange.parts_weights
+
+    def whole_weights(self) -> AbstractContextManager[None]:
+        """Meanwhile this process has all weights."""
+        return nullcontext() if self.exchange is None else self.exchange.whole_weights()
+
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of weights, states and optimizer.
 
@@ -251,7 +273,12 @@ class Step:
         }
 
     def load(self, state: dict[str, Any]) -> None:
-        """The reverse of `state`, while no recording is in use. The checkpoint may be of another kind of device."""
+        """The reverse of `state`, while no recording is in use. The checkpoint may be of another kind of device.
+
+        Its weights may be in parts, in a folder that it names, of another number of processes.
+        """
+        own = self._state() if self.in_parts else {}
+        state = own_parts(state, named(own), self.parameters)
         model = state["model"] if self.exchange is None else self.exchange.own_state(state["model"])
         self.program.forward.load_state_dict(model)
         here = [{k: group[k] for k in OF_THE_DEVICE if k in group} for group in self.optimizer.param_groups]
@@ -260,27 +287,3 @@ class Step:
             group.update(own)
         if self.precision.scaler is not None and state["scaler"]:
             self.precision.scaler.load_state_dict(state["scaler"])
-
-
-def _of_all(output: dict[str, Any], rows: bool) -> dict[str, Any]:
-    """An output whose numbers are the means over the processes; `loss` is still the process's own.
-
-    rows: whether what is watched are a process's rows.
-    """
-    names = [(kind, name) for kind in ("terms", "bounds") for name in output[kind]]
-    numbers = [output["loss"].detach(), *(output[kind][name].detach() for kind, name in names)]
-    mean, *means = mean_of_all(torch.stack([number.to(numbers[0].dtype) for number in numbers])).unbind()
-    found: dict[str, dict[str, Tensor]] = {"terms": {}, "bounds": {}}
-    for (kind, name), number in zip(names, means, strict=True):
-        found[kind][name] = number
-    return {**output, **found, "mean": mean, "rows": rows}
-
-
-def _mean(outputs: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    outputs = [{**o, "loss": o["mean"]} for o in outputs]
-    last = dict(outputs[-1])
-    if len(outputs) > 1:
-        last["loss"] = torch.stack([o["loss"] for o in outputs]).mean()
-        for kind in ("terms", "bounds"):
-            last[kind] = {k: torch.stack([o[kind][k] for o in outputs]).mean() for k in last[kind]}
-    return last

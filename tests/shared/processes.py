@@ -9,18 +9,21 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from graphssl import world
 from graphssl.checks.checked import Checked, check
 from graphssl.data import Batch, WholeBatch
+from graphssl.graph.graph import Graph
 from graphssl.program.assemble import assemble, compile_graph
+from graphssl.train.checkpoint import Checkpoints
+from graphssl.train.checkpoint_parts import named
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
@@ -98,17 +101,56 @@ def trained(path: str | Path) -> dict[str, Tensor]:
     checked = check(path)
     graph, size = checked.graph, world.current().size
     program = compile_graph(graph, checked.shapes, CPU, graph.spec.train.seed)
-    nodes = {name: program.node(name).double() for name in graph.nodes}
-    for name, node in graph.nodes.items():
-        if not node.component.name.startswith("augment."):
-            nodes[name].register_forward_pre_hook(_widened, with_kwargs=True)
+    nodes = {name: program.node(name) for name in graph.nodes}
+    if graph.spec.train.precision != "fp16":
+        widen(graph, nodes)
     program = assemble(graph, checked.shapes, nodes, CPU, size)
-    step = Step(program, graph.spec.train, resolve("fp32", CPU), CPU, 10, 5)
+    step = Step(program, graph.spec.train, resolve(graph.spec.train.precision, CPU), CPU, 10, 5)
     outputs = [step(number, batches(checked, number)) for number in range(STEPS)]
     step.settle()
     found = {f"loss {i}": output["loss"].double() for i, output in enumerate(outputs)}
     found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}
-    return found | {key: value.clone() for key, value in step.state()["model"].items()}
+    if step.precision.scaler is not None:
+        found["scale"] = torch.tensor(step.precision.scaler.get_scale())
+    model = read_back(step, Path(path).with_suffix("")) if step.in_parts else step.state()["model"]
+    return found | {key: value.clone() for key, value in model.items()}
+
+
+def read_back(step: Step, folder: Path) -> dict[str, Tensor]:
+    """The model of a step in parts, as one process reads it from what several have written and taken up again."""
+    store = Checkpoints(folder, keep=9)
+
+    def written(number: int) -> dict[str, Any]:
+        store.write(number, {"graph_hash": "", "step": number, **step.state()})
+        world.of_all(None)
+        found = store.latest()
+        assert found is not None
+        assert found["step"] == number
+        return found
+
+    def spoil() -> None:
+        for parameter in step.parameters:
+            parameter.detach().zero_()
+        step.optimizer.state.clear()
+
+    first, parts = written(1), store.latest(whole=False)
+    for number, payload in ((2, parts), (3, first)):
+        spoil()
+        step.load(payload)
+        again = written(number)
+        pairs = [(named(part), named(again[key])) for key, part in first.items() if key in ("model", "optimizer")]
+        assert all(one.keys() == other.keys() for one, other in pairs)
+        assert all(torch.equal(one[key], other[key]) for one, other in pairs for key in one)
+    found: dict[str, Tensor] = again["model"]
+    return found
+
+
+def widen(graph: Graph, nodes: Mapping[str, nn.Module]) -> None:
+    """All nodes but those that make views in float64."""
+    for name, node in graph.nodes.items():
+        nodes[name].double()
+        if not node.component.name.startswith("augment."):
+            nodes[name].register_forward_pre_hook(_widened, with_kwargs=True)
 
 
 def _widened(_module: Any, args: Any, kwargs: Any) -> Any:
@@ -137,7 +179,8 @@ def batches(checked: Checked, number: int) -> list[Batch]:
 
 def together(folder: Path, paths: Sequence[Path], processes: int) -> dict[str, dict[str, Tensor]]:
     """What graphs give that so many processes train, by the file's name."""
-    command = [sys.executable, "-m", "torch.distributed.run", f"--nproc-per-node={processes}", __file__]
+    several = ["-m", "torch.distributed.run", f"--nproc-per-node={processes}"] if processes > 1 else []
+    command = [sys.executable, *several, __file__]
     done = subprocess.run(
         [*command, folder, *paths], capture_output=True, text=True, timeout=600, check=False, cwd=Path(__file__).parent
     )

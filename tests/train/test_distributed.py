@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR
-from processes import DROPPING, together, trained
+from processes import DROPPING, together
 from torch import Tensor
 
 from graphssl.graph.language.packaged import packaged
+
+pytestmark = pytest.mark.xdist_group("together")  # one start of the processes for all of them
 
 OWN = """
 from typing import Annotated
@@ -128,6 +130,29 @@ BANKS = {
     "parted_kept": parted(own="keep", momentum=FALLING),
     "parted_last_is_short": parted(more=", last: keep"),
 }
+
+
+def shared(text: str, optimizer: str, *changes: tuple[str, str]) -> str:
+    """With weights in parts."""
+    whole = ("train: {", "train: {shard: full, ")
+    return variant(text, *changes, whole).replace(SGD, f"optimizer: {{{optimizer}}}")
+
+
+SHARED = {
+    "shared": shared(SIMCLR, "use: sgd, lr: 0.05, momentum: 0.9"),
+    "shared_target": shared(
+        BYOL, "use: adamw, lr: 1e-3, eps: 1e-2", ("train: {", "train: {accumulate: 2, clip: 0.1, ")
+    ),
+    "shared_queue": shared(MOCO, "use: lars, lr: 0.1, weight_decay: 1e-4", ("batch: 16", "batch: 16, last: keep")),
+    "shared_larc": shared(BYOL, "use: larc, lr: 0.1", ("train: {", "train: {clip: {norm: 0.1, per: parameter}, ")),
+    "shared_timm": shared(network(f"{VIT}, drop_path_rate: 0.3"), "use: timm, name: lamb, lr: 0.01"),
+    "shared_bank": shared(parted(), "use: sgd, lr: 0.01"),
+}
+HALF = "train: {precision: fp16, "
+HALVES = {  # of a loss that is so large that the first steps are skipped
+    "half": variant(BYOL, ("train: {", HALF), ("byol: objective(s)", "byol: 30 * objective(s)")),
+    "half_shared": shared(BYOL, SGD[12:-1], ("train: {", HALF), ("byol: objective(s)", "byol: 30 * objective(s)")),
+}
 FEW = {
     "simclr": variant(SIMCLR),
     "byol": variant(BYOL),
@@ -141,6 +166,8 @@ FEW = {
     **{name: packaged_graph(name) for name in ("npid", "swav", "dim_gaussian", "amdim")},
     **BANKS,
     "parted_read_whole": READ_WHOLE,
+    **SHARED,
+    **HALVES,
 }
 MANY = {
     name.replace("/", "-"): packaged_graph(name)
@@ -149,7 +176,10 @@ MANY = {
 }
 STARTS = {
     "2": (2, FEW),
-    "4": (4, {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", "vit", *BANKS)}),
+    "4": (
+        4,
+        {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", "vit", "shared_target", "shared_bank", *BANKS)},
+    ),
     "many": (2, MANY),
 }
 
@@ -163,20 +193,21 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-_found: dict[str, dict[str, dict[str, Tensor]]] = {}
+_found: dict[tuple[str, int], dict[str, dict[str, Tensor]]] = {}
 
 
-def found(start: str, folder: Path) -> dict[str, dict[str, Tensor]]:
-    """What the processes of a start have found, which are started once."""
+def found(start: str, folder: Path) -> tuple[dict[str, dict[str, Tensor]], dict[str, dict[str, Tensor]]]:
+    """What one process and the processes of a start have found, which are started once each."""
     processes, graphs = STARTS[start]
     for name, text in graphs.items():
         (folder / f"{name}.yaml").write_text(text)
-    if start not in _found:
-        _found[start] = together(folder, [folder / f"{name}.yaml" for name in graphs], processes)
-    return _found[start]
+    for number in (1, processes):
+        if (start, number) not in _found:
+            _found[start, number] = together(folder, [folder / f"{name}.yaml" for name in graphs], number)
+    return _found[start, 1], _found[start, processes]
 
 
-def check_alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
+def check_alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor], tolerance: float = 1e-9) -> None:
     """To rounding, of the largest number of a node."""
     assert one.keys() == other.keys()
     largest: dict[str, float] = {}
@@ -186,24 +217,34 @@ def check_alike(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> None:
     for name, value in one.items():
         if value.numel():
             gap = float((value.double() - other[name].double()).abs().max())
-            assert gap <= 1e-9 * max(largest[name.partition(".")[0]], 1e-6), (name, gap)
+            assert gap <= tolerance * max(largest[name.partition(".")[0]], 1e-6), (name, gap)
 
 
-@pytest.mark.parametrize("name", FEW)
+@pytest.mark.parametrize("name", [name for name in FEW if name not in HALVES])
 def test_two_processes_compute_what_one_does(name: str, folder: Path) -> None:
-    check_alike(trained(folder / f"{name}.yaml") if found("2", folder) else {}, found("2", folder)[name])
+    one, other = found("2", folder)
+    check_alike(one[name], other[name])
+
+
+@pytest.mark.parametrize("name", HALVES)
+def test_the_scaler_of_float16_is_one(name: str, folder: Path) -> None:
+    one, other = found("2", folder)
+    assert one[name]["scale"] == other[name]["scale"] < 65536, "steps that are skipped are skipped by all"
+    check_alike(one[name], other[name], 0.05)
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", STARTS["4"][1])
 def test_four_processes_compute_what_one_does(name: str, folder: Path) -> None:
-    check_alike(trained(folder / f"{name}.yaml") if found("4", folder) else {}, found("4", folder)[name])
+    one, other = found("4", folder)
+    check_alike(one[name], other[name])
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", MANY)
 def test_every_method_computes_the_same(name: str, folder: Path) -> None:
-    check_alike(trained(folder / f"{name}.yaml") if found("many", folder) else {}, found("many", folder)[name])
+    one, other = found("many", folder)
+    check_alike(one[name], other[name])
 
 
 def test_that_a_difference_is_noticed() -> None:

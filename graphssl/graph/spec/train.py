@@ -70,6 +70,8 @@ class Train(Section):
     compile: `auto` compiles on a GPU.
     cuda_graph: `auto` records the whole step on a GPU, to launch it as one; where that fails, the run says why.
     nodes: learning-rate factors by node.
+    shard: with several processes, `full` parts weights, gradients and the optimizer's state among them (FSDP), for what
+    fits no single GPU; `none` gives each process all of them (DDP).
     steps: stops after so many optimizer steps, whatever `epochs` says (the schedules then span these).
     """
 
@@ -84,6 +86,7 @@ class Train(Section):
     channels_last: bool = True
     compile: Literal["auto", "on", "off"] = "auto"
     cuda_graph: Literal["auto", "off"] = "auto"
+    shard: Literal["none", "full"] = "none"
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     checkpoint: CheckpointPlan = CheckpointPlan()
     log_every: PositiveInt = 10

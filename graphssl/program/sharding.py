@@ -1,0 +1,67 @@
+"""Which weights `train.shard: full` parts among the processes: those of nodes that are only ever called."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+from torch import nn
+
+from ..graph.graph import Graph
+
+__all__ = ["held_whole", "parted"]
+
+
+def parted(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[nn.Module]]:
+    """By node, the modules whose weights come and go together, inner ones first.
+
+    A module in a Sequential that has modules of its own, as the blocks of a ResNet or a vision transformer, is here by
+    itself; what a node has beside these comes and goes with the node. A moving average is parted as what it follows.
+    """
+    whole, found = held_whole(graph, nodes), {}
+    for name, node in nodes.items():
+        if name not in whole and any(p.ndim for p in node.parameters()):
+            roots = list(node.children()) if _follows(graph, name) else [node]
+            found[name] = [module for root in roots for module in (*_blocks(root), root) if _has_weights(module)]
+    return found
+
+
+def held_whole(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, str]:
+    """The nodes with weights that every process keeps whole, and why: somebody reads these beside the call."""
+    owners = Counter(id(p) for node in nodes.values() for p in node.parameters())
+    updated = {call.node for call in graph.update_calls()}
+    found = {}
+    for name, node in nodes.items():
+        weights = list(node.parameters())
+        if not weights:
+            continue
+        readers = [other for other, by in graph.nodes.items() if name in by.refs() and not _follows(graph, other)]
+        if name in updated and not _follows(graph, name):
+            found[name] = "its updates may write its weights"
+        elif hasattr(graph.nodes[name].component.cls, "bound"):
+            found[name] = "its bound may read its weights"
+        elif readers:
+            found[name] = f"'{readers[0]}' may read its weights"
+        elif any(owners[id(p)] > 1 for p in weights):
+            found[name] = "it shares weights with another node"
+    for name in nodes:
+        if _follows(graph, name) and (kept := [ref for ref in graph.nodes[name].refs() if ref in found]):
+            found[name] = f"it follows '{kept[0]}'"
+    return found
+
+
+def _follows(graph: Graph, name: str) -> bool:
+    return "average" in graph.nodes[name].component.traits
+
+
+def _has_weights(module: nn.Module) -> bool:
+    return any(p.ndim for p in module.parameters())
+
+
+def _blocks(module: nn.Module) -> Iterator[nn.Module]:
+    for child in module.children():
+        inner = list(_blocks(child))
+        if inner:
+            yield from inner
+        elif isinstance(module, nn.Sequential) and any(True for _ in child.children()) and _has_weights(child):
+            yield child
