@@ -246,7 +246,7 @@ def test_other_formats(tmp_path: Path, written: int, age: str) -> None:
 def test_no_such_file(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="there is no checkpoint"):
         load(tmp_path / "a.pt")
-    with pytest.raises(RunError, match="no checkpoint \\(it has no rest.pt\\)"):
+    with pytest.raises(RunError, match=r"no checkpoint \(it has no rest.pt\)"):
         load(tmp_path)
 
 

@@ -62,7 +62,7 @@ def test_damage_is_noticed(folder: Path, name: str, change: str) -> None:
     else:
         content[content.find(b"abc") if name == "rest.pt" else len(content) // 2] ^= 255
         path.write_bytes(content if change == "flipped" else content[: len(content) // 2])
-    with pytest.raises(RunError, match="step-00000003.* is damaged.*; delete it to go on without it"):
+    with pytest.raises(RunError, match=r"step-00000003.* is damaged.*; delete it to go on without it"):
         load(folder)
 
 
@@ -85,7 +85,7 @@ def test_nothing_that_it_holds_is_run(folder: Path, tmp_path: Path, monkeypatch:
 def test_tensors_only(tmp_path: Path) -> None:
     """Anything else would be unpickled by torch."""
     distributed.write_tensors(tmp_path / "a", {"w": torch.ones(2), "x": Malicious(tmp_path / "made")})  # type: ignore[dict-item]
-    with pytest.raises(pickle.UnpicklingError, match="it names .*BytesStorageMetadata"):
+    with pytest.raises(pickle.UnpicklingError, match=r"it names .*BytesStorageMetadata"):
         distributed.read_tensors(tmp_path / "a", lambda name, size: None)
     assert not (tmp_path / "made").exists()
 
