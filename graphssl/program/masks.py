@@ -7,7 +7,7 @@ process has the whole batch, it is the module that it was.
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,7 +22,7 @@ from ..errors import GraphError
 from ..graph.calls import Call
 from ..graph.graph import Graph
 
-__all__ = ["Drawn", "Views", "draw_for_all", "masks_of", "what_is_drawn", "with_masks_of_both"]
+__all__ = ["Drawn", "Views", "draw_for_all", "draw_rows", "masks_of", "what_is_drawn", "with_masks_of_both"]
 
 Views = dict[tuple[int, ...], int]  # by the shape of what a module gets
 
@@ -95,10 +95,16 @@ def draw_for_all(nodes: Mapping[str, nn.Module], views: Mapping[str, Views]) -> 
     """Makes those modules of nodes draw for all processes that `views` names, as `Drawn` has it. Gives them."""
     found: list[Any] = [(part, views[name]) for name, part in named_parts(nodes) if name in views]
     for part, of_shapes in found:
-        part.axes = {len(shape): axes_of_mask(part, shape) for shape in of_shapes}
-        part.rows, part.views = True, of_shapes
+        part._mask_axes = {len(shape): axes_of_mask(part, shape) for shape in of_shapes}
+        part._mask_views, part._of_rows = of_shapes, True
         part.__class__ = _of_all(type(part))  # type: ignore[arg-type]  # a class is hashable
     return [part for part, _ in found]
+
+
+def draw_rows(masks: Iterable[Any], rows: bool) -> None:
+    """Says whether the modules get a process's rows from now on, or the whole batch."""
+    for part in masks:
+        part._of_rows = rows
 
 
 @functools.cache
@@ -106,13 +112,13 @@ def _of_all(own: Any) -> Any:
     """A class of modules that multiply by a mask, whose mask is a part of that of all processes."""
 
     def forward(self: Any, input: Tensor) -> Tensor:
-        if not self.training or not self.rows:
+        if not self.training or not self._of_rows:
             plain: Tensor = own.forward(self, input)
             return plain
         size, rank = world.current().size, world.current().rank
         shape = len(input) * size, *input.shape[1:]
-        whole = own.forward(self, _ones(input, shape, self.axes[input.ndim]))
-        views = self.views[shape]
+        whole = own.forward(self, _ones(input, shape, self._mask_axes[input.ndim]))
+        views = self._mask_views[shape]
         mask = whole.unflatten(0, (views, size, -1))[:, rank].flatten(0, 1).clone()  # the rest need not be kept
         return input.mul_(mask) if getattr(self, "inplace", False) else input * mask
 

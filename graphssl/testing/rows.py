@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+import torch
 from torch import nn
 from torch.nn.modules.batchnorm import _NormBase
 
@@ -32,6 +33,8 @@ def samples_apart(subject: Subject) -> None:
     if not getattr(module, "mean" if mean else "apart", True):
         return
     for arguments in subject.accepts("forward", BATCH):
+        if _draws(subject, module, arguments):
+            module.eval()  # dropout in it, which is drawn for the whole batch
         whole, halves = _whole_and_halves(subject, module, arguments)
         if mean:
             right = alike(whole, sum(halves) / len(halves))
@@ -42,6 +45,18 @@ def samples_apart(subject: Subject) -> None:
             subject.fail(
                 f"says {trait}, and half of the batch of forward({text(arguments)}) gives something else alone"
             )
+
+
+def _draws(subject: Subject, module: nn.Module, arguments: Arguments) -> bool:
+    """Whether a call draws numbers by itself."""
+
+    def run(*given: Any, **named: Any) -> bool:
+        before = torch.get_rng_state()
+        module.forward(*given, **named)
+        return not torch.equal(before, torch.get_rng_state())
+
+    drawn: bool = subject.call(module, "forward", arguments, run)
+    return drawn
 
 
 def _whole_and_halves(subject: Subject, module: nn.Module, arguments: Arguments) -> tuple[Any, list[Any]]:

@@ -11,7 +11,7 @@ from torch import nn
 from .. import world
 from ..graph.spec import Train
 from ..program.assemble import assemble
-from ..program.masks import draw_for_all
+from ..program.masks import draw_for_all, draw_rows
 from ..program.owned import own_state, part_banks, whole_state
 from ..program.program import Program
 from ..program.sharding import parted
@@ -67,7 +67,8 @@ class Exchange:
         if rows == self._rows:
             return
         self._rows = rows
-        take_rows([*self._norms, *self._masks], rows)
+        take_rows(self._norms, rows)
+        draw_rows(self._masks, rows)
         for node in self._dealing:
             node.exchange = world.exchanged if rows else None
 

@@ -531,3 +531,37 @@ def test_an_objective_that_fails_for_a_sample_without_negatives() -> None:
 
 def test_a_component_without_a_docstring() -> None:
     fails(changed(Total, __doc__=""), "needs a docstring")
+
+
+# -- samples by themselves -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("p", [0.0, 0.5])
+def test_dropout_may_stand_in_what_treats_samples_apart(p: float) -> None:
+    class Left(Base):
+        """Leaves out half of it."""
+
+        def __init__(self, config: NodeConfig, sizes: Sizes) -> None:
+            super().__init__(config, sizes)
+            self.layers = nn.Sequential(nn.Linear(sizes["d"], 4), nn.Dropout(p))
+
+        def forward(self, x: Vectors) -> Annotated[Tensor, "b e"]:
+            made: Tensor = self.layers(x)
+            return made
+
+    check_component(register(Left, traits=("apart",)))
+
+
+def test_what_mixes_samples_beside_dropout_is_caught() -> None:
+    class Mixed(Base):
+        """Takes away the mean."""
+
+        def __init__(self, config: NodeConfig, sizes: Sizes) -> None:
+            super().__init__(config, sizes)
+            self.layers = nn.Sequential(nn.Linear(sizes["d"], 4), nn.Dropout(0.5))
+
+        def forward(self, x: Vectors) -> Annotated[Tensor, "b e"]:
+            made: Tensor = self.layers(x)
+            return made - made.mean(0)
+
+    fails(Mixed, "says apart, and half of the batch", traits=("apart",))
