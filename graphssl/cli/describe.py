@@ -50,7 +50,7 @@ def _exchange(checked: Checked, processes: int) -> str:
     rows += [[one.what, one.wanted, bytes_text(one.bytes)] for one in found.sent]
     rows.append(["together", "", bytes_text(sum(one.bytes for one in found.sent))])
     notes = [f"'{node}' computes the whole batch in every process: {why}" for node, why in found.whole.items()]
-    return "\n".join([table(rows), *notes, f"each process, with {batch // processes} samples: {_step(own)}"])
+    return "\n".join([table(rows), *notes, f"each process, with {batch // processes} samples: {_step(own, processes)}"])
 
 
 def _of_batch(checked: Checked, batch: int) -> Checked:
@@ -109,11 +109,11 @@ def _totals(checked: Checked) -> str:
     return f"{trained:,} trainable parameters; {_step(checked)}"
 
 
-def _step(checked: Checked) -> str:
+def _step(checked: Checked, processes: int = 1) -> str:
     train = checked.graph.spec.train
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     precision: Any = resolve("auto", device).name if train.precision == "auto" else train.precision
-    cost = predict(checked.graph, checked.shapes, device, DTYPES[precision])
+    cost = predict(checked.graph, checked.shapes, device, DTYPES[precision], processes)
     auto = " (batch: auto, for which `graphssl run` takes the most that fits)" if checked.graph.asks_for_batch else ""
     return f"{memory_text(cost, precision)}{auto}; {cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
 

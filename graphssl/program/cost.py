@@ -8,6 +8,7 @@ compiled keeps fewer activations than this; workspaces of the device's libraries
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -19,10 +20,13 @@ from torch._subclasses.fake_tensor import FakeTensorMode
 from ..checks.shapes import Shapes
 from ..graph.calls import Call
 from ..graph.graph import Graph
+from ..world import World
 from .assemble import assemble
 from .blank import blank
+from .emission import Emission
 from .fakes import fake_tensors, giving
 from .meter import Meter, bytes_of
+from .owned import Unlinked, part_banks
 from .program import Program
 
 __all__ = ["Cost", "predict"]
@@ -50,10 +54,13 @@ class Cost:
         return self.weights + self.gradients + self.optimizer + self.states + self.activations
 
 
-def predict(graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dtype = torch.float32) -> Cost:
+def predict(
+    graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dtype = torch.float32, processes: int = 1
+) -> Cost:
     """The cost of an optimizer step, eager, with batches of `shapes.batch` samples; nothing is allocated.
 
-    dtype: what autocast computes in. Raises what a component raises that cannot run on fake tensors.
+    dtype: what autocast computes in. processes: of one of so many, each with a batch of this size, and its own rows of
+    banks that are parted. Raises what a component raises that cannot run on fake tensors.
     """
     views: dict[str, list[Any]] = {}
     for call in graph.step_calls():
@@ -62,6 +69,8 @@ def predict(graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dty
     nodes: dict[str, nn.Module] = copy.deepcopy(dict(shapes.modules))
     with FakeTensorMode():
         fake_tensors(nodes.values(), device)
+        if processes > 1:
+            _part(graph, shapes, nodes, processes)
         program = assemble(graph, shapes, nodes, device)
         for name, made in views.items():
             program.node(name).forward = giving(made, device)
@@ -81,6 +90,13 @@ def predict(graph: Graph, shapes: Shapes, device: torch.device, dtype: torch.dty
         activations=meter.peak - meter.gradients_then,
         flops=meter.flops,
     )
+
+
+def _part(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], processes: int) -> None:
+    """Leaves of parted banks what one of so many processes has."""
+    emission = Emission(graph, shapes, processes)
+    emission.forward()
+    part_banks(nodes, World(0, processes), emission.placing.why, Unlinked(processes))
 
 
 def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dtype) -> None:

@@ -29,12 +29,17 @@ class Links(Protocol):
 
 @dataclass
 class Unlinked:
-    """Stands in for the other processes where nothing is computed. sent: bytes that each would have sent."""
+    """Stands in for the other processes where nothing is computed. sent: bytes that each would have sent.
+
+    gathered: whether all rows were asked for.
+    """
 
     processes: int
     sent: float = 0.0
+    gathered: bool = False
 
     def pooled(self, tensor: Tensor) -> Tensor:
+        self.gathered = True
         self.sent += tensor.numel() * tensor.element_size() * (self.processes - 1)
         return tensor.new_empty(self.processes, *tensor.shape)
 
@@ -103,7 +108,7 @@ class OwnedRows(nn.Module):
         Where that is no less than all rows, these are gathered. drawn: whether numbers are drawn independently.
         """
         room = self.room(index.numel(), drawn)
-        if self.complete or room >= self.each:
+        if (self.complete and drawn) or room >= self.each:
             return self.whole(), index
         asked, order = index.flatten().sort()
         owner = asked.div(self.each, rounding_mode="floor")

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checks.shapes import Shapes
 from ..graph.calls import Call, Slot
 from ..graph.graph import Graph
-from ..world import each_of_rows
+from ..world import World, each_of_rows
 from .emission import Emission
+from .owned import Unlinked, part_banks
 from .synced import parts_of
 
 __all__ = ["Sent", "Traffic", "traffic"]
@@ -45,6 +48,7 @@ def traffic(graph: Graph, shapes: Shapes, processes: int) -> Traffic:
     calls = [c for c in graph.step_calls() if c.id in emission.placing.calls]
     sent = [
         *_values(graph, shapes, emission, ring), *_norms(calls, shapes, processes), *_dealt(calls, shapes, ring),
+        *_fetched(graph, shapes, emission, processes),
         Sent("gradients", "of all weights", 2 * ring * _bytes_of_gradients(shapes)),
     ]  # fmt: skip
     return Traffic(tuple(one for one in sent if one.bytes), emission.placing.why)
@@ -104,6 +108,36 @@ def _dealt(calls: list[Call], shapes: Shapes, ring: float) -> Iterator[Sent]:
             slots = [*call.inputs(), *call.outputs]
             size = sum(math.prod(shape) for slot in slots for shape in shapes.slots[slot.id]) * 4
             yield Sent(f"what '{call.node}' takes and gives", "dealt to other parts of its batch norm", size * ring)
+
+
+def _fetched(graph: Graph, shapes: Shapes, emission: Emission, processes: int) -> Iterator[Sent]:
+    """Rows of parted banks, for each call that asks for some: it is made without data, with a process's samples."""
+    modules, links, placing = copy.deepcopy(dict(shapes.modules)), Unlinked(processes), emission.placing
+    banks = {key.partition(".")[0] for key in part_banks(modules, World(0, processes), placing.why, links)}
+    for call in graph.step_calls():
+        asked = banks & {call.node, *(graph.nodes[call.node].refs() if call.node in graph.nodes else ())}
+        if not asked or any(slot.id not in emission.slots for slot in call.outputs):
+            continue
+        links.sent, links.gathered = 0.0, False
+        _call(call, modules[call.node], graph, shapes, processes if call.id in placing.calls else 1)
+        how = "all, gathered" if links.gathered else "fetched from their owners"
+        yield Sent(f"rows of {' and '.join(sorted(asked))}", f"{how}, for {call.node}", links.sent)
+
+
+def _call(call: Call, node: Any, graph: Graph, shapes: Shapes, parts: int) -> None:
+    """Calls a node on tensors without data, of one of so many parts of the batch."""
+
+    def blank(argument: Any) -> Any:
+        if not isinstance(argument, Slot):
+            return argument and tuple(blank(slot) for slot in argument)
+        (n, *rest), *_ = shapes.slots[argument.id]
+        dtype = torch.int64 if argument in graph.batch.values() else torch.float32
+        return torch.empty(n // parts, *rest, dtype=dtype, device="meta")
+
+    args, kwargs = call.arguments(graph.nodes[call.node].forward.inputs, blank)
+    if call.draws:
+        kwargs["draws"] = node.draw(call.fold * shapes.batch // parts, None, torch.device("meta"))
+    node(*args, **kwargs)
 
 
 def _bytes_of_gradients(shapes: Shapes) -> float:

@@ -210,3 +210,32 @@ def test_a_process_that_is_killed_leaves_no_trace(graph: Path, tmp_path: Path) -
     assert found == points(tmp_path, "calm")
     assert len(found) == len(set(found))
     assert [step for key, step in found if key == "loss"] == list(range(1, 19))
+
+
+PARTED = """
+extends: npid
+graph: parted
+data: {batch: 160}
+nodes:
+  encoder: {width: 8}
+  bank:    {shard: rows, sample: 4}
+train: {epochs: 2, compile: off, optimizer: {use: sgd, lr: 1e-6}, checkpoint: {steps: 3, keep: 9}}  # roundings grow slowly
+evaluate: null
+"""
+
+
+def test_a_bank_in_parts_goes_on_with_any_number_of_processes(tmp_path: Path) -> None:
+    """2, then 1, then 4, and what 2 give that are left alone; its checkpoint has the whole bank."""
+    (tmp_path / "parted.yaml").write_text(PARTED)
+    whole = done(tmp_path, "graphssl", "run", "parted.yaml", "--processes", 2, "--name", "run")
+    assert whole.returncode == 0, whole.stderr
+    expected, folder = last(tmp_path, "run"), tmp_path / "runs/run/checkpoints"
+    paths = sorted(folder.glob("step-*.pt"))
+    for processes, first in ((1, paths[:2]), (4, paths[:4])):
+        for path in set(folder.glob("step-*.pt")) - set(first):
+            path.unlink()
+        found = done(tmp_path, "graphssl", "run", "--resume", "run", "--processes", processes)
+        assert found.returncode == 0, found.stderr
+        assert f"resumed after step {int(first[-1].stem[5:])} of" in found.stdout
+        assert expected["model"]["bank.keys"].shape[0] == 1500
+        assert same(expected, last(tmp_path, "run"), 1e-4)

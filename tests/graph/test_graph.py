@@ -13,6 +13,12 @@ from graphssl.graph.language.dump import dump
 from graphssl.graph.language.expressions import calls_in
 from graphssl.graph.read import load
 
+BANK = (
+    ("queue:     {use: negatives.queue, size: 48}", "bank: {use: negatives.memory_bank, sample: 12}"),
+    ("queue()", "bank(batch.index)"),
+    ("queue: push(k)", "bank: store(batch.index, k)"),
+)
+
 
 def test_digraph_is_acyclic_and_carries_slots(write: Write) -> None:
     digraph = read(write, MOCO).digraph()
@@ -52,3 +58,11 @@ def test_no_other_room_parses_an_expression_again() -> None:
     package = Path(graphssl.__file__).parent
     rooms = {p.relative_to(package).parts[0] for p in package.rglob("*.py") if "language.parse" in p.read_text()}
     assert rooms == {"graph"}
+
+
+def test_an_option_that_came_later_leaves_the_hash_of_older_runs(write: Write) -> None:
+    hashes = {
+        more: read(write, MOCO, *BANK, ("sample: 12", f"sample: 12{more}")).hash()
+        for more in ("", ", shard: none", ", shard: rows")
+    }
+    assert hashes[""] == hashes[", shard: none"] != hashes[", shard: rows"]

@@ -10,6 +10,7 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils._pytree import tree_map_only
 
 from graphssl import world
-from graphssl.checks.checked import Checked, check
+from graphssl.checks.checked import Checked, check, validated
 from graphssl.data import Batch, WholeBatch
 from graphssl.graph.graph import Graph
 from graphssl.program.assemble import assemble, compile_graph
@@ -99,6 +100,8 @@ STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes ha
 def trained(path: str | Path) -> dict[str, Tensor]:
     """Losses, and weights and states after some steps in float64, by the processes that are here."""
     checked = check(path)
+    if Path(path).stem.startswith("parted"):  # a number of samples that parts nowhere evenly
+        checked = validated(path, replace(checked.data, samples=(checked.data.samples or 0) + 1))
     graph, size = checked.graph, world.current().size
     program = compile_graph(graph, checked.shapes, CPU, graph.spec.train.seed)
     nodes = {name: program.node(name) for name in graph.nodes}
