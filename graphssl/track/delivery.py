@@ -47,7 +47,9 @@ class Delivery:
         self._closing = threading.Event()
         self._store: Store | None = None
         self._params_due = False
-        self._last: dict[str, int] = {}
+        # What the store has already: asked for where a run goes on, and where it is not known what of a batch it took.
+        self._had: Mapping[str, set[int]] = {}
+        self._unsure = False
         # A daemon: a store that hangs must not keep the process from ending.
         self._thread = threading.Thread(target=self._run, name="graphssl-track", daemon=True)
         self._thread.start()
@@ -80,10 +82,13 @@ class Delivery:
         try:
             if self._store is None:
                 self._store = self._open()
+            if self._unsure:
+                self._ask(self._store)
             self._deliver(self._store)
         except Exception as error:
             # Whatever the store throws, training goes on.
             first = self.failure is None
+            self._unsure = self.run_id is not None
             self.failure = reason(error)
             if first:
                 self._warn(
@@ -106,28 +111,26 @@ class Delivery:
         """Connects, and goes on with the known run, or creates one."""
         store = self._connect()
         if self.run_id is not None and not self._params_due:
-            last = store.reopen(self.run_id, self.start.tags())
-            if last is not None:
-                self._last = self._with_kept(last)
+            there = store.reopen(self.run_id, self.start.tags())
+            if there is not None:
+                store.params(self.run_id, {k: v for k, v in self.start.params.items() if k not in there})
+                self._unsure = True
                 self.journal.know(self.run_id)
                 return store
             self._warn(f"the run {self.run_id} is not in this MLflow store (any more); it goes on as a new one")
             self.run_id = None
         if self.run_id is None:
             self.run_id = store.create(self.start.name, self.start.started, self.start.tags())
-            self._params_due, self._last = True, self._with_kept({})
+            self._params_due = True
             self.journal.know(self.run_id)
         store.params(self.run_id, self.start.params)
         self._params_due = False
         return store
 
-    def _with_kept(self, last: Mapping[str, int]) -> dict[str, int]:
-        """The last step of each metric, with those an earlier process left in the journal."""
-        merged = dict(last)
-        for entry in self.journal.pending():
-            if entry.kind == "metrics" and entry.kept:
-                merged |= {name: max(entry.step, merged.get(name, entry.step)) for name in entry.data}
-        return merged
+    def _ask(self, store: Store) -> None:
+        """Which points the store has: what is logged again after a checkpoint was resumed is not delivered again."""
+        assert self.run_id is not None
+        self._had, self._unsure = store.points(self.run_id), False
 
     # -- its entries ---------------------------------------------------------------------------------------
 
@@ -155,6 +158,7 @@ class Delivery:
                 store.send(self.run_id, new)
         except Refused as error:
             if len(entries) > 1:
+                self._ask(store)
                 for entry in entries:
                     self._send(store, [entry])
                 return
@@ -163,8 +167,7 @@ class Delivery:
         self.journal.done(entries)
 
     def _new(self, entry: Entry) -> Entry:
-        """The entry without metrics of steps that the store has already, from before the checkpoint was resumed."""
-        if entry.kind != "metrics" or entry.kept or not self._last:
+        """The entry without the points that the store has."""
+        if entry.kind != "metrics" or not self._had:
             return entry
-        data = {name: value for name, value in entry.data.items() if entry.step > self._last.get(name, -1)}
-        return replace(entry, data=data)
+        return replace(entry, data={k: v for k, v in entry.data.items() if entry.step not in self._had.get(k, ())})

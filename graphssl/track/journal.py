@@ -7,7 +7,7 @@ import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import IO, Any, Literal
 
@@ -17,17 +17,15 @@ REWRITE = 1000  # delivered lines in the file before it is written anew
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One thing to deliver. at: ms since 1970, when it happened. kept: read back from an earlier process's file."""
+    """One thing to deliver. at: ms since 1970, when it happened."""
 
     kind: Kind
     at: int
     data: dict[str, Any]
     step: int = 0
-    kept: bool = False
 
     def line(self) -> str:
-        stored = {name: value for name, value in asdict(self).items() if name != "kept"}
-        return json.dumps(stored) + "\n"
+        return json.dumps(asdict(self)) + "\n"
 
 
 class Journal:
@@ -35,6 +33,7 @@ class Journal:
 
     Each entry is written to the file, and handed to the system, before `append` returns: a process that is killed
     loses nothing, and the next one with the same file goes on where it stopped. The first line knows the run's id.
+    A point, a metric at a step, that an earlier process has left is not taken again from one that goes on before it.
     A file that cannot be written is noted in `trouble`; the queue then lives in memory only.
     """
 
@@ -46,6 +45,7 @@ class Journal:
         self._pending: deque[Entry] = deque()
         self._file: IO[str] | None = None
         self._delivered = 0
+        self._left: set[tuple[str, int]] = set()
         self._read()
         self._rewrite()
 
@@ -54,6 +54,9 @@ class Journal:
 
     def append(self, entry: Entry) -> None:
         with self.changed:
+            entry = self._without_left(entry)
+            if not entry.data:
+                return
             self._pending.append(entry)
             self._write(entry.line())
             self.changed.notify_all()
@@ -116,9 +119,21 @@ class Journal:
                 if "run_id" in data:
                     self.run_id = data["run_id"]
                 elif data["kind"] != "end":  # the run goes on
-                    self._pending.append(Entry(**data, kept=True))
+                    self._keep(Entry(**data))
             except (ValueError, TypeError, KeyError):
                 continue  # the last line of a process that was killed while writing it
+
+    def _keep(self, entry: Entry) -> None:
+        entry = self._without_left(entry)
+        if entry.kind == "metrics":
+            self._left |= {(name, entry.step) for name in entry.data}
+        if entry.data:
+            self._pending.append(entry)
+
+    def _without_left(self, entry: Entry) -> Entry:
+        if entry.kind != "metrics" or not self._left:
+            return entry
+        return replace(entry, data={k: v for k, v in entry.data.items() if (k, entry.step) not in self._left})
 
     def _rewrite(self) -> None:
         """The file anew, with what is pending: replaced whole, never half."""

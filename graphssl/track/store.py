@@ -24,7 +24,9 @@ class Store(Protocol):
 
     def create(self, name: str, started: int, tags: Mapping[str, str]) -> str: ...
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> dict[str, int] | None: ...
+    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None: ...
+
+    def points(self, run_id: str) -> dict[str, set[int]]: ...
 
     def params(self, run_id: str, params: Mapping[str, str]) -> None: ...
 
@@ -60,8 +62,8 @@ class MlflowStore:
         made = self._client.create_run(self._experiment, start_time=started, run_name=name, tags=_tags(tags))
         return str(made.info.run_id)
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> dict[str, int] | None:
-        """Sets a run going again; the last step of each metric it has. None for a run that is not there."""
+    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None:
+        """Sets a run going again; the names of the parameters that it has. None for a run that is not there."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -74,7 +76,12 @@ class MlflowStore:
             return None
         self._client.update_run(run_id, status="RUNNING")
         self._set_tags(run_id, tags)
-        return {metric.key: metric.step for metric in run.data._metric_objs}
+        return set(run.data.params)
+
+    def points(self, run_id: str) -> dict[str, set[int]]:
+        """The steps at which a run has each metric."""
+        keys = self._client.get_run(run_id).data.metrics
+        return {key: {metric.step for metric in self._client.get_metric_history(run_id, key)} for key in keys}
 
     def _set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

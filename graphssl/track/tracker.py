@@ -23,8 +23,8 @@ class Tracker:
     name: of the run. params: nested; logged once, as dotted keys, when the run is created. tags: those without a
     value are left out; facts of the system are added. spool: the file that keeps what is not delivered. When an
     earlier process left one, its entries are delivered first, and its run is gone on with.
-    resume: id of the run to go on with. Metrics of steps that it has already are not logged again. A run that is
-    not in the store is made anew. uri, experiment: default MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, else
+    resume: id of the run to go on with. A metric at a step that it has already is not logged again. A run that is not
+    in the store is made anew. uri, experiment: default MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, else
     mlflow.db in the current folder and `graphssl`. warn: told at once, from the thread, when the store fails.
     """
 

@@ -30,6 +30,8 @@ class FakeStore:
         self.runs: dict[str, dict[str, Any]] = {}
         self.sent: list[Entry] = []
         self.attempts = 0
+        self.asked = 0
+        self.forgets_to_answer = 0
         self.hang: threading.Event | None = None
 
     def __call__(self) -> FakeStore:
@@ -48,20 +50,25 @@ class FakeStore:
         self.runs["id1"] = {"name": name, "started": started, "tags": dict(tags), "status": "RUNNING"}
         return "id1"
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> dict[str, int] | None:
+    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None:
         self._answer()
         if run_id not in self.runs:
             return None
         self.runs[run_id]["status"] = "RUNNING"
-        last: dict[str, int] = {}
+        return set(self.runs[run_id].get("params", ()))
+
+    def points(self, run_id: str) -> dict[str, set[int]]:
+        self._answer()
+        self.asked += 1
+        found: dict[str, set[int]] = {}
         for entry in self.sent:
-            if entry.kind == "metrics":
-                last |= dict.fromkeys(entry.data, entry.step)
-        return last
+            for name in entry.data if entry.kind == "metrics" else ():
+                found.setdefault(name, set()).add(entry.step)
+        return found
 
     def params(self, run_id: str, params: Mapping[str, str]) -> None:
         self._answer()
-        self.runs[run_id]["params"] = dict(params)
+        self.runs[run_id]["params"] = {**self.runs[run_id].get("params", {}), **params}
 
     def send(self, run_id: str, entries: Sequence[Entry]) -> None:
         self._answer()
@@ -72,6 +79,9 @@ class FakeStore:
         if entries[0].kind == "end":
             self.runs[run_id]["status"] = entries[0].data["status"]
         self.sent += entries
+        if self.forgets_to_answer:
+            self.forgets_to_answer -= 1
+            raise ConnectionError("timed out")
 
     @property
     def losses(self) -> list[tuple[int, float]]:
@@ -357,3 +367,51 @@ def test_the_next_process_goes_on_with_the_run_of_a_killed_one(store: FakeStore,
     assert t.finish("FINISHED", 10) == []
     assert t.run_id == "id7"
     assert list(store.runs) == ["id7"]
+
+
+def test_a_fresh_run_asks_for_nothing(store: FakeStore, spool: Path) -> None:
+    t = tracker(store, spool)
+    t.metrics({"loss": 1.0}, 1)
+    assert t.finish("FINISHED", 10) == []
+    assert store.asked == 0
+
+
+@pytest.mark.parametrize("every", [1, 2, 3, 4, 5])
+@pytest.mark.parametrize("down", [False, True], ids=["up", "down in between"])
+def test_no_point_arrives_twice_however_often_a_run_is_killed(
+    store: FakeStore, tmp_path: Path, every: int, down: bool
+) -> None:
+    """Killed after each third step, it goes on from a checkpoint at each so many; its journal is as it was then."""
+    begin, run_id = 0, None
+    for life, end in enumerate((3, 6, 9, 12)):
+        spool = tmp_path / f"{life}.jsonl"
+        left = tmp_path / f"left-{life}.jsonl"
+        store.down = down and life in (1, 2)
+        t = tracker(store, spool, resume=run_id)
+        for step in range(begin + 1, end + 1):
+            t.metrics({"loss": float(step), **({"knn": 0.5} if step % 2 == 0 else {})}, step)
+        left.write_text(spool.read_text())  # as of a process that is killed: some of it has arrived, and more will
+        t.finish("KILLED", 10)
+        run_id = t.run_id or run_id
+        left.rename(tmp_path / f"{life + 1}.jsonl")
+        begin = end // every * every
+        pending = [line for line in (tmp_path / f"{life + 1}.jsonl").read_text().splitlines() if '"loss"' in line]
+        assert len(pending) == len(set(pending))
+    assert store.losses == [(step, float(step)) for step in range(1, 13)]
+    assert [e.step for e in store.sent if "knn" in e.data] == [2, 4, 6, 8, 10, 12]
+
+
+def test_what_a_store_has_taken_without_an_answer_is_not_sent_again(store: FakeStore, spool: Path) -> None:
+    store.forgets_to_answer = 2
+    t = tracker(store, spool)
+    for step in range(250):
+        t.metrics({"loss": float(step)}, step)
+    assert t.finish("FINISHED", 10) == []
+    assert store.losses == [(step, float(step)) for step in range(250)]
+
+
+def test_parameters_that_a_killed_process_did_not_get_to_are_logged_by_the_next(store: FakeStore, spool: Path) -> None:
+    store.runs["id7"] = {"name": "run-1", "params": {"a.c": "3"}}
+    spool.write_text('{"run_id": "id7"}\n')
+    assert tracker(store, spool, params={"a": {"b": 1, "c": 4}}).finish("FINISHED", 10) == []
+    assert store.runs["id7"]["params"] == {"a.b": "1", "a.c": "3"}

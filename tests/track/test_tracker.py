@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
 from tracking import history, tracked
 
 from graphssl.track import find_run
@@ -50,3 +51,22 @@ def test_a_resumed_run_has_each_step_once(uri: str, tmp_path: Path) -> None:
     assert run.params["train.lr"] == "0.001", "MLflow refuses changed parameters"
     assert history(uri, run.run_id, "loss") == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)]
     assert history(uri, run.run_id, "knn") == [(1, 0.5), (2, 0.5), (3, 0.5)]
+
+
+@pytest.mark.parametrize("store", ["sqlite", "file"])
+def test_what_a_killed_process_has_delivered_and_not_crossed_out_arrives_once(
+    uri: str, tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    where = uri if store == "sqlite" else (tmp_path / "mlruns").as_uri()
+    spool = tmp_path / "left.jsonl"
+    first = tracked("killed", where, tmp_path, [4.0, 3.0, 2.0])
+    written = spool.read_text()
+    assert first.finish("KILLED") == []
+    spool.write_text(written)  # of a process that is killed before it has rewritten it
+    second = tracked("killed", where, tmp_path, [], resume=first.run_id)
+    for step in (1, 2, 3):
+        second.metrics({"loss": 4.0 - step, "knn": 0.5}, step)
+    assert second.finish("FINISHED") == []
+    assert history(where, str(first.run_id), "loss") == [(0, 4.0), (1, 3.0), (2, 2.0), (3, 1.0)]
+    assert history(where, str(first.run_id), "knn") == [(1, 0.5), (2, 0.5), (3, 0.5)]
