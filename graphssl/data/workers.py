@@ -65,8 +65,9 @@ def as_it_is(read: T) -> T:
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """For the start of the workers, which inherit it: Ctrl-C reaches every process, the main one decides."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    """For the start of the workers, which inherit it: Ctrl-C and a scheduler reach every process, the main one decides."""
+    deaf_to = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf_to)
     try:
         yield
     finally:
@@ -205,7 +206,10 @@ def explained(loader: DataLoader[T], reader: Standing) -> Iterator[T]:
 
 def _started(loader: DataLoader[T]) -> Iterator[T]:
     with _deaf_to_interrupts():
-        return iter(loader)
+        batches = iter(loader)
+    for worker in getattr(batches, "_workers", ()):
+        worker._popen.terminate = worker._popen.kill  # the one way to end one that does not end by itself
+    return batches
 
 
 def _death_behind(error: Exception) -> Exception:

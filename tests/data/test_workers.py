@@ -152,13 +152,17 @@ def test_a_worker_that_fails_is_a_run_error_with_the_file(
         list(opened(root, workers=workers).train.epoch(0))
 
 
-def test_workers_outlive_an_interrupt_of_the_terminal(root: Path) -> None:
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP])
+def test_workers_outlive_a_signal_to_all_processes(root: Path, number: int) -> None:
     data = opened(root, workers=2)
     batches = data.train.epoch(0)
     first = next(batches)
     for pid in workers_of(data):
-        os.kill(pid, signal.SIGINT)
+        os.kill(pid, number)
     assert same([first, *batches], list(data.train.epoch(0)))
+    pids = workers_of(data)
+    data.close()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
 
 
 @pytest.mark.gpu
