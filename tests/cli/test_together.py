@@ -9,12 +9,10 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from typing import Any
 
-import mlflow
 import pytest
-import torch
 from conftest import SIMCLR, Write
+from finished_runs import last, points, same
 
 from graphssl.graph.read import load
 
@@ -30,17 +28,6 @@ def command(*arguments: object) -> list[str]:
 
 def done(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command(*arguments), cwd=folder, capture_output=True, text=True, timeout=300, check=False)
-
-
-def last(folder: Path, run: str) -> dict[str, Any]:
-    path = max((folder / "runs" / run / "checkpoints").glob("step-*.pt"))
-    found: dict[str, Any] = torch.load(path)
-    return found
-
-
-def same(one: dict[str, Any], other: dict[str, Any], tolerance: float = 0.0) -> bool:
-    pairs = [(value.double(), other["model"][key].double()) for key, value in one["model"].items()]
-    return one["step"] == other["step"] and all(torch.allclose(a, b, rtol=tolerance, atol=tolerance) for a, b in pairs)
 
 
 @pytest.fixture
@@ -185,18 +172,6 @@ def test_a_run_that_is_stopped_is_not_trained_again_by_torchrun(graph: Path, tmp
     assert err.count("stopped by the signal that has stopped it in this job") == 3
     assert err.count("exitcode  : 75") >= 1
     assert "resumed after step" not in out
-
-
-def points(folder: Path, name: str) -> list[tuple[str, int]]:
-    """Every metric and step that MLflow has of a run, as often as it has it."""
-    client = mlflow.MlflowClient(f"sqlite:///{folder}/mlflow.db")
-    (found,) = [
-        run for e in client.search_experiments() for run in client.search_runs([e.experiment_id])
-        if run.info.run_name == name
-    ]  # fmt: skip
-    return sorted(
-        (key, m.step) for key in found.data.metrics for m in client.get_metric_history(found.info.run_id, key)
-    )
 
 
 @by_proc
