@@ -65,7 +65,7 @@ def as_it_is(read: T) -> T:
 
 @contextlib.contextmanager
 def _deaf_to_interrupts() -> Iterator[None]:
-    """For the start of the workers, which inherit it: Ctrl-C and a scheduler reach all processes; the main one decides."""
+    """For the start of the workers, which inherit it: Ctrl-C, say, reaches every process, the main one decides."""
     deaf_to = {signal.SIGINT, signal.SIGTERM, signal.SIGUSR1, signal.SIGHUP}
     before = signal.pthread_sigmask(signal.SIG_BLOCK, deaf_to)
     try:

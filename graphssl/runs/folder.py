@@ -6,7 +6,7 @@ import contextlib
 import errno
 import itertools
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -67,16 +67,6 @@ class RunFolder:
             write_whole(self.graph, graph)
 
     @contextlib.contextmanager
-    def named(self) -> Iterator[None]:
-        """A signal that ends the run knows how it is called."""
-        try:
-            with stops_elsewhere():
-                yield
-        except Stopped as stopped:
-            stopped.run = self.name
-            raise
-
-    @contextlib.contextmanager
     def claimed(self) -> Iterator[None]:
         """Meanwhile no other run trains here. Raises RunError where one does. The first process claims it for all."""
         import fcntl
@@ -95,6 +85,17 @@ class RunFolder:
             except OSError:  # a file system without locks
                 pass
             yield
+
+
+@contextlib.contextmanager
+def named(folders: Sequence[RunFolder]) -> Iterator[None]:
+    """A signal that ends a run knows how it is called. folders: its own, as soon as there is one."""
+    try:
+        with stops_elsewhere():
+            yield
+    except Stopped as stopped:
+        stopped.run = folders[0].name if folders else None
+        raise
 
 
 def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = lambda _: None) -> RunFolder:

@@ -34,7 +34,7 @@ from ..world import current, parts_near, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, open_run_data, worker_failures
-from .folder import RunFolder, find_run, new_run
+from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -60,7 +60,7 @@ def start_run(
         end_where_stopped(begun)
         if begun is None:
             return _start(checked, device, name, say)
-        with begun.claimed(), begun.named():
+        with begun.claimed(), named([begun]):
             return _resume(begun, sets, device, say)
 
 
@@ -76,15 +76,22 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
         made.write(dump(_portable(checked)))
         made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
 
-    folder = the_same(lambda: new_run(name, graph.name, fill))
-    with folder.claimed(), folder.named():
-        return _Session(checked, device, precision, data, folder, report).run(None)
+    mine: list[RunFolder] = []
+
+    def make() -> RunFolder:
+        mine.append(new_run(name, graph.name, fill))
+        return mine[0]
+
+    with named(mine):
+        folder = the_same(make)
+        with folder.claimed():
+            return _Session(checked, device, precision, data, folder, report).run(None)
 
 
 def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     """Goes on with a run from its last checkpoint, or from the start when it has none."""
     folder = find_run(name)
-    with Interrupt(), together(device), folder.claimed(), folder.named():
+    with Interrupt(), together(device), folder.claimed(), named([folder]):
         end_where_stopped(folder)
         return _resume(folder, sets, device, report if current().first else _unsaid)
 
