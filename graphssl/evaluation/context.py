@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from ..component import DataFacts
-from ..world import concatenated
+from ..errors import RunError
+from ..world import concatenated, current, pooled
 from .embedding import embed
 from .labelled import Labelled, Splits
 
@@ -48,6 +50,22 @@ class Context:
         return replace(self)
 
     def _embed(self, batches: Iterable[Batch]) -> Labelled:
-        mean, std = self.facts.mean, self.facts.std
-        found = embed(self.module, batches, mean, std, self.size, self.device, self.dtype)
-        return Labelled(*map(concatenated, found))  # each process has embedded its part
+        """Each process embeds its part, which is empty where there are fewer samples than processes."""
+        batches = iter(batches)
+        head = list(itertools.islice(batches, 1))
+        found = torch.empty(0, 0, device=self.device), torch.empty(0, dtype=torch.int64, device=self.device)
+        if head or current().size == 1:
+            mean, std = self.facts.mean, self.facts.std
+            every = itertools.chain(head, batches)
+            found = embed(self.module, every, mean, std, self.size, self.device, self.dtype)
+        if current().size > 1:
+            widest = _widest(found[0])
+            found = found[0].reshape(len(found[0]), widest), found[1]
+        return Labelled(*map(concatenated, found))
+
+
+def _widest(rows: Tensor) -> int:
+    """Of the rows of all processes. Raises RunError where no process has any."""
+    if not (widest := int(pooled(torch.tensor(rows.shape[1], device=rows.device)).max())):
+        raise RunError("there are no samples to evaluate on: the split is empty")
+    return widest

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 from conftest import SIMCLR, Write
 from finished_runs import last, points, same
+from PIL import Image
 
 from graphssl.graph.read import load
 
@@ -125,6 +126,19 @@ def _of_rank(rank: str, parent: int) -> int:
         if f"RANK={rank}".encode() in environment and int(line[1]) == parent:
             return int(path.name)
     raise AssertionError(f"there is no process of rank {rank}")
+
+
+def test_fewer_held_out_pictures_than_processes(write: Write, tmp_path: Path) -> None:
+    for split, label, count in (("train", "ant", 12), ("train", "bee", 12), ("test", "ant", 1)):
+        (tmp_path / "set" / split / label).mkdir(parents=True)
+        for i in range(count):
+            Image.new("RGB", (16, 16), (10 * i, 0, 9 * len(label))).save(tmp_path / "set" / split / label / f"{i}.png")
+    graph = write(SIMCLR, ("{use: digits, batch: 16}", "{use: image_folder, root: set, size: 16, batch: 8}"),
+                  ("epochs: 2", "steps: 1, compile: off"))  # fmt: skip
+    found = [done(tmp_path, "graphssl", "run", graph, "--processes", n, "--name", f"of-{n}") for n in (1, 2)]
+    assert [one.returncode for one in found] == [0, 0], found[1].stderr
+    facts = [json.loads((tmp_path / f"runs/of-{n}/run.json").read_text())["scores"]["knn"] for n in (1, 2)]
+    assert facts[0]["0"] == facts[1]["0"]
 
 
 by_proc = pytest.mark.skipif(not Path("/proc").is_dir(), reason="finds the processes by /proc")
