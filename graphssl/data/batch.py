@@ -42,7 +42,7 @@ class Cutting:
 
     cuts: of each call that makes views. image: whether the whole picture is wanted too, as it is evaluated.
     seed, epoch, first: of the random numbers, with the number of the first batch in its epoch. part: which of how many
-    equal parts of each batch is read.
+    equal parts of each batch is read. whole: int64, `n b`, all of these batches.
     """
 
     cuts: tuple[tuple[Cut, ...], ...] = ()
@@ -51,6 +51,7 @@ class Cutting:
     epoch: int = 0
     first: int = 0
     part: tuple[int, int] = (0, 1)
+    whole: Tensor | None = None
 
     def seed_of(self, batch: int) -> int:
         """Of a batch by its number, from 0, among those that are read: the same in a run that is resumed."""

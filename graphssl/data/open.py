@@ -76,8 +76,9 @@ class Stream:
     def _parts(self, order: Tensor, cutting: Cutting, world: World) -> Iterator[Batch]:
         """This process's part of each batch, and all of a short last one."""
         whole = len(order) // self._batch
-        own = order[: whole * self._batch].view(whole, self._batch)[:, world.part(self._batch)]
-        part = replace(cutting, part=(world.rank, world.size))
+        every = order[: whole * self._batch].view(whole, self._batch)
+        own = every[:, world.part(self._batch)]
+        part = replace(cutting, part=(world.rank, world.size), whole=every)
         if whole:
             yield from self._source.read(own.flatten(), own.shape[1], full=True, cutting=part)
         rest, after = order[whole * self._batch :], replace(cutting, first=cutting.first + whole)

@@ -24,13 +24,14 @@ SUBSTITUTES = 64
 class Wanted(NamedTuple):
     """A batch to read: its positions, those of one that comes soon, and the seed of its random numbers.
 
-    part: see `Making`.
+    part: see `Making`. whole: the batch that they are a part of, where they are.
     """
 
     positions: list[int]
     soon: list[int]
     seed: int
     part: tuple[int, int] = (0, 1)
+    whole: Sequence[int] = ()
 
 
 class Read(NamedTuple):
@@ -84,21 +85,23 @@ class Reader(Dataset[Read]):
         self.standing = places_for(slots)
 
     def __getitems__(self, wanted: Wanted) -> Read:
-        positions, soon, seed, part = wanted
+        positions, soon, seed, part, whole = wanted
         self.files.expect(positions)
         self.files.expect(soon)
         found: list[_Found] = []
         making = Making(self.make, len(positions), seed, part)
         failures: Failures = []
-        taken = set(positions)
+        taken: set[int] | None = None
         for position in positions:
             one = self._first([position], failures)
             if one is None and not self.skip:
                 break
             if one is None and self.full:
+                taken = taken or self._taken(whole or positions, part[0] * len(positions))
                 one = self._first(self._after(position, taken), failures)
             if one is not None:
-                taken.add(one.position)
+                if taken is not None:
+                    taken.add(one.position)
                 found.append(one._replace(picture=making.take(len(found), one.picture)))
         if self.full and self.skip and found:
             making.repeat(len(found))
@@ -116,6 +119,18 @@ class Reader(Dataset[Read]):
             torch.tensor([slot for slot, _ in files], dtype=torch.int64),
             made.whole,
         )  # fmt: skip
+
+    def _taken(self, whole: Sequence[int], before: int) -> set[int]:
+        """What may not stand for a bad picture: those of the whole batch, and what stands for the bad ones `before`.
+
+        Those are other processes' and read here only where one of its own is bad, so that all choose as one would.
+        """
+        taken = set(whole)
+        told: Failures = []  # by whose part they are
+        for position in whole[:before]:
+            if self._first([position], told) is None and (other := self._first(self._after(position, taken), told)):
+                taken.add(other.position)
+        return taken
 
     def _after(self, position: int, taken: Set[int]) -> Iterator[int]:
         n = len(self.files.paths)

@@ -52,7 +52,8 @@ class _Plan:
         for number, positions in enumerate(self.batches):
             soon = self.batches[number + lead : number + lead + 1]
             later = soon[0].tolist() if soon else []
-            yield Wanted(positions.tolist(), later, self.cutting.seed_of(number), self.cutting.part)
+            whole = [] if self.cutting.whole is None else self.cutting.whole[number].tolist()
+            yield Wanted(positions.tolist(), later, self.cutting.seed_of(number), self.cutting.part, whole)
 
     def __len__(self) -> int:
         return len(self.batches)

@@ -93,3 +93,19 @@ def test_what_is_judged_is_read_in_parts(root: Path) -> None:
             found.append([torch.cat([b.index for b in split]) for split in (data.reference(4), data.test(4))])
     whole, *halves = found
     assert all(torch.equal(torch.cat([half[i] for half in halves]), whole[i]) for i in range(2))
+
+
+def test_what_stands_for_bad_pictures_is_the_same_for_any_number_of_processes(tmp_path: Path) -> None:
+    for i in range(48):
+        (tmp_path / "set").mkdir(exist_ok=True)
+        path = tmp_path / "set" / f"{i:03d}.png"
+        path.write_bytes(b"no picture") if i % 4 in (0, 1) else picture(i, 24, 24).save(path)
+    options = {**FOLDER, "root": str(tmp_path / "set"), "batch": 8, "resident": "workers", "on_bad_image": "skip",
+               "held_out": "none"}  # fmt: skip
+    one = epochs(options, 0, 1)
+    for size in (2, 4):
+        parts = [epochs(options, rank, size) for rank in range(size)]
+        for whole, *own in zip(one, *parts, strict=True):
+            together = joined(list(own))
+            assert torch.equal(together.index, whole.index)
+            assert torch.equal(together.image, whole.image)
