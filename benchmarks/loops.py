@@ -58,10 +58,10 @@ class Training:
         wait(self.device)
 
 
-def step_of(checked: Checked, device: torch.device, per_epoch: int) -> Step:
+def step_of(checked: Checked, device: torch.device, per_epoch: int, processes: int = 1) -> Step:
     """A step with fresh weights, as `graphssl run` builds it."""
     train = checked.graph.spec.train
-    program = compile_graph(checked.graph, checked.shapes, device, train.seed)
+    program = compile_graph(checked.graph, checked.shapes, device, train.seed, processes=processes)
     return Step(program, train, resolve(train.precision, device), device, EPOCHS * per_epoch, per_epoch)
 
 

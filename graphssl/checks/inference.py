@@ -122,6 +122,7 @@ class _Inference:
         if key not in self._results:
             before, versions = self._watch.flops, _versions(args, kwargs)
             try:
+                self.values.check_parts(call, self.nodes.modules[call.node])
                 with torch.no_grad(), self._watch.call():
                     result = getattr(self.nodes.modules[call.node], call.method)(*args, **kwargs)
             except (Exception, SystemExit) as error:

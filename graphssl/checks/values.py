@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from ..component import DataFacts
-from ..errors import Problems
+from ..errors import Problems, Refused
 from ..graph.calls import Argument, Call, Slot
 from ..graph.graph import Graph
 from ..ports import Signature, flattened, joined, parted, tensors_of, unflattened
@@ -45,6 +45,13 @@ class Values:
             rows = self._batch * call.fold * math.prod(self._grid(call))
             kwargs["draws"] = module.draw(rows, None, torch.device("meta"))  # type: ignore[operator]
         return args, kwargs
+
+    def check_parts(self, call: Call, module: nn.Module) -> None:
+        """Raises Refused where views that are joined do not part into those that batch norm has for themselves."""
+        splits = max((getattr(part, "splits", 1) for part in module.modules()), default=1)
+        if call.fold > 1 and self._batch % splits:
+            message = f"a batch of {self._batch} does not part into {splits} equal splits for batch norm"
+            raise Refused(message, "batch", f"a batch that {splits} divides")
 
     def copy(self, call: Call) -> None:
         """Runs stopgrad()."""

@@ -14,6 +14,7 @@ from ..errors import GraphError, Problem, Problems
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
+from ..program.sharding import held_whole
 from ..program.traffic import traffic
 from ..train.precision import DTYPES, resolve
 from ..world import parts_near
@@ -50,6 +51,9 @@ def _exchange(checked: Checked, processes: int) -> str:
     rows += [[one.what, one.wanted, bytes_text(one.bytes)] for one in found.sent]
     rows.append(["together", "", bytes_text(sum(one.bytes for one in found.sent))])
     notes = [f"'{node}' computes the whole batch in every process: {why}" for node, why in found.whole.items()]
+    if checked.graph.spec.train.shard == "full":
+        kept = held_whole(checked.graph, checked.shapes.modules)
+        notes += [f"'{node}' keeps all of its weights in every process: {why}" for node, why in kept.items()]
     return "\n".join([table(rows), *notes, f"each process, with {batch // processes} samples: {_step(own, processes)}"])
 
 

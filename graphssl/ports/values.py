@@ -51,21 +51,38 @@ def outlasting(scores: Scores) -> Scores:
     return held(scores) if scores.pairs is not None and scores.pairs.entries.requires_grad else scores
 
 
-def joined(values: Sequence[Any]) -> Any:
-    """Values of several batches as one, along the batch."""
+def joined(values: Sequence[Any], parts: int = 1) -> Any:
+    """Values of several batches as one, along the batch: one batch after the other, or a part of each in turn.
+
+    parts: so many there are of each, equal ones of neighbouring samples. Raises ValueError where they are not.
+    """
     first = values[0]
     if isinstance(first, Tensor):
-        return torch.cat(list(values))
+        return _cat(values, parts)
     members = zip(*map(held, values), strict=True)
-    return type(first)(*(None if parts[0] is None else torch.cat(parts) for parts in members))
+    return type(first)(*(None if batches[0] is None else _cat(batches, parts) for batches in members))
 
 
-def parted(value: Any, count: int) -> list[Any]:
+def _cat(batches: Sequence[Tensor], parts: int) -> Tensor:
+    if parts == 1:
+        return torch.cat(list(batches))
+    if len(batches[0]) % parts:
+        raise ValueError(f"a batch of {len(batches[0])} does not part into {parts} equal splits for batch norm")
+    return torch.cat([part for taken in zip(*(b.chunk(parts) for b in batches), strict=True) for part in taken])
+
+
+def parted(value: Any, count: int, parts: int = 1) -> list[Any]:
     """A value of several batches, each by itself: the reverse of `joined`."""
     if isinstance(value, Tensor):
-        return list(value.chunk(count))
-    parts = [[None] * count if v is None else v.chunk(count) for v in value]
-    return [type(value)(*members) for members in zip(*parts, strict=True)]
+        return _apart(value, count, parts)
+    members = [[None] * count if v is None else _apart(v, count, parts) for v in value]
+    return [type(value)(*found) for found in zip(*members, strict=True)]
+
+
+def _apart(tensor: Tensor, count: int, parts: int) -> list[Tensor]:
+    if parts == 1:
+        return list(tensor.chunk(count))
+    return list(tensor.unflatten(0, (parts, count, -1)).transpose(0, 1).flatten(1, 2))
 
 
 def flattened(value: Any, grid: int) -> Any:

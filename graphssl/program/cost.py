@@ -10,7 +10,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -28,6 +28,7 @@ from .fakes import fake_tensors, giving
 from .meter import Meter, bytes_of
 from .owned import Unlinked, part_banks
 from .program import Program
+from .sharding import in_parts
 
 __all__ = ["Cost", "predict"]
 
@@ -60,7 +61,7 @@ def predict(
     """The cost of an optimizer step, eager, with batches of `shapes.batch` samples; nothing is allocated.
 
     dtype: what autocast computes in. processes: of one of so many, each with a batch of this size, and its own rows of
-    banks that are parted. Raises what a component raises that cannot run on fake tensors.
+    banks that are parted and of weights. Raises what a component raises that cannot run on fake tensors.
     """
     views: dict[str, list[Any]] = {}
     for call in graph.step_calls():
@@ -81,7 +82,7 @@ def predict(
     rest: list[Tensor] = list(program.forward.buffers())
     for parameter in program.forward.parameters():
         (weights if parameter.requires_grad else rest).append(parameter)
-    return Cost(
+    cost = Cost(
         batch=shapes.batch,
         weights=bytes_of(weights),
         gradients=meter.gradients_then,
@@ -90,6 +91,7 @@ def predict(
         activations=meter.peak - meter.gradients_then,
         flops=meter.flops,
     )
+    return _of_each(cost, graph, shapes, processes)
 
 
 def _part(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], processes: int) -> None:
@@ -97,6 +99,27 @@ def _part(graph: Graph, shapes: Shapes, nodes: Mapping[str, nn.Module], processe
     emission = Emission(graph, shapes, processes)
     emission.forward()
     part_banks(nodes, World(0, processes), emission.placing.why, Unlinked(processes))
+
+
+def _of_each(cost: Cost, graph: Graph, shapes: Shapes, processes: int) -> Cost:
+    """What each of several processes needs of a cost with `train.shard: full`: its part of the weights that are parted.
+
+    And for a time, of the module that has most of them, the whole, with its gradient.
+    """
+    if graph.spec.train.shard == "none" or processes == 1:
+        return cost
+    groups = [own for modules in in_parts(graph, shapes.modules).values() for _, own in modules]
+    sizes = [(bytes_of(p for p in own if p.requires_grad), bytes_of(own)) for own in groups]
+    trained, all_ = (sum(sizes_) for sizes_ in zip(*sizes, strict=True))
+    gone = 1 - 1 / processes
+    share = 1 - trained / max(cost.weights, 1) * gone  # of what weights need
+    return replace(
+        cost,
+        weights=int(cost.weights * share) + max(all_ for _, all_ in sizes),
+        gradients=int(cost.gradients * share) + max(trained for trained, _ in sizes),
+        optimizer=int(cost.optimizer * share),
+        states=int(cost.states - (all_ - trained) * gone),
+    )
 
 
 def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dtype) -> None:

@@ -21,6 +21,7 @@ from ..world import gathered, own_part
 from .folding import together
 from .outputs import Outputs
 from .placing import Placing, place
+from .synced import parts_joined
 from .update_order import ordered
 
 __all__ = ["Emission", "readable"]
@@ -29,8 +30,8 @@ __all__ = ["Emission", "readable"]
 class Emission:
     """Emits the calls of a graph as fx nodes.
 
-    random: the calls that draw, in order, each with how many times the batch it draws for. cut: the calls whose views
-    are cut of whole pictures before the step.
+    calls: those of the step, in order. random: those that draw, each with how many times the batch it draws for. cut:
+    those whose views are cut of whole pictures before the step.
     carried, batched: what the updates take, and whether it has a batch axis.
     placing: with several processes, which of the calls get a process's rows; gathered: the slots that are.
     """
@@ -42,7 +43,8 @@ class Emission:
         self.placing = Placing(processes)
         self._moved: dict[tuple[int, bool], fx.Node] = {}  # a slot as rows, or whole
         self.gathered: list[int] = []
-        self.folded: dict[tuple[tuple[Slot, ...], bool], fx.Node] = {}
+        self.folded: dict[tuple[tuple[Slot, ...], bool, int], fx.Node] = {}
+        self.calls: list[Call] = []
         self.random: list[tuple[Call, int]] = []
         self.cut: list[Call] = []
         self._pixels: dict[int, fx.Node] = {}  # what a call gets in place of batch.image
@@ -53,6 +55,7 @@ class Emission:
         """The step: batch fields and draws to the loss, its terms, and what is carried out."""
         needed = self._needed()
         calls = list(together([c for c in self.graph.step_calls() if c.id in needed], self.graph, self.shapes))
+        self.calls = calls
         if self.processes > 1:
             self.placing = place(self.graph, self.shapes, calls, self.processes)
         self.cut = [c for c in calls if self._is_cut(c)]
@@ -149,15 +152,28 @@ class Emission:
         if call.id in self._pixels and argument == self.graph.batch["image"]:
             return self._pixels[call.id]
         if isinstance(argument, tuple) and call.fold > 1:
-            key = argument, call.id in self.placing.calls
-            if key not in self.folded:
-                nodes = tuple(self._placed(call, s) for s in argument)
-                join = torch.cat if argument[0].kind == "tensor" else joined
-                self.folded[key] = self.fx.call_function(join, (nodes,))
-            return self._flat(call, argument[0], self.folded[key])
+            return self._flat(call, argument[0], self._joined(call, argument))
         if isinstance(argument, tuple):
             return tuple(self._flat(call, slot, self._placed(call, slot)) for slot in argument)
         return None if argument is None else self._flat(call, argument, self._placed(call, argument))
+
+    def _joined(self, call: Call, views: tuple[Slot, ...]) -> fx.Node:
+        """The views of a fold, along the batch."""
+        parts = self._parts(call)
+        key = views, call.id in self.placing.calls, parts
+        if key not in self.folded:
+            nodes = tuple(self._placed(call, s) for s in views)
+            if parts > 1:
+                self.folded[key] = self.fx.call_function(joined, (nodes, parts))
+            else:
+                join = torch.cat if views[0].kind == "tensor" else joined
+                self.folded[key] = self.fx.call_function(join, (nodes,))
+        return self.folded[key]
+
+    def _parts(self, call: Call) -> int:
+        """The parts of what a call gets of several views that batch norm has for themselves: a process's own."""
+        parts = parts_joined(call, self.shapes.modules.get(call.node))
+        return max(parts // self.processes, 1) if call.id in self.placing.calls else parts
 
     def _placed(self, call: Call, slot: Slot) -> fx.Node:
         """A value as a call gets it: a process's rows, or the whole batch."""
@@ -201,8 +217,9 @@ class Emission:
                 part = self._unflat(port, part, (-1, *self._grid(call)))
             mine = [s for s in call.outputs if s.output == port.name]
             if call.fold > 1:
-                self.folded[tuple(mine), call.id in self.placing.calls] = part
-                part = self._parted(port, part, call.fold)
+                parts = self._parts(call)
+                self.folded[tuple(mine), call.id in self.placing.calls, parts] = part
+                part = self._parted(port, part, call.fold, parts)
             for view in range(len(mine)):
                 slot = next(slots)
                 single = call.fold == 1 and not port.family
@@ -213,7 +230,9 @@ class Emission:
             return self._method("unflatten", node, 0, sizes)
         return self.fx.call_function(unflattened, (node, sizes))
 
-    def _parted(self, port: Port, node: fx.Node, fold: int) -> fx.Node:
+    def _parted(self, port: Port, node: fx.Node, fold: int, parts: int) -> fx.Node:
+        if parts > 1:
+            return self.fx.call_function(parted, (node, fold, parts))
         if port.kind == "tensor":
             return self._method("chunk", node, fold)
         return self.fx.call_function(parted, (node, fold))

@@ -21,8 +21,11 @@ from ..checks.shapes import Shapes
 from ..errors import GraphError
 from ..graph.calls import Call
 from ..graph.graph import Graph
+from .synced import parts_joined
 
-__all__ = ["Drawn", "Views", "draw_for_all", "draw_rows", "masks_of", "what_is_drawn", "with_masks_of_both"]
+__all__ = [
+    "Drawn", "Views", "draw_for_all", "draw_rows", "masks_of", "views_outside", "what_is_drawn", "with_masks_of_both",
+]  # fmt: skip
 
 Views = dict[tuple[int, ...], int]  # by the shape of what a module gets
 
@@ -68,13 +71,19 @@ def _of_twice_the_batch(graph: Graph, shapes: Shapes) -> Shapes | None:
 
 def _note_masks(call: Call, shapes: Shapes, double: Shapes | None, found: Drawn) -> None:
     chance = double.chance.get(call.id) if double else None
+    joined = views_outside(call, shapes)
     for name, given in shapes.chance[call.id].masks.items():
         twice = chance.masks.get(name) if chance else None
         if twice != {(2 * n, *rest) for n, *rest in given} or any(s[0] % (call.fold * shapes.batch) for s in given):
             found.why.setdefault(call.node, f"'{name}' draws, and the first axis of what it gets is not the samples'")
         views = found.views.setdefault(name, {})
-        if any(views.setdefault(shape, call.fold) != call.fold for shape in given):
+        if any(views.setdefault(shape, joined) != joined for shape in given):
             found.why.setdefault(call.node, f"'{name}' draws for one view as for several joined")
+
+
+def views_outside(call: Call, shapes: Shapes) -> int:
+    """How many batches a call gets one after the other; with norms of parts, in which all views are together, one."""
+    return call.fold if parts_joined(call, shapes.modules.get(call.node)) == 1 else 1
 
 
 def masks_of(calls: Sequence[Call], shapes: Shapes) -> set[str]:

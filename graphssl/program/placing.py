@@ -118,7 +118,7 @@ def _nothing_against(call: Call, shapes: Shapes, found: Placing) -> bool:
     """Whether a node that could run on rows can do so here; notes why not."""
     if call.node in found.why:
         return False
-    reason = found.drawn.why.get(call.node) or _reason_against(shapes.modules[call.node], call, found.processes)
+    reason = found.drawn.why.get(call.node) or _reason_against(call, shapes, found.processes)
     if reason is not None:
         found.why[call.node] = reason
     return reason is None
@@ -131,18 +131,19 @@ def _treats_samples_apart(name: str, graph: Graph, shapes: Shapes) -> bool:
     return bool(BY_ROWS & node.component.traits) and bool(getattr(shapes.modules[name], "apart", True))
 
 
-def _reason_against(module: nn.Module, call: Call, processes: int) -> str | None:
+def _reason_against(call: Call, shapes: Shapes, processes: int) -> str | None:
     """Why a node that treats samples apart needs all of them here."""
+    module, drawn = shapes.modules[call.node], call.draws or call.id in shapes.chance
     for inner in module.modules():
         if not isinstance(inner, _BatchNorm):
             continue
         if _has_own_forward(inner):
             return f"its {type(inner).__name__} is no batch norm that can be synchronised"
         splits = parts_of(inner)
-        if splits > 1 and call.fold > 1:
-            return f"batch norm over {splits} parts of several views joined"
         if splits % processes and processes % splits:
             return f"batch norm over {splits} parts, which do not go into {processes} processes"
+        if splits > 1 and splits % processes and call.fold > 1 and (drawn or hasattr(module, "exchange")):
+            return f"batch norm over {splits} parts of several views joined, for {processes} processes"
     return None
 
 

@@ -23,6 +23,7 @@ from ..ports.draws import draws_of
 from ..schedule import Schedule
 from ..world import current
 from .emission import Emission, readable
+from .masks import views_outside
 from .placing import Placing
 
 ScheduledTensor = tuple[Tensor, Schedule[Any]]  # 0-d, and what to write into it
@@ -68,7 +69,7 @@ class Program:
             node = self.node(call.node)
             found = node.draw(b * times, generator, device)  # type: ignore[operator]
             if call.id in self.placing.calls:
-                found = draws_of(node, found, b, current().part(b), call.fold, times)
+                found = draws_of(node, found, b, current().part(b), views_outside(call, self.shapes), times)
             drawn.append(found)
         return tuple(drawn)
 

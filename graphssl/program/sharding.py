@@ -9,7 +9,7 @@ from torch import nn
 
 from ..graph.graph import Graph
 
-__all__ = ["held_whole", "parted"]
+__all__ = ["held_whole", "in_parts", "parted"]
 
 
 def parted(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[nn.Module]]:
@@ -47,6 +47,18 @@ def held_whole(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, str]:
     for name in nodes:
         if _follows(graph, name) and (kept := [ref for ref in graph.nodes[name].refs() if ref in found]):
             found[name] = f"it follows '{kept[0]}'"
+    return found
+
+
+def in_parts(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[tuple[nn.Module, list[nn.Parameter]]]]:
+    """The modules of `parted`, each with the weights that come and go with it and not with one before it."""
+    seen: set[int] = set()
+    found: dict[str, list[tuple[nn.Module, list[nn.Parameter]]]] = {}
+    for name, modules in parted(graph, nodes).items():
+        for module in modules:
+            own = [p for p in module.parameters() if p.ndim and id(p) not in seen]
+            seen |= {id(p) for p in own}
+            found.setdefault(name, []).append((module, own))
     return found
 
 

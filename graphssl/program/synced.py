@@ -14,8 +14,9 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from .. import world
+from ..graph.calls import Call
 
-__all__ = ["is_activated", "parts_of", "settle", "synchronise", "take_rows"]
+__all__ = ["is_activated", "parts_joined", "parts_of", "reduces", "settle", "synchronise", "take_rows"]
 
 
 def synchronise(nodes: Iterable[nn.Module]) -> list[_BatchNorm]:
@@ -51,6 +52,16 @@ def settle(norms: Iterable[Any]) -> None:
 def parts_of(norm: nn.Module) -> int:
     """Of how many parts of the batch a norm has statistics each; 1 where it is over all of it."""
     return int(getattr(norm, "splits", 1))
+
+
+def parts_joined(call: Call, module: nn.Module | None) -> int:
+    """Of how many parts of the batch a call of several views has norms; 1 where it has none such.
+
+    Each part has all views of its samples, as on so many devices.
+    """
+    if call.fold == 1 or module is None:
+        return 1
+    return max((parts_of(m) for m in module.modules() if isinstance(m, _BatchNorm)), default=1)
 
 
 def is_activated(norm: nn.Module) -> bool:
@@ -92,13 +103,27 @@ def _normed(norm: Any, input: Tensor, group: int) -> Tensor:
     x = input.detach().float() if input.dtype in (torch.float16, torch.bfloat16) else input.detach()
     n = x[:, 0].numel()
     var, mean = torch.var_mean(x, over, correction=0)
-    means, squares = world.pooled(torch.stack((mean, var))).unflatten(0, (-1, group)).unbind(2)  # part, process, c
-    mean = means.mean(1)
-    var = squares.mean(1) + (means - mean[:, None]).square().mean(1)
+    mean, var = _of_group(mean, var, group)
     _track(norm, mean.mean(0), var.mean(0) * (group * n / max(group * n - 1, 1)))
     part = world.current().rank // group
     result: Tensor = _Norm.apply(input, norm.weight, norm.bias, mean[part], var[part], norm.eps, group)
     return result
+
+
+def _of_group(mean: Tensor, var: Tensor, group: int) -> tuple[Tensor, Tensor]:
+    """Mean and variance over the rows of each group of processes, `part c`."""
+    if reduces(world.current().size, group):
+        mean = mean.double()  # in which a square loses nothing
+        mean, square = world.mean_of_all(torch.stack((mean, var.double() + mean.square())))[:, None]
+        return mean.to(var.dtype), (square - mean.square()).clamp(min=0).to(var.dtype)
+    means, vars_ = world.pooled(torch.stack((mean, var))).unflatten(0, (-1, group)).unbind(2)  # part, process, c
+    mean = means.mean(1)
+    return mean, vars_.mean(1) + (means - mean[:, None]).square().mean(1)
+
+
+def reduces(processes: int, group: int) -> bool:
+    """Whether statistics are summed up on their way: of all of so many processes that to send each's is no less."""
+    return group == processes >= 4
 
 
 def _track(norm: Any, mean: Tensor, var: Tensor) -> None:
@@ -132,17 +157,23 @@ class _Norm(torch.autograd.Function):
         dx, of_weight, of_bias = torch.ops.aten.native_batch_norm_backward(
             gradient.contiguous(memory_format=_format(x)), x, weight, None, None, mean, scale, True, ctx.eps, needed
         )
-        n, rank = x[:, 0].numel(), world.current().rank
-        sums = torch.stack((of_bias, of_weight))
-        start = rank // ctx.group * ctx.group
-        others = world.pooled(sums)[start : start + ctx.group].sum(0)
-        lack = (sums - others / ctx.group) / n
+        sums, n = torch.stack((of_bias, of_weight)), x[:, 0].numel()
+        lack = (sums - _mean_of_group(sums, ctx.group)) / n
         factor = scale if weight is None else scale * weight.to(scale.dtype)
         slope = factor * lack[1] * scale
         shape = (-1, *(1 for _ in range(x.ndim - 2)))
         offset = factor * lack[0] - slope * mean
         dx = torch.addcmul(dx, x, slope.view(shape).to(x.dtype)).add_(offset.view(shape).to(x.dtype))
         return dx, None if weight is None else of_weight, None if weight is None else of_bias, None, None, None, None
+
+
+def _mean_of_group(sums: Tensor, group: int) -> Tensor:
+    """The mean over the processes of this one's group."""
+    here = world.current()
+    if reduces(here.size, group):
+        return world.mean_of_all(sums)
+    start = here.rank // group * group
+    return world.pooled(sums)[start : start + group].mean(0)
 
 
 def _format(x: Tensor) -> torch.memory_format:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,7 +19,8 @@ from ..graph.graph import Graph
 from ..world import World, each_of_rows
 from .emission import Emission
 from .owned import Unlinked, part_banks
-from .synced import parts_of
+from .sharding import in_parts
+from .synced import parts_of, reduces
 
 __all__ = ["Sent", "Traffic", "traffic"]
 
@@ -45,11 +47,10 @@ def traffic(graph: Graph, shapes: Shapes, processes: int) -> Traffic:
     emission = Emission(graph, shapes, processes)
     emission.forward()
     ring = (processes - 1) / processes
-    calls = [c for c in graph.step_calls() if c.id in emission.placing.calls]
+    calls = [c for c in emission.calls if c.id in emission.placing.calls]
     sent = [
         *_values(graph, shapes, emission, ring), *_norms(calls, shapes, processes), *_dealt(calls, shapes, ring),
-        *_fetched(graph, shapes, emission, processes),
-        Sent("gradients", "of all weights", 2 * ring * _bytes_of_gradients(shapes)),
+        *_fetched(graph, shapes, emission, processes), *_weights(graph, shapes, emission.calls, ring),
     ]  # fmt: skip
     return Traffic(tuple(one for one in sent if one.bytes), emission.placing.why)
 
@@ -88,11 +89,16 @@ def _bytes(slot: Slot, graph: Graph, shapes: Shapes) -> float:
 
 
 def _norms(calls: list[Call], shapes: Shapes, processes: int) -> Iterator[Sent]:
-    channels = sum(
-        norm.num_features * (2 if norm.weight is not None and norm.weight.requires_grad else 1)
-        for call in calls if call.node in shapes.modules for norm in _synchronised(shapes.modules[call.node], processes)
-    )  # fmt: skip
-    yield Sent("statistics of batch norms", "over the whole batch", channels * 2 * 4 * (processes - 1))
+    sent = 0.0
+    for norm in (
+        m for c in calls if c.node in shapes.modules for m in _synchronised(shapes.modules[c.node], processes)
+    ):
+        trains = norm.weight is not None and norm.weight.requires_grad
+        if reduces(processes, processes // parts_of(norm)):  # forward in float64
+            sent += norm.num_features * 2 * (8 + 4 * trains) * 2 * (processes - 1) / processes
+        else:
+            sent += norm.num_features * 2 * (4 + 4 * trains) * (processes - 1)
+    yield Sent("statistics of batch norms", "over the whole batch", sent)
 
 
 def _synchronised(module: nn.Module, processes: int) -> list[_BatchNorm]:
@@ -140,6 +146,22 @@ def _call(call: Call, node: Any, graph: Graph, shapes: Shapes, parts: int) -> No
     node(*args, **kwargs)
 
 
-def _bytes_of_gradients(shapes: Shapes) -> float:
-    found = {id(p): p.numel() * 4.0 for m in shapes.modules.values() for p in m.parameters() if p.requires_grad}
-    return sum(found.values())
+def _weights(graph: Graph, shapes: Shapes, calls: Sequence[Call], ring: float) -> Iterator[Sent]:
+    """Gradients; with `train.shard: full` weights too, which each call gathers, and again for its backward pass."""
+    groups = in_parts(graph, shapes.modules) if graph.spec.train.shard == "full" else {}
+    times = Counter(call.node for call in calls)
+    sent = {"weights": 0.0, "gradients": 0.0}
+    for name, modules in groups.items():
+        weights = [p for _, own in modules for p in own]
+        trains = any(p.requires_grad for p in weights)
+        sent["weights"] += times[name] * ring * _size(weights) * (2 if trains else 1)
+        sent["gradients"] += times[name] * ring * _size([p for p in weights if p.requires_grad])
+    parts = {id(p) for modules in groups.values() for _, own in modules for p in own}
+    whole = {id(p): p for m in shapes.modules.values() for p in m.parameters() if p.requires_grad}
+    sent["gradients"] += 2 * ring * _size([p for key, p in whole.items() if key not in parts])
+    yield Sent("weights, gathered", "for each call, forward and backward", sent["weights"])
+    yield Sent("gradients", "of all weights", sent["gradients"])
+
+
+def _size(weights: Iterable[nn.Parameter]) -> float:
+    return sum(p.numel() * 4.0 for p in weights)

@@ -153,6 +153,20 @@ HALVES = {  # of a loss that is so large that the first steps are skipped
     "half": variant(BYOL, ("train: {", HALF), ("byol: objective(s)", "byol: 30 * objective(s)")),
     "half_shared": shared(BYOL, SGD[12:-1], ("train: {", HALF), ("byol: objective(s)", "byol: 30 * objective(s)")),
 }
+
+
+def split(splits: int, text: str = SIMCLR, *changes: tuple[str, str]) -> str:
+    """Batch norm over parts, each of which has both views of its samples."""
+    return variant(
+        text, ("depth: 10, width: 8", f"depth: 10, width: 8, norm: {{use: split_batch, splits: {splits}}}"), *changes
+    )
+
+
+SPLIT = {
+    "split_views": split(2),
+    "split_views_more": split(4),
+    "split_target": split(2, BYOL, ("target(x)", "target(x, views=fold)"), ("encoder(x)", "encoder(x, views=fold)")),
+}
 FEW = {
     "simclr": variant(SIMCLR),
     "byol": variant(BYOL),
@@ -163,6 +177,7 @@ FEW = {
     "last_is_short": variant(MOCO, ("batch: 16", "batch: 16, last: keep")),
     "clipped": variant(BYOL, ("train: {", "train: {clip: 0.1, ")),
     **BY_CHANCE,
+    **SPLIT,
     **{name: packaged_graph(name) for name in ("npid", "swav", "dim_gaussian", "amdim")},
     **BANKS,
     "parted_read_whole": READ_WHOLE,
@@ -178,7 +193,10 @@ STARTS = {
     "2": (2, FEW),
     "4": (
         4,
-        {k: FEW[k] for k in ("simclr", "moco", "split_over_processes", "vit", "shared_target", "shared_bank", *BANKS)},
+        {
+            k: FEW[k]
+            for k in ("simclr", "moco", "split_over_processes", "vit", "shared_target", "shared_bank", *SPLIT, *BANKS)
+        },
     ),
     "many": (2, MANY),
 }
