@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import OrderedDict
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Protocol
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from .. import world
 from ..world import World
 
-__all__ = ["Links", "OwnedRows", "Unlinked", "own_state", "part_banks", "whole_state"]
+__all__ = ["Links", "OwnedRows", "Unlinked", "own_state", "part_banks", "parts_state"]
 
 PIECE = 2**26  # bytes of entries that are sent at once
 NEVER = 69.0  # one draw of e^69 may find more rows asked for than there is room for
@@ -66,7 +66,7 @@ class OwnedRows(nn.Module):
     ) -> None:
         super().__init__()
         self.n, self.processes, self.share, self.complete = len(keys), here.size, share, complete
-        self._leads, self._links = here.first, links
+        self._links = links
         self.each = -(-self.n // here.size)
         self.first = min(here.rank * self.each, self.n)
         self.count = min(self.each, self.n - self.first)
@@ -74,23 +74,13 @@ class OwnedRows(nn.Module):
 
     def own(self, keys: Annotated[Tensor, "n d"]) -> Tensor:
         """Of all rows a process's own, as `rows` has them."""
-        rows = keys.new_zeros(self.each + 1, *keys.shape[1:])
-        rows[: self.count] = keys[self.first : self.first + self.count]
-        return rows
+        return self.padded(keys[self.first : self.first + self.count])
 
-    @torch.no_grad()
-    def collected(self) -> Annotated[Tensor, "n d"] | None:
-        """All rows, on the CPU of the first process; the others, which take part, get None. In pieces."""
-        found = self.rows.new_empty(self.n, *self.rows.shape[1:], device="cpu") if self._leads else None
-        step = max(1, PIECE // (self.processes * self._width))
-        for start in range(0, self.each, step):
-            parts = self._links.pooled(self.rows[start : min(start + step, self.each)])
-            if found is None:
-                continue
-            for owner, part in enumerate(parts):
-                place = found[owner * self.each + start : (owner + 1) * self.each][: len(part)]
-                place.copy_(part[: len(place)])
-        return found
+    def padded(self, own: Tensor) -> Tensor:
+        """A process's own rows, as `rows` has them."""
+        rows = own.new_zeros(self.each + 1, *own.shape[1:])
+        rows[: self.count] = own
+        return rows
 
     def whole(self) -> Annotated[Tensor, "n d"]:
         """All rows, gathered."""
@@ -166,22 +156,26 @@ def part_banks(
     return found
 
 
-def whole_state(state: dict[str, Any], owned: Mapping[str, OwnedRows]) -> dict[str, Any]:
-    """The state as one process has it, of what several have parts of: all of them call it, and the first has all."""
+def parts_state(
+    state: dict[str, Any], owned: Mapping[str, OwnedRows], part: Callable[[Tensor, int], Tensor]
+) -> dict[str, Any]:
+    """The state as one process has it, with a part of what several have. part: says of rows of how many they are."""
     found = _copied(state)
     for key, rows in owned.items():
-        del found[_own_key(key)]
-        if (whole := rows.collected()) is not None:
-            found[key] = whole
+        found[key] = part(found.pop(_own_key(key))[: rows.count], rows.n)
     return found
 
 
-def own_state(state: dict[str, Any], owned: Mapping[str, OwnedRows]) -> dict[str, Any]:
-    """The reverse of `whole_state`: a state with this process's rows; one that has them stays as it is."""
+def own_state(
+    state: dict[str, Any], owned: Mapping[str, OwnedRows], own: Callable[[Tensor], Tensor | None]
+) -> dict[str, Any]:
+    """The reverse: a state with this process's rows; one that has them stays as it is. own: what it has of a part."""
     found = _copied(state)
     for key, rows in owned.items():
-        if key in found:
-            found[_own_key(key)] = rows.own(found.pop(key))
+        if key not in found:
+            continue
+        kept = own(whole := found.pop(key))
+        found[_own_key(key)] = rows.own(whole) if kept is None else rows.padded(kept)
     return found
 
 

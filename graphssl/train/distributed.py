@@ -17,7 +17,9 @@ from torch.utils._pytree import tree_map_only
 
 from .. import world
 
-__all__ = ["is_parted", "part", "parted_like", "read_tensors", "repeated", "wrapped", "write_tensors"]
+__all__ = [
+    "is_parted", "local", "part", "parted_like", "read_tensors", "repeated", "shared", "wrapped", "write_tensors",
+]  # fmt: skip
 
 
 class _Shell(nn.Module):
@@ -82,6 +84,22 @@ def repeated(tensor: Tensor) -> Tensor:
     from torch.distributed.tensor import DTensor, Replicate
 
     return DTensor.from_local(tensor, _mesh(tensor.device.type), [Replicate()], run_check=False)
+
+
+def shared(rows: Tensor, n: int) -> Tensor:
+    """Of the n rows of a tensor of all processes this one's, which are as many as `torch.chunk` gives it."""
+    from torch.distributed.tensor import DTensor, Shard
+
+    shape = torch.Size((n, *rows.shape[1:]))
+    stride = torch.empty(shape, device="meta").stride()
+    return DTensor.from_local(
+        rows, _mesh(rows.device.type), [Shard(0)], run_check=False, shape=shape, stride=stride
+    )  # fmt: skip
+
+
+def local(tensor: Any) -> Tensor | None:
+    """What this process has of a tensor of all; None for one that it has all of."""
+    return tensor.to_local() if is_parted(tensor) else None
 
 
 def is_parted(tensor: Tensor) -> bool:

@@ -12,11 +12,11 @@ from .. import world
 from ..graph.spec import Train
 from ..program.assemble import assemble
 from ..program.masks import draw_for_all, draw_rows
-from ..program.owned import own_state, part_banks, whole_state
+from ..program.owned import own_state, part_banks, parts_state
 from ..program.program import Program
 from ..program.sharding import parted
 from ..program.synced import settle, synchronise, take_rows
-from .distributed import is_parted, part, repeated, wrapped
+from .distributed import is_parted, local, part, repeated, shared, wrapped
 
 __all__ = ["Exchange"]
 
@@ -51,8 +51,9 @@ class Exchange:
         self._wrapped = wrapped(program.forward, train.accumulate)
 
     @property
-    def parts_weights(self) -> bool:
-        return bool(self._parts)
+    def in_parts(self) -> bool:
+        """Whether a process has only a part of weights, or of a bank."""
+        return bool(self._parts or self.owned)
 
     def forward(self, run: Callable[[], Any], last: bool) -> Any:
         """Runs the forward pass. last: whether the gradients go between the processes in the backward pass after it."""
@@ -76,17 +77,13 @@ class Exchange:
         """Makes the states of all processes one where they may differ until somebody looks."""
         settle(self._norms)
 
-    def whole_state(self, model: dict[str, Any]) -> dict[str, Any]:
-        """A model's state as a checkpoint has it, of no number of processes; all call it. The first has all rows."""
-        return whole_state(model, self.owned)
+    def parts_state(self, model: dict[str, Any]) -> dict[str, Any]:
+        """A model's state as a checkpoint has it, of no number of processes: with parts of what is in parts."""
+        return parts_state(model, self.owned, shared)
 
     def own_state(self, model: dict[str, Any]) -> dict[str, Any]:
         """Of the state in a checkpoint what this process has."""
-        return own_state(model, self.owned)
-
-    def rows_of(self, key: str) -> tuple[int, int] | None:
-        """The first of the rows of a state that this process has, and how many; None where it has all."""
-        return (self.owned[key].first, self.owned[key].count) if key in self.owned else None
+        return own_state(model, self.owned, local)
 
     # -- parted weights ------------------------------------------------------------------------------------
 

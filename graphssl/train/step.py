@@ -77,7 +77,7 @@ class Step:
                 "commit_unless": revocable_updates_of(program),
             },
             train.compile, device, [node.component.cls for node in program.graph.nodes.values()],
-            whole=not self.in_parts,
+            whole=not parts,
         )  # fmt: skip
         # In float16 a process's loss is scaled as its part of the loss of all: else it would overflow sooner.
         self._parts = 1 if precision.scaler is None else program.placing.processes
@@ -248,8 +248,8 @@ class Step:
 
     @property
     def in_parts(self) -> bool:
-        """Whether this process has only parts of weights."""
-        return self.exchange is not None and self.exchange.parts_weights
+        """Whether this process has only parts of weights or states."""
+        return self.exchange is not None and self.exchange.in_parts
 
     def whole_weights(self) -> AbstractContextManager[None]:
         """Meanwhile this process has all weights."""
@@ -258,10 +258,10 @@ class Step:
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds of weights, states and optimizer.
 
-        With several processes all call it; what lies in parts is whole in what the first gets, and lacks in others'.
+        With several processes it has this one's part of what lies in parts.
         """
         state = self._state()
-        return state if self.exchange is None else {**state, "model": self.exchange.whole_state(state["model"])}
+        return state if self.exchange is None else {**state, "model": self.exchange.parts_state(state["model"])}
 
     def _state(self) -> dict[str, Any]:
         """What this process has of it."""
@@ -277,7 +277,7 @@ class Step:
 
         Its weights may be in parts, in a folder that it names, of another number of processes.
         """
-        own = self._state() if self.in_parts else {}
+        own = self.state() if self.in_parts else {}
         state = own_parts(state, named(own), self.parameters)
         model = state["model"] if self.exchange is None else self.exchange.own_state(state["model"])
         self.program.forward.load_state_dict(model)

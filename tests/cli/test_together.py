@@ -16,6 +16,8 @@ from finished_runs import last, points, same
 from PIL import Image
 
 from graphssl.graph.read import load
+from graphssl.train.checkpoint import Checkpoints
+from graphssl.train.checkpoint_parts import remove
 
 pytestmark = pytest.mark.slow
 
@@ -213,18 +215,22 @@ evaluate: null
 """
 
 
-def test_a_bank_in_parts_goes_on_with_any_number_of_processes(tmp_path: Path) -> None:
-    """2, then 1, then 4, and what 2 give that are left alone; its checkpoint has the whole bank."""
-    (tmp_path / "parted.yaml").write_text(PARTED)
+@pytest.mark.parametrize(
+    "text", [PARTED, PARTED.replace("shard: rows, ", "").replace("train: {", "train: {shard: full, ")]
+)
+def test_what_is_in_parts_goes_on_with_any_number_of_processes(text: str, tmp_path: Path) -> None:
+    """2, then 1, then 4, and what 2 give that are left alone; a bank's rows, and weights."""
+    (tmp_path / "parted.yaml").write_text(text)
     whole = done(tmp_path, "graphssl", "run", "parted.yaml", "--processes", 2, "--name", "run")
     assert whole.returncode == 0, whole.stderr
-    expected, folder = last(tmp_path, "run"), tmp_path / "runs/run/checkpoints"
-    paths = sorted(folder.glob("step-*.pt"))
+    expected, store = last(tmp_path, "run"), Checkpoints(tmp_path / "runs/run/checkpoints", keep=9)
+    paths = store.paths()
+    assert all(path.is_dir() for path in paths)
     for processes, first in ((1, paths[:2]), (4, paths[:4])):
-        for path in set(folder.glob("step-*.pt")) - set(first):
-            path.unlink()
+        for path in set(store.paths()) - set(first):
+            remove(path)
         found = done(tmp_path, "graphssl", "run", "--resume", "run", "--processes", processes)
         assert found.returncode == 0, found.stderr
-        assert f"resumed after step {int(first[-1].stem[5:])} of" in found.stdout
+        assert f"resumed after step {int(first[-1].name[5:13])} of" in found.stdout
         assert expected["model"]["bank.keys"].shape[0] == 1500
         assert same(expected, last(tmp_path, "run"), 1e-4)
