@@ -8,10 +8,12 @@ from typing import Any
 import mlflow
 import torch
 
+from graphssl.train.checkpoint import Checkpoints
+
 
 def last(folder: Path, run: str) -> dict[str, Any]:
-    path = max((folder / "runs" / run / "checkpoints").glob("step-*.pt"))
-    found: dict[str, Any] = torch.load(path)
+    found = Checkpoints(folder / "runs" / run / "checkpoints").latest()
+    assert found is not None
     return found
 
 
