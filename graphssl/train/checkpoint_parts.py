@@ -97,18 +97,19 @@ def load_parts(folder: Path, like: Like = lambda name, size: None) -> dict[str, 
 def own_parts(state: dict[str, Any], own: Mapping[str, Tensor], parameters: Sequence[Tensor]) -> dict[str, Any]:
     """What this process has of a state that was read: of a payload, or of the `folder` that it names.
 
-    own: by name, what the process has now. parameters: in the optimizer's order, as which its state is parted.
+    own: by name, what the process has now. parameters: in the optimizer's order, as which its state is parted and lies
+    in memory, which fused optimizers take for granted.
     """
 
     def like(name: str, size: torch.Size) -> Tensor | None:
         found = own.get(name)
-        if found is None and own and name.startswith("optimizer/state/"):
+        if found is None and name.startswith("optimizer/state/"):
             found = parameters[int(name.split("/")[2])]
-        return found if found is not None and is_parted(found) and found.shape == size else None
+        return found if found is not None and found.shape == size else None
 
     if "folder" in state:
         return load_parts(Path(state["folder"]), like)
-    if not own:
+    if not any(map(is_parted, own.values())):
         return state
     placed: dict[str, Any] = _put_back(
         state, {name: parted_like(tensor, like(name, tensor.shape)) for name, tensor in named(state).items()}

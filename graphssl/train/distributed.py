@@ -136,10 +136,10 @@ def write_tensors(folder: Path, tensors: Mapping[str, Tensor]) -> None:
 
 
 def read_tensors(folder: Path, like: Callable[[str, torch.Size], Tensor | None]) -> dict[str, Tensor]:
-    """The tensors of such a folder: of each what this process has of one like it, or, on the CPU, all of it.
+    """The tensors of such a folder: of each what this process has of one like it, or all of it.
 
-    like: a tensor that is parted as one of this name and size should be, None for none. Runs no code that the folder
-    may hold. Raises any error for a folder that is damaged.
+    like: a tensor that lies as one of this name and size should, in parts and in memory; None for all of it on the CPU,
+    in order. Runs no code that the folder may hold. Raises any error for a folder that is damaged.
     """
     from torch.distributed.checkpoint.default_planner import DefaultLoadPlanner
     from torch.distributed.checkpoint.state_dict_loader import load

@@ -277,8 +277,7 @@ class Step:
 
         Its weights may be in parts, in a folder that it names, of another number of processes.
         """
-        own = self.state() if self.in_parts else {}
-        state = own_parts(state, named(own), self.parameters)
+        state = own_parts(state, named(self.state()), self.parameters)
         model = state["model"] if self.exchange is None else self.exchange.own_state(state["model"])
         self.program.forward.load_state_dict(model)
         here = [{k: group[k] for k in OF_THE_DEVICE if k in group} for group in self.optimizer.param_groups]
