@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import logging
 import os
-import signal
 from collections.abc import Mapping, Sequence
 
-from ..console import INTERRUPTED, STOPPED, cores
+from ..console import cores
 from ..errors import RunError, UsageError, reason_of
 
 __all__ = ["run_together"]
@@ -20,6 +18,7 @@ def run_together(
 ) -> int:  # fmt: skip
     """Checks the graph once, then runs it in so many processes; gives the exit code. options: of `graphssl run`."""
     from .. import api, world
+    from ..train.distributed import launch
 
     count = _count(processes)
     if graph is not None:
@@ -28,31 +27,9 @@ def run_together(
     arguments = ["run", *([graph] if graph is not None else []), *given, *(f"--set={change}" for change in sets)]
     _prepare(max(cores() // count, 1), world.PATIENCE.total_seconds())
     try:
-        return _launch(arguments, count)
+        return launch(arguments, count)
     except Exception as error:  # of torchrun's, which knows several machines
         raise RunError(f"the processes cannot be started: {reason_of(error)}") from error
-
-
-def _launch(arguments: Sequence[str], processes: int) -> int:
-    """Runs `python -m graphssl` with these arguments in so many processes; gives their exit code, as torchrun does not.
-
-    By torchrun's own launcher, with the options that it reads from the environment, such as PET_NNODES.
-    """
-    from torch.distributed.elastic.multiprocessing.api import SignalException
-    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
-    from torch.distributed.run import parse_args, run
-
-    for name in list(logging.root.manager.loggerDict):
-        if name.startswith("torch.distributed.elastic"):
-            logging.getLogger(name).setLevel(logging.CRITICAL)  # a process says itself why it ends
-    try:
-        run(parse_args([f"--nproc-per-node={processes}", "-m", "graphssl", *arguments]))
-    except SignalException as ended:  # the processes have had it too, and have stopped by themselves
-        return INTERRUPTED if ended.sigval == signal.SIGINT else STOPPED
-    except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else 1
-    return 0
 
 
 def _count(processes: str) -> int:

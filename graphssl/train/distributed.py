@@ -1,9 +1,11 @@
-"""What torch.distributed does for a step: gradients by DDP, weights in parts by FSDP, and what of these is on disk."""
+"""What torch.distributed does: processes are started, gradients are DDP's, weights in parts FSDP's, on disk and off."""
 
 from __future__ import annotations
 
 import functools
+import logging
 import pickle
+import signal
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,10 +18,34 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map_only
 
 from .. import world
+from ..console import INTERRUPTED, STOPPED
 
 __all__ = [
-    "is_parted", "local", "part", "parted_like", "read_tensors", "repeated", "shared", "wrapped", "write_tensors",
+    "is_parted", "launch", "local", "part", "parted_like", "read_tensors", "repeated", "shared", "wrapped",
+    "write_tensors",
 ]  # fmt: skip
+
+
+def launch(arguments: Sequence[str], processes: int) -> int:
+    """Runs `python -m graphssl` with these arguments in so many processes; gives their exit code, as torchrun does not.
+
+    By torchrun's own launcher, with the options that it reads from the environment, such as PET_NNODES.
+    """
+    from torch.distributed.elastic.multiprocessing.api import SignalException
+    from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+    from torch.distributed.run import parse_args, run
+
+    for name in list(logging.root.manager.loggerDict):
+        if name.startswith("torch.distributed.elastic"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)  # a process says itself why it ends
+    try:
+        run(parse_args([f"--nproc-per-node={processes}", "-m", "graphssl", *arguments]))
+    except SignalException as ended:  # the processes have had it too, and have stopped by themselves
+        return INTERRUPTED if ended.sigval == signal.SIGINT else STOPPED
+    except ChildFailedError as error:
+        _, first = error.get_first_failure()
+        return first.exitcode if first.exitcode > 0 else 1
+    return 0
 
 
 class _Shell(nn.Module):
