@@ -35,7 +35,9 @@ class SplitBatch(NodeConfig):
     """Batch norm over each of `splits` equal parts of the batch, as on so many devices."""
 
     use: Literal["split_batch"] = "split_batch"
-    splits: PositiveInt = Field(default=8, description="parts of the batch; they must divide it")
+    splits: PositiveInt = Field(
+        default=8, description="parts of the batch; they must divide it. Of views joined by fold a part has all views"
+    )
 
 
 class Group(NodeConfig):

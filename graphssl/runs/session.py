@@ -225,6 +225,8 @@ class _Session:
             f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}, "
             f"{step.steps_per_epoch} steps an epoch, {length}; {how}"
         )
+        if spec.train.shard == "full" and current().size == 1:
+            self.report("train.shard is full, and one process has all of the weights: --processes N starts several")
         for note in self.data.notes:
             self.report(note)
         if start:

@@ -61,3 +61,18 @@ def test_scores_of_two_batches_join_and_part() -> None:
     for name in ("positive", "negative", "mask"):
         torch.testing.assert_close(getattr(whole, name), getattr(scores, name))
     assert whole.same is None
+
+
+def test_parts_of_two_batches_take_turns() -> None:
+    one, other = torch.arange(6).view(6, 1), torch.arange(10, 16).view(6, 1)
+    both = joined([one, other], 3)
+    assert both.flatten().tolist() == [0, 1, 10, 11, 2, 3, 12, 13, 4, 5, 14, 15]
+    assert [t.flatten().tolist() for t in parted(both, 2, 3)] == [one.flatten().tolist(), other.flatten().tolist()]
+    scores = [Scores(t[:, 0].float(), t.float()) for t in (one, other)]
+    again = parted(joined(scores, 2), 2, 2)
+    assert all(
+        torch.equal(a.positive, b.positive) and torch.equal(a.negative, b.negative)
+        for a, b in zip(scores, again, strict=True)
+    )
+    with pytest.raises(ValueError, match="a batch of 6 does not part into 4 equal splits"):
+        joined([one, other], 4)

@@ -159,6 +159,23 @@ def test_folded_views_come_back_in_their_order(write: Write) -> None:
         torch.testing.assert_close(found, m.projector(m.encoder(view)).detach(), rtol=1e-4, atol=1e-5)
 
 
+def test_a_part_of_batch_norm_has_all_views_of_its_samples(write: Write) -> None:
+    """As on two devices, each with its half of the samples."""
+    split = ("depth: 10, width: 8", "depth: 10, width: 8, norm: {use: split_batch, splits: 2}")
+    p = program(write, SIMCLR, split)
+    given, m = arguments(p), p.forward
+    whole = program(write, SIMCLR).forward
+    whole.load_state_dict(m.state_dict())
+    plain = whole.encoder  # batch norm over what it gets
+    z = m(*given)["watch"]["s"]
+    x = m.augment(given[0], draws=given[1])
+    half = len(given[0]) // 2
+    parts = [plain(torch.cat([view[own] for view in x])).chunk(2) for own in (slice(half), slice(half, None))]
+    for view, found in enumerate(z):
+        expected = whole.projector(torch.cat([part[view] for part in parts]))
+        torch.testing.assert_close(found, expected.detach(), rtol=1e-3, atol=1e-4)
+
+
 def test_multi_crop_pairs_every_view_with_every_other_wide_one(write: Write) -> None:
     p = program(write, BYOL, *MULTI_CROP)
     given = arguments(p)

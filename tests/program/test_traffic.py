@@ -1,10 +1,11 @@
-"""What parted banks send and hold, as `check --processes` says it: by hand, and beside the numbers of a whole one."""
+"""What parted banks and weights send and hold, as `check --processes` says it: by hand, and beside the numbers of a whole one."""
 
 from __future__ import annotations
 
 import torch
-from conftest import MOCO, Write
+from conftest import BYOL, MOCO, Write
 from helpers import CPU
+from processes import CENTRED
 
 from graphssl.checks.checked import Checked, check
 from graphssl.cli.describe import describe
@@ -60,28 +61,39 @@ def test_each_process_holds_its_part(write: Write) -> None:
     assert whole - part == (SAMPLES - SAMPLES // 4 - 1) * WIDTH * NUMBER
 
 
-OWN = """
-from typing import Annotated
-from torch import Tensor, nn
-from graphssl.component import NodeConfig, component
-from graphssl.ports import Negatives, Scores
-
-@component("critic.quiet")
-class Quiet(nn.Module):
-    class Config(NodeConfig): ...
-    def __init__(self, config, sizes):
-        super().__init__()
-    def forward(
-        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]
-    ) -> Annotated[Scores, "b", "b n"]:
-        return negatives.scores((query * key).sum(1), (query @ negatives.entries.T).gather(1, negatives.pick))
-"""
-
-
 def test_who_says_nothing_of_itself_gets_the_whole_bank(write: Write) -> None:
-    write(OWN, name="quiet.py")
-    use = ("critic:    {use: critic.cosine, temperature: 0.2}", "critic:    {use: critic.quiet}")
-    checked = check(write(MOCO, *BANK, use, ("graph: moco\n", "graph: moco\ncomponents: [./quiet.py]\n")))
+    write(CENTRED, name="centred.py")
+    use = ("critic:    {use: critic.cosine, temperature: 0.2}", "critic:    {use: critic.centred}")
+    checked = check(write(MOCO, *BANK, use, ("graph: moco\n", "graph: moco\ncomponents: [./centred.py]\n")))
     assert rows_sent(checked, 2) == {"all, gathered, for bank": SAMPLES / 2 * WIDTH * NUMBER}
     note = "'bank' computes the whole batch in every process: 'critic' may look at all of its rows"
     assert note in describe(checked, 2)
+
+
+FULL = ("train: {", "train: {shard: full, ")
+
+
+def bytes_of(checked: Checked, *names: str) -> int:
+    return NUMBER * sum(p.numel() for name in names for p in checked.shapes.modules[name].parameters())
+
+
+def test_parted_weights_are_gathered_for_each_call(write: Write) -> None:
+    """Two views one after the other, forward and backward; the target's forward only."""
+    checked = check(write(BYOL, FULL))
+    online = bytes_of(checked, "encoder", "projector", "predictor")
+    sent = {one.wanted: one.bytes for one in traffic(checked.graph, checked.shapes, 4).sent}
+    wanted = 3 / 4 * (2 * 2 * online + 2 * bytes_of(checked, "target"))
+    assert sent["for each call, forward and backward"] == wanted
+    assert sent["of all weights"] == 3 / 4 * 2 * online
+
+
+def test_parted_weights_are_held_in_parts_and_one_module_whole(write: Write) -> None:
+    whole, part = (
+        predict(checked.graph, checked.shapes, CPU, processes=4)
+        for checked in (check(write(BYOL)), check(write(BYOL, FULL)))
+    )
+    assert part.optimizer == whole.optimizer / 4
+    block = check(write(BYOL)).shapes.modules["encoder"].get_submodule("layer4.0")
+    assert part.weights == whole.weights / 4 + NUMBER * sum(p.numel() for p in block.parameters())
+    assert whole.states - part.states == 0.75 * bytes_of(check(write(BYOL)), "target")
+    assert part.activations == whole.activations

@@ -307,3 +307,11 @@ def test_without_timm(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(__import__("sys").modules, "timm", None)
     (found,) = problems_of(graphssl.check, write(with_weights(SIMCLR, "{timm: resnet18.a1_in1k}")))
     assert "graphssl[timm]" in found
+
+
+def test_weights_in_parts(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("graphssl.train.checkpoint.in_parts", lambda _: True)
+    first(write)
+    (found,) = problems_of(graphssl.check, write(DISTIL))
+    assert "the weights of the run 'first' are in parts of several processes" in found
+    assert "`graphssl export first -o encoder.pt`" in found

@@ -94,6 +94,25 @@ class Silent(nn.Module):  # which says nothing of itself
     def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b d"]:
         return x
 """
+CENTRED = """
+from typing import Annotated
+import torch
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+from graphssl.ports import Negatives, Scores
+
+@component("critic.centred")
+class Centred(nn.Module):
+    '''It says nothing of itself, and looks at all entries of a bank, drawn or not.'''
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+    def forward(
+        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]
+    ) -> Annotated[Scores, "b", "b n"]:
+        entries = (negatives.entries - negatives.entries.mean(0))[negatives.pick]
+        return negatives.scores((query * key).sum(1), torch.einsum("bd,bmd->bm", query, entries))
+"""
 STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes have whole
 
 

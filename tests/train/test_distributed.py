@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR
-from processes import DROPPING, together
+from processes import CENTRED, DROPPING, together
 from torch import Tensor
 
 from graphssl.graph.language.packaged import packaged
@@ -37,25 +37,6 @@ class Own(nn.Module):
     ) -> Annotated[Scores, "b", "b n"]:
         query = self.scale(query - query.mean(0))
         return negatives.scores((query * key).sum(1), query @ negatives.entries.T)
-"""
-CENTRED = """
-from typing import Annotated
-import torch
-from torch import Tensor, nn
-from graphssl.component import NodeConfig, component
-from graphssl.ports import Negatives, Scores
-
-@component("critic.centred")
-class Centred(nn.Module):
-    '''It says nothing of itself, and looks at all entries of a bank, drawn or not.'''
-    class Config(NodeConfig): ...
-    def __init__(self, config, sizes):
-        super().__init__()
-    def forward(
-        self, query: Annotated[Tensor, "b d"], key: Annotated[Tensor, "b d"], negatives: Annotated[Negatives, "n d"]
-    ) -> Annotated[Scores, "b", "b n"]:
-        entries = (negatives.entries - negatives.entries.mean(0))[negatives.pick]
-        return negatives.scores((query * key).sum(1), torch.einsum("bd,bmd->bm", query, entries))
 """
 SGD = "optimizer: {use: sgd, lr: 0.05}"  # AdamW makes whole steps of gradients that are nothing but rounding
 SMALL = (

@@ -19,7 +19,7 @@ from .refusal import Refused
 __all__ = ["RUNS", "Stored", "find_stored", "pinned"]
 
 RUNS = Path("runs")
-CHECKPOINT = re.compile(r"step-(\d+)\.pt")
+CHECKPOINT = re.compile(r"step-(\d+)(\.pt)?")
 
 
 @dataclass(frozen=True)
@@ -92,10 +92,13 @@ def _folder_of(run: str) -> Path:
 
 def _run(run: str, part: str, weights: Weights) -> Stored:
     folder = _folder_of(run)
-    files = [p for p in (folder / "checkpoints").glob("step-*.pt") if CHECKPOINT.fullmatch(p.name)]
+    files = [p for p in (folder / "checkpoints").glob("step-*") if CHECKPOINT.fullmatch(p.name)]
     if not files:
         raise Refused(f"the run '{run}' has no checkpoint yet", key="run")
     last = max(files, key=lambda p: int(p.stem.partition("-")[2]))
+    if last.is_dir():
+        hint = f"write them to one file, `graphssl export {run} -o encoder.pt`, and name that: file: encoder.pt"
+        raise Refused(f"the weights of the run '{run}' are in parts of several processes", hint, "run")
     said = f"{part} of the run {folder.name}"
     return Stored(
         said, last,
