@@ -110,6 +110,8 @@ def _of_each(cost: Cost, graph: Graph, shapes: Shapes, processes: int) -> Cost:
         return cost
     groups = [own for modules in in_parts(graph, shapes.modules).values() for _, own in modules]
     sizes = [(bytes_of(p for p in own if p.requires_grad), bytes_of(own)) for own in groups]
+    if not sizes:  # every node keeps its weights whole
+        return cost
     trained, all_ = (sum(sizes_) for sizes_ in zip(*sizes, strict=True))
     gone = 1 - 1 / processes
     share = 1 - trained / max(cost.weights, 1) * gone  # of what weights need

@@ -22,7 +22,7 @@ def parted(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[nn.Mo
     for name, node in nodes.items():
         if name not in whole and any(p.ndim for p in node.parameters()):
             roots = list(node.children()) if _follows(graph, name) else [node]
-            found[name] = [module for root in roots for module in (*_blocks(root), root) if _has_weights(module)]
+            found[name] = [module for root in roots for module in (*_blocks_alone(root), root) if _has_weights(module)]
     return found
 
 
@@ -68,6 +68,15 @@ def _follows(graph: Graph, name: str) -> bool:
 
 def _has_weights(module: nn.Module) -> bool:
     return any(p.ndim for p in module.parameters())
+
+
+def _blocks_alone(root: nn.Module) -> list[nn.Module]:
+    """Its blocks, but for those that share weights with what is beside them: such weights come and go with the root."""
+    uses = Counter(id(p) for _, p in root.named_parameters(remove_duplicate=False))
+    by_block = [
+        (block, Counter(id(p) for _, p in block.named_parameters(remove_duplicate=False))) for block in _blocks(root)
+    ]
+    return [block for block, own in by_block if all(uses[key] == count for key, count in own.items())]
 
 
 def _blocks(module: nn.Module) -> Iterator[nn.Module]:

@@ -101,6 +101,9 @@ class Exchange:
     def hand_over(self) -> None:
         """Gives the gradients of parameters that are whole to those that the optimizer has for them."""
         for parameter, double in self._doubles:
+            if (own := local(double.detach())) is not None and own.data_ptr() != parameter.data_ptr():
+                own.copy_(parameter.detach())  # an update has given it numbers elsewhere, by `parameter.data = ...`
+                parameter.data = own
             double.grad = None if parameter.grad is None else repeated(parameter.grad)
             parameter.grad = None
 

@@ -113,6 +113,44 @@ class Centred(nn.Module):
         entries = (negatives.entries - negatives.entries.mean(0))[negatives.pick]
         return negatives.scores((query * key).sum(1), torch.einsum("bd,bmd->bm", query, entries))
 """
+WEIGHTS = """
+from typing import Annotated
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component, update
+
+class Block(nn.Module):
+    def __init__(self, shared):
+        super().__init__()
+        self.norm, self.shared = nn.LayerNorm(8), shared
+    def forward(self, x):
+        return x + self.shared(self.norm(x))
+
+@component("head.tied", traits=("apart",))
+class Tied(nn.Module):
+    '''Its blocks have a layer in common.'''
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+        shared = nn.Linear(8, 8)
+        self.layers = nn.Sequential(nn.Linear(sizes["d"], 8), Block(shared), Block(shared))
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        return self.layers(x)
+
+@component("head.assigned", traits=("apart",))
+class Assigned(nn.Module):
+    '''An update of it puts other numbers in the place of its weights.'''
+    class Config(NodeConfig): ...
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.layer = nn.Linear(sizes["d"], 8)
+        self.register_buffer("count", self.layer.weight.new_zeros(()))
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b e"]:
+        return self.layer(x)
+    @update
+    def shorten(self) -> None:
+        self.count += 1
+        self.layer.weight.data = nn.functional.normalize(self.layer.weight.data)
+"""
 STEPS, SHORT = 3, 2  # optimizer steps, and the one whose batch all processes have whole
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR
-from processes import CENTRED, DROPPING, together
+from processes import CENTRED, DROPPING, WEIGHTS, together
 from torch import Tensor
 
 from graphssl.graph.language.packaged import packaged
@@ -113,6 +113,9 @@ BANKS = {
 }
 
 
+MLP, NAMED, TIED = "head.mlp, hidden: 16, out: 8", "graph: simclr\n", "graph: tied\ncomponents: [./tied.py]\n"
+
+
 def shared(text: str, optimizer: str, *changes: tuple[str, str]) -> str:
     """With weights in parts."""
     whole = ("train: {", "train: {shard: full, ")
@@ -128,6 +131,13 @@ SHARED = {
     "shared_larc": shared(BYOL, "use: larc, lr: 0.1", ("train: {", "train: {clip: {norm: 0.1, per: parameter}, ")),
     "shared_timm": shared(network(f"{VIT}, drop_path_rate: 0.3"), "use: timm, name: lamb, lr: 0.01"),
     "shared_bank": shared(parted(), "use: sgd, lr: 0.01"),
+    "shared_tied": shared(SIMCLR, "use: sgd, lr: 0.05", (MLP, "head.tied")).replace(NAMED, TIED),
+    "shared_assigned": shared(
+        SIMCLR,
+        "use: sgd, lr: 0.05, momentum: 0.9",
+        (MLP, "head.assigned"),
+        ("loss:", "update: {projector: shorten()}\nloss:"),
+    ).replace(NAMED, TIED),
 }
 HALF = "train: {precision: fp16, "
 HALVES = {  # of a loss that is so large that the first steps are skipped
@@ -187,6 +197,7 @@ STARTS = {
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("together")
     (path / "own.py").write_text(OWN)
+    (path / "tied.py").write_text(WEIGHTS)
     (path / "centred.py").write_text(CENTRED)
     (path / "dropping.py").write_text(DROPPING)
     return path
