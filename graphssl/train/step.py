@@ -22,7 +22,7 @@ from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import TOLD, Compiled, compiles
 from .device import prepare
 from .exchange import Exchange
-from .numbers import mean_of, over_all
+from .means import mean_of, over_all
 from .optim import build_optimizer, unrecordable
 from .precision import Precision
 from .rates import set_rates
