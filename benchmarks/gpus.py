@@ -56,7 +56,8 @@ def gpus_needed(checked: Checked) -> int:
 def line(name: str, gpus: int) -> str:
     """What a recipe's header says of it."""
     many = f"{gpus} GPU{'' if gpus == 1 else 's'}"
-    return f"# Needs {many} of 80 GB in bf16, as `graphssl check {name} --processes {gpus}` forecasts it.\n"
+    processes = f" --processes {gpus}" if gpus > 1 else ""
+    return f"# Needs {many} of 80 GB: `graphssl check {name}{processes} --set train.precision=bf16`\n"
 
 
 def said(name: str) -> int:

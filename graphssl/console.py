@@ -10,10 +10,12 @@ import uuid
 from typing import IO, Any
 
 __all__ = [
+    "COMMAND",
     "INTERRUPTED",
     "STOPPED",
     "cores",
     "discard",
+    "launched",
     "printable",
     "restarts",
     "say",
@@ -23,6 +25,7 @@ __all__ = [
 ]
 
 INTERRUPTED = 130  # the exit code of what Ctrl-C has ended
+COMMAND = "GRAPHSSL_COMMAND"  # in the environment of processes that a launcher has started: how that was called
 STOPPED = 75  # of a run that was stopped from outside, and goes on by `--resume`; EX_TEMPFAIL of sysexits.h
 
 
@@ -65,6 +68,11 @@ def started() -> bool:
 def speaks() -> bool:
     """Whether this process speaks for all of them, also before they have found each other."""
     return os.environ.get("RANK", "0") == "0"
+
+
+def launched() -> bool:
+    """Whether `graphssl run --processes` has started this process, and has said what it has read."""
+    return started() and COMMAND in os.environ
 
 
 def restarts() -> int | None:

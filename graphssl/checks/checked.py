@@ -16,6 +16,7 @@ from ..errors import GraphError, OptionError, Problem, Problems, RunError, in_fi
 from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
+from ..world import parts_near
 from .features import image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
@@ -129,3 +130,13 @@ def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False
     found.stop()
     assert shapes is not None
     return Checked(graph, shapes, data, tuple(in_file_order(found)), loadings)
+
+
+def check_parts(checked: Checked, processes: int) -> None:
+    """Raises GraphError where so many processes cannot have equal parts of a batch."""
+    batch = checked.graph.spec.data.batch
+    if batch % processes and not checked.graph.asks_for_batch:
+        message = f"{processes} processes cannot part a batch of {batch} evenly"
+        raise GraphError(
+            [Problem(message, checked.graph.source.at(("data", "batch")), hint=parts_near(batch, processes))]
+        )

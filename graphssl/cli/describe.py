@@ -7,17 +7,16 @@ from typing import Any
 
 import torch
 
-from ..checks.checked import Checked
+from ..checks.checked import Checked, check_parts
 from ..checks.inference import find_shapes
 from ..checks.weights.said import lines
-from ..errors import GraphError, Problem, Problems
+from ..errors import Problems
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
 from ..program.sharding import held_whole
 from ..program.traffic import traffic
 from ..train.precision import DTYPES, resolve
-from ..world import parts_near
 from .table import table
 
 __all__ = ["describe", "memory_text", "resolved_text"]
@@ -40,11 +39,8 @@ def _exchange(checked: Checked, processes: int) -> str:
     """What so many processes send each other in a step."""
     if checked.graph.asks_for_batch:  # whose number stands for another one
         checked = _of_batch(checked, max(checked.shapes.batch // processes, 1) * processes)
+    check_parts(checked, processes)
     batch = checked.shapes.batch
-    if batch % processes:
-        at = checked.graph.source.at(("data", "batch"))
-        message = f"{processes} processes cannot part a batch of {batch} evenly"
-        raise GraphError([Problem(message, at, hint=parts_near(batch, processes))])
     found = traffic(checked.graph, checked.shapes, processes)
     own = _of_batch(checked, batch // processes)
     rows = [[f"between {processes} processes", "", "a process sends"]]

@@ -10,7 +10,7 @@ import sys
 
 import typer
 
-from ..console import INTERRUPTED, STOPPED, say, speaks
+from ..console import INTERRUPTED, STOPPED, launched, say, speaks
 from ..errors import GraphError, RunError, Stopped, UsageError
 from .pictures import app
 
@@ -66,7 +66,8 @@ class Said(logging.Handler):
     """Says on stderr what is logged, such as what is imported for a graph, before it is."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        say(record.getMessage(), err=True)
+        if speaks() and not launched():  # the launcher has said it
+            say(record.getMessage(), err=True)
 
 
 def say_what_is_logged() -> None:

@@ -29,7 +29,8 @@ def run_text(result: Result) -> str:
         if len(found) > 1:
             first, last = (score_text(metric, found[epoch]) for epoch in (min(found), max(found)))
             lines.append(f"  {metric_title(metric):10} {first} before, {last} after")
-    lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
+    if outcome.images_per_second:  # else none has been logged
+        lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
     lines.append("  see it     graphssl ui")
     lines += [f"warning: {w}" for w in result.warnings]

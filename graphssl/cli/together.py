@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shlex
+import sys
 from collections.abc import Mapping, Sequence
 
-from ..console import cores
+from ..console import COMMAND, cores
 from ..errors import RunError, UsageError, reason_of
 
 __all__ = ["run_together"]
@@ -18,11 +20,12 @@ def run_together(
 ) -> int:  # fmt: skip
     """Checks the graph once, then runs it in so many processes; gives the exit code. options: of `graphssl run`."""
     from .. import api, world
+    from ..checks.checked import check_parts
     from ..train.distributed import launch
 
     count = _count(processes)
     if graph is not None:
-        api.check(graph, sets)
+        check_parts(api.check(graph, sets), count)
     given = [f"{key}={value}" for key, value in options.items() if value is not None]
     arguments = ["run", *([graph] if graph is not None else []), *given, *(f"--set={change}" for change in sets)]
     _prepare(max(cores() // count, 1), world.PATIENCE.total_seconds())
@@ -48,6 +51,7 @@ def _prepare(threads: int, patience: float) -> None:
     patience: seconds that processes have for their checkpoint, once a signal has come.
     """
     for name, value in (
+        (COMMAND, shlex.join(sys.argv)),
         ("OMP_NUM_THREADS", f"{threads}"),
         ("PET_MONITOR_INTERVAL", "0.1"),
         ("PET_SIGNALS_TO_HANDLE", SIGNALS),  # passed on

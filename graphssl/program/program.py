@@ -13,6 +13,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checks.shapes import Shapes
 from ..errors import RunError
@@ -94,8 +95,19 @@ class Program:
     def code(self) -> str:
         """The step as Python: the forward pass, then the updates."""
         forward = readable(self.forward.code)
+        if self.placing.processes > 1:
+            forward = f"{self._said_of_processes()}\n{forward}"
         commit = readable(self.commit.code).replace("def forward(", "def update(")
         return f"{forward}\n\n{commit}" if self.graph.update_calls() else forward
+
+    def _said_of_processes(self) -> str:
+        """What a step of several processes does beside its code."""
+        rows = {call.node for call in self.graph.step_calls() if call.id in self.placing.calls}
+        norms = [
+            n for n in self.graph.nodes if n in rows and any(isinstance(m, _BatchNorm) for m in self.node(n).modules())
+        ]
+        found = [f"# One of {self.placing.processes} processes, on its rows. Gradients are the mean over all."]
+        return "\n".join(found + [f"# Batch norm of {', '.join(norms)} is over all."] * bool(norms))
 
     def locate(self, arguments: tuple[Any, ...], error: Exception) -> Exception:
         """Names the graph's line at which the forward pass fails: runs it again, call by call."""
@@ -112,12 +124,18 @@ class Program:
         return error
 
     def blame(self, error: Exception) -> Exception:
-        """Names the node that the error passed through: where a step is recorded, nothing may be run again."""
+        """Names the node that the error passed through, and its line where all its calls stand in one.
+
+        For a step that is recorded, or of several processes: nothing may be run again.
+        """
         names = {id(self.node(name)): name for name in self.graph.nodes}
         for frame, _ in traceback.walk_tb(error.__traceback__):
             name = names.get(id(frame.f_locals.get("self")))
             if name is not None:
-                return RunError(f"'{name}' failed: {type(error).__name__}: {error}")
+                spans = {call.span: None for call in self.graph.calls if call.node == name}
+                (span, *others) = spans or (None,)
+                where = "" if span is None or others else f"{span.file}:{span.line}:{span.column}: "
+                return RunError(f"{where}'{name}' failed: {type(error).__name__}: {error}")
         return error
 
 

@@ -10,12 +10,12 @@ from typing import Any
 
 import torch
 
-from ..checks.checked import Checked, check
+from ..checks.checked import Checked, check, check_parts
 from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..component import Code
 from ..data import Datasets
-from ..errors import RunError, Stopped, UsageError
+from ..errors import RunError, Stopped
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..graph.language.dump import dump
@@ -30,7 +30,7 @@ from ..train.progress import Progress
 from ..train.signals import Interrupt
 from ..train.step import Step
 from ..train.stopping import Stop
-from ..world import current, parts_near, stops_elsewhere, the_same, together
+from ..world import current, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, open_run_data, worker_failures
@@ -65,7 +65,7 @@ def start_run(
 
 
 def _start(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
-    _check_parts(checked)
+    check_parts(checked, current().size)
     precision = resolve(checked.graph.spec.train.precision, device)
     checked = replace(checked, graph=pin(checked.graph, checked.weights))
     checked = replace(fit_batch(checked, device, precision, report), weights=checked.weights)
@@ -120,15 +120,6 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
     return _Session(checked, device, precision, data, folder, report).run(payload)
 
 
-def _check_parts(checked: Checked) -> None:
-    """Raises UsageError where the processes cannot have equal parts of a batch."""
-    batch, size = checked.graph.spec.data.batch, current().size
-    if batch % size and not checked.graph.asks_for_batch:
-        raise UsageError(
-            f"data.batch is {batch}, and {size} processes cannot part it evenly: {parts_near(batch, size)}"
-        )
-
-
 def _portable(checked: Checked) -> dict[str, Any]:
     """The resolved graph with the user's files of Python by their full path, readable from any folder."""
     data = checked.graph.resolved()
@@ -167,7 +158,7 @@ class _Session:
         warnings: list[str] = []
         with ExitStack() as stack:
             stack.callback(self.data.close)
-            self.folder.note(status="running")
+            self.folder.note(status="running", processes=current().size)
             tracker = self._tracker()
             try:
                 with stops_elsewhere():
@@ -220,12 +211,15 @@ class _Session:
         self.report(f"run {self.folder.name}: graph {spec.graph}, {size / 1e6:.2f} M trainable parameters")
         how = f"{self.device}, {self.precision.name}{', compiled' if step.compiled else ''}"
         how += ", each step one CUDA graph" if step.replay is not None else ""
+        how += ", in parts" if step.in_parts else ""
         length = f"{step.steps} steps" + (" (train.steps; train.epochs is not used)" if spec.train.steps else "")
+        size = current().size
+        own = f" ({spec.data.batch // size} in each of {size} processes)" if size > 1 else ""
         self.report(
-            f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}, "
+            f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}{own}, "
             f"{step.steps_per_epoch} steps an epoch, {length}; {how}"
         )
-        if spec.train.shard == "full" and current().size == 1:
+        if spec.train.shard == "full" and size == 1:
             self.report("train.shard is full, and one process has all of the weights: --processes N starts several")
         for note in self.data.notes:
             self.report(note)

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from ..checks.checked import Checked
 from ..evaluation.registry import REGISTRY
 from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Tracker
+from ..world import current
 from .folder import RunFolder
 
 __all__ = ["open_tracker"]
@@ -23,6 +24,7 @@ def open_tracker(checked: Checked, folder: RunFolder, warn: Callable[[str], None
         "graphssl.graph_hash": graph.hash(),
         "graphssl.parent": files[-2] if len(files) > 1 else "",
         "graphssl.folder": str(folder.path),
+        "graphssl.processes": str(current().size),
         MORE_IS_BETTER: ",".join(name for name, more in better.items() if more),
         LESS_IS_BETTER: ",".join(name for name, more in better.items() if not more),
     }

@@ -11,6 +11,8 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
+from ..console import COMMAND
+
 PACKAGES = ("graphssl", "torch", "torchvision", "mlflow", "numpy")
 
 
@@ -24,7 +26,7 @@ def system_facts() -> dict[str, str]:
         "system.cpu_cores": str(_cores()),
         "system.gpu": ", ".join(_gpus()),
         "system.host": platform.node(),
-        "system.command": shlex.join(sys.argv),
+        "system.command": os.environ.get(COMMAND) or shlex.join(sys.argv),
         "mlflow.source.name": Path(sys.argv[0]).name if sys.argv else "",
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),

@@ -9,6 +9,7 @@ from typing import TypeVar
 
 import torch
 
+from ..world import current
 from .replay import WARM_UP
 
 __all__ = ["Limits"]
@@ -89,7 +90,8 @@ class Limits:
         if self._idle is None:
             if data > 0.5:
                 return f"limited by data: {waits}; {FASTER_DATA}"
-            return f"limited by arithmetic: {self._launch / seconds:.0%} of the time in steps, {waits}"
+            with_others = ", exchange with other processes included" if current().size > 1 else ""
+            return f"limited by arithmetic: {self._launch / seconds:.0%} of the time in steps{with_others}, {waits}"
         if idle < 0.5:
             return f"limited by arithmetic: the device was busy at {1 - idle:.0%} of the steps' starts, {waits}"
         starved = f"the device had nothing to do at {idle:.0%} of the steps' starts, {waits}"
