@@ -113,8 +113,9 @@ def run(
     it.
 
     graph: a file, or a packaged graph by name. sets: changes such as `nodes.queue.size=65536`. name: of a new run.
-    Several processes: start the script that calls it with torchrun. report: gets what is said, line by line. warn: gets the warnings of the graph; default: report. Raises GraphError
-    for a graph that is wrong, UsageError for arguments that are, and RunError for a run that could not go on.
+    report: gets what is said, line by line. warn: gets the warnings of the graph; default: report. For several
+    processes start the script that calls it with torchrun. Raises GraphError for a graph that is wrong, UsageError for
+    arguments that are, and RunError for a run that could not go on.
     """
     begins = graph is not None and resume == "auto"
     if not begins and (graph is None) == (resume is None):

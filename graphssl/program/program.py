@@ -13,7 +13,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, fx, nn
-from torch.nn.modules.batchnorm import _BatchNorm
 
 from ..checks.shapes import Shapes
 from ..errors import RunError
@@ -26,6 +25,7 @@ from ..world import current
 from .emission import Emission, readable
 from .masks import views_outside
 from .placing import Placing
+from .synced import norms_of, parts_of
 
 ScheduledTensor = tuple[Tensor, Schedule[Any]]  # 0-d, and what to write into it
 
@@ -102,11 +102,10 @@ class Program:
 
     def _said_of_processes(self) -> str:
         """What a step of several processes does beside its code."""
-        rows = {call.node for call in self.graph.step_calls() if call.id in self.placing.calls}
-        norms = [
-            n for n in self.graph.nodes if n in rows and any(isinstance(m, _BatchNorm) for m in self.node(n).modules())
-        ]
-        found = [f"# One of {self.placing.processes} processes, on its rows. Gradients are the mean over all."]
+        size, calls = self.placing.processes, self.graph.step_calls()
+        rows = dict.fromkeys(c.node for c in calls if c.id in self.placing.calls and c.node in self.graph.nodes)
+        norms = [name for name in rows if any(parts_of(m) % size for m in norms_of(self.node(name)))]
+        found = [f"# One of {size} processes, on its rows. Gradients are the mean over all."]
         return "\n".join(found + [f"# Batch norm of {', '.join(norms)} is over all."] * bool(norms))
 
     def locate(self, arguments: tuple[Any, ...], error: Exception) -> Exception:

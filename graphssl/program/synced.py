@@ -16,12 +16,12 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from .. import world
 from ..graph.calls import Call
 
-__all__ = ["is_activated", "parts_joined", "parts_of", "reduces", "settle", "synchronise", "take_rows"]
+__all__ = ["is_activated", "norms_of", "parts_joined", "parts_of", "reduces", "settle", "synchronise", "take_rows"]
 
 
 def synchronise(nodes: Iterable[nn.Module]) -> list[_BatchNorm]:
     """Makes the batch norms of nodes that get rows those of the whole batch. Gives them."""
-    norms = [module for node in nodes for module in node.modules() if isinstance(module, _BatchNorm)]
+    norms = [norm for node in nodes for norm in norms_of(node)]
     for norm in norms:
         norm.__class__ = _of_all(type(norm))  # type: ignore[arg-type]  # a class is hashable
         norm.rows = True  # type: ignore[assignment]
@@ -49,6 +49,11 @@ def settle(norms: Iterable[Any]) -> None:
         state.copy_(mean.view_as(state))
 
 
+def norms_of(module: nn.Module) -> list[_BatchNorm]:
+    """The batch norms in a module."""
+    return [part for part in module.modules() if isinstance(part, _BatchNorm)]
+
+
 def parts_of(norm: nn.Module) -> int:
     """Of how many parts of the batch a norm has statistics each; 1 where it is over all of it."""
     return int(getattr(norm, "splits", 1))
@@ -61,7 +66,7 @@ def parts_joined(call: Call, module: nn.Module | None) -> int:
     """
     if call.fold == 1 or module is None:
         return 1
-    return max((parts_of(m) for m in module.modules() if isinstance(m, _BatchNorm)), default=1)
+    return max(map(parts_of, norms_of(module)), default=1)
 
 
 def is_activated(norm: nn.Module) -> bool:

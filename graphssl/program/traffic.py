@@ -20,7 +20,7 @@ from ..world import World, each_of_rows
 from .emission import Emission
 from .owned import Unlinked, part_banks
 from .sharding import in_parts
-from .synced import parts_of, reduces
+from .synced import norms_of, parts_of, reduces
 
 __all__ = ["Sent", "Traffic", "traffic"]
 
@@ -102,8 +102,7 @@ def _norms(calls: list[Call], shapes: Shapes, processes: int) -> Iterator[Sent]:
 
 
 def _synchronised(module: nn.Module, processes: int) -> list[_BatchNorm]:
-    norms = [m for m in module.modules() if isinstance(m, _BatchNorm)]
-    return [m for m in norms if parts_of(m) % processes]
+    return [norm for norm in norms_of(module) if parts_of(norm) % processes]
 
 
 def _dealt(calls: list[Call], shapes: Shapes, ring: float) -> Iterator[Sent]:
