@@ -16,6 +16,7 @@ __all__ = [
     "cores",
     "discard",
     "launched",
+    "patience",
     "printable",
     "restarts",
     "say",
@@ -79,6 +80,20 @@ def restarts() -> int | None:
     """How often torchrun has started this process before, None where torchrun has not started it."""
     count = os.environ.get("TORCHELASTIC_RESTART_COUNT")
     return None if count is None else int(count)
+
+
+def patience() -> float:
+    """Seconds that a silent process is waited for; what is no such number counts as the default, and is told."""
+    text = os.environ.get("GRAPHSSL_PATIENCE", "300")
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if 0 < seconds < 1e6:
+        return seconds
+    if speaks():
+        say(f"graphssl: GRAPHSSL_PATIENCE is '{text}', and no number of seconds above 0; 300 are taken", err=True)
+    return 300.0
 
 
 def cores() -> int:

@@ -20,7 +20,7 @@ import torch.distributed as dist
 from torch import Tensor
 from torch.distributed.rendezvous import rendezvous
 
-from .console import met, started
+from .console import met, patience, started
 from .errors import RunError, Stopped
 from .ports import Negatives, Own, Pairs
 
@@ -33,7 +33,7 @@ T = TypeVar("T")
 HERE = "LOCAL_WORLD_SIZE"
 SIGNS = ("onnection closed", "onnection reset", "imed out", "imeout", "roken pipe", "gloo/", "NCCL", "remote process")
 STOPPED_KEY = "graphssl/stopped"  # in the store that the processes meet in, a new one for each start
-PATIENCE = datetime.timedelta(seconds=float(os.environ.get("GRAPHSSL_PATIENCE", "300")))  # with the silent
+PATIENCE = datetime.timedelta(seconds=patience())  # with the silent
 
 
 @dataclass(frozen=True)

@@ -66,10 +66,14 @@ class Chance:
 
 
 class Watch(Counter):
-    """Counts, and notes what is drawn."""
+    """Counts, and notes what is drawn, and which modules are called.
+
+    within: by a module that was called, those in which it was at each of its calls, itself among them.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.within: dict[nn.Module, set[nn.Module]] = {}
         self.draws: list[Draw] = []
         self._under_way: list[tuple[nn.Module, Any]] = []
 
@@ -77,7 +81,7 @@ class Watch(Counter):
     def call(self) -> Iterator[None]:
         """Around a call of a node."""
         self.draws, self._under_way = [], []
-        before = register_module_forward_pre_hook(lambda module, given: self._under_way.append((module, given)))
+        before = register_module_forward_pre_hook(self._enter)
         after = register_module_forward_hook(lambda *_: self._leave(), always_call=True)
         try:
             with self:
@@ -85,6 +89,11 @@ class Watch(Counter):
         finally:
             before.remove()
             after.remove()
+
+    def _enter(self, module: nn.Module, given: Any) -> None:
+        self._under_way.append((module, given))
+        around = {part for part, _ in self._under_way}
+        self.within[module] = self.within.get(module, around) & around
 
     def _leave(self) -> None:
         self._under_way.pop()

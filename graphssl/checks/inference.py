@@ -76,7 +76,12 @@ class _Inference:
         modules = self.nodes.modules
         names = {part: name for name, part in named_parts({n: modules[n] for n in self.graph.nodes})}
         chance = {number: Chance(tuple(draws), names) for number, draws in self._draws.items() if draws}
-        return Shapes(self.batch, self.data, slots, self.given, sizes, modules, signatures, self.flops, chance)
+        within = {
+            names[part]: {names[p] for p in around if p in names}
+            for part, around in self._watch.within.items()
+            if part in names
+        }
+        return Shapes(self.batch, self.data, slots, self.given, sizes, modules, signatures, self.flops, chance, within)
 
     def run(self) -> list[Call]:
         """Runs each call as soon as it can be; notes what does not fit, and gives the calls that wait for a node."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -23,7 +23,8 @@ class Shapes:
     slots: the shape of each tensor of each slot, by the slot's id.
     results: what each forward call gives, on the meta device, by the call's id.
     sizes: the letters of each node. flops: multiply-adds times two of one forward pass, by node.
-    chance: what forward calls draw by themselves, by the call's id; only those that do.
+    chance: what forward calls draw by themselves, by the call's id; only those that do. within: by a module that is
+    called, `node.path`, those in which it is at each of its calls, itself among them.
     """
 
     batch: int
@@ -35,6 +36,7 @@ class Shapes:
     signatures: Mapping[str, Signature]
     flops: Mapping[str, int]
     chance: Mapping[int, Chance] = field(default_factory=dict)
+    within: Mapping[str, Collection[str]] = field(default_factory=dict)
 
     def trainable(self) -> set[str]:
         """Nodes with a parameter that an optimizer may change."""

@@ -108,7 +108,7 @@ def _of_each(cost: Cost, graph: Graph, shapes: Shapes, processes: int) -> Cost:
     """
     if graph.spec.train.shard == "none" or processes == 1:
         return cost
-    groups = [own for modules in in_parts(graph, shapes.modules).values() for _, own in modules]
+    groups = [own for modules in in_parts(graph, shapes).values() for _, own in modules]
     sizes = [(bytes_of(p for p in own if p.requires_grad), bytes_of(own)) for own in groups]
     if not sizes:  # every node keeps its weights whole
         return cost

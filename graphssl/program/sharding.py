@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 from torch import nn
 
+from ..checks.chance import named_parts
+from ..checks.shapes import Shapes
 from ..graph.graph import Graph
 
 __all__ = ["held_whole", "in_parts", "parted"]
 
+Within = Mapping[str, Collection[str]]
 
-def parted(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[nn.Module]]:
+
+def parted(graph: Graph, nodes: Mapping[str, nn.Module], within: Within) -> dict[str, list[nn.Module]]:
     """By node, the modules whose weights come and go together, inner ones first.
 
     A module in a Sequential that has modules of its own, as the blocks of a ResNet or a vision transformer, is here by
     itself; what a node has beside these comes and goes with the node. A moving average is parted as what it follows.
+    within: as of `Shapes`; a block is by itself where what it has is called in its own call only.
     """
     whole, found = held_whole(graph, nodes), {}
+    names = {module: name for name, module in named_parts(nodes)}
+
+    def is_called(block: nn.Module) -> bool:
+        parts = [names[part] for part in block.modules() if names[part] in within]
+        return names[block] in parts and all(names[block] in within[part] for part in parts)
+
     for name, node in nodes.items():
         if name not in whole and any(p.ndim for p in node.parameters()):
             roots = list(node.children()) if _follows(graph, name) else [node]
-            found[name] = [module for root in roots for module in (*_blocks_alone(root), root) if _has_weights(module)]
+            blocks = {root: filter(is_called, _blocks_alone(root)) for root in roots}
+            found[name] = [module for root in roots for module in (*blocks[root], root) if _has_weights(module)]
     return found
 
 
@@ -50,11 +62,11 @@ def held_whole(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, str]:
     return found
 
 
-def in_parts(graph: Graph, nodes: Mapping[str, nn.Module]) -> dict[str, list[tuple[nn.Module, list[nn.Parameter]]]]:
+def in_parts(graph: Graph, shapes: Shapes) -> dict[str, list[tuple[nn.Module, list[nn.Parameter]]]]:
     """The modules of `parted`, each with the weights that come and go with it and not with one before it."""
     seen: set[int] = set()
     found: dict[str, list[tuple[nn.Module, list[nn.Parameter]]]] = {}
-    for name, modules in parted(graph, nodes).items():
+    for name, modules in parted(graph, shapes.modules, shapes.within).items():
         for module in modules:
             own = [p for p in module.parameters() if p.ndim and id(p) not in seen]
             seen |= {id(p) for p in own}

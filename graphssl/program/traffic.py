@@ -147,7 +147,7 @@ def _call(call: Call, node: Any, graph: Graph, shapes: Shapes, parts: int) -> No
 
 def _weights(graph: Graph, shapes: Shapes, calls: Sequence[Call], ring: float) -> Iterator[Sent]:
     """Gradients; with `train.shard: full` weights too, which each call gathers, and again for its backward pass."""
-    groups = in_parts(graph, shapes.modules) if graph.spec.train.shard == "full" else {}
+    groups = in_parts(graph, shapes) if graph.spec.train.shard == "full" else {}
     times = Counter(call.node for call in calls)
     sent = {"weights": 0.0, "gradients": 0.0}
     for name, modules in groups.items():

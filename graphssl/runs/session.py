@@ -14,6 +14,7 @@ from ..checks.checked import Checked, check, check_parts
 from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..component import Code
+from ..console import restarts
 from ..data import Datasets
 from ..errors import RunError, Stopped
 from ..evaluation.context import Context
@@ -60,6 +61,8 @@ def start_run(
         end_where_stopped(begun)
         if begun is None:
             return _start(checked, device, name, say)
+        if again := restarts():
+            say(f"a process had ended: all are started again, for the {again}. time")
         with begun.claimed(), named([begun]):
             return _resume(begun, sets, device, say)
 

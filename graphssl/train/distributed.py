@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 from torch.utils._pytree import tree_map_only
 
 from .. import world
-from ..console import INTERRUPTED, STOPPED
+from ..console import INTERRUPTED, STOPPED, say
 
 __all__ = [
     "is_parted", "launch", "local", "part", "parted_like", "read_tensors", "repeated", "shared", "wrapped",
@@ -43,8 +43,11 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     except SignalException as ended:  # the processes have had it too, and have stopped by themselves
         return INTERRUPTED if ended.sigval == signal.SIGINT else STOPPED
     except ChildFailedError as error:
-        _, first = error.get_first_failure()
-        return first.exitcode if first.exitcode > 0 else 1
+        rank, first = error.get_first_failure()
+        if first.exitcode > 0:
+            return first.exitcode
+        say(f"graphssl: process {rank} was ended by {signal.Signals(-first.exitcode).name}", err=True)
+        return 1
     return 0
 
 

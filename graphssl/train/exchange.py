@@ -45,7 +45,7 @@ class Exchange:
         self._dealing: list[Any] = [node for node in by_rows if hasattr(node, "exchange")]
         self._rows: bool | None = None
         self.take_rows(True)
-        modules = [m for of_node in parted(program.graph, nodes).values() for m in of_node]
+        modules = [m for of_node in parted(program.graph, nodes, program.shapes.within).values() for m in of_node]
         self._parts: list[Any] = part(modules if train.shard == "full" else [], device, compiled)
         self._doubles: list[tuple[nn.Parameter, nn.Parameter]] = []
         self._wrapped = wrapped(program.forward, train.accumulate)

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
+from threading import Barrier, Lock
 from typing import Any, TypeVar
 
 import pytest
@@ -63,9 +63,13 @@ def by_all(size: int, function: Callable[[World, Seat], T]) -> list[T]:
         return list(pool.map(lambda rank: function(World(rank, size), Seat(meeting, rank)), range(size)))
 
 
+ONE = Lock()  # draws at a time: threads share a generator
+
+
 def bank(samples: int, **config: Any) -> MemoryBank:
-    torch.manual_seed(0)
-    node = build(MemoryBank, sizes=Sizes({"d": D}, DataFacts(samples=samples)), shard="rows", **config)
+    with ONE:
+        torch.manual_seed(0)
+        node = build(MemoryBank, sizes=Sizes({"d": D}, DataFacts(samples=samples)), shard="rows", **config)
     assert isinstance(node, MemoryBank)
     return node.double()
 

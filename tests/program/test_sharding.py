@@ -31,17 +31,17 @@ class Writing(nn.Module):
 
 def test_blocks_come_and_go_by_themselves_and_then_the_node(write: Write) -> None:
     checked = check(write(SIMCLR))
-    found = parted(checked.graph, checked.shapes.modules)
+    found = parted(checked.graph, checked.shapes.modules, checked.shapes.within)
     encoder = checked.shapes.modules["encoder"]
     names = {id(module): name for name, module in encoder.named_modules()}
     assert [names[id(m)] for m in found["encoder"]] == [f"layer{i}.0" for i in range(1, 5)] + [""]
-    groups = in_parts(checked.graph, checked.shapes.modules)["encoder"]
+    groups = in_parts(checked.graph, checked.shapes)["encoder"]
     assert sum(len(own) for _, own in groups) == len(list(encoder.parameters()))
 
 
 def test_a_target_is_parted_as_what_it_follows(write: Write) -> None:
     checked = check(write(BYOL))
-    found = parted(checked.graph, checked.shapes.modules)
+    found = parted(checked.graph, checked.shapes.modules, checked.shapes.within)
     assert len(found["target"]) == len(found["encoder"]) + len(found["projector"])
     assert checked.shapes.modules["target"] not in found["target"], "its own method averages; its nodes are called"
     assert held_whole(checked.graph, checked.shapes.modules) == {}
@@ -58,4 +58,41 @@ def test_what_is_read_beside_the_call_is_whole(write: Write, text: str, also: di
     checked = check(write(text))
     expected = {"projector": "its updates may write its weights", **also}
     assert held_whole(checked.graph, checked.shapes.modules) == expected
-    assert not parted(checked.graph, checked.shapes.modules).keys() & expected.keys()
+    assert not parted(checked.graph, checked.shapes.modules, checked.shapes.within).keys() & expected.keys()
+
+
+LOOKING = """
+from typing import Annotated
+from torch import Tensor, nn
+from graphssl.component import NodeConfig, component
+
+class Block(nn.Module):
+    def __init__(self, d):
+        super().__init__()
+        self.norm, self.linear = nn.LayerNorm(d), nn.Linear(d, d)
+    def forward(self, x):
+        return x + self.linear(self.norm(x))
+
+@component("head.looking", traits=("apart",))
+class Looking(nn.Module):
+    class Config(NodeConfig):
+        into: bool = True
+    def __init__(self, config, sizes):
+        super().__init__()
+        self.blocks, self.into = nn.Sequential(Block(sizes["d"]), Block(sizes["d"])), config.into
+    def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b d"]:
+        if not self.into:
+            return self.blocks(x)
+        for block in self.blocks:
+            x = x + block.linear(block.norm(x))
+        return x
+"""
+
+
+@pytest.mark.parametrize(("into", "modules"), [("true", 1), ("false", 3)])
+def test_a_block_that_is_looked_into_comes_with_its_node(write: Write, into: str, modules: int) -> None:
+    write(LOOKING, name="looking.py")
+    text = SIMCLR.replace("graph: simclr\n", "graph: simclr\ncomponents: [./looking.py]\n")
+    text = text.replace("head.mlp, hidden: 16, out: 8", f"head.looking, into: {into}")
+    checked = check(write(text))
+    assert len(parted(checked.graph, checked.shapes.modules, checked.shapes.within)["projector"]) == modules
