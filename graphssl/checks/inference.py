@@ -74,7 +74,7 @@ class _Inference:
         sizes = {name: self.nodes.sizes(name) for name in self.graph.nodes}
         signatures = {name: node.forward for name, node in self.graph.nodes.items()}
         modules = self.nodes.modules
-        names = {part: name for name, part in named_parts({n: modules[n] for n in self.graph.nodes})}
+        names = {part: name for name, part in named_parts({n: modules[n] for n in self.graph.nodes if n in modules})}
         chance = {number: Chance(tuple(draws), names) for number, draws in self._draws.items() if draws}
         within = {
             names[part]: {names[p] for p in around if p in names}

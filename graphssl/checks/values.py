@@ -49,7 +49,7 @@ class Values:
     def check_parts(self, call: Call, module: nn.Module) -> None:
         """Raises Refused where views that are joined do not part into those that batch norm has for themselves."""
         splits = max((getattr(part, "splits", 1) for part in module.modules()), default=1)
-        if call.fold > 1 and self._batch % splits:
+        if self._batch % splits and (self._batch * call.fold) % splits == 0:  # else the norm says so itself
             message = f"a batch of {self._batch} does not part into {splits} equal splits for batch norm"
             raise Refused(message, "batch", f"a batch that {splits} divides")
 
