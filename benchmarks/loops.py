@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import torch
@@ -32,6 +33,20 @@ class Nobody:
     def latest_path(self) -> None: ...
 
 
+class Until:
+    """Ends a loop after so many optimizer steps."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.outcome: Any = None  # the loop's
+
+    def __call__(self) -> int:
+        return int(self.outcome.step == self.steps)
+
+    def at_once(self) -> AbstractContextManager[None]:
+        return nullcontext()
+
+
 class Training:
     """Trains a graph for one epoch more at each call, and waits for the device."""
 
@@ -49,10 +64,11 @@ class Training:
     def __call__(self) -> None:
         nobody: Any = Nobody()
         per_epoch = self.step.steps_per_epoch
+        stop: Any = Until(self.done + per_epoch)
         loop = Loop(
-            self.step, self.data, self.spec.train, self.spec.evaluate.monitor, None, nobody, nobody, nobody,
-            lambda: loop.outcome.step == self.done + per_epoch, {},
-        )  # fmt: skip
+            self.step, self.data, self.spec.train, self.spec.evaluate.monitor, None, nobody, nobody, nobody, stop, {}
+        )
+        stop.outcome = loop.outcome
         loop.run(self.done)
         self.done = loop.outcome.step
         wait(self.device)
