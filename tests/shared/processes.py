@@ -172,7 +172,7 @@ def trained(path: str | Path) -> dict[str, Tensor]:
     found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}
     if step.precision.scaler is not None:
         found["scale"] = torch.tensor(step.precision.scaler.get_scale())
-    model = read_back(step, Path(path).with_suffix("")) if step.in_parts else step.state()["model"]
+    model = read_back(step, Path(path).with_suffix(f".{size}")) if step.in_parts else step.state()["model"]
     return found | {key: value.clone() for key, value in model.items()}
 
 
