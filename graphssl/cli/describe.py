@@ -8,9 +8,8 @@ from typing import Any
 import torch
 
 from ..checks.checked import Checked, check_parts
-from ..checks.inference import find_shapes
+from ..checks.inference import infer
 from ..checks.weights.said import lines
-from ..errors import Problems
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
@@ -55,11 +54,8 @@ def _exchange(checked: Checked, processes: int) -> str:
 
 def _of_batch(checked: Checked, batch: int) -> Checked:
     """The same with another batch."""
-    graph, found = checked.graph.with_batch(batch), Problems()
-    shapes = find_shapes(graph, checked.data, batch, found)
-    found.stop()
-    assert shapes is not None
-    return replace(checked, graph=graph, shapes=shapes)
+    graph = checked.graph.with_batch(batch)
+    return replace(checked, graph=graph, shapes=infer(graph, checked.data, batch))
 
 
 def bytes_text(size: float) -> str:

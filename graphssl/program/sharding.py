@@ -33,8 +33,8 @@ def parted(graph: Graph, nodes: Mapping[str, nn.Module], within: Within) -> dict
     for name, node in nodes.items():
         if name not in whole and any(p.ndim for p in node.parameters()):
             roots = list(node.children()) if _follows(graph, name) else [node]
-            blocks = {root: filter(is_called, _blocks_alone(root)) for root in roots}
-            found[name] = [module for root in roots for module in (*blocks[root], root) if _has_weights(module)]
+            modules = [module for root in roots for module in (*filter(is_called, _blocks_alone(root)), root)]
+            found[name] = [module for module in modules if _has_weights(module)]
     return found
 
 

@@ -216,13 +216,13 @@ class _Session:
         how += ", each step one CUDA graph" if step.replay is not None else ""
         how += ", in parts" if step.in_parts else ""
         length = f"{step.steps} steps" + (" (train.steps; train.epochs is not used)" if spec.train.steps else "")
-        size = current().size
-        own = f" ({spec.data.batch // size} in each of {size} processes)" if size > 1 else ""
+        processes = current().size
+        own = f" ({spec.data.batch // processes} in each of {processes} processes)" if processes > 1 else ""
         self.report(
             f"data {spec.data.use}: {self.data.train.samples} images, batch {spec.data.batch}{own}, "
             f"{step.steps_per_epoch} steps an epoch, {length}; {how}"
         )
-        if spec.train.shard == "full" and size == 1:
+        if spec.train.shard == "full" and processes == 1:
             self.report("train.shard is full, and one process has all of the weights: --processes N starts several")
         for note in self.data.notes:
             self.report(note)

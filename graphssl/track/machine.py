@@ -11,7 +11,7 @@ import sys
 from importlib import metadata
 from pathlib import Path
 
-from ..console import COMMAND
+from ..console import COMMAND, cores
 
 PACKAGES = ("graphssl", "torch", "torchvision", "mlflow", "numpy")
 
@@ -23,7 +23,7 @@ def system_facts() -> dict[str, str]:
         **{f"system.{name}": version for name in PACKAGES if (version := _version(name))},
         "system.os": platform.platform(),
         "system.cpu": _cpu(),
-        "system.cpu_cores": str(_cores()),
+        "system.cpu_cores": str(cores()),
         "system.gpu": ", ".join(_gpus()),
         "system.host": platform.node(),
         "system.command": os.environ.get(COMMAND) or shlex.join(sys.argv),
@@ -50,12 +50,6 @@ def _cpu() -> str:
     except OSError:
         pass
     return platform.processor() or platform.machine()
-
-
-def _cores() -> int:
-    """Those this process may use."""
-    affinity = getattr(os, "sched_getaffinity", None)
-    return len(affinity(0)) if affinity else os.cpu_count() or 1
 
 
 def _gpus() -> list[str]:

@@ -45,8 +45,8 @@ class Exchange:
         self._dealing: list[Any] = [node for node in by_rows if hasattr(node, "exchange")]
         self._rows: bool | None = None
         self.take_rows(True)
-        modules = [m for of_node in parted(program.graph, nodes, program.shapes.within).values() for m in of_node]
-        self._parts: list[Any] = part(modules if train.shard == "full" else [], device, compiled)
+        by_node = parted(program.graph, nodes, program.shapes.within) if train.shard == "full" else {}
+        self._parts: list[Any] = part([m for modules in by_node.values() for m in modules], device, compiled)
         self._doubles: list[tuple[nn.Parameter, nn.Parameter]] = []
         self._wrapped = wrapped(program.forward, train.accumulate)
 

@@ -80,7 +80,7 @@ class Step:
             whole=not parts,
         )  # fmt: skip
         # In float16 a process's loss is scaled as its part of the loss of all: else it would overflow sooner.
-        self._parts = 1 if precision.scaler is None else program.placing.processes
+        self._shares = 1 if precision.scaler is None else program.placing.processes
         self.rate = 0.0
         self._number = torch.zeros((), dtype=torch.int64, device=device)
         self._spoilt = torch.full((), -1, dtype=torch.int64, device=device)
@@ -114,7 +114,7 @@ class Step:
         outputs = []
         for batch in batches:
             output = self._exchanged(batch, last=batch is batches[-1])
-            torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / (len(batches) * self._parts))))
+            torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / (len(batches) * self._shares))))
             outputs.append(output)
         skipped = self._optimize()
         self._update(skipped, [output["carried"] for output in outputs])
@@ -153,8 +153,8 @@ class Step:
         scaler, clip = self.precision.scaler, self.train.clip
         if self.exchange is not None:
             self.exchange.hand_over()
-            if self._parts > 1:
-                torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], float(self._parts))
+            if self._shares > 1:
+                torch._foreach_mul_([p.grad for p in self.parameters if p.grad is not None], float(self._shares))
         if clip is not None:
             if scaler is not None:
                 scaler.unscale_(self.optimizer)
