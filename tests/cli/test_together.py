@@ -224,13 +224,12 @@ def test_what_is_in_parts_goes_on_with_any_number_of_processes(text: str, tmp_pa
     whole = done(tmp_path, "graphssl", "run", "parted.yaml", "--processes", 2, "--name", "run")
     assert whole.returncode == 0, whole.stderr
     expected, store = last(tmp_path, "run"), Checkpoints(tmp_path / "runs/run/checkpoints", keep=9)
-    paths = store.paths()
-    assert all(path.is_dir() for path in paths)
-    for processes, first in ((1, paths[:2]), (4, paths[:4])):
-        for path in set(store.paths()) - set(first):
+    assert all(path.is_dir() for path in store.paths())
+    for processes, first in ((1, 2), (4, 4)):
+        for path in store.paths()[first:]:
             remove(path)
         found = done(tmp_path, "graphssl", "run", "--resume", "run", "--processes", processes)
         assert found.returncode == 0, found.stderr
-        assert f"resumed after step {int(first[-1].name[5:13])} of" in found.stdout
+        assert f"resumed after step {3 * first} of" in found.stdout
         assert expected["model"]["bank.keys"].shape[0] == 1500
         assert same(expected, last(tmp_path, "run"), 1e-4)
