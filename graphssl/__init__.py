@@ -9,13 +9,27 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from .api import check, compare, compile, draw, embed, embed_files, evaluate, export, load, neighbours, run, survey
+    from .api import (
+        check,
+        compare,
+        compile,
+        deliver,
+        draw,
+        embed,
+        embed_files,
+        evaluate,
+        export,
+        load,
+        neighbours,
+        run,
+        survey,
+    )
     from .errors import GraphError, RunError, UsageError
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
-    "check", "compare", "compile", "draw", "embed", "embed_files", "evaluate", "export", "load", "neighbours", "run",
-    "survey",
+    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "export", "load",
+    "neighbours", "run", "survey",
 ]  # fmt: skip
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .errors import UsageError
+from .errors import UsageError, told
 
 if TYPE_CHECKING:
     import torch
@@ -23,12 +23,13 @@ if TYPE_CHECKING:
     from .runs.export import Exported
     from .runs.features import Embedded, Images, Neighbours
     from .runs.results import Result
-    from .track import Comparison
+    from .track import Comparison, Delivered
 
 __all__ = [
     "check",
     "compare",
     "compile",
+    "deliver",
     "draw",
     "embed",
     "embed_files",
@@ -122,16 +123,21 @@ def run(
         raise UsageError("name a graph file to run, or a run to resume: one of the two")
     if not begins and resume is not None and name is not None:
         raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
+    from .runs.naming import check_name
     from .runs.session import resume_run, start_run
     from .train.device import choose_device
 
+    def say(text: str) -> None:
+        report(told(text))
+
     if resume is not None and not begins:
-        return resume_run(resume, sets, choose_device(device), report)
+        return resume_run(resume, sets, choose_device(device), say)
     assert graph is not None
+    check_name(name)
     checked = check(graph, sets)
     for warning in checked.warnings:
         (warn or report)(warning.render())
-    return start_run(checked, choose_device(device), name, report, resume=resume, sets=sets)
+    return start_run(checked, choose_device(device), name, say, resume=resume, sets=sets)
 
 
 def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: str = "auto") -> Evaluated:
@@ -248,6 +254,18 @@ def survey(
     if sets:
         raise UsageError("--set changes a graph file: name one, or leave it out")
     return look(section_of(str(source)), most, progress)
+
+
+def deliver(runs: str | Path | Sequence[str | Path] = (), report: Report = print) -> list[Delivered]:
+    """Delivers to MLflow what ended runs could not, as its server was down: metrics, artifacts, how they ended.
+
+    runs: names, or folders; default: all under `runs/` that have something left. report: gets a line for each. The
+    store is MLFLOW_TRACKING_URI's, else the one that the run had. Raises UsageError for a run that is not there, and
+    RunError where some is left after that: it stays where it is.
+    """
+    from .runs.left import deliver as deliver_runs
+
+    return deliver_runs([runs] if isinstance(runs, str | Path) else list(runs), lambda text: report(told(text)))
 
 
 def ui(port: int = 5000, report: Report = print) -> None:

@@ -9,6 +9,8 @@ import time
 import uuid
 from typing import IO, Any
 
+from .errors import escaped
+
 __all__ = [
     "COMMAND",
     "INTERRUPTED",
@@ -18,6 +20,7 @@ __all__ = [
     "launched",
     "patience",
     "printable",
+    "put",
     "restarts",
     "say",
     "speaks",
@@ -31,8 +34,8 @@ STOPPED = 75  # of a run that was stopped from outside, and goes on by `--resume
 
 
 def printable(text: str) -> str:
-    """The text without what moves a terminal's cursor, colours it or hides."""
-    return "".join(c for c in text if c.isprintable() or c == "\n")
+    """The lines of a text, in which nothing moves a terminal's cursor, colours it or hides."""
+    return escaped(text, keep="\n\t")
 
 
 def say(text: str, *, err: bool = False) -> None:
@@ -44,12 +47,23 @@ def say(text: str, *, err: bool = False) -> None:
         discard(file)
 
 
+def put(text: str, end: str = "\n") -> None:
+    """What a command was asked for, on stdout. Raises OSError where it cannot be written: nobody has it then."""
+    _write(text + end, sys.stdout)
+
+
 def write_line(text: str, file: IO[str] | None) -> None:
-    """Writes a line; what the encoding does not have is escaped."""
+    """Writes a line, or several."""
+    _write(text + "\n", file)
+
+
+def _write(text: str, file: IO[str] | None) -> None:
+    """All that is printed goes through here: what could do more than be read is escaped, as is what the encoding does
+    not have."""
     if file is None:  # closed before Python began
         return
     encoding = getattr(file, "encoding", None) or "utf-8"
-    file.write(text.encode(encoding, "backslashreplace").decode(encoding) + "\n")
+    file.write(printable(text).encode(encoding, "backslashreplace").decode(encoding))
     file.flush()
 
 

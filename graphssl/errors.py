@@ -14,8 +14,31 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+# What counts as printable, and takes a cell without a mark, or none.
+UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
 Severity = Literal["error", "warning"]
+
+
+def escaped(text: str, keep: str = "") -> str:
+    r"""Text that a file, a name or a library has given, so that it can only be read: one line, without anything that
+    moves a cursor, colours, turns the direction of writing or is not seen. Such characters become escapes.
+
+    keep: characters that stay as they are.
+
+    >>> escaped("cat\x1b[2J\u202e.jpg")
+    'cat\\x1b[2J\\u202e.jpg'
+    """
+    if text.isascii() and text.isprintable():
+        return text
+    return "".join(
+        c if c in keep or (c.isprintable() and c not in UNSEEN) else c.encode("unicode_escape").decode() for c in text
+    )
+
+
+def told(text: str) -> str:
+    """A message of several lines, escaped: those after the first begin with two blanks, any other break is data's."""
+    return "\n  ".join(escaped(part) for part in text.split("\n  "))
 
 
 @dataclass(frozen=True)
@@ -60,26 +83,27 @@ class Problem:
                          ^^
           hint: did you mean 'k'?
         """
-        where = f"{self.span.file}:{self.span.line}:{self.span.column}: " if self.span else ""
+        where = f"{escaped(self.span.file)}:{self.span.line}:{self.span.column}: " if self.span else ""
         label = "warning: " if self.severity == "warning" else ""
         code = f" [{self.code}]" if self.code else ""
-        lines = [f"{where}{label}{self.message}{code}"]
+        lines = [f"{where}{label}{told(self.message)}{code}"]
         if self.span and self.span.text.strip():
             lines += _excerpt(self.span)
         if self.hint:
-            lines.append(f"  hint: {self.hint}")
+            lines.append(f"  hint: {told(self.hint)}")
         return "\n".join(lines)
 
 
 def _excerpt(span: Span, width: int = 110) -> list[str]:
     """The source line and its caret; a long line is cut to a window around the caret."""
-    text = "".join(c if c.isprintable() else " " for c in span.text)
-    body = text.lstrip()
-    at = max(span.column - 1 - (len(text) - len(body)), 0)
+    body = span.text.lstrip()
+    at = max(span.column - 1 - (len(span.text) - len(body)), 0)
     start = max(at - width // 2, 0) if len(body) > width else 0
     body, at = body[start : start + width].rstrip(), at - start
-    caret = "^" * max(_cells(body[at : at + max(span.length, 1)]), 1)
-    return [f"    {body}", f"    {' ' * (_cells(body[:at]) + max(at - len(body), 0))}{caret}"]
+    before, marked = escaped(body[:at]), escaped(body[at : at + max(span.length, 1)])
+    rest = escaped(body[at + max(span.length, 1) :])
+    caret = "^" * max(_cells(marked), 1)
+    return [f"    {before}{marked}{rest}", f"    {' ' * (_cells(before) + max(at - len(body), 0))}{caret}"]
 
 
 def _cells(text: str) -> int:
@@ -108,6 +132,9 @@ class Refused(ValueError):
 
 class RunError(Exception):
     """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(told(str(message)))
 
 
 class OptionError(RunError):

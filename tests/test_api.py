@@ -38,6 +38,7 @@ VERBS = [
     "check",
     "compare",
     "compile",
+    "deliver",
     "draw",
     "embed",
     "embed_files",

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import say, speaks, started
-from ..errors import GraphError, Problem, Problems, UsageError
+from ..console import put, say, speaks, started
+from ..errors import GraphError, Problem, Problems, UsageError, escaped
 from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def check(
         with found.gathering():
             checked = api.check(graph, sets or [])
             _warn_of(checked)
-            typer.echo(describe(checked, processes))
+            put(describe(checked, processes))
     found.stop()
 
 
@@ -95,9 +95,9 @@ def show(
     checked = api.check(graph, sets or [], without_data=True)
     _warn_of(checked)
     if code:
-        typer.echo(api.compile(checked, weights=False, processes=processes).code())
+        put(api.compile(checked, weights=False, processes=processes).code())
     elif resolved:
-        typer.echo(resolved_text(checked), nl=False)
+        put(resolved_text(checked), end="")
     else:
         path = output or Path(f"{checked.graph.name.replace('/', '-')}.svg")
         _write(path, api.draw(checked, f"./{path.name}"))  # a file's name, also without a dot
@@ -115,17 +115,17 @@ def components(
     if grid:
         from .grid import grid_text
 
-        typer.echo(grid_text())
+        put(grid_text())
         return
     if markdown:
         from .components import components_page
 
-        typer.echo(components_page(), nl=False)
+        put(components_page(), end="")
         return
     from .components import component_text, components_text
 
     try:
-        typer.echo(component_text(name) if name else components_text())
+        put(component_text(name) if name else components_text())
     except LookupError as error:
         raise GraphError([Problem(f"no component is called '{name}'", hint=str(error))]) from None
 
@@ -161,7 +161,7 @@ def evaluate(
     _collect_garbage()
     given = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
     options: dict[str, dict[str, float]] = {"knn": given, **({"linear": {}} if linear else {})}
-    typer.echo(evaluation_text(api.evaluate(run, options, device=device)))
+    put(evaluation_text(api.evaluate(run, options, device=device)))
 
 
 @app.command()
@@ -172,7 +172,7 @@ def compare(
     from .. import api
     from .comparison import comparison_text
 
-    typer.echo(comparison_text(api.compare(runs)))
+    put(comparison_text(api.compare(runs)))
 
 
 @app.command()
@@ -183,10 +183,10 @@ def explain(
     from .rules import rule_text, rules_text
 
     if code is None:
-        typer.echo(rules_text())
+        put(rules_text())
         return
     try:
-        typer.echo(rule_text(code))
+        put(rule_text(code))
     except LookupError as error:
         raise GraphError([Problem(f"no rule has the code '{code}'", hint=str(error))]) from None
 
@@ -202,7 +202,7 @@ def schema(
 
     text = json.dumps(graph_schema(), indent=2)
     if output is None:
-        typer.echo(text)
+        put(text)
     else:
         _write(output, text.encode())
 
@@ -221,7 +221,7 @@ def _write(path: Path, content: bytes) -> None:
     from ..files import write_whole
 
     write_whole(path, content)
-    typer.echo(f"wrote {path}")
+    put(f"wrote {escaped(str(path))}")
 
 
 def _collect_garbage() -> None:

@@ -7,12 +7,13 @@ import gc
 import logging
 import os
 import sys
+from typing import Any, NoReturn
 
 import typer
 
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
-from ..errors import GraphError, RunError, Stopped, UsageError
-from .pictures import app
+from ..errors import GraphError, RunError, Stopped, UsageError, escaped, told
+from .tracking import app
 
 __all__ = ["main"]
 
@@ -25,19 +26,23 @@ def main() -> None:
     atexit.register(gc.freeze)  # as a process ends, Python would look through all of it for garbage: half a second
     say_what_is_logged()
     try:
-        app(standalone_mode=True)
+        sys.exit(app(standalone_mode=False))
     except (GraphError, UsageError, RunError) as error:
         tell(error)
     except KeyboardInterrupt:
         fail("interrupted", INTERRUPTED)
     except Stopped as stopped:
         tell_how_to_go_on(stopped)
+    except typer.Abort:
+        fail("interrupted", INTERRUPTED)
     except Exception as error:
+        if hasattr(error, "show"):  # typer's, of an argument
+            tell_of_argument(error)
         if isinstance(error, OSError) and error.filename is None and not output_is_taken():
             fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
         if os.environ.get("GRAPHSSL_TRACEBACK"):
             raise
-        reason = f"{type(error).__name__}: {error}"
+        reason = told(f"{type(error).__name__}: {error}")
         fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
     finally:
         gc.enable()
@@ -54,11 +59,18 @@ def tell(error: GraphError | UsageError | RunError) -> None:
     fail(f"graphssl: {error}", code)
 
 
+def tell_of_argument(error: Any) -> NoReturn:
+    """Typer's own words, and its exit code; the argument may be a file's name."""
+    error.message = escaped(error.message)
+    error.show()
+    sys.exit(error.exit_code)
+
+
 def tell_how_to_go_on(stopped: Stopped) -> None:
     """Ends with the exit code of a run that a signal from outside has stopped; here, before it had done a step."""
     if not speaks():
         sys.exit(STOPPED)
-    again = f"go on with `graphssl run --resume {stopped.run}`" if stopped.run else "start it again"
+    again = f"go on with `graphssl run --resume {escaped(stopped.run)}`" if stopped.run else "start it again"
     fail(f"graphssl: stopped by {stopped.signal} before a step was done; {again}", STOPPED)
 
 
@@ -67,7 +79,7 @@ class Said(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         if speaks() and not launched():  # the launcher has said it
-            say(record.getMessage(), err=True)
+            say(told(record.getMessage()), err=True)
 
 
 def say_what_is_logged() -> None:
@@ -87,6 +99,6 @@ def output_is_taken() -> bool:
     return True
 
 
-def fail(message: str, code: int) -> None:
+def fail(message: str, code: int) -> NoReturn:
     say(message, err=True)
     sys.exit(code)

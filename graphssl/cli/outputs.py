@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from ..console import put
 from ..errors import UsageError
 from .arguments import Device, RunArgument
 from .commands import app
@@ -39,7 +40,7 @@ def embed(
 
     with closing(Counting("pictures read")) as counting:
         done = api.embed_files(run, pictures, output, node, device, batch=batch, skip=skip, progress=counting)
-    typer.echo(embedded_text(done))
+    put(embedded_text(done))
 
 
 @app.command()
@@ -67,7 +68,7 @@ def neighbours(
         )
     with closing(Counting("pictures read")) as counting:
         found = api.neighbours(run, queries, folder, k, output, node, device, batch=batch, skip=skip, progress=counting)
-    typer.echo(neighbours_text(found))
+    put(neighbours_text(found))
 
 
 @app.command()
@@ -85,4 +86,4 @@ def export(
     from .. import api
     from .summary import export_text
 
-    typer.echo(export_text(api.export(run, output, node, to)))
+    put(export_text(api.export(run, output, node, to)))

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ..console import put
+from ..errors import escaped
 from .arguments import Changeable, Sets
 from .outputs import app
 
@@ -33,7 +35,7 @@ def data(
 
     with closing(Counting("pictures read")) as counting:
         found = api.survey(source, sets or [], most=None if everything else samples, progress=counting)
-    typer.echo(survey_text(found))
+    put(survey_text(found))
 
 
 def survey_text(found: Survey) -> str:
@@ -43,7 +45,7 @@ def survey_text(found: Survey) -> str:
     from .table import table
 
     rows = [["pictures", f"{found.train:,} to train on, {found.held_out:,} held out"], *_rows(found)]
-    bad = [f"  {_in_a_line(name)}: {why}" for name, why in list(found.unreadable.items())[:NAMED]]
+    bad = [f"  {escaped(name)}: {escaped(why)}" for name, why in list(found.unreadable.items())[:NAMED]]
     more = [f"  and {len(found.unreadable) - NAMED:,} more"] if len(found.unreadable) > NAMED else []
     section = dump({"data": proposal(found)}).rstrip()
     return "\n".join([table(rows), *bad, *more, "", section, *_offered(found)])
@@ -57,13 +59,9 @@ def _offered(found: Survey) -> Iterator[str]:
         yield f"  # orientation: apply   # {rotated:,} {which} rotated by their EXIF"
 
 
-def _in_a_line(name: str) -> str:
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in name)
-
-
 def _rows(found: Survey) -> Iterator[list[str]]:
     part = f"{found.looked:,} of them, spread evenly; --all looks at every one"
-    yield from (["note", _in_a_line(note)] for note in found.notes)
+    yield from (["note", note] for note in found.notes)
     yield ["looked at", "all of them" if found.looked == found.train else part]
     if found.sizes:
         yield ["sizes", _sizes(found)]
@@ -106,7 +104,7 @@ def _classes(found: Survey) -> str:
     few, many = found.classes[least], found.classes[most]
     if few == many:
         return f"{len(found.classes):,}, {'each of ' if len(found.classes) > 1 else ''}{few:,} pictures"
-    spread = f"from {few:,} pictures ('{_in_a_line(least)}') to {many:,} ('{_in_a_line(most)}')"
+    spread = f"from {few:,} pictures ('{least}') to {many:,} ('{most}')"
     return f"{len(found.classes):,}, {spread}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from ..console import printable
+from ..errors import escaped
 from ..evaluation.registry import metric_title, score_text
 from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
@@ -34,7 +34,7 @@ def run_text(result: Result) -> str:
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
     lines.append("  see it     graphssl ui")
     lines += [f"warning: {w}" for w in result.warnings]
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def evaluation_text(evaluated: Evaluated) -> str:
@@ -44,20 +44,20 @@ def evaluation_text(evaluated: Evaluated) -> str:
         line = f"{evaluated.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
         settings = evaluated.evaluations[metric.partition("/")[0]].settings()
         lines.append(f"{line} ({settings})" if settings else line)
-    return "\n".join(lines)
+    return "\n".join(map(escaped, lines))
 
 
 def export_text(exported: Exported) -> str:
     """What is written, and Python that loads it."""
-    written = f"wrote {exported.output}: {exported.tensors} tensors, {exported.values:,} values"
-    return f"{written}\n  read more  {exported.card}\n  load it    {exported.code}"
+    written = f"wrote {escaped(str(exported.output))}: {exported.tensors} tensors, {exported.values:,} values"
+    return f"{written}\n  read more  {escaped(str(exported.card))}\n  load it    {exported.code}"
 
 
 def embedded_text(embedded: Embedded) -> str:
     """What is written, and every file that was left out, with the reason."""
     rows, size = embedded.features.shape
     count = f"{rows:,} {'picture' if rows == 1 else 'pictures'}"
-    lines = [f"wrote {embedded.output}: {count}, {size} features each, of '{embedded.node}'"]
+    lines = [f"wrote {escaped(str(embedded.output))}: {count}, {size} features each, of '{embedded.node}'"]
     return "\n".join(lines + left_out_lines(embedded.left_out))
 
 
@@ -65,9 +65,9 @@ def neighbours_text(found: Neighbours) -> str:
     """For each query its nearest pictures, with how near they are; then where they are drawn."""
     lines = []
     for query in found.queries:
-        rows = [[f"  {near.similarity:.4f}", printable(near.name), near.label or ""] for near in query.nearest]
-        lines += [f"nearest to {printable(query.name)}", table(rows)]
-    written = [f"wrote {found.output}"] if found.output else []
+        rows = [[f"  {near.similarity:.4f}", escaped(near.name), near.label or ""] for near in query.nearest]
+        lines += [f"nearest to {escaped(query.name)}", table(rows)]
+    written = [f"wrote {escaped(str(found.output))}"] if found.output else []
     return "\n".join([*lines, *left_out_lines(found.left_out), *written])
 
 
@@ -75,4 +75,4 @@ def left_out_lines(left_out: Mapping[str, str]) -> list[str]:
     """A line for each file that could not be read."""
     count = f"{len(left_out):,} {'picture' if len(left_out) == 1 else 'pictures'}"
     head = [f"left out, as they cannot be read: {count}"] if left_out else []
-    return head + [f"  {printable(name)}: {printable(why)}" for name, why in left_out.items()]
+    return head + [f"  {escaped(name)}: {escaped(why)}" for name, why in left_out.items()]

@@ -7,18 +7,20 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any, Literal
 
+from ..errors import escaped
+
 Face = Literal["plain", "bold", "italic"]
 FILES = {"plain": "DejaVuSans.ttf", "bold": "DejaVuSans-Bold.ttf", "italic": "DejaVuSans-Oblique.ttf"}
 
 
 def text_width(text: str, size: float, face: Face = "plain") -> float:
     """The width of one line of text of that size, in the unit of the size."""
-    return size * sum(_advance(character, face) for character in text)
+    return size * sum(_advance(character, face) for character in printable(text))
 
 
 def printable(text: str) -> str:
-    """The text with blanks for characters that cannot be drawn, or that XML cannot hold."""
-    return "".join(c if c.isprintable() or c == "\n" else " " for c in text)
+    """The lines of a text, in which what cannot be drawn or is not seen is an escape."""
+    return escaped(text, keep="\n")
 
 
 @lru_cache(maxsize=4096)

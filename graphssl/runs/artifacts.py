@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
+import itertools
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,6 +13,7 @@ from torch import Tensor
 
 from ..checks.checked import Checked
 from ..data import Datasets
+from ..files import write_whole
 from ..graph.language.dump import dump
 from ..program.program import Program
 from ..report import Kind, draw, views_grid
@@ -25,9 +30,8 @@ def log_artifacts(
     graph = checked.graph
     tracker.text(dump(graph.resolved()), "graph.yaml")
     tracker.text(program.code(), "step.py")
-    for file in graph.source.files:
-        if file.suffix == ".yaml":
-            tracker.file(file, "source")
+    for file in _sources([file for file in graph.source.files if file.suffix == ".yaml"], folder):
+        tracker.file(file, "source")
     kinds: tuple[Kind, ...] = ("svg", "png")
     for kind in kinds:
         picture = folder.path / f"graph.{kind}"
@@ -38,6 +42,19 @@ def log_artifacts(
         picture = folder.path / "views.png"
         picture.write_bytes(views)
         tracker.file(picture)
+
+
+def _sources(files: Sequence[Path], folder: RunFolder) -> Iterator[Path]:
+    """Copies in the run's folder, whatever becomes of the files. Of two of one name the second has a number."""
+    aside, names = folder.path / "source", set[str]()
+    for file in files:
+        name = next(n for i in itertools.count(1) if (n := f"{file.stem}{f'-{i}' * (i > 1)}.yaml") not in names)
+        names.add(name)
+        with contextlib.suppress(FileNotFoundError):  # removed since the graph was read
+            content = file.read_bytes()
+            aside.mkdir(exist_ok=True)
+            write_whole(aside / name, content)
+            yield aside / name
 
 
 def _views(checked: Checked, program: Program, data: Datasets, device: torch.device) -> bytes | None:

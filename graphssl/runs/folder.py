@@ -15,6 +15,7 @@ from typing import Any
 from ..errors import RunError, Stopped, UsageError, suggest
 from ..files import write_whole
 from ..world import current, stops_elsewhere
+from .naming import check_name
 
 RUNS = Path("runs")
 
@@ -103,8 +104,7 @@ def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = la
 
     fill: writes what a run has from its beginning; the folder is there with it, or not at all.
     """
-    if name is not None and (not name.strip() or "/" in name or name.startswith(".")):
-        raise UsageError(f"'{name}' cannot name a run: it becomes a folder under {RUNS}/")
+    check_name(name)
     names = [name] if name is not None else (f"{graph.replace('/', '-')}-{i}" for i in itertools.count(1))
     try:
         RUNS.mkdir(exist_ok=True)

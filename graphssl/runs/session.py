@@ -37,6 +37,7 @@ from .batch_size import fit_batch
 from .data import bad_images, change_since, open_run_data, worker_failures
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
+from .left import deliver_finished
 from .quiet import Unseen, Untracked
 from .results import Result
 from .tracking import open_tracker
@@ -155,6 +156,7 @@ class _Session:
         steps = train.steps or train.epochs * per_epoch
         if payload is not None and payload["step"] >= steps and not payload.get("unjudged"):
             self.report(f"the run {self.folder.name} has finished: there is nothing to resume")
+            the_same(lambda: deliver_finished(self.folder, self.report))
             return self._finished(payload)
         step, outcome = self._prepare(payload, steps, per_epoch)
         status: Status = "FAILED"
@@ -178,7 +180,7 @@ class _Session:
     def _tracker(self) -> Tracker | Untracked:
         if not current().first:
             return Untracked(self.folder.facts().get("mlflow"))
-        return open_tracker(self.checked, self.folder, lambda text: self.warn(f"warning: {text}"))
+        return open_tracker(self.checked, self.folder, lambda text: self.warn(text))
 
     def _finished(self, payload: dict[str, Any]) -> Result:
         facts = self.folder.facts()

@@ -6,15 +6,26 @@ from collections.abc import Callable
 
 from ..checks.checked import Checked
 from ..evaluation.registry import REGISTRY
-from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Tracker
+from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
 from ..world import current
 from .folder import RunFolder
+from .left import Beside
 
 __all__ = ["open_tracker"]
 
 
-def open_tracker(checked: Checked, folder: RunFolder, warn: Callable[[str], None]) -> Tracker:
-    """Begins to track a run, or goes on with it. warn: told when the store fails."""
+class _RunTracker(Tracker):
+    """A run's tracker, with what earlier runs have left beside it."""
+
+    beside: Beside
+
+    def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
+        warnings = super().finish(status, timeout)
+        return [*warnings, *self.beside.close(wait=status == "FINISHED")]
+
+
+def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]) -> Tracker:
+    """Begins to track a run, or goes on with it. say: told when the store fails, and what else arrives."""
     graph = checked.graph
     files = [str(f) for f in graph.source.files]
     better = {name: REGISTRY[name].more_is_better for name in graph.spec.evaluate.asked}
@@ -28,7 +39,9 @@ def open_tracker(checked: Checked, folder: RunFolder, warn: Callable[[str], None
         MORE_IS_BETTER: ",".join(name for name, more in better.items() if more),
         LESS_IS_BETTER: ",".join(name for name, more in better.items() if not more),
     }
-    return Tracker(
+    tracker = _RunTracker(
         folder.name, params=graph.resolved(), tags=tags, spool=folder.spool,
-        resume=folder.facts().get("mlflow"), warn=warn,
+        resume=folder.facts().get("mlflow"), warn=lambda text: say(f"warning: {text}"),
     )  # fmt: skip
+    tracker.beside = Beside(folder, say)
+    return tracker

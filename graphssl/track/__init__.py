@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from .client import store_uri
 from .compare import LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
+from .left import Delivered, deliver_left, is_left
+from .sender import Busy
 from .tracker import Status, Tracker
 from .ui import serve, ui_command
 
 __all__ = [
-    "LESS_IS_BETTER", "MORE_IS_BETTER", "Comparison", "FoundRun", "MetricRow", "Status", "Tracker", "compare",
-    "find_run", "serve", "store_uri", "ui_command",
+    "LESS_IS_BETTER", "MORE_IS_BETTER", "Busy", "Comparison", "Delivered", "FoundRun", "MetricRow", "Status", "Tracker",
+    "compare", "deliver_left", "find_run", "is_left", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

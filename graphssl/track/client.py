@@ -47,7 +47,7 @@ def open_client(uri: str) -> Any:
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
         ("MLFLOW_LOGGING_LEVEL", "ERROR"),
         ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
-        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "1"),
+        ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),  # whoever calls tries again, and asks first what has arrived
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
         ("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false"),
     ):

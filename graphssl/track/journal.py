@@ -2,52 +2,69 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
 import os
 import threading
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import IO, Any, Literal
+from typing import IO
 
-Kind = Literal["metrics", "file", "text", "end"]
+from ..files import special
+from .entries import Entry, Kind, Start, dump_start, parse
+from .lock import TRAINING, Lock
+
+__all__ = ["START", "Entry", "Journal", "Kind", "Start"]
+
+START = "graphssl.start"  # a tag that only one start of a run has, so that a run is found whose making was not answered
 REWRITE = 1000  # delivered lines in the file before it is written anew
-
-
-@dataclass(frozen=True, eq=False)
-class Entry:
-    """One thing to deliver. at: ms since 1970, when it happened."""
-
-    kind: Kind
-    at: int
-    data: dict[str, Any]
-    step: int = 0
-
-    def line(self) -> str:
-        return json.dumps(asdict(self)) + "\n"
 
 
 class Journal:
     """A queue whose entries stay in its file until they are delivered.
 
     Each entry is written to the file, and handed to the system, before `append` returns: a process that is killed
-    loses nothing, and the next one with the same file goes on where it stopped. The first line knows the run's id.
-    A point, a metric at a step, that an earlier process has left is not taken again from one that goes on before it.
-    A file that cannot be written is noted in `trouble`; the queue then lives in memory only.
+    loses nothing, and the next one with the same file goes on where it stopped. The first line knows the run's id, and
+    what it is created with. A point, a metric at a step, that an earlier process has left is not taken again from one
+    that goes on before it. A file that cannot be written is noted in `trouble`; the queue then lives in memory only.
+
+    start: of the run, by the process that trains it: it takes the file over from whoever delivers it at that time.
+    None: to deliver what an ended run has left, by `read` where `lock` is had, and until a process that goes on with
+    the run takes the file: then it is `lost`, and nothing here touches it any more.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: Path, start: Start | None = None) -> None:
+        self.path, self.start = path, start
         self.run_id: str | None = None
         self.trouble: str | None = None
+        self.damaged = 0  # lines that are no entries
+        self.lost = False
         self.changed = threading.Condition(threading.RLock())
+        self._trains = start is not None
         self._pending: deque[Entry] = deque()
         self._file: IO[str] | None = None
         self._delivered = 0
         self._left: set[tuple[str, int]] = set()
-        self._read()
-        self._rewrite()
+        with contextlib.suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+        self.lock = Lock(path.with_name(f".{path.stem}.lock"))
+        if self._trains:
+            with self.lock.alone():
+                self.lock.take(TRAINING)
+                self.lock.take()  # or later, from whoever delivers it
+                self._read()
+                self._replace()
+
+    def read(self) -> bool:
+        """What an ended run has left, for whoever has the lock. False where the run is being trained."""
+        with self.lock.alone():
+            if self.lock.trained():
+                return False
+            self._read()
+            if self.trouble is None and self.path.exists():
+                self._open()
+            return True
 
     def __len__(self) -> int:
         return len(self._pending)
@@ -57,7 +74,7 @@ class Journal:
             entry = self._without_left(entry)
             if not entry.data:
                 return
-            self._pending.append(entry)
+            self._add(entry)
             self._write(entry.line())
             self.changed.notify_all()
 
@@ -79,33 +96,71 @@ class Journal:
         """Delivered (or refused for good): the entries leave the queue, and sooner or later the file."""
         with self.changed:
             for entry in entries:
-                if self._pending[0] is entry:
+                if self._pending and self._pending[0] is entry:
                     self._pending.popleft()
-                else:
+                elif entry in self._pending:  # else a later one has come in its stead
                     self._pending.remove(entry)
             self._delivered += len(entries)
             if not self._pending or self._delivered >= max(REWRITE, len(self._pending)):
-                self._rewrite()
+                self.rewrite()
 
     def put_off(self, entry: Entry) -> None:
         """To the end of the queue: an artifact that fails must not hold back the metrics behind it."""
         with self.changed:
-            self._pending = deque([*(e for e in self._pending if e is not entry), entry])
+            if entry in self._pending:
+                self._pending.remove(entry)
+                self._pending.append(entry)
 
-    def know(self, run_id: str) -> None:
+    def know(self, run_id: str, start: Start | None = None) -> None:
+        """The run's id. start: where more is known of it now."""
         with self.changed:
-            self.run_id = run_id
-            self._rewrite()
+            self.run_id, self.start = run_id, start or self.start
+            self.lock.note(run_id)
+            self.rewrite()
 
     def close(self) -> None:
-        """Removes the file when nothing is left to deliver."""
+        """Removes the file when nothing is left to deliver. What was undelivered is anybody's from then on."""
         with self.changed:
-            self._rewrite()
+            with self.lock.alone():
+                self._check_taken()
+                if not self.lost and (self._trains or self._file is not None):
+                    self._replace()
+                    if not self._pending and self.trouble is None:
+                        self.path.unlink(missing_ok=True)
+                        self.lock.note("")
             self._stop_writing()
-            if not self._pending and self.trouble is None:
-                self.path.unlink(missing_ok=True)
+            self.lock.close()
+
+    def taken(self) -> bool:
+        """Whether a process that goes on with the run has taken the file over."""
+        with self.changed, self.lock.alone():
+            self._check_taken()
+            return self.lost
+
+    def rewrite(self) -> None:
+        """The file anew, with what is pending."""
+        with self.changed, self.lock.alone():
+            self._check_taken()
+            if not self.lost:
+                self._replace()
+
+    # -- the file ------------------------------------------------------------------------------------------
+
+    def _check_taken(self) -> None:
+        if self._trains or self._file is None:
+            return
+        mine = os.fstat(self._file.fileno())
+        try:
+            there = os.stat(self.path)
+        except OSError:
+            self.lost = True
+        else:
+            self.lost = self.lost or (mine.st_ino, mine.st_dev) != (there.st_ino, there.st_dev)
 
     def _read(self) -> None:
+        if found := special(self.path):
+            self.trouble = f"it is {found}"
+            return
         try:
             lines = self.path.read_text(encoding="utf-8", errors="replace").split("\n")
         except FileNotFoundError:
@@ -113,40 +168,54 @@ class Journal:
         except OSError as error:
             self.trouble = str(error)
             return
-        for line in lines:
-            try:
-                data = json.loads(line)
-                if "run_id" in data:
-                    self.run_id = data["run_id"]
-                elif data["kind"] != "end":  # the run goes on
-                    self._keep(Entry(**data))
-            except (ValueError, TypeError, KeyError):
-                continue  # the last line of a process that was killed while writing it
+        *whole, rest = lines  # the last line of a process that was killed while writing it is no entry, and no damage
+        for line in [*whole, *([rest] if parse(rest) else [])]:
+            match parse(line):
+                case None:
+                    self.damaged += bool(line)
+                case Entry() as entry:
+                    if entry.kind != "end" or not self._trains:  # else the run goes on
+                        self._keep(entry)
+                case (run_id, start):
+                    self.run_id = run_id
+                    self.start = _goes_on(self.start, start) if run_id is None else self.start or start
 
     def _keep(self, entry: Entry) -> None:
         entry = self._without_left(entry)
         if entry.kind == "metrics":
             self._left |= {(name, entry.step) for name in entry.data}
         if entry.data:
-            self._pending.append(entry)
+            self._add(entry)
+
+    def _add(self, entry: Entry) -> None:
+        """An artifact comes in the stead of an earlier one of its place."""
+        if entry.place is not None:
+            self._pending = deque(e for e in self._pending if e.place != entry.place)
+        self._pending.append(entry)
 
     def _without_left(self, entry: Entry) -> Entry:
         if entry.kind != "metrics" or not self._left:
             return entry
         return replace(entry, data={k: v for k, v in entry.data.items() if (k, entry.step) not in self._left})
 
-    def _rewrite(self) -> None:
-        """The file anew, with what is pending: replaced whole, never half."""
+    def _replace(self) -> None:
+        """Replaced whole, never half."""
         self._stop_writing()
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
             draft = self.path.with_name(f".{self.path.name}.new")
-            text = json.dumps({"run_id": self.run_id}) + "\n" + "".join(e.line() for e in self._pending)
-            draft.write_text(text, encoding="utf-8")
+            text = dump_start(self.run_id, self.start) + "".join(e.line() for e in self._pending)
+            draft.unlink(missing_ok=True)  # of a process that was killed, or a link that leads elsewhere
+            with draft.open("x", encoding="utf-8") as file:
+                file.write(text)
             os.replace(draft, self.path)
+            self._delivered, self.trouble = 0, None
+            self._open()
+        except OSError as error:
+            self.trouble = str(error)
+
+    def _open(self) -> None:
+        try:
             self._file = self.path.open("a", encoding="utf-8")
-            self._delivered = 0
-            self.trouble = None
         except OSError as error:
             self.trouble = str(error)
 
@@ -167,3 +236,11 @@ class Journal:
                 file.close()
             except OSError as error:
                 self.trouble = str(error)
+
+
+def _goes_on(now: Start | None, before: Start | None) -> Start | None:
+    """A run that is not in the store yet is what it was when it began, and in which process has no part in it."""
+    if now is None or before is None:
+        return now or before
+    own = {START: before.tags[START]} if START in before.tags else {}
+    return replace(now, started=before.started, tags={**now.tags, **own})

@@ -7,6 +7,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ..errors import escaped
+
 LONGEST_NAME = 250
 LONGEST_PARAM = 6000
 LONGEST_TAG = 5000
@@ -25,7 +27,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, str]:
         while free in flat:
             suffix = f"_{number}"
             free, number = name[: LONGEST_NAME - len(suffix)] + suffix, number + 1
-        flat[free] = clip(as_text(value), LONGEST_PARAM)
+        flat[free] = as_shown(as_text(value), LONGEST_PARAM)
     return flat
 
 
@@ -50,6 +52,11 @@ def clean_name(name: str) -> str:
     """
     parts = re.sub(r"[^\w.\- /]", "_", name).split("/")
     return "/".join(p if p.strip(". ") else "_" for p in parts)[:LONGEST_NAME]
+
+
+def as_shown(text: str, longest: int) -> str:
+    """A value as MLflow's pages can show it: escaped, and not too long."""
+    return clip(escaped(text), longest)
 
 
 def clip(text: str, longest: int) -> str:

@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from ..errors import RunError
-from .client import NOT_THERE, check_database, database, make_database, open_client
-from .journal import Entry
-from .names import LONGEST_TAG, clean_name, clip
+from .client import NOT_THERE, check_database, database, make_database, open_client, reason
+from .journal import START, Entry
+from .names import LONGEST_TAG, as_shown, clean_name
 
 EXPERIMENT = "graphssl"
 METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
@@ -24,7 +24,7 @@ class Store(Protocol):
 
     def create(self, name: str, started: int, tags: Mapping[str, str]) -> str: ...
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None: ...
+    def reopen(self, run_id: str, tags: Mapping[str, str] | None) -> set[str] | None: ...
 
     def points(self, run_id: str) -> dict[str, set[int]]: ...
 
@@ -58,12 +58,16 @@ class MlflowStore:
         return str(found.experiment_id)
 
     def create(self, name: str, started: int, tags: Mapping[str, str]) -> str:
-        """A new run's id."""
+        """A new run's id; where a call before was not answered, but heard, that of the run that it has made."""
+        if START in tags:
+            found = self._client.search_runs([self._experiment], f"tags.`{START}` = '{tags[START]}'", max_results=1)
+            if found:
+                return str(found[0].info.run_id)
         made = self._client.create_run(self._experiment, start_time=started, run_name=name, tags=_tags(tags))
         return str(made.info.run_id)
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None:
-        """Sets a run going again; the names of the parameters that it has. None for a run that is not there."""
+    def reopen(self, run_id: str, tags: Mapping[str, str] | None) -> set[str] | None:
+        """The names of the parameters that a run has; None for a run that is not there. tags: sets it going again."""
         from mlflow.exceptions import MlflowException
 
         try:
@@ -74,8 +78,9 @@ class MlflowStore:
             raise
         if run.info.lifecycle_stage != "active":
             return None
-        self._client.update_run(run_id, status="RUNNING")
-        self._set_tags(run_id, tags)
+        if tags is not None:
+            self._client.update_run(run_id, status="RUNNING")
+            self._set_tags(run_id, {name: value for name, value in tags.items() if name != START})
         return set(run.data.params)
 
     def points(self, run_id: str) -> dict[str, set[int]]:
@@ -99,14 +104,14 @@ class MlflowStore:
             self._client.log_batch(run_id, params=every[i : i + PARAMS_AT_ONCE])
 
     def send(self, run_id: str, entries: Sequence[Entry]) -> None:
-        """Entries of one kind. Raises Refused for what MLflow says is invalid, or a file that is gone."""
+        """Entries of one kind. Raises Refused for what MLflow says is invalid."""
         from mlflow.exceptions import MlflowException
 
         try:
             getattr(self, f"_send_{entries[0].kind}")(run_id, entries)
         except MlflowException as error:
             if error.error_code in ("INVALID_PARAMETER_VALUE", "BAD_REQUEST"):
-                raise Refused(str(error)) from error
+                raise Refused(f"MLflow refuses it: {reason(error)}") from error
             raise
 
     def _send_metrics(self, run_id: str, entries: Sequence[Entry]) -> None:
@@ -122,8 +127,6 @@ class MlflowStore:
 
     def _send_file(self, run_id: str, entries: Sequence[Entry]) -> None:
         for entry in entries:
-            if not os.path.exists(entry.data["path"]):
-                raise Refused(f"{entry.data['path']} is no longer there")
             self._client.log_artifact(run_id, entry.data["path"], entry.data["folder"] or None)
 
     def _send_end(self, run_id: str, entries: Sequence[Entry]) -> None:
@@ -131,4 +134,4 @@ class MlflowStore:
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {clean_name(name): clip(value, LONGEST_TAG) for name, value in tags.items()}
+    return {clean_name(name): as_shown(value, LONGEST_TAG) for name, value in tags.items()}

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal
 
-from .client import store_uri
-from .delivery import Delivery, Start
-from .journal import Entry, Journal, Kind
+from .artifacts import inside
+from .client import store_uri, without_password
+from .delivery import Delivery
+from .journal import START, Entry, Journal, Kind, Start
 from .machine import system_facts
 from .names import clean_name, flatten
+from .sender import Sender, Sent
 from .store import MlflowStore, Store
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
@@ -43,19 +46,20 @@ class Tracker:
         wait: float = 1.0,
     ) -> None:
         where = store_uri(uri)
-        given = {tag: str(value) for tag, value in tags.items() if value}
-        start = Start(name, _now(), flatten(params), lambda: {**system_facts(), **given}, resume)
+        given = {START: uuid.uuid4().hex, **{tag: str(value) for tag, value in tags.items() if value}}
         self.name = name
-        self._journal = Journal(spool)
+        self._journal = Journal(spool, Start(name, _now(), flatten(params), given, without_password(where), experiment))
+        self._journal.run_id = self._journal.run_id or resume
         self._invalid: list[str] = []
-        self._delivery = Delivery(
-            self._journal, connect or (lambda: MlflowStore(where, experiment)), start, warn or (lambda _: None), wait
+        self._sender = Sender(
+            self._journal, connect or (lambda: MlflowStore(where, experiment)), warn or (lambda _: None), system_facts
         )
+        self._delivery = Delivery(self._journal, self._sender, warn or (lambda _: None), wait)
 
     @property
     def run_id(self) -> str | None:
         """The run's id in MLflow, None as long as the run could not be created."""
-        return self._delivery.run_id
+        return self._journal.run_id
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Logs metrics at an optimizer step. Neither waits for the store nor raises."""
@@ -71,8 +75,15 @@ class Tracker:
         self._add("text", {"content": content, "artifact": artifact})
 
     def file(self, path: str | Path, artifact_folder: str = "") -> None:
-        """Logs a file as an artifact. It is read when it is delivered, so it must stay where it is."""
-        self._add("file", {"path": str(Path(path).resolve()), "folder": artifact_folder})
+        """Logs a file of the run's folder, that of `spool`, as an artifact.
+
+        It is read when it is delivered, so it must stay where it is.
+        """
+        place = inside(Path(path), self._journal.path.parent)
+        if place is None:
+            self._invalid.append(f"{path} is not logged: it is not in the run's folder, {self._journal.path.parent}")
+        else:
+            self._add("file", {"path": place, "folder": artifact_folder})
 
     def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
         """Ends the run and delivers what is left; gives up early when the store is down.
@@ -81,9 +92,12 @@ class Tracker:
         """
         self._add("end", {"status": status})
         in_time = self._delivery.close(timeout)
-        self._journal.close()
+        if in_time:  # else the store may take it yet
+            self._journal.close()
         reason = self._delivery.failure if in_time else f"no answer within {timeout:g} s"
-        return [*self._undelivered(reason or "unknown reason"), *self._refused(), *self._invalid[:3]]
+        return [
+            *self._undelivered(reason or "unknown reason"), *not_taken(self._sender, self._journal), *self._invalid[:3],
+        ]  # fmt: skip
 
     def _add(self, kind: Kind, data: Mapping[str, Any], step: int = 0) -> None:
         if data:
@@ -93,20 +107,27 @@ class Tracker:
         left = self._journal.pending()
         if not left:
             return []
-        metrics = sum(len(e.data) for e in left if e.kind == "metrics")
-        artifacts = sum(e.kind in ("file", "text") for e in left)
-        parts = [f"{n} {what}{'s' * (n != 1)}" for n, what in ((metrics, "metric"), (artifacts, "artifact")) if n]
-        what = " and ".join(parts) or "the end of the run"
+        what = Sent.of(left)
         text = f"{what} could not be delivered to MLflow ({reason})"
         if self._journal.trouble is not None:
             return [f"{text}, nor kept in {self._journal.path} ({self._journal.trouble})"]
-        kept = f"kept in {self._journal.path} and delivered by `graphssl run --resume {self.name}`"
-        return [f"{text}; {'they are' if metrics + artifacts > 1 else 'it is'} {kept}"]
+        kept = f"kept in {self._journal.path} and delivered by `graphssl track {self.name}`, or by the next run here"
+        return [f"{text}; {'they are' if what.metrics + what.artifacts > 1 else 'it is'} {kept}"]
 
-    def _refused(self) -> list[str]:
-        count = self._delivery.refused
-        what = "an entry" if count == 1 else f"{count} entries"
-        return [f"MLflow refused {what}: {self._delivery.refusal}"] if count else []
+
+def not_taken(sender: Sender, journal: Journal) -> list[str]:
+    """What of a journal will never arrive, by the reason."""
+    lines = [f"{_entries(count)} not delivered: {reason}" for reason, count in sender.refused.most_common(3)]
+    if more := sum(count for _, count in sender.refused.most_common()[3:]):
+        lines.append(f"{_entries(more)} not delivered for other such reasons")
+    if journal.damaged:
+        count = journal.damaged
+        lines.append(f"{'a line' if count == 1 else f'{count:,} lines'} of {journal.path} could not be read")
+    return lines
+
+
+def _entries(count: int) -> str:
+    return "an entry is" if count == 1 else f"{count:,} entries are"
 
 
 def _now() -> int:

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
 from ..console import write_line
+from ..errors import escaped
 from .progress_state import State
 
 if TYPE_CHECKING:
@@ -130,7 +131,7 @@ def fields_of(state: State) -> list[str]:
     fields = [f"epoch {state.epoch}/{state.epochs}", f"step {state.step}/{state.steps}"]
     fields += [f"loss {state.loss:.4f}"] if not math.isnan(state.loss) else []
     fields += [f"{left} left"] if left else []
-    fields += [f"{name} {value:.4g}" for name, value in state.values.items()]
+    fields += [f"{escaped(name)} {value:.4g}" for name, value in state.values.items()]
     fields += [f"{state.speed:,.0f} images/s"] if not math.isnan(state.speed) else []
     fields += [f"lr {state.rate:.3g}"] if not math.isnan(state.rate) else []
     return fields

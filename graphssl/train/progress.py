@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from ..console import discard, printable
+from ..console import discard
+from ..errors import told
 from .display import View, pairs, view_on
 from .progress_state import State
 
@@ -60,7 +61,7 @@ class Progress:
 
     def message(self, text: str) -> None:
         """A line of its own, above the live line: an evaluation, a warning."""
-        self._guard(self._view.say, printable(text))
+        self._guard(self._view.say, told(text))
 
     def epoch_end(self, epoch: int, values: Mapping[str, float]) -> None:
         """Evaluations after `epoch` epochs, such as `{"knn": 0.912}`; the last of each stays shown."""

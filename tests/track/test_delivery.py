@@ -50,11 +50,12 @@ class FakeStore:
         self.runs["id1"] = {"name": name, "started": started, "tags": dict(tags), "status": "RUNNING"}
         return "id1"
 
-    def reopen(self, run_id: str, tags: Mapping[str, str]) -> set[str] | None:
+    def reopen(self, run_id: str, tags: Mapping[str, str] | None) -> set[str] | None:
         self._answer()
         if run_id not in self.runs:
             return None
-        self.runs[run_id]["status"] = "RUNNING"
+        if tags is not None:
+            self.runs[run_id]["status"] = "RUNNING"
         return set(self.runs[run_id].get("params", ()))
 
     def points(self, run_id: str) -> dict[str, set[int]]:
@@ -195,7 +196,7 @@ def test_what_is_not_delivered_is_kept_and_delivered_on_resume(store: FakeStore,
     (warning,) = first.finish("KILLED", 10)
     assert warning.startswith("10 metrics could not be delivered to MLflow (connection to http://host refused)")
     assert f"kept in {spool}" in warning
-    assert "--resume run-1" in warning
+    assert "`graphssl track run-1`" in warning
     assert store.runs["id1"]["status"] == "RUNNING"
 
     store.down = False
@@ -283,7 +284,7 @@ def test_what_the_store_refuses_does_not_hold_up_the_rest(store: FakeStore, spoo
     for step in range(20):
         t.metrics({"bad" if step == 7 else "loss": float(step)}, step)
     (warning,) = t.finish("FINISHED", 10)
-    assert warning == "MLflow refused an entry: invalid name"
+    assert warning == "an entry is not delivered: invalid name"
     assert [step for step, _ in store.losses] == [s for s in range(20) if s != 7]
     assert store.runs["id1"]["status"] == "FINISHED"
 

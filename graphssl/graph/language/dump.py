@@ -6,9 +6,12 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from ...errors import escaped
+
 __all__ = ["dump"]
 
-UNQUOTED = re.compile("^[?:]|[\x85\u2028\u2029]")  # text that ruamel leaves bare and then reads as something else
+UNQUOTED = re.compile("^[?:]")  # text that ruamel leaves bare and then reads as something else
+BREAKS = "\n\t"
 
 
 def dump(data: Mapping[str, Any]) -> str:
@@ -20,29 +23,35 @@ def dump(data: Mapping[str, Any]) -> str:
 
     def block(value: Any) -> Any:
         if isinstance(value, Mapping):
-            return CommentedMap((k, _inline(v)) for k, v in value.items()) if value else value
+            return CommentedMap((_quoted(k), _inline(v)) for k, v in value.items()) if value else value
         return _inline(value)
 
     yaml = YAML()
     yaml.width = 10_000
     out = StringIO()
     yaml.dump(CommentedMap((k, block(v)) for k, v in data.items()), out)
-    return out.getvalue()
+    return escaped(out.getvalue(), BREAKS)  # which is YAML's own way between double quotes
 
 
 def _inline(value: Any) -> Any:
     """A value that is written on one line."""
     from ruamel.yaml.comments import CommentedMap, CommentedSeq
-    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
     line: CommentedMap | CommentedSeq
     if isinstance(value, Mapping):
-        line = CommentedMap((k, _inline(v)) for k, v in value.items())
+        line = CommentedMap((_quoted(k), _inline(v)) for k, v in value.items())
     elif isinstance(value, list):
         line = CommentedSeq(_inline(v) for v in value)
-    elif isinstance(value, str) and UNQUOTED.search(value):
-        return DoubleQuotedScalarString(value)
     else:
-        return value
+        return _quoted(value)
     line.fa.set_flow_style()
     return line
+
+
+def _quoted(value: Any) -> Any:
+    """Text that would be read as something else, or not be seen, between double quotes."""
+    from ruamel.yaml.scalarstring import DoubleQuotedScalarString
+
+    if isinstance(value, str) and (UNQUOTED.search(value) or escaped(value, BREAKS) != value):
+        return DoubleQuotedScalarString(value)
+    return value

@@ -1,0 +1,50 @@
+"""What a run may be called: it is a folder's name, here and wherever the folder is copied to."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..errors import UsageError, escaped
+
+__all__ = ["check_name"]
+
+LONGEST = 200  # bytes: of the 255 that file systems have for a name, the rest is for what stands before or after
+TAKEN = '<>:"|?*'  # by other systems
+DEVICES = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"}
+
+
+def check_name(name: str | None) -> None:
+    """Raises UsageError, with every reason, for what cannot name a run. None stands for no name."""
+    if name is None:
+        return
+    if not isinstance(name, str):
+        raise UsageError(f"a run's name is text, not {type(name).__name__}")
+    if reasons := list(_against(name)):
+        shown = escaped(name if len(name) <= 80 else f"{name[:80]}…")
+        raise UsageError(f"'{shown}' cannot name a run, which becomes a folder under runs/: {'; '.join(reasons)}")
+
+
+def _against(name: str) -> Iterator[str]:
+    if not name.strip():
+        yield "it is empty"
+        return
+    unseen = dict.fromkeys(c for c in name if escaped(c) != c)
+    if unseen:
+        yield f"it has characters that are not seen, or that are no text: {' '.join(map(escaped, unseen))}"
+    if found := [c for c in "/\\" if c in name]:
+        yield f"{' and '.join(found)} would make it a folder in another"
+    if found := [c for c in TAKEN if c in name]:
+        yield f"other systems cannot store {' '.join(found)}"
+    if name[0] in "-. ":
+        yield f"it begins with {_called(name[0])}"
+    if name[-1] in ". ":
+        yield f"it ends with {_called(name[-1])}, which other systems leave out"
+    if (device := name.partition(".")[0].strip()).upper() in DEVICES:
+        yield f"'{device}' is a device on other systems"
+    size = len(name.encode("utf-8", "surrogatepass"))
+    if size > LONGEST:
+        yield f"it has {size:,} bytes, of at most {LONGEST}"
+
+
+def _called(character: str) -> str:
+    return "a blank" if character == " " else f"'{character}'"

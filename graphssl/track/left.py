@@ -1,0 +1,102 @@
+"""Delivers later what an ended run has left in its journal."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from .client import reason, store_uri, without_password
+from .journal import Journal
+from .sender import Busy, Sender, Sent
+from .store import MlflowStore, Store
+from .tracker import not_taken
+
+__all__ = ["Delivered", "deliver_left", "is_left"]
+
+
+@dataclass(frozen=True)
+class Delivered:
+    """What of a run arrived later. left: what did not, and failure why; None where all did. told: what to warn of,
+    such as entries that the store refuses. run_id: in MLflow. where: the store, without its password."""
+
+    run: str
+    sent: Sent
+    left: Sent | None
+    failure: str | None
+    told: tuple[str, ...]
+    run_id: str | None
+    where: str
+
+    def __str__(self) -> str:
+        if self.left is None:
+            return f"{self.run}: {self.sent} delivered to MLflow ({self.where}, run {self.run_id})"
+        return f"{self.left} of '{self.run}' could not be delivered to MLflow at {self.where} ({self.failure})"
+
+
+def is_left(spool: Path) -> bool:
+    """Whether a journal may have something."""
+    try:
+        return spool.stat().st_size > 0
+    except (OSError, ValueError):
+        return False
+
+
+def deliver_left(
+    spool: Path, *, tries: int = 2, ended: threading.Event | None = None, explicit: bool = True,
+    connect: Callable[[str, str | None], Store] = MlflowStore,
+) -> Delivered | None:  # fmt: skip
+    """Delivers a journal's entries; None where there is none.
+
+    explicit: to the store that the environment says, where it says one, and not to the one that the run had. ended:
+    no further try once it is set. Raises Busy where the run is being trained, or another process delivers it.
+    """
+    if not is_left(spool):
+        return None
+    journal = Journal(spool)
+    try:
+        if not journal.lock.take():
+            raise Busy(f"another process is delivering what '{spool.parent.name}' has left")
+        if not is_left(spool):  # that has been done meanwhile
+            return None
+        if not journal.read():
+            raise Busy(f"the run '{spool.parent.name}' is being trained: that process delivers it")
+        return _deliver(journal, tries, ended or threading.Event(), connect, explicit)
+    finally:
+        journal.close()
+
+
+def _deliver(
+    journal: Journal, tries: int, ended: threading.Event, connect: Callable[[str, str | None], Store], explicit: bool
+) -> Delivered:  # fmt: skip
+    start = journal.start
+    uri = _store_of(start.store if start else None, explicit)
+    told: list[str] = []
+    sender = Sender(journal, lambda: connect(uri, start.experiment if start else None), told.append, trains=False)
+    failure = journal.trouble
+    for _ in range(tries if failure is None else 0):
+        try:
+            sender.send()
+        except Busy:
+            raise
+        except Exception as error:  # whatever the store throws
+            failure = reason(error)
+            if ended.wait(1.0):
+                break
+        else:
+            failure = None
+            break
+    left = Sent.of(journal.pending()) if failure is not None or len(journal) else None
+    told += not_taken(sender, journal)
+    where = without_password(uri)
+    return Delivered(journal.path.parent.name, sender.sent, left, failure, tuple(told), journal.run_id, where)
+
+
+def _store_of(kept: str | None, explicit: bool) -> str:
+    """Where a run is delivered: where it was tracked, with the password that only the environment knows."""
+    said = os.environ.get("MLFLOW_TRACKING_URI")
+    if kept is None or (said and (explicit or without_password(store_uri()) == kept)):
+        return store_uri()
+    return kept
