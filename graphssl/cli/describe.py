@@ -10,6 +10,7 @@ import torch
 from ..checks.checked import Checked, check_parts
 from ..checks.inference import infer
 from ..checks.weights.said import lines
+from ..data.foretold import notes_before
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
 from ..program.cost import Cost, predict
@@ -29,6 +30,7 @@ def describe(checked: Checked, processes: int = 1) -> str:
     values += [[name, value.describe(), _shape(checked, value)] for name, value in graph.values.items()]
     weights = ["\n".join(line for loading in checked.weights.values() for line in lines(loading))]
     parts = [f"{graph.name}: valid", table(nodes), table(values), *filter(None, weights), _totals(checked)]
+    parts += ["\n".join(notes) for notes in (notes_before(graph.spec.data),) if notes]
     if processes > 1:
         parts.append(_exchange(checked, processes))
     return "\n\n".join(parts)

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 import contextlib
 import functools
-import io
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
 
+from ..errors import reason_of
 from .decoding.arrays import NPY, of_npy, of_pillow
+from .decoding.bounds import check_pixels, jpeg_size, opened_by_pillow, read_file, what_it_is
 from .decoding.form import RGB, BadImageError, Form, checked
 from .decoding.png import is_deep_png, of_png
 from .decoding.tiff import Elsewhere, of_tiff
@@ -33,11 +33,8 @@ JPEG = b"\xff\xd8\xff"
 
 
 def read(path: str) -> bytes:
-    """What a file holds. Raises BadImageError with the reason."""
-    try:
-        return Path(path).read_bytes()
-    except OSError as error:
-        raise BadImageError(error.strerror or str(error)) from error
+    """What a file holds. Raises BadImageError with the reason: also for a pipe, a device, and what is too large."""
+    return read_file(path)
 
 
 def decode(data: bytes, form: Form = RGB) -> Annotated[Tensor, "c h w"]:
@@ -59,9 +56,7 @@ def decode(data: bytes, form: Form = RGB) -> Annotated[Tensor, "c h w"]:
 
 def size_in(data: bytes, form: Form = RGB) -> tuple[int, int] | None:
     """Height and width of the picture in a file's bytes, by its header if that says them; None where it has none."""
-    from PIL import Image
-
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as opened:  # Pillow raises what it likes
+    with contextlib.suppress(Exception), opened_by_pillow(data) as opened:  # Pillow raises what it likes
         return opened.height, opened.width
     with contextlib.suppress(BadImageError):
         picture = decode(data, form)
@@ -71,8 +66,10 @@ def size_in(data: bytes, form: Form = RGB) -> tuple[int, int] | None:
 
 def _by_torchvision(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
     """Of a JPEG. What torchvision cannot decode is left to Pillow, which has the last word."""
-    native = native_decoder(as_it_is=not form.converts)
-    if native is not None:
+    native, size = native_decoder(as_it_is=not form.converts), jpeg_size(data)
+    if size is not None:
+        check_pixels(*size, 3)
+    if native is not None and size is not None:
         with contextlib.suppress(RuntimeError):
             picture = native(torch.frombuffer(bytearray(data), dtype=torch.uint8))
             if form.converts or len(picture) in (1, 3):
@@ -97,21 +94,22 @@ def native_decoder(*, as_it_is: bool = False) -> Callable[[Tensor], Tensor] | No
 
 
 def _by_pillow(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
-    from PIL import Image, UnidentifiedImageError
+    from PIL import UnidentifiedImageError
 
     try:
-        with Image.open(io.BytesIO(data)) as picture:
+        with opened_by_pillow(data) as picture:
             _refuse_cut_depth(picture, data, form)
             picture.load()
             values = of_pillow(picture, form)
             return turned(values, orientation_of(picture)) if form.upright else values
     except UnidentifiedImageError as error:
-        raise BadImageError("no known picture format") from error
+        what = what_it_is(data)
+        raise BadImageError("no known picture format" + (f": {what}" if what else "")) from error
     except (MemoryError, BadImageError):
         raise
     except Exception as error:
         # Pillow's plugins raise what they like on damaged files: SyntaxError, struct.error, IndexError...
-        raise BadImageError(str(error) or type(error).__name__) from error
+        raise BadImageError(reason_of(error)) from error
 
 
 def _refuse_cut_depth(picture: Image, data: bytes, form: Form) -> None:

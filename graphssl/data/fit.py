@@ -11,6 +11,8 @@ from torch.nn import functional
 
 __all__ = ["Fit"]
 
+MOST = 1 << 26  # pixels of a picture that is scaled: beyond, it is a strip of which the middle is seen
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -27,10 +29,21 @@ class Fit:
     def __call__(self, image: Annotated[Tensor, "... c h w"]) -> Annotated[Tensor, "... c y x"]:
         """The pictures, of the type that they have; of whole numbers rounded."""
         covering = self._covering(image.shape[-2], image.shape[-1])
+        if covering[0] * covering[1] > MOST:
+            image = self._middle(image)
+            covering = self._covering(image.shape[-2], image.shape[-1])
         if covering != tuple(image.shape[-2:]):
             image = resized(image, covering)
         top, left = (round((side - own) / 2) for side, own in zip(covering, (self.height, self.width), strict=True))
         return image[..., top : top + self.height, left : left + self.width]
+
+    def _middle(self, image: Annotated[Tensor, "... c h w"]) -> Tensor:
+        """What of a long strip can be seen in the cut, and as much again on both sides: whole, it would fill memory."""
+        h, w = image.shape[-2:]
+        height, width = self.covered
+        rows, columns = _seen(h, w, height, width), _seen(w, h, width, height)
+        top, left = (h - rows) // 2, (w - columns) // 2
+        return image[..., top : top + rows, left : left + columns]
 
     @property
     def covered(self) -> tuple[int, int]:
@@ -45,6 +58,12 @@ class Fit:
         if w * height >= h * width:
             return height, max(w * height // h, width)
         return max(h * width // w, height), width
+
+
+def _seen(side: int, other: int, height: int, width: int) -> int:
+    """How much of a side is kept: three times what the cut shows, with the same middle."""
+    wanted = 3 * -(-other * height // width)
+    return min(wanted + (side - wanted) % 2, side)
 
 
 def resized(image: Annotated[Tensor, "... c h w"], size: tuple[int, int]) -> Annotated[Tensor, "... c y x"]:

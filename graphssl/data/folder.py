@@ -28,24 +28,19 @@ from functools import cached_property
 from pathlib import Path
 
 from ..errors import RunError
-from .decode import Form
 from .files import NOTHING, Files, Part, classes_in, files_of, split
 from .left_out import LeftOut, apart
+from .made import holds_made_alone
+from .names import ARRAY, SUFFIXES, Suffixes, is_picture, suffixes_for
 from .order import TENTH, share_of
 from .walk import Found, Walk
 
-SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm", ".pgm", ".jfif")
-ARRAY = ".npy"  # counts where the data says which channels or type its pictures have
+__all__ = ["ARRAY", "HELD_OUT_FOLDERS", "SUFFIXES", "Folder", "listing", "refuse_empty", "suffixes_for"]
+
 HELD_OUT_FOLDERS = ("test", "val", "valid", "validation")
 
-Suffixes = tuple[str, ...]
 Names = dict[str, list[Found]]  # by class ("" where there are none) the files, relative to the class's folder
 TRAIN = "train"
-
-
-def suffixes_for(form: Form) -> Suffixes:
-    """How the names of pictures end; those of arrays, where the data says what they are."""
-    return SUFFIXES if form.converts else (*SUFFIXES, ARRAY)
 
 
 @dataclass(frozen=True)
@@ -63,12 +58,13 @@ class Folder:
     @cached_property
     def train(self) -> Path:
         """The folder of its training pictures: `train`, which may be written in capitals, or the root."""
-        if (self.root / TRAIN).is_dir():
+        if os.path.isdir(self.root / TRAIN):
             return self.root / TRAIN
         there = _folders(self.root)
         called = next((name for name in there if name.lower() == TRAIN), None)
         # A class may be called so too: then there are other classes beside it, and its pictures are in it.
-        apart = any(name.lower() in HELD_OUT_FOLDERS for name in there) or len(there) == 1
+        others = [name for name in there if name != called and not holds_made_alone(str(self.root / name))]
+        apart = any(name.lower() in HELD_OUT_FOLDERS for name in there) or not others
         if called is None or not (apart or _has_classes(self.root / called, self.suffixes)):
             return self.root
         return self.root / called
@@ -78,20 +74,31 @@ class Folder:
         """The folder of its held-out pictures, None where it has none."""
         if not self.own or self.train == self.root:
             return None
-        has = _has_classes if self.labels else _has_pictures
         there = sorted(_folders(self.root), key=lambda name: (not name.islower(), name))
         called = [name for split in HELD_OUT_FOLDERS for name in there if name.lower() == split]
-        return next((self.root / name for name in called if has(self.root / name, self.suffixes)), None)
+        return next((self.root / name for name in called if self._may_be(self.root / name)), None)
+
+    def _may_be(self, folder: Path) -> bool:
+        """Whether it holds what is held out; one that cannot be listed may."""
+        walk = Walk(folder)
+        has = _has_classes if self.labels else _has_pictures
+        return has(folder, self.suffixes, walk) or bool(walk.barred)
 
     @property
     def has_pictures(self) -> bool:
         """Whether there are any below the root."""
         return _has_pictures(self.root, self.suffixes)
 
+    @property
+    def is_barred(self) -> bool:
+        """Whether some folder in it cannot be listed before a picture is found."""
+        walk = Walk(self.root)
+        return not _has_pictures(self.root, self.suffixes, walk) and bool(walk.barred)
+
     def part(self, folder: Path, told: LeftOut | None = None) -> Part:
         """The pictures in a folder, each once. told: takes what is left out."""
         walk, told = Walk(folder), told or LeftOut()
-        found = self._all(walk, folder) if not self.labels else self._by_class(walk, folder, told)
+        found = self._by_class(walk, folder, told) if self.labels else self._all(walk, folder, told)
         told.walked(walk)
         rows = [(one.path, one.name, name, one.real) for name, files in found.items() for one in files]
         return told.once(Part(*map(list, zip(*rows, strict=True))) if rows else NOTHING, set())
@@ -130,15 +137,16 @@ class Folder:
             counted = sum(1 for _ in itertools.islice(_new(files, seen), most))
             yield counted - (0 if self.test else share_of(counted, share))
 
-    def _all(self, walk: Walk, folder: Path) -> Names:
-        files = _sorted(_pictures(walk, folder, self.suffixes))
+    def _all(self, walk: Walk, folder: Path, told: LeftOut) -> Names:
+        files = _sorted(_pictures(walk, folder, self.suffixes, told))
         return {"": files} if files else {}
 
     def _by_class(self, walk: Walk, folder: Path, told: LeftOut) -> Names:
         """Pictures by class; an empty folder is no class. Pictures beside class folders are left out."""
-        each = ((name, _sorted(_pictures(walk, folder / name, self.suffixes))) for name in walk.classes(str(folder)))
+        names = walk.classes(str(folder))
+        each = ((name, _sorted(_pictures(walk, folder / name, self.suffixes, told))) for name in names)
         found = {name: files for name, files in each if files}
-        loose = _sorted(_loose(walk, folder, self.suffixes))
+        loose = _sorted(_loose(walk, folder, self.suffixes, told))
         if found:
             told.add("loose", (one.path for one in loose))
             return found
@@ -156,35 +164,36 @@ def listing(root: Path) -> tuple[Files, Files, tuple[str, ...]]:
     return files_of(kept, classes, told.notes), files_of(held, classes), tuple(classes)
 
 
-def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES) -> None:
+def refuse_empty(part: Part, root: object, suffixes: Suffixes = SUFFIXES, notes: tuple[str, ...] = ()) -> None:
     """Raises RunError where there is no picture."""
     if not part.paths:
         raise RunError(
             f"no pictures under '{root}': expected train/<class>/*.jpg and test/<class>/*.jpg, or "
             f"<class>/*.jpg, or pictures without classes. Files that count end in {', '.join(suffixes)}"
+            + "".join(f"; {note}" for note in notes)
         )
 
 
-def _has_classes(folder: Path, suffixes: Suffixes) -> bool:
-    walk = Walk(folder)
+def _has_classes(folder: Path, suffixes: Suffixes, walk: Walk | None = None) -> bool:
+    walk = walk or Walk(folder)
     return any(True for name in walk.classes(str(folder)) for _ in _pictures(walk, folder / name, suffixes))
 
 
-def _has_pictures(folder: Path, suffixes: Suffixes) -> bool:
-    return any(True for _ in _pictures(Walk(folder), folder, suffixes))
+def _has_pictures(folder: Path, suffixes: Suffixes, walk: Walk | None = None) -> bool:
+    return any(True for _ in _pictures(walk or Walk(folder), folder, suffixes))
 
 
 def _folders(folder: Path) -> list[str]:
     return Walk(folder).folders(str(folder))
 
 
-def _loose(walk: Walk, folder: Path, suffixes: Suffixes) -> Iterator[Found]:
+def _loose(walk: Walk, folder: Path, suffixes: Suffixes, told: LeftOut | None = None) -> Iterator[Found]:
     """Pictures that are in no class's folder."""
-    return (one for one in walk.files(str(folder)) if _is_picture(one.name, suffixes))
+    return (one for one in walk.files(str(folder)) if is_picture(one, suffixes, told))
 
 
-def _pictures(walk: Walk, folder: Path, suffixes: Suffixes) -> Iterator[Found]:
-    return (one for one in walk.below(str(folder)) if _is_picture(os.path.basename(one.name), suffixes))
+def _pictures(walk: Walk, folder: Path, suffixes: Suffixes, told: LeftOut | None = None) -> Iterator[Found]:
+    return (one for one in walk.below(str(folder)) if is_picture(one, suffixes, told))
 
 
 def _new(files: Iterator[str], seen: set[str]) -> Iterator[str]:
@@ -197,7 +206,3 @@ def _new(files: Iterator[str], seen: set[str]) -> Iterator[str]:
 
 def _sorted(found: Iterator[Found]) -> list[Found]:
     return sorted(found, key=lambda one: one.name)
-
-
-def _is_picture(name: str, suffixes: tuple[str, ...]) -> bool:
-    return name.lower().endswith(suffixes) and not name.startswith(".")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections import Counter
 from collections.abc import Iterable
 from typing import Literal
 
@@ -11,13 +12,30 @@ from .walk import Walk
 
 __all__ = ["LeftOut", "apart"]
 
-Why = Literal["link", "barred", "loose", "twice", "held", "beside"]
+Why = Literal["made", "link", "barred", "form", "hidden", "loose", "twice", "held", "beside"]
+LOST = "lost+found"  # a folder that file systems have at their root, which is the administrator's
+MOST = 4  # endings of names that are counted
 WORDS: dict[Why, tuple[str, str]] = {
     "link": (
         "a link to a folder is not followed, for what it leads to is in the set already",
         "{n:,} links to folders are not followed, for what they lead to is in the set already",
     ),
-    "barred": ("a folder cannot be listed", "{n:,} folders cannot be listed"),
+    "made": (
+        "a folder that runs have written is left out",
+        "{n:,} folders that runs have written are left out",
+    ),
+    "barred": (
+        "a folder cannot be listed, and what is in it is left out",
+        "{n:,} folders cannot be listed, and what is in them is left out",
+    ),
+    "form": (
+        "a file is left out, for its name ends as no picture's that is read",
+        "{n:,} files are left out, for their names end as no picture's that is read",
+    ),
+    "hidden": (
+        "a picture or folder is passed over, for its name begins with a dot",
+        "{n:,} pictures and folders are passed over, for their names begin with a dot",
+    ),
     "loose": (
         "a picture that is in no class's folder is left out (`labels: none` takes all, without labels)",
         "{n:,} pictures that are in no class's folder are left out (`labels: none` takes all, without labels)",
@@ -42,16 +60,25 @@ class LeftOut:
 
     def __init__(self) -> None:
         self._found: dict[Why, list[str]] = {}
+        self._known: set[tuple[Why, str]] = set()
 
     def add(self, why: Why, names: Iterable[str]) -> None:
         """Notes some, each once."""
-        known = self._found.setdefault(why, [])
-        known.extend(name for name in names if why == "twice" or name not in known)
+        for name in names:
+            if why == "twice" or (why, name) not in self._known:
+                self._known.add((why, name))
+                self._found.setdefault(why, []).append(name)
+
+    def found(self, why: Why) -> list[str]:
+        """What was left out for that reason."""
+        return self._found.get(why, [])
 
     def walked(self, walk: Walk) -> None:
         """Notes what a walk did not enter."""
+        self.add("made", walk.made)
         self.add("link", walk.again)
         self.add("barred", walk.barred)
+        self.add("hidden", walk.hidden)
 
     def once(self, part: Part, seen: set[str]) -> Part:
         """The part without what was seen, nor anything twice; and from now on it is seen."""
@@ -63,13 +90,30 @@ class LeftOut:
         return part.chosen(places) if again else part
 
     @property
+    def barred(self) -> str | None:
+        """Why a set is not whole, None where it is: of the folders that cannot be listed, but for a disk's own."""
+        names = [name for name in self.found("barred") if os.path.basename(name.rpartition(": ")[0]) != LOST]
+        if not names:
+            return None
+        more = f", nor can {len(names) - 1:,} more" if len(names) > 1 else ""
+        folder, _, why = names[0].rpartition(": ")
+        return f"the folder '{folder}' cannot be listed{more}: {why}"
+
+    @property
     def notes(self) -> tuple[str, ...]:
         """A sentence for each reason."""
-        return tuple(
-            f"{words[len(names) > 1].format(n=len(names))}: {'such as ' if len(names) > 1 else ''}'{names[0]}'"
-            for why, words in WORDS.items()
-            if (names := self._found.get(why))
-        )
+        return tuple(_sentence(why, names) for why in WORDS if (names := self._found.get(why)))
+
+
+def _sentence(why: Why, names: list[str]) -> str:
+    said = WORDS[why][len(names) > 1].format(n=len(names)) + (f" ({_endings(names)})" if why == "form" else "")
+    return f"{said}: {'such as ' if len(names) > 1 else ''}'{names[0]}'"
+
+
+def _endings(names: Iterable[str]) -> str:
+    """How often names end how: `.heic 5, none 2`."""
+    counts = Counter(os.path.splitext(name)[1].lower() or "none" for name in names).most_common()
+    return ", ".join(f"{ending} {n:,}" for ending, n in counts[:MOST]) + (" ..." if len(counts) > MOST else "")
 
 
 def apart(train: Part, test: Part, told: LeftOut) -> Part:

@@ -10,18 +10,22 @@ from __future__ import annotations
 
 import codecs
 import csv
+import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import RunError, suggest
+from .decode import BadImageError
+from .decoding.bounds import opened
 from .files import Part
 from .folder import HELD_OUT_FOLDERS, SUFFIXES
 from .walk import real_path
 
 __all__ = ["ListError", "Listed", "is_list", "read_list", "refuse_missing"]
 
+MOST = 1 << 32  # bytes of a list
 COLUMNS = ("path", "label", "split")
 OTHERS = {";": "a semicolon", "\t": "a tab", "|": "a bar"}  # what else separates columns
 
@@ -55,7 +59,7 @@ _Placed = tuple[_Row, str, str]  # with its path, and that without links
 def is_list(path: str) -> bool:
     """Whether it names a list rather than a folder."""
     name = path.lower()
-    return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and Path(path).expanduser().is_file())
+    return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and os.path.isfile(os.path.expanduser(path)))
 
 
 def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:
@@ -73,10 +77,15 @@ def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:
 
 def _rows(path: str, file: Path) -> list[_Row]:
     try:
-        with file.open("rb") as start:
+        with opened(str(file)) as start:
             _refuse_wide(path, start.read(4))
-        with file.open(encoding="utf-8-sig", errors="surrogateescape", newline="") as text:
+            if (size := os.fstat(start.fileno()).st_size) > MOST:
+                raise ListError(f"the list '{path}' has {size / 1e9:,.1f} GB; a list may have {MOST / 1e9:,.1f} GB")
+            start.seek(0)
+            text = io.TextIOWrapper(start, encoding="utf-8-sig", errors="surrogateescape", newline="")
             return list(_of_table(text, path) if path.lower().endswith(".csv") else _of_lines(text))
+    except BadImageError as error:  # a pipe, a device
+        raise ListError(f"the list '{path}' cannot be read: {error}") from error
     except OSError as error:
         raise ListError(f"the list '{path}' cannot be read: {error.strerror or error}") from error
 

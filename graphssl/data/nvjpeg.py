@@ -18,6 +18,7 @@ from .decoding.upright import orientation_in
 ENGINES = {(8, 0), (9, 0), (10, 0), (10, 3)}  # compute capabilities of GPUs with an engine for JPEG: A100, H100, B200
 BASELINE, TABLES = (0xC0, 0xC1), (0xC4, 0xC8, 0xCC)
 FRAMES = frozenset(range(0xC0, 0xD0)) - set(TABLES)
+MOST = 1 << 28  # pixels
 END = b"\xff\xd9"
 
 
@@ -69,6 +70,12 @@ def _is_plain(data: bytes, channels: tuple[int, ...]) -> bool:
     while at + 10 <= len(data) and data[at] == 0xFF:
         marker, length = data[at + 1], int.from_bytes(data[at + 2 : at + 4], "big")
         if marker in FRAMES:
+            if (
+                not 0
+                < int.from_bytes(data[at + 5 : at + 7], "big") * int.from_bytes(data[at + 7 : at + 9], "big")
+                < MOST
+            ):
+                return False  # the CPU asks whether there is room for it
             named_rgb = data[at + 10 : at + 17 : 3] == b"RGB"
             return marker in BASELINE and data[at + 4] == 8 and data[at + 9] in channels and not named_rgb
         if marker == 0xEE and data[at + 4 : at + 9] == b"Adobe" and data[at + 15 : at + 16] == b"\0":

@@ -18,7 +18,9 @@ from .lists import Listed, is_list, read_list, refuse_missing
 from .order import share_held_out
 from .own.known import form_of
 
-__all__ = ["PictureSet", "open_pictures"]
+__all__ = ["BARRED", "PictureSet", "open_pictures"]
+
+BARRED = "Its pictures would be left out: mend it, or pass over such folders with `data.on_bad_image: skip`"
 
 
 @dataclass(frozen=True)
@@ -167,7 +169,7 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
     assert layout is not None
     for folder in found.folders:
-        if not folder.root.is_dir():
+        if not os.path.isdir(folder.root):
             raise RunError(
                 f"'{data.use}' is not there: no folder '{folder.root.absolute()}' (data.root). Put {layout.short} in it"
             )
@@ -181,10 +183,12 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
         refuse_missing(data.files or "", listed)
     told = LeftOut()
     train, test = found.parts(told)
+    if told.barred and data.on_bad_image == "stop":
+        raise RunError(f"{told.barred}. {BARRED}")
     if test.paths and not train.paths:
         where = ", as data.test says" if data.test is not None else ": those to train on lie among them"
         raise RunError(f"no picture is left to train on: all {len(test.paths):,} are held out{where}")
-    refuse_empty(train, ", ".join(data.roots), found.suffixes)
+    refuse_empty(train, ", ".join(data.roots), found.suffixes, told.notes)
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")
     classes = classes_in(train, counted=listed is not None)

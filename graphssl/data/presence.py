@@ -7,13 +7,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
-from ..errors import suggest
+from ..errors import reason_of, suggest
+from ..files import special
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind, Layout
 from .folder import Folder
+from .foretold import foretold
+from .left_out import LeftOut
 from .lists import ListError, is_list, refuse_missing
 from .own.known import why_missing
-from .picture_sets import PictureSet
+from .picture_sets import BARRED, PictureSet
 from .shards import addresses
 
 FIRST = 1000  # files of a list that are looked for
@@ -66,7 +69,13 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     for key, path in (("files", data.files), ("test", data.test)):
         if path is not None and (why := _no_list(found, key, path)) is not None:
             return Absence(key, why, None)
-    return _held_out_twice(data, found) or _held_out_badly(data, found)
+    return _barred(data) or _held_out_twice(data, found) or _held_out_badly(data, found)
+
+
+def _barred(data: spec.Data) -> Absence | None:
+    """A folder that cannot be listed."""
+    told = foretold(data) if data.on_bad_image == "stop" else None
+    return None if told is None or told.barred is None else Absence("root", told.barred, BARRED)
 
 
 def _no_folder(root: Path, layout: Layout, suffixes: tuple[str, ...], *, listed: bool) -> Absence | None:
@@ -74,24 +83,39 @@ def _no_folder(root: Path, layout: Layout, suffixes: tuple[str, ...], *, listed:
         return found
     hint = f"root: is a folder with {layout.full}"
     if not os.path.isdir(root):
-        return Absence("root", f"there is no folder '{root}'", hint)
+        return Absence("root", _nothing_at(root), hint)
     folder = Folder(root, labels=False, suffixes=suffixes)
     if layout.called and folder.train == root:
         return Absence("root", f"'{root}' is not laid out as {layout.called}: it has no folder 'train'", hint)
-    if not listed and not Folder(folder.train, suffixes=suffixes).has_pictures:
-        kinds = ", ".join(suffixes)
-        return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}")
+    train = Folder(folder.train, suffixes=suffixes)
+    if not listed and not train.has_pictures and not train.is_barred:
+        kinds, told = ", ".join(suffixes), LeftOut()
+        train.part(train.root, told)
+        why = "".join(f"; {note}" for note in told.notes)
+        return Absence("root", f"there is no training picture in '{root}'", f"{hint}; their names end in {kinds}{why}")
     return None
+
+
+def _nothing_at(path: Path, what: str = "folder") -> str:
+    """Why there is none."""
+    try:
+        os.stat(path)
+    except (FileNotFoundError, NotADirectoryError):
+        return f"there is no {what} '{path}'"
+    except (OSError, ValueError) as error:
+        return f"'{path}' cannot be looked at: {reason_of(error)}"
+    kind = special(path)
+    return f"'{path}' is {kind}, and no {what}" if kind else f"there is no {what} '{path}'"
 
 
 def _no_list(found: PictureSet, key: str, path: str) -> str | None:
     """Why a list, or the folder of held-out pictures, cannot be read; of its files the first ones are looked for."""
     if key == "test" and not is_list(path):
         folder = Path(path).expanduser().absolute()
-        if not folder.is_dir():
-            return f"there is no folder or list '{folder}'"
-        there = Folder(folder, suffixes=found.suffixes).has_pictures
-        return None if there else f"there is no picture in '{folder}'"
+        if not os.path.isdir(folder):
+            return _nothing_at(folder, "folder or list")
+        there = Folder(folder, suffixes=found.suffixes)
+        return None if there.has_pictures or there.is_barred else f"there is no picture in '{folder}'"
     try:
         listed = found.listed if key == "files" else found.tested
         if listed is not None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import io
+import math
 from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor
 
+from ...errors import reason_of
 from .form import BadImageError, Form, checked
 
 if TYPE_CHECKING:
@@ -24,10 +26,26 @@ def of_npy(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
     import numpy as np
 
     try:
+        _check_header(data)
         array = np.load(io.BytesIO(data), allow_pickle=False)
     except (ValueError, OSError, EOFError) as error:
-        raise BadImageError(f"no whole .npy file: {error}") from error
+        raise BadImageError(f"no whole .npy file: {reason_of(error)}") from error
     return of_array(array, form)
+
+
+def _check_header(data: bytes) -> None:
+    """Raises ValueError where the file has fewer bytes than its header says: numpy would make room for all."""
+    from numpy.lib import format as npy
+
+    file = io.BytesIO(data)
+    version = npy.read_magic(file)
+    known = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
+    if version not in ((1, 0), (2, 0)):
+        return  # numpy says what it is
+    shape, _, dtype = known(file)
+    there, said = len(data) - file.tell(), math.prod(shape) * dtype.itemsize
+    if there < said and not dtype.hasobject:
+        raise ValueError(f"it has {there:,} bytes of values, and its header says {said:,}")
 
 
 def of_array(array: Any, form: Form) -> Annotated[Tensor, "c h w"]:

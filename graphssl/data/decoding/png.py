@@ -12,11 +12,14 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from ...errors import reason_of
+from .bounds import check_pixels
 from .form import BadImageError
 
 __all__ = ["is_deep_png", "of_png"]
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
+PIECE = 1 << 20  # bytes unpacked at a time
 CHANNELS = {2: 3, 4: 2, 6: 4}  # by colour type, of those with several
 
 
@@ -33,22 +36,25 @@ def of_png(data: bytes) -> Annotated[Tensor, "c h w"]:
     try:
         found: Tensor = decode_png(torch.frombuffer(bytearray(data), dtype=torch.uint8), ImageReadMode.UNCHANGED)
     except RuntimeError as error:
-        raise BadImageError(str(error).splitlines()[0]) from error
+        raise BadImageError(reason_of(error)) from error
     return found
 
 
 def _check_whole(data: bytes) -> None:
     """Raises BadImageError where a chunk or the pixels are not whole."""
+    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
+    check_pixels(height, width, 2 * CHANNELS[data[25]])
+    interlaced = data[28] != 0  # then rows have several lengths
+    wanted = height * (1 + 2 * CHANNELS[data[25]] * width)
+    most = 2 * wanted + 64  # of several passes, each with rows of its own
     unpacker, pixels = zlib.decompressobj(), 0
     try:
         for kind, content in _chunks(data):
-            if kind == b"IDAT":
-                pixels += len(unpacker.decompress(content))
+            while kind == b"IDAT" and content and pixels <= most:
+                pixels += len(unpacker.decompress(content, PIECE))
+                content = unpacker.unconsumed_tail
     except zlib.error as error:
         raise BadImageError(f"its pixels are damaged: {error}") from error
-    width, height = (int.from_bytes(data[at : at + 4], "big") for at in (16, 20))
-    interlaced = data[28] != 0  # then rows have several lengths
-    wanted = height * (1 + 2 * CHANNELS[data[25]] * width)
     if not unpacker.eof or (pixels != wanted and not interlaced):
         raise BadImageError("the file is truncated")
 

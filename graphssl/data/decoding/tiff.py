@@ -6,12 +6,14 @@ Needs the extra `graphssl[tiff]`. The orientation that a TIFF says is applied al
 from __future__ import annotations
 
 import io
+import math
 from typing import Annotated, Any
 
 import torch
 from torch import Tensor
 
 from ...errors import RunError, reason_of
+from .bounds import check_pixels
 from .form import BadImageError
 from .upright import TAG, turned
 
@@ -41,11 +43,12 @@ def of_tiff(data: bytes, channels: int) -> Annotated[Tensor, "c h w"]:
             page = series.keyframe
             if page.photometric == PALETTE or page.bitspersample not in (8, 12, 14, 16, 32, 64):
                 raise Elsewhere("a palette")
+            check_pixels(math.prod(series.shape), 1, series.dtype.itemsize)
             values, axes = series.asarray(), series.axes
             orientation = int(getattr(page.tags.get(TAG), "value", 1) or 1)
             if page.photometric == WHITE_IS_ZERO and values.dtype.kind == "u":
                 values = np.iinfo(values.dtype).max - values
-    except Elsewhere:
+    except (Elsewhere, BadImageError, MemoryError):
         raise
     except Exception as error:  # it raises many kinds on damaged files
         if "imagecodecs" in str(error):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import io
 from typing import TYPE_CHECKING, Annotated
 
 from torch import Tensor
+
+from .bounds import opened_by_pillow
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -20,11 +21,9 @@ SAID_BY = (b"Exif", b"tiff:Orientation", b"exif")
 
 def orientation_in(data: bytes) -> int:
     """Of the picture in a file's bytes, 1 to 8; 1 where none is said. A TIFF is upright when Pillow has read it."""
-    from PIL import Image
-
     if data.startswith(TIFF) or (data.startswith(b"\xff\xd8") and not any(word in data for word in SAID_BY)):
         return 1
-    with contextlib.suppress(Exception), Image.open(io.BytesIO(data)) as opened:  # Pillow raises what it likes
+    with contextlib.suppress(Exception), opened_by_pillow(data) as opened:  # Pillow raises what it likes
         return orientation_of(opened)
     return 1
 

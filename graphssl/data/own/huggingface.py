@@ -7,6 +7,7 @@ own switch for machines without a network.
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -153,7 +154,7 @@ def _names(splits: list[Any], label: str | None) -> list[str]:
 
 def is_saved(path: Path) -> bool:
     """Whether `save_to_disk` has written it."""
-    return (path / SAVED).is_file() or (path / SAVED_SPLITS).is_file()
+    return os.path.isfile(path / SAVED) or os.path.isfile(path / SAVED_SPLITS)
 
 
 def _opened(config: HuggingFace) -> dict[str, Any]:

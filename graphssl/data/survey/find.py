@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError, suggest
+from ...files import special
 from ...graph import spec
 from ...graph.language.validation import validate
 from ...graph.spec.data import data_section
@@ -30,12 +32,14 @@ def _options(source: str) -> dict[str, Any]:
     path = Path(source).expanduser()
     if addresses.is_remote(source) or source.endswith(addresses.SUFFIX) or any(sign in source for sign in "{*"):
         return {"use": "webdataset", "root": source}
-    if not path.exists():
-        beside = [entry.name for entry in path.parent.iterdir()] if path.parent.is_dir() else []
+    if not os.path.lexists(path):
+        beside = [entry.name for entry in path.parent.iterdir()] if os.path.isdir(path.parent) else []
         near = suggest(path.name, beside).near
         hint = f": did you mean '{path.parent / near}'?" if near else ""
         raise UsageError(f"there is no file or folder '{source}'{hint}")
-    if path.is_file():
+    if not os.path.isdir(path):
+        if (found := special(path)) is not None:
+            raise UsageError(f"'{source}' is {found}, and no folder or list of pictures")
         if not is_list(source):
             raise UsageError(f"'{source}' is neither a folder nor a list of pictures (.txt, .csv)")
         return {"use": "image_folder", "files": source}

@@ -1,0 +1,50 @@
+"""What will be left out of a set of pictures, told before it is opened; of a set that is large, when it is."""
+
+from __future__ import annotations
+
+import contextlib
+from pathlib import Path
+
+from ..errors import RunError
+from ..graph import spec
+from ..graph.spec.datasets import DATA_SETS
+from .left_out import LeftOut
+from .lists import is_list
+from .picture_sets import PictureSet
+from .walk import Walk
+
+__all__ = ["foretold", "notes_before"]
+
+MOST = 100_000  # files and folders
+
+
+def notes_before(data: spec.Data) -> tuple[str, ...]:
+    """A sentence for each reason for which something will be left out."""
+    if DATA_SETS[data.use].kind != "pictures":
+        return ()
+    told = foretold(data)
+    if told is None:
+        return (
+            f"'{data.use}' has more than {MOST:,} files: what is left out is said by the run, and by `graphssl data`",
+        )
+    return told.notes
+
+
+def foretold(data: spec.Data) -> LeftOut | None:
+    """What will be left out of a set of pictures, None where it is too large to be listed for that."""
+    found, told = PictureSet.of(data), LeftOut()
+    roots = [] if found.files is not None else [str(folder.root) for folder in found.folders]
+    if found.test is not None and not is_list(found.test):
+        roots.append(str(Path(found.test).expanduser()))
+    if any(_is_large(root) for root in roots):
+        return None
+    with contextlib.suppress(RunError):  # of what is wrong `presence` tells
+        found.parts(told)
+    return told
+
+
+def _is_large(root: str) -> bool:
+    walk = Walk(root, most=MOST)
+    for _ in walk.below(root):
+        pass
+    return walk.cut
