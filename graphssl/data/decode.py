@@ -10,11 +10,13 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import Callable
+import os
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor
+from torch.utils.data import get_worker_info
 
 from ..errors import reason_of
 from .decoding.arrays import NPY, of_npy, of_pillow
@@ -70,11 +72,31 @@ def _by_torchvision(data: bytes, form: Form) -> Annotated[Tensor, "c h w"]:
     if size is not None:
         check_pixels(*size, 3)
     if native is not None and size is not None:
-        with contextlib.suppress(RuntimeError):
+        with contextlib.suppress(RuntimeError), _quiet_worker():
             picture = native(torch.frombuffer(bytearray(data), dtype=torch.uint8))
             if form.converts or len(picture) in (1, 3):
                 return _upright(checked(picture, form), data, form)
     return _by_pillow(data, form)
+
+
+@contextlib.contextmanager
+def _quiet_worker() -> Iterator[None]:
+    """In a worker process, without what libjpeg prints by itself of a file that is a little damaged."""
+    if get_worker_info() is None:
+        yield
+        return
+    kept = os.dup(2)
+    os.dup2(_nowhere(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+
+
+@functools.cache
+def _nowhere() -> int:
+    return os.open(os.devnull, os.O_WRONLY)
 
 
 def _upright(picture: Tensor, data: bytes, form: Form) -> Tensor:

@@ -109,6 +109,7 @@ class Folder:
             return
         splits = {TRAIN, *HELD_OUT_FOLDERS}
         others = [self.root / name for name in _folders(self.root) if name.lower() not in splits]
+        others = [other for other in others if not holds_made_alone(str(other))]
         told.add("beside", (str(other) for other in others if _has_pictures(other, self.suffixes)))
         told.add("loose", (one.path for one in _loose(Walk(self.root), self.root, self.suffixes)))
 

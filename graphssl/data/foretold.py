@@ -24,9 +24,7 @@ def notes_before(data: spec.Data) -> tuple[str, ...]:
         return ()
     told = foretold(data)
     if told is None:
-        return (
-            f"'{data.use}' has more than {MOST:,} files: what is left out is said by the run, and by `graphssl data`",
-        )
+        return (f"it has more than {MOST:,} files: what of them is left out is said by a run, and by `graphssl data`",)
     return told.notes
 
 

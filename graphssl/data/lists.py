@@ -14,7 +14,7 @@ import io
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from ..errors import RunError, suggest
 from .decode import BadImageError
@@ -77,9 +77,12 @@ def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:
 
 def _rows(path: str, file: Path) -> list[_Row]:
     try:
-        with opened(str(file)) as start:
+        with opened(str(file)) as there:
+            start: BinaryIO = there
+            if not (size := os.fstat(there.fileno()).st_size):
+                start = io.BytesIO()  # a file under /proc, too, which may never end
             _refuse_wide(path, start.read(4))
-            if (size := os.fstat(start.fileno()).st_size) > MOST:
+            if size > MOST:
                 raise ListError(f"the list '{path}' has {size / 1e9:,.1f} GB; a list may have {MOST / 1e9:,.1f} GB")
             start.seek(0)
             text = io.TextIOWrapper(start, encoding="utf-8-sig", errors="surrogateescape", newline="")

@@ -6,6 +6,7 @@ have written is no data: their folders, and MLflow's, are not entered, unless th
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
@@ -148,5 +149,7 @@ def is_folder(entry: os.DirEntry[str], *, dots: bool = False) -> bool:
 
 
 def _found(entry: os.DirEntry[str], real: str, inner: str) -> Found:
-    path = os.path.realpath(entry.path) if entry.is_symlink() else os.path.join(real, entry.name)
+    path = os.path.join(real, entry.name)
+    with contextlib.suppress(OSError):  # a process under /proc that is gone
+        path = os.path.realpath(entry.path) if entry.is_symlink() else path
     return Found(os.path.join(inner, entry.name), entry.path, entry.path if path == entry.path else path)

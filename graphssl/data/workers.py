@@ -28,6 +28,10 @@ from .reader import Failures, Read, Reader, Wanted
 from .transfer import to_device
 
 T = TypeVar("T")
+OF_CPP = re.compile(
+    r"\s*(frame #\d+:|Exception raised from |C\+\+ CapturedTraceback|#\d+ |$)"
+)  # below torch's own errors
+ENFORCED = re.compile(r"\[enforce fail at [^]]*\]\s*(\S+\.)?\s*")
 MAX_WORKERS = 16
 FILES_PER_WORKER = 1000
 SOON = 16384  # samples ahead, to which a shard that is far away should have come
@@ -225,7 +229,7 @@ def _death_behind(error: Exception) -> Exception:
 
 def _why(error: Exception, reader: Standing) -> str:
     """What happened, from the loader's message, which gives a dead worker's process or a failed one's number."""
-    lines = str(error).strip().splitlines() or [type(error).__name__]
+    lines = [line for line in str(error).strip().splitlines() if not OF_CPP.match(line)] or [type(error).__name__]
     standing = reader.standing.tolist()
     pids = {int(n) for found in re.findall(r"pid(?:\(s\))? ([\d, ]+)", lines[0]) for n in re.findall(r"\d+", found)}
     if pids:
@@ -238,7 +242,7 @@ def _why(error: Exception, reader: Standing) -> str:
         return known or lines[-1]
     number = re.search(r"worker process (\d+)", lines[0])
     where = _where(reader, [int(standing[int(number[1]) if number else 0][1])])
-    return f"reading pictures failed{where}: {lines[-1]}"
+    return f"reading pictures failed{where}: {ENFORCED.sub('', lines[-1])}"
 
 
 def _where(reader: Standing, positions: list[int]) -> str:

@@ -112,8 +112,8 @@ def test_a_bounded_count_stops_when_it_knows(tmp_path: Path, monkeypatch: pytest
     for i in range(300):
         (tmp_path / "train" / "bee" / f"{i:03d}.jpg").touch()
     seen: list[str] = []
-    plain = folder._is_picture
-    monkeypatch.setattr(folder, "_is_picture", lambda name, *of: (seen.append(name), plain(name, *of))[1])
+    plain = folder.is_picture
+    monkeypatch.setattr(folder, "is_picture", lambda one, *of: (seen.append(one.name), plain(one, *of))[1])
     assert facts(config(tmp_path)).fewer_than(10) is None
     assert len(seen) < 40
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import picture_files
 import pytest
@@ -18,6 +19,7 @@ from picture_files import closing, same, write_folder
 from graphssl.data import Datasets, open_data, reader
 from graphssl.data.decode import Form, decode
 from graphssl.data.files import Files
+from graphssl.data.workers import _why
 from graphssl.errors import RunError
 from graphssl.graph import spec
 
@@ -112,6 +114,7 @@ import torch
 from graphssl.graph import spec
 from graphssl.data import open_data
 from graphssl.data.files import Files
+from graphssl.data.workers import _why
 from graphssl.errors import RunError
 
 read = Files.read
@@ -173,3 +176,16 @@ def test_batches_from_workers_reach_the_gpu(root: Path) -> None:
     for a, b in zip(data.train.epoch(0), opened(root).train.epoch(0), strict=True):
         assert all(x.is_cuda and torch.equal(x.cpu(), y) for x, y in zip(a, b, strict=True))
     data.close()
+
+
+def test_frames_of_cpp_are_left_out() -> None:
+    text = (
+        "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File ...\n"
+        "RuntimeError: [enforce fail at alloc_cpu.cpp:127] data. DefaultCPUAllocator: not enough memory: you tried to "
+        "allocate 14 bytes.\nException raised from resize at a.cpp:3 (most recent call first):\n"
+        "frame #0: c10::Error::Error() + 0x96 (0x7f in libc10.so)\nframe #1: clone\n\n"
+    )
+    said = _why(RuntimeError(text), SimpleNamespace(standing=torch.tensor([[1, -1]])))
+    assert said == (
+        "reading pictures failed: RuntimeError: DefaultCPUAllocator: not enough memory: you tried to allocate 14 bytes."
+    )

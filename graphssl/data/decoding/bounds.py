@@ -30,9 +30,9 @@ MIB, GIB = 1 << 20, 1 << 30
 DEFAULT = 2 * GIB
 LARGE = 1 << 26  # bytes, from which on a file is looked at before it is read, and memory before it is taken
 FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
-KINDS = (  # how files of pictures begin
-    b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"GIF8", b"BM", b"P", b"\x93NUMPY", b"\xff\x4f\xff\x51", b"\0\0\0",
-)  # fmt: skip
+# How files of pictures begin; and the fifth to eighth byte of others.
+KINDS = (b"\xff\xd8\xff", b"\x89PNG", b"II", b"MM", b"GIF8", b"BM", b"P", b"\x93NUMPY", b"\xff\x4f\xff\x51", b"RIFF")
+BOXES, TGA = (b"ftyp", b"jP  "), (1, 2, 3, 9, 10, 11)
 NOT_READ = {
     b"ftyphei": "HEIC", b"ftypmif1": "HEIF", b"ftypmsf1": "HEIF", b"ftypavi": "AVIF", b"jP  ": "JPEG 2000",
     b"JXL ": "JPEG XL", b"<svg": "SVG", b"%PDF": "PDF", b"8BPS": "Photoshop's", b"PK\3\4": "a zip", b"DICM": "DICOM",
@@ -67,7 +67,8 @@ def read_file(path: str) -> bytes:
             size = os.fstat(file.fileno()).st_size
             check_bytes(size, "the file has")
             if size > LARGE:
-                if not (start := file.read(16)).startswith((*KINDS, b"RIFF")):
+                start = file.read(16)
+                if not (start.startswith(KINDS) or start[4:8] in BOXES or start[2] in TGA):
                     raise BadImageError(f"no known picture format: {what_it_is(start) or 'it begins as none'}")
                 file.seek(0)
             return file.read(size)  # of a file under /proc, nothing: reading some never ends
