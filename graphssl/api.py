@@ -1,5 +1,10 @@
 """What graphssl does, as functions. The command line is words around them: what it takes is checked here, and once.
 
+A graph is a file, a packaged graph by name, a mapping or YAML text with its sections, or what `load` or `check` has
+given. Changes of a graph, `sets`, are `["train.epochs=2"]` or `{"train.epochs": 2}`. A run is its name under `runs/`,
+its folder, or what `run` has given. A device is its name, torch's own, or the number of a GPU. What is none of these is
+a UsageError that says which argument, what it is and what would be right (`runs.arguments`).
+
 Each imports what it needs when it is called: who compares runs waits for no torch.
 """
 
@@ -7,9 +12,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, cast
 
 from .errors import UsageError, told
+from .runs.arguments import taking
 
 if TYPE_CHECKING:
     import torch
@@ -22,8 +28,14 @@ if TYPE_CHECKING:
     from .runs.evaluate import Evaluated
     from .runs.export import Exported
     from .runs.features import Embedded, Images, Neighbours
+    from .runs.folder import RunFolder
     from .runs.results import Result
     from .track import Comparison, Delivered
+
+    AnyGraph: TypeAlias = Checked | Graph | str | Path | Mapping[str, Any]
+    AnyRun: TypeAlias = str | Path | Result | RunFolder
+    Device: TypeAlias = str | torch.device | int
+    Sets: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 __all__ = [
     "check",
@@ -46,44 +58,60 @@ Report = Callable[[str], None]
 Progress = Callable[[int, int], None]  # how many are done, and of how many
 
 
-def load(graph: str | Path, sets: Sequence[str] = ()) -> Graph:
-    """Reads a graph file, or a packaged graph by name, and wires it.
+@taking
+def load(graph: AnyGraph, sets: Sets = ()) -> Graph:
+    """Reads a graph and wires it.
 
     sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
     """
+    from .checks.checked import Checked
     from .graph import read
+    from .graph.graph import Graph
 
-    return read.load(graph, sets)
+    if not isinstance(graph, Graph | Checked):
+        return read.load(graph, list(sets))
+    if sets:
+        raise UsageError("sets change a graph as it is read, and this one is: give them where it is loaded")
+    return graph.graph if isinstance(graph, Checked) else graph
 
 
-def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, without_data: bool = False) -> Checked:
+@taking
+def check(graph: AnyGraph, sets: Sets = (), *, without_data: bool = False) -> Checked:
     """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
 
     sets: changes of a graph that is read. without_data: also where the data set is not there, as on a machine that only
     looks at the graph. Raises GraphError with everything that is wrong.
     """
     from .checks import checked
+    from .graph.graph import Graph
 
+    if isinstance(graph, Graph | checked.Checked):
+        graph = load(graph, sets)
     if without_data:
-        return checked.validated(load(graph, sets) if isinstance(graph, str | Path) else graph)
-    return checked.check(graph, sets)
+        return checked.validated(load(graph, sets))
+    return checked.check(graph, list(sets))
 
 
-def compile(
-    graph: Checked | Graph | str | Path, device: str | torch.device = "cpu", *, weights: bool = True, processes: int = 1
-) -> Program:
+@taking
+def compile(graph: AnyGraph, device: Device = "cpu", *, weights: bool = True, processes: int = 1) -> Program:
     """The step as a torch.fx module, `program.code()` in Python, on a device with the weights that it starts with.
 
     weights: whether nodes with `weights:` get those; False draws them as the others' are. processes: of those that
-    train together, each on its rows of the batch. Raises GraphError for a graph
-    that is wrong.
+    train together, each on its rows of the batch. Raises GraphError for a graph that is wrong.
     """
+    import torch
+
+    from .checks.checked import Checked
     from .runs import trained
+    from .train.device import choose_device
 
-    return trained.compile(graph, device, weights=weights, processes=processes)
+    where = torch.device("meta") if str(device) == "meta" else choose_device(str(device))
+    graph = graph if isinstance(graph, Checked) else load(graph)
+    return trained.compile(graph, where, weights=weights, processes=processes)
 
 
-def draw(graph: Checked | Graph | str | Path, form: str = "svg") -> bytes:
+@taking
+def draw(graph: AnyGraph, form: str | Path = "svg") -> bytes:
     """The picture of a graph. The same graph gives the same bytes.
 
     form: svg, png, html (a page that zooms) or mmd (mermaid's text), or the name of a file that ends so. Raises
@@ -93,17 +121,18 @@ def draw(graph: Checked | Graph | str | Path, form: str = "svg") -> bytes:
     from .report import draw as draw_graph
     from .report import kind_of
 
-    kind = kind_of(form)
+    kind = kind_of(str(form))
     checked = graph if isinstance(graph, Checked) else check(graph, without_data=True)
     return draw_graph(checked.graph, checked.shapes, kind)
 
 
+@taking
 def run(
-    graph: str | Path | None = None,
-    sets: Sequence[str] = (),
+    graph: AnyGraph | None = None,
+    sets: Sets = (),
     *,
-    resume: str | None = None,
-    device: str = "auto",
+    resume: AnyRun | None = None,
+    device: Device = "auto",
     name: str | None = None,
     report: Report = print,
     warn: Report | None = None,
@@ -130,17 +159,21 @@ def run(
     def say(text: str) -> None:
         report(told(text))
 
+    where = choose_device(str(device))
     if resume is not None and not begins:
-        return resume_run(resume, sets, choose_device(device), say)
+        return resume_run(str(resume), list(sets), where, say)
     assert graph is not None
     check_name(name)
     checked = check(graph, sets)
     for warning in checked.warnings:
         (warn or report)(warning.render())
-    return start_run(checked, choose_device(device), name, say, resume=resume, sets=sets)
+    return start_run(checked, where, name, say, resume=None if resume is None else str(resume), sets=list(sets))
 
 
-def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: str = "auto") -> Evaluated:
+@taking
+def evaluate(
+    run: AnyRun, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: Device = "auto"
+) -> Evaluated:
     """Evaluates a run's encoder again on the held-out split, as its graph says.
 
     options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. Raises
@@ -148,10 +181,11 @@ def evaluate(run: str, options: Mapping[str, Mapping[str, Any]] | None = None, *
     """
     from .runs.evaluate import evaluate_run
 
-    return evaluate_run(run, options or {}, device)
+    return evaluate_run(str(run), options or {}, str(device))
 
 
-def export(run: str, output: str | Path | None = None, node: str | None = None, to: str | None = None) -> Exported:
+@taking
+def export(run: AnyRun, output: str | Path | None = None, node: str | None = None, to: str | None = None) -> Exported:
     """Writes a node for plain libraries, whole or not at all, and a model card, `encoder.md`, beside it.
 
     output: default `encoder` with the format's ending. node: default the evaluated one. to: `torch`, a plain state
@@ -163,21 +197,23 @@ def export(run: str, output: str | Path | None = None, node: str | None = None, 
     """
     from .runs.export import export_weights
 
-    return export_weights(run, output, node, to)
+    return export_weights(str(run), None if output is None else Path(output), node, to)
 
 
-def compare(runs: Sequence[str]) -> Comparison:
+@taking
+def compare(runs: Sequence[AnyRun]) -> Comparison:
     """In what two or more runs differ, and how they did. Each is named as under `runs/`, or as in MLflow, or by its id.
 
     Raises UsageError for fewer, for one that is not there, and for one that is named twice.
     """
     from .runs.compare import compare_runs
 
-    return compare_runs(runs)
+    return compare_runs([str(run) for run in runs])
 
 
+@taking
 def embed(
-    run: str, images: Images, node: str | None = None, device: str = "auto", *, batch: int | None = None
+    run: AnyRun, images: Images, node: str | None = None, device: Device = "auto", *, batch: int | None = None
 ) -> Tensor:
     """Features of a finished or interrupted run's encoder: float32, `b d`, a row for each picture, on the device.
 
@@ -189,15 +225,16 @@ def embed(
     """
     from .runs.features import embed_images
 
-    return embed_images(run, images, node, device, batch)
+    return embed_images(str(run), images, node, str(device), batch)
 
 
+@taking
 def embed_files(
-    run: str,
+    run: AnyRun,
     paths: str | Path | Sequence[str | Path],
     output: str | Path = "features.parquet",
     node: str | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     *,
     batch: int | None = None,
     skip: bool = False,
@@ -211,17 +248,18 @@ def embed_files(
     """
     from .runs.features import embed_to_file
 
-    return embed_to_file(run, paths, output, node, device, batch, skip, progress)
+    return embed_to_file(str(run), paths, Path(output), node, str(device), batch, skip, progress)
 
 
+@taking
 def neighbours(
-    run: str,
+    run: AnyRun,
     queries: Images,
     images: Images,
     k: int = 8,
     output: str | Path | None = None,
     node: str | None = None,
-    device: str = "auto",
+    device: Device = "auto",
     *,
     batch: int | None = None,
     skip: bool = False,
@@ -234,12 +272,13 @@ def neighbours(
     """
     from .runs.features import find_neighbours
 
-    return find_neighbours(run, queries, images, k, output, node, device, batch, skip, progress)
+    return find_neighbours(
+        str(run), queries, images, k, None if output is None else Path(output), node, str(device), batch, skip, progress
+    )
 
 
-def survey(
-    source: str | Path, sets: Sequence[str] = (), *, most: int | None = None, progress: Progress | None = None
-) -> Survey:
+@taking
+def survey(source: AnyGraph, sets: Sets = (), *, most: int | None = None, progress: Progress | None = None) -> Survey:
     """What a set of pictures is like: sizes, channels, classes, unreadable ones, mean and std of the training split.
 
     source: a folder, a list of files, shards, a saved Hugging Face dataset; or a graph file, whose `data:` is meant,
@@ -248,15 +287,17 @@ def survey(
     """
     from .data.survey import section_of
     from .data.survey import survey as look
+    from .graph.language.given import is_text
 
-    if str(source).endswith((".yaml", ".yml")):
+    if not isinstance(source, str | Path) or is_text(source) or str(source).endswith((".yaml", ".yml")):
         return look(load(source, sets).spec.data, most, progress)
     if sets:
         raise UsageError("--set changes a graph file: name one, or leave it out")
     return look(section_of(str(source)), most, progress)
 
 
-def deliver(runs: str | Path | Sequence[str | Path] = (), report: Report = print) -> list[Delivered]:
+@taking
+def deliver(runs: AnyRun | Sequence[AnyRun] = (), report: Report = print) -> list[Delivered]:
     """Delivers to MLflow what ended runs could not, as its server was down: metrics, artifacts, how they ended.
 
     runs: names, or folders; default: all under `runs/` that have something left. report: gets a line for each. The
@@ -265,9 +306,10 @@ def deliver(runs: str | Path | Sequence[str | Path] = (), report: Report = print
     """
     from .runs.left import deliver as deliver_runs
 
-    return deliver_runs([runs] if isinstance(runs, str | Path) else list(runs), lambda text: report(told(text)))
+    return deliver_runs(cast("list[str | Path]", runs), lambda text: report(told(text)))
 
 
+@taking
 def ui(port: int = 5000, report: Report = print) -> None:
     """Opens MLflow's own user interface on the store in use, until Ctrl-C. Raises RunError where there is none."""
     from .track import serve, ui_command

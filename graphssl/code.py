@@ -6,6 +6,7 @@ import hashlib
 import importlib
 import importlib.util
 import logging
+import os
 import re
 import sys
 from collections.abc import Mapping
@@ -34,7 +35,7 @@ def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
 
     entry: how the graph names it. Raises NoSuchFile, and whatever the file raises.
     """
-    if not path.is_file():
+    if not os.path.isfile(path):
         raise NoSuchFile(f"'{entry}' ({path})")
     digest = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
     name = f"{FILES}{path.stem}_{digest}"  # the same in every process: pickles name it
@@ -85,7 +86,7 @@ class Code:
     def file(self) -> Path | None:
         """The file that it stands in, by its full path; None for an installed package."""
         place = self.place
-        return ((self.folder or Path()) / place).resolve() if place.endswith(".py") else None
+        return Path(os.path.realpath((self.folder or Path()) / place)) if place.endswith(".py") else None
 
     def portable(self) -> Code:
         """The same, named so that it is found from any folder."""

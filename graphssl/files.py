@@ -13,7 +13,9 @@ from pathlib import Path
 
 from .errors import RunError
 
-__all__ = ["check_place", "remove_unused", "replacing", "special", "user_cache", "write_whole", "writing"]
+__all__ = [
+    "check_place", "home", "remove_unused", "replacing", "special", "user_cache", "write_whole", "writing",
+]  # fmt: skip
 
 UNUSED = 30 * 24 * 3600  # seconds
 SPECIAL = {
@@ -46,6 +48,14 @@ def remove_unused(folder: Path) -> None:
                 facts = os.lstat(path := os.path.join(parent, name))
                 if facts.st_size and max(facts.st_atime, facts.st_mtime) < before:
                     os.unlink(path)
+
+
+def home(path: str | Path) -> Path:
+    """A path that begins with `~` from the home of that user; as it is where nobody here is called so."""
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
 
 
 def special(path: Path) -> str | None:

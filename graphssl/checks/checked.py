@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -55,7 +56,7 @@ class Checked:
         return image_size(self.graph, self.shapes, name)
 
 
-def check(graph: Graph | str | Path, sets: Sequence[str] = (), *, weights: bool = True) -> Checked:
+def check(graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str] = (), *, weights: bool = True) -> Checked:
     """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
 
     weights: whether to look for those that nodes start with; a run that goes on has its own. Raises GraphError with all
@@ -78,7 +79,7 @@ def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Check
     return _check(graph, _facts(graph, found) if data is None else data, found)
 
 
-def _read(graph: Graph | str | Path, sets: Sequence[str], found: Problems) -> Graph:
+def _read(graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str], found: Problems) -> Graph:
     """The graph; notes what is wrong beside it. Raises GraphError where there is none."""
     if isinstance(graph, Graph):
         return graph

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from ..errors import RunError
+from ..files import home
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Archive
 from .batch import Arrays
@@ -23,7 +24,7 @@ def load(data: spec.Data) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
     """Training and held-out split, and the classes. Raises RunError if it is not there."""
     archive = DATA_SETS[data.use].archive
     assert archive is not None
-    root = Path(data.folder).expanduser()
+    root = home(data.folder)
     train, classes = _read(data, archive, root, archive.train)
     test, _ = _read(data, archive, root, archive.test)
     return (train, test), classes

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from ..errors import RunError, suggest
+from ..files import home
 from .decode import BadImageError
 from .decoding.bounds import opened
 from .files import Part
@@ -59,15 +60,15 @@ _Placed = tuple[_Row, str, str]  # with its path, and that without links
 def is_list(path: str) -> bool:
     """Whether it names a list rather than a folder."""
     name = path.lower()
-    return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and os.path.isfile(os.path.expanduser(path)))
+    return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and os.path.isfile(home(path)))
 
 
 def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:
     """The files that a list names; whether they are there is not looked at. Raises ListError with the first line that
     is wrong.
     """
-    file = Path(path).expanduser()
-    base = Path(root).expanduser() if root is not None else file.parent
+    file = home(path)
+    base = home(root) if root is not None else file.parent
     rows, again = _once(path, _rows(path, file), base, labels)
     train, test = ([row for row in rows if (row[0].split == "train") is wanted] for wanted in (True, False))
     if not train:

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from ..errors import RunError
+from ..files import home
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
 from .files import NOTHING, Files, Part, classes_in, files_of, joined, split
@@ -44,7 +45,7 @@ class PictureSet:
 
     @property
     def folders(self) -> list[Folder]:
-        return [Folder(Path(root).expanduser(), self.labels, self.own, self.suffixes) for root in self.roots]
+        return [Folder(home(root), self.labels, self.own, self.suffixes) for root in self.roots]
 
     @property
     def listed(self) -> Listed | None:
@@ -95,7 +96,7 @@ class PictureSet:
         if listed is not None:
             told.add("twice", listed.again)
             return joined([listed.train, listed.test])
-        folder = Folder(Path(test).expanduser(), self.labels, suffixes=self.suffixes)
+        folder = Folder(home(test), self.labels, suffixes=self.suffixes)
         return folder.part(folder.root, told)
 
     def stray(self) -> tuple[str, str, list[str]] | None:
@@ -121,7 +122,7 @@ class PictureSet:
             return []
         if (tested := self.tested) is not None:
             return [(self.test, [*tested.train.classes, *tested.test.classes])]
-        folder = Folder(Path(self.test).expanduser(), suffixes=self.suffixes)
+        folder = Folder(home(self.test), suffixes=self.suffixes)
         return [(self.test, folder.class_names(folder.root))]
 
     @property

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ..errors import reason_of, suggest
-from ..files import special
+from ..files import home, special
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS, Kind, Layout
 from .folder import Folder
@@ -37,7 +37,7 @@ def absence(data: spec.Data) -> Absence | None:
 
 
 def _root(data: spec.Data) -> Path:
-    return Path(data.folder).expanduser().absolute()
+    return home(data.folder).absolute()
 
 
 def _is_file(root: Path) -> Absence | None:
@@ -49,7 +49,7 @@ def _no_archive(data: spec.Data) -> Absence | None:
     root, archive = _root(data), DATA_SETS[data.use].archive
     assert archive is not None
     holds = archive.holds
-    if (found := _is_file(root)) or data.download or (root / holds).exists():
+    if (found := _is_file(root)) or data.download or os.path.exists(root / holds):
         return found
     hint = f"put '{holds}' there, or fetch it with download: true (about {archive.megabytes:,} MB)"
     if not os.path.isdir(root):
@@ -63,7 +63,7 @@ def _no_pictures(data: spec.Data) -> Absence | None:
     found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
     assert layout is not None
     for root in data.roots:
-        here = Path(root).expanduser().absolute()
+        here = home(root).absolute()
         if (absent := _no_folder(here, layout, found.suffixes, listed=data.files is not None)) is not None:
             return absent
     for key, path in (("files", data.files), ("test", data.test)):
@@ -111,7 +111,7 @@ def _nothing_at(path: Path, what: str = "folder") -> str:
 def _no_list(found: PictureSet, key: str, path: str) -> str | None:
     """Why a list, or the folder of held-out pictures, cannot be read; of its files the first ones are looked for."""
     if key == "test" and not is_list(path):
-        folder = Path(path).expanduser().absolute()
+        folder = home(path).absolute()
         if not os.path.isdir(folder):
             return _nothing_at(folder, "folder or list")
         there = Folder(folder, suffixes=found.suffixes)

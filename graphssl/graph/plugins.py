@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 from pathlib import Path
 
@@ -27,7 +28,7 @@ def load_components(source: Source, problems: Problems) -> bool:
         at = source.at(("components", i))
         try:
             if entry.endswith(".py"):
-                load_file((Path(at.file).parent / entry).resolve(), entry, log)
+                load_file(Path(os.path.realpath(Path(at.file).parent / entry)), entry, log)
             else:
                 load_package(entry, log)
         except NoSuchFile as error:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ..errors import GraphError, Problems
 from .flow import read_flow
@@ -76,9 +77,9 @@ def _check_features(spec: GraphFile, scope: Scope) -> None:
         scope.unknown("node and no value", features, at, [*nodes, *values], removal, "nodes and values")
 
 
-def load(path: str | Path, sets: Sequence[str] = ()) -> Graph:
-    """Reads a graph file (or a packaged graph by name) and wires it.
+def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Graph:
+    """Reads a graph file, a packaged graph by its name, or a graph's text, and wires it.
 
     sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
     """
-    return read(load_source(path, sets))
+    return read(load_source(graph, sets))

@@ -15,7 +15,6 @@ __all__ = ["choose_device", "prepare"]
 
 def choose_device(name: str) -> torch.device:
     """`auto` is a GPU where there is one; of several processes on a machine each has the one of its number."""
-    name = str(name)  # a torch.device, say
     if name == "auto":
         name = "cuda" if torch.cuda.is_available() else "cpu"
     if name == "cuda" and started():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -12,6 +13,7 @@ import torch
 from torch import Tensor
 
 from ...errors import suggest
+from ...files import home
 from ...graph.spec.weights import Weights
 from .files import Tables, check_sums, digest, read_tables
 from .refusal import Refused
@@ -61,9 +63,9 @@ def pinned(weights: Weights, stored: Stored, node: str, folder: Path) -> Weights
 
 
 def _file(name: str, folder: Path, sha256: str | None) -> Stored:
-    path = (folder / Path(name).expanduser()).resolve()
-    if not path.exists():
-        beside = [p.name for p in path.parent.iterdir() if p.is_file()] if path.parent.is_dir() else []
+    path = Path(os.path.realpath(folder / home(name)))
+    if not os.path.exists(path):
+        beside = [p.name for p in path.parent.iterdir() if p.is_file()] if os.path.isdir(path.parent) else []
         close = suggest(path.name, beside)
         hint = f"did you mean '{Path(name).with_name(close.near)}'?" if close.near else None
         raise Refused(
@@ -82,8 +84,8 @@ def _whole(path: Path, sha256: str | None) -> Tables:
 
 def _folder_of(run: str) -> Path:
     """The folder of a run by its name under `runs/`, or by its path."""
-    for path in (RUNS / run, Path(run).expanduser()):
-        if (path / "graph.yaml").is_file():
+    for path in (RUNS / run, home(run)):
+        if os.path.isfile(path / "graph.yaml"):
             return path
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
     hint = suggest(run, known, "runs are").text or f"there are {len(known)} under {RUNS}/"

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import OptionError, RunError, reason_of, suggest
+from ...files import home
 from ...graph.spec.datasets import HuggingFace
 from .registry import Facts
 
@@ -37,17 +38,17 @@ class HuggingFaceSet:
             import datasets  # noqa: F401
         except ImportError:
             return "`use: hf` needs the package datasets: pip install 'graphssl[hf]'"
-        path = Path(config.path).expanduser()
-        if not path.exists() and (
+        path = home(config.path)
+        if not os.path.exists(path) and (
             path.is_absolute() or config.path.startswith((".", "~")) or config.path.count("/") > 1
         ):
             return f"there is no folder '{path}' (data.path)"
-        return f"'{path}' is a file (data.path): the folder that holds the data set" if path.is_file() else None
+        return f"'{path}' is a file (data.path): the folder that holds the data set" if os.path.isfile(path) else None
 
     @classmethod
     def facts(cls, config: HuggingFace) -> Facts:
         """Of a set that was saved, which is opened for it; nobody knows those of others before they are prepared."""
-        if not is_saved(Path(config.path).expanduser()):
+        if not is_saved(home(config.path)):
             return Facts()
         own = cls(config)
         train, test = own.split("train"), own.split("test")
@@ -163,16 +164,16 @@ def _opened(config: HuggingFace) -> dict[str, Any]:
         import datasets
     except ImportError as error:
         raise RunError("`use: hf` needs the package datasets: pip install 'graphssl[hf]'") from error
-    path = Path(config.path).expanduser()
+    path = home(config.path)
     try:
         with _quiet(datasets):
             if is_saved(path):
                 found = datasets.load_from_disk(str(path))
             else:
-                found = datasets.load_dataset(str(path) if path.is_dir() else config.path, config.name)
+                found = datasets.load_dataset(str(path) if os.path.isdir(path) else config.path, config.name)
     except Exception as error:  # each of its parts has its own
         local = ""
-        if not path.exists():
+        if not os.path.exists(path):
             local = (
                 f". There is no folder '{path.absolute()}' either; a name is looked up on the network, which takes its "
                 "time where there is none: HF_HUB_OFFLINE=1 looks into the library's cache alone"

@@ -6,9 +6,9 @@ import glob
 import itertools
 import os
 import re
-from pathlib import Path
 
 from ...errors import RunError, reason_of
+from ...files import home
 
 SUFFIX = ".tar"
 TRAIN, HELD_OUT = ("train",), ("test", "val", "valid", "validation")
@@ -132,7 +132,7 @@ def everything(root: str) -> list[str]:
 def absolute(pattern: str) -> str:
     """An address as it is, a path from the root on."""
     pattern = HERE.sub("", pattern)
-    return pattern.rstrip("/") if is_remote(pattern) else os.path.abspath(Path(pattern).expanduser())
+    return pattern.rstrip("/") if is_remote(pattern) else os.path.abspath(home(pattern))
 
 
 def is_looked_up(pattern: str) -> bool:

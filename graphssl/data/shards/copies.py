@@ -20,7 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from ...errors import RunError, reason_of
-from ...files import user_cache
+from ...files import home, user_cache
 from .addresses import is_remote, name_of
 
 FREE = 0.1  # of the disk stays free
@@ -32,7 +32,7 @@ LOCK, PARTIAL = ".lock", ".partial"
 def cache_folder() -> Path:
     """`GRAPHSSL_CACHE`, or `graphssl` in the user's own cache folder."""
     named = os.environ.get("GRAPHSSL_CACHE")
-    return Path(named).expanduser() if named else user_cache()
+    return home(named) if named else user_cache()
 
 
 def kept_in(folder: Path, address: str, version: str, ending: str = "") -> Path:

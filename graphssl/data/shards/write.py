@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...errors import RunError
-from ...files import replacing, writing
+from ...files import home, replacing, writing
 from ..decode import BadImageError
 from ..files import Files
 from ..folder import listing
@@ -27,8 +27,8 @@ def write_shards(root: str | Path, into: str | Path, *, samples: int = 10_000, s
     """
     if samples < 1:
         raise RunError(f"a shard holds at least one sample: `samples` is {samples}")
-    train, test, _ = listing(Path(root).expanduser())
-    folder = Path(into).expanduser()
+    train, test, _ = listing(home(root))
+    folder = home(into)
     if folder.is_dir() and (old := everything(str(folder))):
         raise RunError(f"'{old[0]}' is there already, and would be read with the new shards: take another folder")
     with writing(f"'{folder}'"):

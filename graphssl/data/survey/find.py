@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import UsageError, suggest
-from ...files import special
+from ...files import home, special
 from ...graph import spec
 from ...graph.language.validation import validate
 from ...graph.spec.data import data_section
@@ -29,7 +29,7 @@ def section_of(source: str) -> spec.Data:
 
 
 def _options(source: str) -> dict[str, Any]:
-    path = Path(source).expanduser()
+    path = home(Path(source))
     if addresses.is_remote(source) or source.endswith(addresses.SUFFIX) or any(sign in source for sign in "{*"):
         return {"use": "webdataset", "root": source}
     if not os.path.lexists(path):

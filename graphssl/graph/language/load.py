@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from ...errors import Problems, Span
 from . import yaml
 from .characters import LARGEST
+from .given import GIVEN, is_text, text_of
 from .overrides import read_change
 from .packaged import find, near, packaged, packaged_file
 from .source import Source
@@ -18,12 +20,14 @@ __all__ = ["START", "load"]
 START = "graph:, nodes:, flow: and loss: make a graph; `graphssl new NAME` writes one to start from"
 
 
-def load(path: str | Path, sets: Sequence[str] = ()) -> Source:
-    """Reads a graph file, or a packaged graph by its name. Raises GraphError with what is wrong with the files."""
+def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Source:
+    """Reads a graph file, a packaged graph by its name, or a graph's text. Raises GraphError with what is wrong."""
     problems = Problems()
     source = Source()
-    if (file := find(str(path), problems)) is not None:
-        source = _read(file, (), problems)
+    text = None if isinstance(graph, Path) or not is_text(graph) else text_of(graph)
+    file = find(str(graph), problems) if text is None else Path(GIVEN)
+    if file is not None:
+        source = _read(file, (), problems, text)
         for text in sets:
             if (change := read_change(text, problems)) is not None:
                 source.merge(change)
@@ -31,9 +35,12 @@ def load(path: str | Path, sets: Sequence[str] = ()) -> Source:
     return source
 
 
-def _read(path: Path, parents: tuple[Path, ...], problems: Problems) -> Source:
-    """A file on top of all that it extends. Where it cannot be read, that is noted and it counts as empty."""
-    text = _text(path, problems)
+def _read(path: Path, parents: tuple[Path, ...], problems: Problems, text: str | None = None) -> Source:
+    """A file on top of all that it extends. Where it cannot be read, that is noted and it counts as empty.
+
+    text: what it holds, where it is no file.
+    """
+    text = _text(path, problems) if text is None else text
     document = yaml.read(text, str(path), problems) if text is not None else None
     if document is None:
         return Source(files=(path,))

@@ -173,6 +173,8 @@ class _Composer:
             message, hint = f"anchors such as &{event.anchor} are not used here", "write the value out, or use extends:"
         elif getattr(event, "tag", None) is not None:
             message, hint = f"tags such as {event.tag} are not used here", "take the tag out"
+        elif "\0" in getattr(event, "value", ""):
+            message, hint = "no text of a graph has a null character", "take the \\0 out"
         else:
             return
         self.problems.add(message, self._span(event), hint)

@@ -10,7 +10,6 @@ from torch import Tensor
 from ...errors import RunError, UsageError
 from ...files import replacing, writing
 from ...train.checkpoint import save
-from ..arguments import text, where
 from ..folder import find_run
 from ..preparation import preparation
 from .card import Card, card_of, check_card
@@ -38,11 +37,10 @@ class Exported:
     card: Path
 
 
-def export_weights(run: str, output: str | Path | None, node: str | None, to: str | None) -> Exported:
+def export_weights(run: str, output: Path | None, node: str | None, to: str | None) -> Exported:
     """Writes a run's node; see `graphssl.export`. Nothing is written where its features would not be the same."""
-    form = find_format(text(to, "to", "the name of a format") or DEFAULT)
-    node = text(node, "node", "the name of a node, or of a value of the flow")
-    output = Path(f"encoder{form.ending}") if output is None else where(output, "output")
+    form = find_format(to or DEFAULT)
+    output = output or Path(f"encoder{form.ending}")
     folder = find_run(run)
     check_output(output, form)
     card = output.with_suffix(".md")

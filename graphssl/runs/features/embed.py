@@ -16,7 +16,6 @@ from ...data.own.known import form_of
 from ...errors import RunError, UsageError
 from ...evaluation import embed as embed_batches
 from ...train.device import choose_device
-from ..arguments import check_function, count, text, where
 from ..folder import find_run
 from ..trained import load_trained
 from .given import Given, Images, given
@@ -25,7 +24,6 @@ from .table import check_table, write_table
 
 __all__ = ["BATCH", "Embedded", "Embedder", "embed_images", "embed_to_file"]
 
-NODE = "the name of a node, or of a value of the flow"
 ALONE = "Mend it or leave it out; `embed_files` with skip=True leaves such pictures out"
 BATCH = 256  # at most, where nobody says: there is no gradient, and larger ones are no faster
 
@@ -53,9 +51,6 @@ class Embedder:
     """
 
     def __init__(self, run: str, node: str | None, device: str, batch: int | None) -> None:
-        node = text(node, "node", NODE)
-        if batch is not None:
-            batch = count(batch, "batch", "the number of pictures at a time")
         self.device = choose_device(device)
         self.checked, self.module = load_trained(find_run(run), node, self.device)
         self.node = node or self.checked.features or ""
@@ -95,13 +90,11 @@ def embed_images(run: str, images: Images, node: str | None, device: str, batch:
 
 
 def embed_to_file(
-    run: str, paths: str | Path | Sequence[str | Path], output: str | Path, node: str | None, device: str,
+    run: str, paths: str | Path | Sequence[str | Path], output: Path, node: str | None, device: str,
     batch: int | None, skip: bool, progress: Progress | None,
 ) -> Embedded:  # fmt: skip
     """Features of picture files, written as a table; see `graphssl.embed_files`."""
-    output = where(output, "output")
     check_table(output)
-    check_function(progress, "progress")
     embedder = Embedder(run, node, device, batch)
     pictures = embedder.given(paths, "paths")
     left_out = LeftOut(skip=skip)

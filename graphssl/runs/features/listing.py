@@ -9,7 +9,7 @@ from typing import NamedTuple
 from ...data.folder import HELD_OUT_FOLDERS, SUFFIXES
 from ...data.walk import Walk
 from ...errors import UsageError, suggest
-from ...files import special
+from ...files import home, special
 
 __all__ = ["Found", "listed"]
 
@@ -32,7 +32,7 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
     """
     if not str(path):
         raise UsageError("there is no file or folder '': the folder that one is in is '.'")
-    root = _home(Path(path))
+    root = home(path)
     if (there := _standing(root, path)) == "a folder":
         found = sorted(_below(root, suffixes))
         if not found:
@@ -41,13 +41,6 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
     if there:
         raise UsageError(f"'{path}' is {there}, and no file or folder")
     return [Found(str(root), None)]
-
-
-def _home(path: Path) -> Path:
-    try:
-        return path.expanduser()
-    except RuntimeError:  # of nobody here
-        return path
 
 
 def _standing(root: Path, path: str | Path) -> str | None:

@@ -14,7 +14,6 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...files import replacing, special, writing
 from ...report import Card, Row, gallery
-from ..arguments import check_function, count, where
 from .embed import Embedder
 from .given import Given, Images
 from .reading import LeftOut, Progress
@@ -62,15 +61,12 @@ class Neighbours:
 
 
 def find_neighbours(
-    run: str, queries: Images, images: Images, k: int, output: str | Path | None, node: str | None, device: str,
+    run: str, queries: Images, images: Images, k: int, output: Path | None, node: str | None, device: str,
     batch: int | None, skip: bool, progress: Progress | None,
 ) -> Neighbours:  # fmt: skip
     """The k nearest of the images to each query; see `graphssl.neighbours`."""
-    k = count(k, "k", "the number of neighbours")
-    output = None if output is None else where(output, "output")
     if output is not None:
         _check_output(output)
-    check_function(progress, "progress")
     embedder = Embedder(run, node, device, batch)
     asked, known, left_out = embedder.given(queries, "queries"), embedder.given(images), LeftOut(skip=skip)
     wanted, _ = embedder(asked, LeftOut(what="the query ", advice=QUERY))
