@@ -172,20 +172,23 @@ def run(
 
 @taking
 def evaluate(
-    run: AnyRun, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: Device = "auto"
+    run: AnyRun, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: Device = "auto", sets: Sets = ()
 ) -> Evaluated:
     """Evaluates a run's encoder again on the held-out split, as its graph says.
 
-    options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. Raises
+    options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. sets:
+    changes of the graph, such as `data.root=/data`, on which the weights do not depend; also of other verbs. Raises
     UsageError for a run or an evaluation that is not there, and RunError for data without labels.
     """
     from .runs.evaluate import evaluate_run
 
-    return evaluate_run(str(run), options or {}, str(device))
+    return evaluate_run(str(run), options or {}, str(device), list(sets))
 
 
 @taking
-def export(run: AnyRun, output: str | Path | None = None, node: str | None = None, to: str | None = None) -> Exported:
+def export(
+    run: AnyRun, output: str | Path | None = None, node: str | None = None, to: str | None = None, *, sets: Sets = ()
+) -> Exported:
     """Writes a node for plain libraries, whole or not at all, and a model card, `encoder.md`, beside it.
 
     output: default `encoder` with the format's ending. node: default the evaluated one. to: `torch`, a plain state
@@ -197,7 +200,7 @@ def export(run: AnyRun, output: str | Path | None = None, node: str | None = Non
     """
     from .runs.export import export_weights
 
-    return export_weights(str(run), None if output is None else Path(output), node, to)
+    return export_weights(str(run), None if output is None else Path(output), node, to, list(sets))
 
 
 @taking
@@ -213,7 +216,13 @@ def compare(runs: Sequence[AnyRun]) -> Comparison:
 
 @taking
 def embed(
-    run: AnyRun, images: Images, node: str | None = None, device: Device = "auto", *, batch: int | None = None
+    run: AnyRun,
+    images: Images,
+    node: str | None = None,
+    device: Device = "auto",
+    *,
+    batch: int | None = None,
+    sets: Sets = (),
 ) -> Tensor:
     """Features of a finished or interrupted run's encoder: float32, `b d`, a row for each picture, on the device.
 
@@ -225,7 +234,7 @@ def embed(
     """
     from .runs.features import embed_images
 
-    return embed_images(str(run), images, node, str(device), batch)
+    return embed_images(str(run), images, node, str(device), batch, list(sets))
 
 
 @taking
@@ -239,6 +248,7 @@ def embed_files(
     batch: int | None = None,
     skip: bool = False,
     progress: Progress | None = None,
+    sets: Sets = (),
 ) -> Embedded:
     """Features of picture files, also written as a table, whole or not at all: .parquet, .npz or .csv.
 
@@ -248,7 +258,7 @@ def embed_files(
     """
     from .runs.features import embed_to_file
 
-    return embed_to_file(str(run), paths, Path(output), node, str(device), batch, skip, progress)
+    return embed_to_file(str(run), paths, Path(output), node, str(device), batch, skip, progress, list(sets))
 
 
 @taking
@@ -264,6 +274,7 @@ def neighbours(
     batch: int | None = None,
     skip: bool = False,
     progress: Progress | None = None,
+    sets: Sets = (),
 ) -> Neighbours:
     """The k images nearest to each query by the cosine of their features; a query's own file is left out.
 
@@ -273,8 +284,9 @@ def neighbours(
     from .runs.features import find_neighbours
 
     return find_neighbours(
-        str(run), queries, images, k, None if output is None else Path(output), node, str(device), batch, skip, progress
-    )
+        str(run), queries, images, k, None if output is None else Path(output), node, str(device), batch, skip,
+        progress, list(sets),
+    )  # fmt: skip
 
 
 @taking

@@ -143,7 +143,7 @@ def new(
     _write(path, text.encode())
 
 
-@app.command()
+@app.command(cls=Changeable)
 def evaluate(
     run: RunArgument,
     k: Annotated[int | None, typer.Option(help="Neighbours, 1 or more; default: the graph's.")] = None,
@@ -153,6 +153,7 @@ def evaluate(
         typer.Option("--linear", help="Also fit a linear classifier, as where the graph has one."),
     ] = False,
     device: Device = "auto",
+    sets: Sets = None,
 ) -> None:
     """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
     from .. import api
@@ -161,7 +162,7 @@ def evaluate(
     _collect_garbage()
     given = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
     options: dict[str, dict[str, float]] = {"knn": given, **({"linear": {}} if linear else {})}
-    put(evaluation_text(api.evaluate(run, options, device=device)))
+    put(evaluation_text(api.evaluate(run, options, device=device, sets=sets or [])))
 
 
 @app.command()

@@ -10,7 +10,7 @@ import typer
 
 from ..console import put
 from ..errors import UsageError
-from .arguments import Device, RunArgument
+from .arguments import Changeable, Device, RunArgument, Sets
 from .commands import app
 
 __all__ = ["app"]
@@ -21,7 +21,7 @@ Batch = Annotated[int | None, typer.Option(help="Pictures at a time.")]
 Skip = Annotated[bool, typer.Option("--skip", help="Leave out pictures that cannot be read, instead of stopping.")]
 
 
-@app.command()
+@app.command(cls=Changeable)
 def embed(
     run: RunArgument,
     pictures: Pictures,
@@ -32,6 +32,7 @@ def embed(
     device: Device = "auto",
     batch: Batch = None,
     skip: Skip = False,
+    sets: Sets = None,
 ) -> None:
     """Write the features of pictures, with their files' names, as a table."""
     from .. import api
@@ -39,11 +40,13 @@ def embed(
     from .summary import embedded_text
 
     with closing(Counting("pictures read")) as counting:
-        done = api.embed_files(run, pictures, output, node, device, batch=batch, skip=skip, progress=counting)
+        done = api.embed_files(
+            run, pictures, output, node, device, batch=batch, skip=skip, progress=counting, sets=sets or []
+        )  # fmt: skip
     put(embedded_text(done))
 
 
-@app.command()
+@app.command(cls=Changeable)
 def neighbours(
     run: RunArgument,
     pictures: Annotated[list[str], typer.Argument(metavar="QUERY... FOLDER", help="Pictures; last, where to look.")],
@@ -55,6 +58,7 @@ def neighbours(
     device: Device = "auto",
     batch: Batch = None,
     skip: Skip = False,
+    sets: Sets = None,
 ) -> None:
     """Find and draw the pictures that are nearest to others by the cosine of their features."""
     from .. import api
@@ -67,11 +71,13 @@ def neighbours(
             f"name a picture, or more, and last the folder to look in: neighbours {run} QUERY.jpg {folder}"
         )
     with closing(Counting("pictures read")) as counting:
-        found = api.neighbours(run, queries, folder, k, output, node, device, batch=batch, skip=skip, progress=counting)
+        found = api.neighbours(
+            run, queries, folder, k, output, node, device, batch=batch, skip=skip, progress=counting, sets=sets or []
+        )  # fmt: skip
     put(neighbours_text(found))
 
 
-@app.command()
+@app.command(cls=Changeable)
 def export(
     run: RunArgument,
     output: Annotated[
@@ -81,9 +87,10 @@ def export(
     to: Annotated[
         str | None, typer.Option(help="torch (a plain state dict), torchvision, timm, safetensors, onnx, torch-export.")
     ] = None,
+    sets: Sets = None,
 ) -> None:
     """Write a node for plain torch, torchvision, timm or a runtime to load, with a model card beside it."""
     from .. import api
     from .summary import export_text
 
-    put(export_text(api.export(run, output, node, to)))
+    put(export_text(api.export(run, output, node, to, sets=sets or [])))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
@@ -32,7 +32,7 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
     return data
 
 
-def change_since(payload: dict[str, Any], data: Datasets) -> str | None:
+def change_since(payload: Mapping[str, Any], data: Datasets) -> str | None:
     """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was."""
     if payload["samples"] != data.train.samples:
         return f"{data.train.samples:,} training samples now, {payload['samples']:,} then"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,13 @@ from ..evaluation.registry import REGISTRY, Evaluation, EvaluationConfig, find_e
 from ..graph.language.validation import validate
 from ..graph.spec import Evaluate
 from ..train.device import choose_device
+from .data import change_since
 from .folder import find_run
 from .trained import load_trained
 
 __all__ = ["Evaluated", "evaluate_run"]
+
+log = logging.getLogger(__name__)
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -31,17 +35,20 @@ class Evaluated:
     evaluations: Mapping[str, Evaluation]
 
 
-def evaluate_run(name: str, options: Options, device: str) -> Evaluated:
+def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] = ()) -> Evaluated:
     """Judges a run's encoder by the graph's evaluations, those that graphs have by default, and those with options.
 
     options: by an evaluation's name, where they differ from the graph's; `{"linear": {}}` asks for it as it is there,
-    or by default. Raises UsageError for an evaluation that is not there, RunError for data without labels.
+    or by default. sets: changes of the graph. Raises UsageError for an evaluation that is not there, RunError for data
+    without labels.
     """
-    folder, where = find_run(name), choose_device(device)
-    checked, module = load_trained(folder, None, where)
+    folder, where = find_run(name, sets), choose_device(device)
+    checked, module, header = load_trained(folder, None, where)
     spec = checked.graph.spec
     evaluations = _evaluations(spec.evaluate, options)
     data = open_data(spec.data, where, spec.train.seed, spec.train.accumulate)
+    if change := change_since(header, data):
+        log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
     if reason := no_judgement(data):
         raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
     size = checked.image_size(checked.features or "")

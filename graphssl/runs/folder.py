@@ -22,9 +22,13 @@ RUNS = Path("runs")
 
 @dataclass(frozen=True)
 class RunFolder:
-    """One run on disk. Its name is the folder's name, and the run's name in MLflow."""
+    """One run on disk. Its name is the folder's name, and the run's name in MLflow.
+
+    sets: changes of its graph, as of `--set`, for who looks at it: where its data lie now, say.
+    """
 
     path: Path
+    sets: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -133,15 +137,15 @@ def _moved(draft: Path, path: Path) -> bool:
     return True
 
 
-def find_run(name: str | Path) -> RunFolder:
-    """The run of that name under `runs/`, or the run whose folder is given."""
+def find_run(name: str | Path, sets: Sequence[str] = ()) -> RunFolder:
+    """The run of that name under `runs/`, or the run whose folder is given. sets: changes of its graph."""
     if not isinstance(name, str | Path):
         raise UsageError(f"run is the name of a run, or its folder, not {type(name).__name__}")
     name = str(name)
     for path in (RUNS / name, Path(name)) if name else ():
         with contextlib.suppress(OSError):  # too long a name, say
             if (path / "graph.yaml").is_file():
-                return RunFolder(path if path.name.strip(".") else path.resolve())
+                return RunFolder(path if path.name.strip(".") else path.resolve(), tuple(sets))
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
     none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
     raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are').text or none}")

@@ -5,18 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from ..checks.checked import Checked, check, check_parts
+from ..checks.checked import Checked, check_parts
 from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
-from ..component import Code
 from ..console import restarts
 from ..data import Datasets
-from ..errors import RunError, Stopped
+from ..errors import RunError, Stopped, UsageError
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..graph.language.dump import dump
@@ -38,8 +36,10 @@ from .data import bad_images, change_since, open_run_data, worker_failures
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .left import deliver_finished
+from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
+from .resume import Resumed, asked_again, header_of, length, resumed, unlike
 from .tracking import open_tracker
 
 __all__ = ["resume_run", "start_run"]
@@ -65,7 +65,7 @@ def start_run(
         if again := restarts():
             say(f"a process had ended: all are started again, for the {again}. time")
         with begun.claimed(), named([begun]):
-            return _resume(begun, sets, device, say)
+            return _resume(begun, asked_again(begun, checked), device, say)
 
 
 def _start(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
@@ -77,7 +77,7 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
     data = open_run_data(checked, device, report)
 
     def fill(made: RunFolder) -> None:
-        made.write(dump(_portable(checked)))
+        made.write(dump(portable(checked)))
         made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
 
     mine: list[RunFolder] = []
@@ -106,14 +106,8 @@ def _unsaid(_text: str) -> None:
 
 def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     payload = the_same(lambda: Checkpoints(folder.checkpoints).latest(whole=False))
-    checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
-    if payload is None:
-        folder.write(dump(_portable(checked)))
-    elif payload["graph_hash"] != checked.graph.hash():
-        raise RunError(
-            f"the checkpoint of '{folder.name}' was made by another graph than {folder.graph} is now; "
-            "a changed graph is a new run: leave --resume out"
-        )
+    found = resumed(folder, sets, payload)
+    checked = found.checked
     precision = resolve(checked.graph.spec.train.precision, device)
     data = open_run_data(checked, device, report)
     if payload is not None and (change := change_since(payload, data)):
@@ -121,20 +115,7 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
             f"the data set has changed since the checkpoint of '{folder.name}' was written: {change}; "
             "other data is a new run: leave --resume out"
         )
-    return _Session(checked, device, precision, data, folder, report).run(payload)
-
-
-def _portable(checked: Checked) -> dict[str, Any]:
-    """The resolved graph with the user's files of Python by their full path, readable from any folder."""
-    data = checked.graph.resolved()
-    source = checked.graph.source
-    entries = []
-    for i, entry in enumerate(checked.graph.spec.components):
-        folder = Path(source.at(("components", i)).file).parent
-        entries.append(str((folder / entry).resolve()) if entry.endswith(".py") else entry)
-    for name, node in checked.graph.nodes.items():
-        data["nodes"][name].update({k: v.portable().text for k, v in node.config if isinstance(v, Code)})
-    return {**data, "components": entries}
+    return _Session(checked, device, precision, data, folder, report, found).run(payload)
 
 
 @dataclass
@@ -145,6 +126,7 @@ class _Session:
     data: Datasets
     folder: RunFolder
     report: Report
+    resumed: Resumed | None = None
 
     def __post_init__(self) -> None:
         self.warn = self.report  # above the live line, once there is one
@@ -153,11 +135,11 @@ class _Session:
         """Prepares, trains and closes. payload: of the checkpoint to go on from, None to begin."""
         train = self.checked.graph.spec.train
         per_epoch = self.data.train.steps // train.accumulate
-        steps = train.steps or train.epochs * per_epoch
+        steps = length(train, per_epoch)
         if payload is not None and payload["step"] >= steps and not payload.get("unjudged"):
-            self.report(f"the run {self.folder.name} has finished: there is nothing to resume")
-            the_same(lambda: deliver_finished(self.folder, self.report))
-            return self._finished(payload)
+            return self._finished(payload, steps)
+        if self.resumed is not None:
+            self._go_on(self.resumed, payload, per_epoch)
         step, outcome = self._prepare(payload, steps, per_epoch)
         status: Status = "FAILED"
         warnings: list[str] = []
@@ -182,7 +164,24 @@ class _Session:
             return Untracked(self.folder.facts().get("mlflow"))
         return open_tracker(self.checked, self.folder, lambda text: self.warn(text))
 
-    def _finished(self, payload: dict[str, Any]) -> Result:
+    def _go_on(self, resumed: Resumed, payload: dict[str, Any] | None, per_epoch: int) -> None:
+        """Says and notes what is otherwise than before."""
+        self.folder.write(dump(portable(self.checked)))
+        if payload is None:
+            return
+        for line in resumed.lines(payload["step"], per_epoch):
+            self.report(line)
+        for line in unlike(payload, self.checked.graph, self._computed()):
+            self.report(f"warning: {line}")
+        if resumed.changes:
+            noted = {change.key: change.now for change in resumed.changes}
+            self.folder.note(changes={**self.folder.facts().get("changes", {}), **noted})
+
+    def _finished(self, payload: dict[str, Any], steps: int) -> Result:
+        if payload["step"] > steps:
+            raise UsageError(f"the run '{self.folder.name}' has done {payload['step']} steps, and {steps} would be all")
+        self.report(f"the run {self.folder.name} has finished: there is nothing to resume")
+        the_same(lambda: deliver_finished(self.folder, self.report))
         facts = self.folder.facts()
         outcome = Outcome(
             payload["step"], facts.get("loss", float("nan")), saved_scores(payload),
@@ -270,8 +269,11 @@ class _Session:
 
     def _header(self) -> dict[str, Any]:
         """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""
-        graph_hash = load(self.folder.graph).hash()
-        return {"graph_hash": graph_hash, "samples": self.data.train.samples, "files": self.data.fingerprint}
+        header = header_of(load(self.folder.graph), self._computed())
+        return {**header, "samples": self.data.train.samples, "files": self.data.fingerprint}
+
+    def _computed(self) -> str:
+        return f"{self.precision.name} on {self.device.type}"
 
     # -- close ---------------------------------------------------------------------------------------------
 

@@ -6,7 +6,8 @@ from collections.abc import Callable
 
 from ..checks.checked import Checked
 from ..evaluation.registry import REGISTRY
-from ..track import LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
+from ..track import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
+from ..track.names import flatten
 from ..world import current
 from .folder import RunFolder
 from .left import Beside
@@ -29,7 +30,9 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
     graph = checked.graph
     files = [str(f) for f in graph.source.files]
     better = {name: REGISTRY[name].more_is_better for name in graph.spec.evaluate.asked}
+    changes = flatten(folder.facts().get("changes", {}))
     tags = {
+        **{f"{CHANGED}{name}": value for name, value in changes.items()},
         "graphssl.graph": graph.name,
         "graphssl.graph_file": files[-1],
         "graphssl.graph_hash": graph.hash(),

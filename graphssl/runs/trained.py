@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import nn
@@ -11,10 +14,18 @@ from ..checks.checked import Checked, validated
 from ..checks.weights.wanted import look
 from ..errors import Problems, RunError, UsageError
 from ..graph.graph import Graph
+from ..graph.read import load
 from ..program.assemble import compile_graph
 from ..program.program import Program
 from ..train.checkpoint import Checkpoints
 from .folder import RunFolder
+from .resume import changes_since, unlike
+
+__all__ = ["Trained", "compile", "load_trained"]
+
+WEIGHTS = ("model", "optimizer", "scaler")  # of a checkpoint; the rest says what it is
+
+log = logging.getLogger(__name__)
 
 
 def compile(
@@ -35,9 +46,20 @@ def compile(
     return compile_graph(checked.graph, checked.shapes, torch.device(device), seed, wanted, processes)
 
 
-def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> tuple[Checked, nn.Module]:
-    """A run's graph and what gives its features, a node or a value, with the weights of the last checkpoint."""
-    checked = validated(folder.graph)
+class Trained(NamedTuple):
+    """A run's graph, what gives its features, and what its checkpoint says of itself."""
+
+    checked: Checked
+    module: nn.Module
+    header: Mapping[str, Any]
+
+
+def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> Trained:
+    """A run's graph and what gives its features, a node or a value, with the weights of the last checkpoint.
+
+    Warns of code that has changed since. Raises UsageError for a graph that its weights are not of.
+    """
+    checked = validated(load(folder.graph, folder.sets))
     name = name or checked.features
     if name is None:
         raise UsageError(f"the graph of '{folder.name}' has nothing that gives features of images")
@@ -47,9 +69,14 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> t
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:
         raise RunError(f"the run '{folder.name}' has no checkpoint yet")
+    if "graph" in payload or folder.sets:
+        changes_since(folder, payload, checked.graph, also=["data.batch"])
+    for line in unlike(payload, checked.graph, payload.get("computed", "")):
+        log.warning("warning: %s", line)
     program = compile(checked, device, weights=False)  # the checkpoint has them
     try:
         program.forward.load_state_dict(payload["model"])
     except RuntimeError as error:
         raise RunError(f"the checkpoint of '{folder.name}' does not fit its graph any more: {error}") from error
-    return checked, program.features(name)
+    header = {key: value for key, value in payload.items() if key not in WEIGHTS}
+    return Trained(checked, program.features(name), header)

@@ -15,6 +15,7 @@ LOOKED_AT = 1000  # runs, when a name is looked for
 
 # Tags of a run that name, with commas between, the evaluations of whose metrics more, or less, is better.
 MORE_IS_BETTER, LESS_IS_BETTER = "graphssl.more_is_better", "graphssl.less_is_better"
+CHANGED = "graphssl.changed."  # tags: a parameter's value since a run went on with another
 # Words of a metric's name that say it, also where no tag does.
 MORE_WORDS, LESS_WORDS = {"knn", "linear", "accuracy", "top1", "top5", "probe", "mi"}, {"loss"}
 
@@ -162,7 +163,8 @@ def _recent(store: Any) -> list[Any]:
 
 def _found(run: Any) -> FoundRun:
     info, data = run.info, run.data
+    changed = {tag.removeprefix(CHANGED): value for tag, value in data.tags.items() if tag.startswith(CHANGED)}
     return FoundRun(
-        info.run_id, info.run_name or "", info.experiment_id, dict(data.params), dict(data.metrics),
+        info.run_id, info.run_name or "", info.experiment_id, {**data.params, **changed}, dict(data.metrics),
         dict(data.tags), info.status, info.start_time,
     )  # fmt: skip

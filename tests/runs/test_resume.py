@@ -14,9 +14,9 @@ from conftest import BYOL, MOCO, SIMCLR, Write
 from whole_runs import QUICK, SHORT, assert_same, command, forget_the_last, held_out_names, weights
 
 import graphssl
-from graphssl.errors import RunError
+from graphssl.errors import RunError, UsageError
 from graphssl.runs.folder import RunFolder
-from graphssl.train.checkpoint import Checkpoints, save
+from graphssl.train.checkpoint import Checkpoints, load, save
 
 
 @pytest.mark.parametrize("text", [BYOL, SIMCLR, MOCO], ids=["byol", "simclr", "moco"])
@@ -75,6 +75,11 @@ def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
     graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     folder = RunFolder(here / "runs/one")
     folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
+    with pytest.raises(UsageError, match=r"depend on .*\n  nodes.critic.temperature: 0.2 then, 0.4 now\n"):
+        graphssl.run(resume="one", device="cpu", report=lambda line: None)
+    forget = ("graph", "code", "computed")  # as an early checkpoint
+    path = Checkpoints(folder.checkpoints).latest_path()
+    save(path, {k: v for k, v in load(path).items() if k not in forget})
     with pytest.raises(RunError, match="made by another graph"):
         graphssl.run(resume="one", device="cpu", report=lambda line: None)
 

@@ -52,7 +52,7 @@ def exported_run(folder: Path, encoder: str, *, grey: bool = False) -> RunFolder
 
 def own(run: RunFolder, node: str | None = "encoder") -> nn.Module:
     """The node as graphssl itself has it, in eval mode."""
-    _, module = load_trained(run, node, torch.device("cpu"))
+    module = load_trained(run, node, torch.device("cpu")).module
     return module.eval()
 
 

@@ -54,11 +54,14 @@ class PerNode(Section):
 
 
 class CheckpointPlan(Section):
-    """When a checkpoint is written: every so many steps, and after every so many epochs. `keep` of them stay."""
+    """When a checkpoint is written: every so many steps, and after every so many epochs. `keep` of them stay.
+
+    Two by default: the one before is there where the newest is damaged.
+    """
 
     steps: PositiveInt | None = None
     epochs: PositiveInt | None = 1
-    keep: PositiveInt = 1
+    keep: PositiveInt = 2
 
 
 class Train(Section):

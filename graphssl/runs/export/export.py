@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -37,11 +38,13 @@ class Exported:
     card: Path
 
 
-def export_weights(run: str, output: Path | None, node: str | None, to: str | None) -> Exported:
+def export_weights(
+    run: str, output: Path | None, node: str | None, to: str | None, sets: Sequence[str] = ()
+) -> Exported:  # fmt: skip
     """Writes a run's node; see `graphssl.export`. Nothing is written where its features would not be the same."""
     form = find_format(to or DEFAULT)
     output = output or Path(f"encoder{form.ending}")
-    folder = find_run(run)
+    folder = find_run(run, sets)
     check_output(output, form)
     card = output.with_suffix(".md")
     with writing(card):

@@ -81,5 +81,5 @@ class Subject:
 
 def load_subject(folder: RunFolder, node: str | None) -> Subject:
     """The node or value of that name, with the weights of the run's last checkpoint."""
-    checked, module = load_trained(folder, node, torch.device("cpu"))
+    checked, module, _ = load_trained(folder, node, torch.device("cpu"))
     return Subject(folder, checked, node or checked.features or "", module.eval())

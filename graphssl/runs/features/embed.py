@@ -50,9 +50,11 @@ class Embedder:
     Raises UsageError for a node that gives no features of images.
     """
 
-    def __init__(self, run: str, node: str | None, device: str, batch: int | None) -> None:
+    def __init__(
+        self, run: str, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()
+    ) -> None:  # fmt: skip
         self.device = choose_device(device)
-        self.checked, self.module = load_trained(find_run(run), node, self.device)
+        self.checked, self.module, _ = load_trained(find_run(run, sets), node, self.device)
         self.node = node or self.checked.features or ""
         if reason := _no_features(self.checked, self.node):
             raise UsageError(f"{reason}: there are no features to take from it")
@@ -82,20 +84,22 @@ class Embedder:
         return features, place.cpu()
 
 
-def embed_images(run: str, images: Images, node: str | None, device: str, batch: int | None) -> Tensor:
+def embed_images(
+    run: str, images: Images, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()
+) -> Tensor:  # fmt: skip
     """Features of pictures in memory or in files, float32 `b d`, a row for each; see `graphssl.embed`."""
-    embedder = Embedder(run, node, device, batch)
+    embedder = Embedder(run, node, device, batch, sets)
     features, _ = embedder(embedder.given(images), LeftOut(advice=ALONE))
     return features
 
 
 def embed_to_file(
     run: str, paths: str | Path | Sequence[str | Path], output: Path, node: str | None, device: str,
-    batch: int | None, skip: bool, progress: Progress | None,
+    batch: int | None, skip: bool, progress: Progress | None, sets: Sequence[str] = (),
 ) -> Embedded:  # fmt: skip
     """Features of picture files, written as a table; see `graphssl.embed_files`."""
     check_table(output)
-    embedder = Embedder(run, node, device, batch)
+    embedder = Embedder(run, node, device, batch, sets)
     pictures = embedder.given(paths, "paths")
     left_out = LeftOut(skip=skip)
     features, places = embedder(pictures, left_out, progress)

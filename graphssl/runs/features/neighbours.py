@@ -62,12 +62,12 @@ class Neighbours:
 
 def find_neighbours(
     run: str, queries: Images, images: Images, k: int, output: Path | None, node: str | None, device: str,
-    batch: int | None, skip: bool, progress: Progress | None,
+    batch: int | None, skip: bool, progress: Progress | None, sets: Sequence[str] = (),
 ) -> Neighbours:  # fmt: skip
     """The k nearest of the images to each query; see `graphssl.neighbours`."""
     if output is not None:
         _check_output(output)
-    embedder = Embedder(run, node, device, batch)
+    embedder = Embedder(run, node, device, batch, sets)
     asked, known, left_out = embedder.given(queries, "queries"), embedder.given(images), LeftOut(skip=skip)
     wanted, _ = embedder(asked, LeftOut(what="the query ", advice=QUERY))
     features, places = embedder(known, left_out, progress)
