@@ -102,7 +102,7 @@ def _refuse(folder: RunFolder, changes: Sequence[Change]) -> None:
     if lines:
         raise UsageError(
             f"the weights of '{folder.name}' depend on what is another now:{''.join(lines)}\n"
-            f"a changed graph is a run of its own. What may change: {MAY}"
+            f"  a changed graph is a run of its own. What may change: {MAY}"
         )
 
 

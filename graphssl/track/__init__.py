@@ -3,22 +3,13 @@
 from __future__ import annotations
 
 from .client import store_uri
-<<<<<<< HEAD
-from .compare import LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
+from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
 from .left import Delivered, deliver_left, is_left
 from .sender import Busy
-=======
-from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
->>>>>>> 503001a (A run goes on longer, with data and code elsewhere, and otherwise written and judged; its checkpoints say on what they depend, and two are kept)
 from .tracker import Status, Tracker
 from .ui import serve, ui_command
 
 __all__ = [
-<<<<<<< HEAD
-    "LESS_IS_BETTER", "MORE_IS_BETTER", "Busy", "Comparison", "Delivered", "FoundRun", "MetricRow", "Status", "Tracker",
-    "compare", "deliver_left", "find_run", "is_left", "serve", "store_uri", "ui_command",
-=======
-    "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Comparison", "FoundRun", "MetricRow", "Status", "Tracker",
-    "compare", "find_run", "serve", "store_uri", "ui_command",
->>>>>>> 503001a (A run goes on longer, with data and code elsewhere, and otherwise written and judged; its checkpoints say on what they depend, and two are kept)
+    "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Busy", "Comparison", "Delivered", "FoundRun", "MetricRow",
+    "Status", "Tracker", "compare", "deliver_left", "find_run", "is_left", "serve", "store_uri", "ui_command",
 ]  # fmt: skip
