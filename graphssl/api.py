@@ -38,21 +38,9 @@ if TYPE_CHECKING:
     Sets: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 __all__ = [
-    "check",
-    "compare",
-    "compile",
-    "deliver",
-    "draw",
-    "embed",
-    "embed_files",
-    "evaluate",
-    "export",
-    "load",
-    "neighbours",
-    "run",
-    "survey",
-    "ui",
-]
+    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "export",
+    "load", "neighbours", "run", "survey", "ui",
+]  # fmt: skip
 
 Report = Callable[[str], None]
 Progress = Callable[[int, int], None]  # how many are done, and of how many
@@ -128,15 +116,9 @@ def draw(graph: AnyGraph, form: str | Path = "svg") -> bytes:
 
 @taking
 def run(
-    graph: AnyGraph | None = None,
-    sets: Sets = (),
-    *,
-    resume: AnyRun | None = None,
-    device: Device = "auto",
-    name: str | None = None,
-    report: Report = print,
-    warn: Report | None = None,
-) -> Result:
+    graph: AnyGraph | None = None, sets: Sets = (), *, resume: AnyRun | None = None, device: Device = "auto",
+    name: str | None = None, report: Report = print, warn: Report | None = None,
+) -> Result:  # fmt: skip
     """Validates, trains, evaluates and tracks a run; with `resume`, goes on with one by its name.
 
     With a graph, `resume="auto"` goes on with the run of that name, or of this job of torchrun's or Slurm's, or starts
@@ -216,14 +198,9 @@ def compare(runs: Sequence[AnyRun]) -> Comparison:
 
 @taking
 def embed(
-    run: AnyRun,
-    images: Images,
-    node: str | None = None,
-    device: Device = "auto",
-    *,
-    batch: int | None = None,
+    run: AnyRun, images: Images, node: str | None = None, device: Device = "auto", *, batch: int | None = None,
     sets: Sets = (),
-) -> Tensor:
+) -> Tensor:  # fmt: skip
     """Features of a finished or interrupted run's encoder: float32, `b d`, a row for each picture, on the device.
 
     images: a tensor, uint8, `b 3 h w` or `3 h w`; an array, uint8, `b h w 3`, `h w 3` or `h w` (grey); a picture of
@@ -239,17 +216,10 @@ def embed(
 
 @taking
 def embed_files(
-    run: AnyRun,
-    paths: str | Path | Sequence[str | Path],
-    output: str | Path = "features.parquet",
-    node: str | None = None,
-    device: Device = "auto",
-    *,
-    batch: int | None = None,
-    skip: bool = False,
-    progress: Progress | None = None,
-    sets: Sets = (),
-) -> Embedded:
+    run: AnyRun, paths: str | Path | Sequence[str | Path], output: str | Path = "features.parquet",
+    node: str | None = None, device: Device = "auto", *, batch: int | None = None, skip: bool = False,
+    progress: Progress | None = None, sets: Sets = (),
+) -> Embedded:  # fmt: skip
     """Features of picture files, also written as a table, whole or not at all: .parquet, .npz or .csv.
 
     paths: files, and folders with all that is below. Columns: `file`; `class`, of the folder it is in; `features`, in
@@ -263,19 +233,10 @@ def embed_files(
 
 @taking
 def neighbours(
-    run: AnyRun,
-    queries: Images,
-    images: Images,
-    k: int = 8,
-    output: str | Path | None = None,
-    node: str | None = None,
-    device: Device = "auto",
-    *,
-    batch: int | None = None,
-    skip: bool = False,
-    progress: Progress | None = None,
-    sets: Sets = (),
-) -> Neighbours:
+    run: AnyRun, queries: Images, images: Images, k: int = 8, output: str | Path | None = None,
+    node: str | None = None, device: Device = "auto", *, batch: int | None = None, skip: bool = False,
+    progress: Progress | None = None, sets: Sets = (),
+) -> Neighbours:  # fmt: skip
     """The k images nearest to each query by the cosine of their features; a query's own file is left out.
 
     queries, images: whatever `embed` takes. output: where to draw them, .png, .jpg or .webp: a row for each query.
