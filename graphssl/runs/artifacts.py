@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -48,7 +49,8 @@ def _sources(files: Sequence[Path], folder: RunFolder) -> Iterator[Path]:
     """Copies in the run's folder, whatever becomes of the files. Of two of one name the second has a number."""
     aside, names = folder.path / "source", set[str]()
     for file in files:
-        name = next(n for i in itertools.count(1) if (n := f"{file.stem}{f'-{i}' * (i > 1)}.yaml") not in names)
+        stem = re.sub(r"[^\w.-]", "_", file.stem)[:200]
+        name = next(n for i in itertools.count(1) if (n := f"{stem}{f'-{i}' * (i > 1)}.yaml") not in names)
         names.add(name)
         with contextlib.suppress(FileNotFoundError):  # removed since the graph was read
             content = file.read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from ..errors import RunError
@@ -14,30 +14,33 @@ from .folder import RUNS, RunFolder, find_run
 __all__ = ["Beside", "deliver", "deliver_finished"]
 
 AGAIN = 5.0  # seconds until a store that has failed is tried again
-PATIENCE = 60.0  # seconds, once the run beside is over, for a store that answers
+PATIENCE = 30.0  # seconds, once the run beside is over, for a store that answers
 
 
 def deliver(names: Sequence[str | Path], report: Callable[[str], None]) -> list[Delivered]:
     """Delivers what these runs have left, or all in the folder where none is named. Raises RunError where some is left
     after that, with what and why of each run."""
-    folders = [find_run(name) for name in names] if names else list(_with_left())
-    done, failures = [], []
+    folders = [find_run(name) for name in names] if names else _with_left()
+    done, failures = list[Delivered](), list[str]()
     for folder in folders:
         try:
             delivered = _deliver(folder)
-        except RunError as error:
-            failures.append(str(error))
+        except Busy as busy:
+            if names:
+                failures.append(str(busy))
+            else:  # which was not asked for by name
+                report(str(busy))
             continue
         if delivered is None:
             report(f"{folder.name}: nothing is left to deliver")
             continue
+        done.append(delivered)
         for line in delivered.told:
             report(f"warning: {folder.name}: {line}")
         if delivered.left is None:
             report(str(delivered))
         else:
             failures.append(_kept(folder, delivered))
-        done.append(delivered)
     if failures:
         raise RunError("\n  ".join(failures))
     if not folders:
@@ -52,12 +55,9 @@ def deliver_finished(folder: RunFolder, report: Callable[[str], None]) -> None:
 
 
 def _deliver(folder: RunFolder, *, tries: int = 2, ended: threading.Event | None = None) -> Delivered | None:
-    """Raises RunError where another process is at it."""
-    try:
-        delivered = deliver_left(folder.spool, tries=tries, ended=ended, explicit=ended is None)
-    except Busy as error:
-        raise RunError(str(error)) from error
-    if delivered is not None and delivered.run_id is not None and not folder.facts().get("mlflow"):
+    """Raises Busy where another process is at it, or trains the run."""
+    delivered = deliver_left(folder.spool, tries=tries, ended=ended, explicit=ended is None)
+    if delivered is not None and delivered.run_id is not None and folder.facts().get("mlflow") != delivered.run_id:
         folder.note(mlflow=delivered.run_id)
     return delivered
 
@@ -67,10 +67,9 @@ def _kept(folder: RunFolder, delivered: Delivered) -> str:
     return f"{delivered}; {'it is' if str(delivered.left).startswith('1 ') else 'they are'} {kept}"
 
 
-def _with_left() -> Iterator[RunFolder]:
-    """The runs in this folder that may have something left, the oldest first."""
-    folders = [RunFolder(path.parent.resolve()) for path in RUNS.glob("*/undelivered.jsonl") if is_left(path)]
-    return iter(sorted(folders, key=lambda folder: (folder.path.stat().st_mtime, folder.name)))
+def _with_left() -> list[RunFolder]:
+    """The runs in this folder that may have something left."""
+    return [RunFolder(path.parent.resolve()) for path in sorted(RUNS.glob("*/undelivered.jsonl")) if is_left(path)]
 
 
 class Beside:
@@ -81,11 +80,11 @@ class Beside:
 
     def __init__(self, own: RunFolder, say: Callable[[str], None]) -> None:
         mine = own.path.resolve()
-        self._folders = [folder for folder in _with_left() if folder.path != mine]
+        self._left = [folder for folder in _with_left() if folder.path != mine]
         self._say, self._ended = say, threading.Event()
         self._fails = False
         self._thread = threading.Thread(target=self._run, name="graphssl-track-left", daemon=True)
-        if self._folders:
+        if self._left:
             self._thread.start()
 
     def close(self, *, wait: bool) -> list[str]:
@@ -94,31 +93,33 @@ class Beside:
         while wait and not self._fails and self._thread.is_alive() and time.monotonic() < until:
             self._thread.join(0.1)
         self._ended.set()
-        names = [folder.name for folder in self._folders if is_left(folder.spool)]
+        names = [f"'{folder.name}'" for folder in self._left]
         if not names:
             return []
-        listed = ", ".join(f"'{name}'" for name in names[:3]) + (" ..." if len(names) > 3 else "")
-        return [
-            f"what {listed} left is still not delivered to MLflow: `graphssl track` tries again, as the next run does"
-        ]
+        listed = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
+        return [f"what {listed} left is still not delivered to MLflow: `graphssl track` tries again, or the next run"]
 
     def _run(self) -> None:
-        left = self._folders
-        while left and not self._ended.is_set():
-            left = [folder for folder in left if not self._done(folder)]
-            self._fails = bool(left)
-            if left:
+        while self._left and not self._ended.is_set():
+            for folder in list(self._left):
+                if not self._ended.is_set() and self._done(folder):
+                    self._left.remove(folder)
+            self._fails = bool(self._left)
+            if self._left:
                 self._ended.wait(AGAIN)
 
     def _done(self, folder: RunFolder) -> bool:
-        if self._ended.is_set():
-            return False
+        """Whether there is nothing more to do. Whatever is wrong with it, the run beside goes on."""
         try:
             delivered = _deliver(folder, tries=1, ended=self._ended)
-        except Exception:  # a folder that is gone, a run that goes on: no affair of the run beside
+        except Busy:
+            return True
+        except Exception:
             return False
         if delivered is None:
             return True
+        for line in delivered.told:
+            self._say(f"warning: {folder.name}: {line}")
         if delivered.left is None:
             self._say(f"left by an earlier run: {delivered}")
         return delivered.left is None

@@ -5,14 +5,18 @@ from __future__ import annotations
 import os
 import re
 import sqlite3
+import time
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, TypeVar
 
 from ..errors import RunError
 from .names import clip
 
+T = TypeVar("T")
+QUICK = 2.0  # seconds
 NOT_THERE = ("RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE")  # codes for an unknown id, or none at all
 
 
@@ -35,10 +39,28 @@ def without_password(text: str) -> str:
     return re.sub(r"//[^/@\s]+@", "//", text)
 
 
+# Of what the libraries below MLflow say, with the address of an object and all.
+CAUSE = re.compile(r"\[Errno -?\d+\] ([\w ,]+)|(timed out)|(too many \d+ error responses)|(certificate verify failed)")
+
+
 def reason(error: Exception) -> str:
-    """What went wrong, in one line, without what the libraries below MLflow say of it."""
-    text = str(error).strip().partition("\n")[0].partition(" with exception ")[0]
-    return without_password(clip(text, 300)) or type(error).__name__
+    """What went wrong, in one line."""
+    text, _, below = str(error).strip().partition("\n")[0].partition(" with exception ")
+    cause = CAUSE.search(below)
+    found = next(filter(None, cause.groups()), "") if cause else ""
+    return without_password(clip(f"{text}: {found}" if found else text, 300)) or type(error).__name__
+
+
+def asked(call: Callable[[], T]) -> T:
+    """What a call gives that changes nothing: one that fails at once is made again, twice."""
+    for _ in range(2):
+        began = time.monotonic()
+        try:
+            return call()
+        except Exception:
+            if time.monotonic() - began > QUICK:
+                raise
+    return call()
 
 
 def open_client(uri: str) -> Any:

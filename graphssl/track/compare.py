@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -113,9 +114,9 @@ def _best(store: Any, name: str, run: FoundRun) -> float | None:
 def _more_is_better(name: str, tags: Mapping[str, str]) -> bool | None:
     """Whether more is better, None where neither end is: by the evaluation that measures it, else by its name."""
     for tag, more in ((MORE_IS_BETTER, True), (LESS_IS_BETTER, False)):
-        if name.partition("/")[0] in tags.get(tag, "").split(","):
+        if re.split("[/.]", name, maxsplit=1)[0] in tags.get(tag, "").split(","):
             return more
-    words = set(name.lower().replace("/", "_").split("_"))
+    words = set(name.lower().replace("/", "_").replace(".", "_").split("_"))
     return True if MORE_WORDS & words else False if LESS_WORDS & words else None
 
 

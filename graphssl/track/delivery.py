@@ -45,8 +45,10 @@ class Delivery:
     def _run(self) -> None:
         failures, last_failures = 0, 0
         while True:
-            closing = self._closing.is_set()
+            closing, before = self._closing.is_set(), len(self.journal)
             failures = failures + 1 if self._fails() else 0
+            if len(self.journal) < before:  # a try that got on is no last one
+                last_failures = 0
             last_failures += bool(failures) and closing
             if closing and ((not failures and not len(self.journal)) or last_failures >= LAST_TRIES):
                 return

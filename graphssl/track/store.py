@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from ..errors import RunError
-from .client import NOT_THERE, check_database, database, make_database, open_client, reason
+from .client import NOT_THERE, asked, check_database, database, make_database, open_client, reason
 from .journal import START, Entry
 from .names import LONGEST_TAG, as_shown, clean_name
 
@@ -33,6 +33,17 @@ class Store(Protocol):
     def send(self, run_id: str, entries: Sequence[Entry]) -> None: ...
 
 
+class _Points(dict[str, set[int]]):
+    """Steps by metric, in a store of files: there `loss` could not stand beside `loss/byol`, which is `loss.byol`."""
+
+    def get(self, name: str, default: Any = None) -> Any:
+        return super().get(_flat(name), default)
+
+
+def _flat(name: str) -> str:
+    return name.replace("/", ".")
+
+
 class MlflowStore:
     """A tracking store behind MLflow's client; connects when made, which takes seconds."""
 
@@ -40,10 +51,11 @@ class MlflowStore:
         check_database(uri, write=True)
         make_database(uri)
         self._client = open_client(uri)
+        self._files = uri.startswith("file:") or ("://" not in uri and ":" not in uri)
         self._experiment = self._find_or_make(uri, experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
 
     def _find_or_make(self, uri: str, name: str) -> str:
-        found = self._client.get_experiment_by_name(name)
+        found = asked(lambda: self._client.get_experiment_by_name(name))
         if found is None:
             path = database(uri)
             beside = (path.parent.resolve() / "mlartifacts").as_uri() if path is not None else None
@@ -85,8 +97,12 @@ class MlflowStore:
 
     def points(self, run_id: str) -> dict[str, set[int]]:
         """The steps at which a run has each metric."""
-        keys = self._client.get_run(run_id).data.metrics
-        return {key: {metric.step for metric in self._client.get_metric_history(run_id, key)} for key in keys}
+        keys = asked(lambda: self._client.get_run(run_id).data.metrics)
+        found = {key: self._steps(run_id, key) for key in keys}
+        return _Points(found) if self._files else found
+
+    def _steps(self, run_id: str, key: str) -> set[int]:
+        return {metric.step for metric in asked(lambda: self._client.get_metric_history(run_id, key))}
 
     def _set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag
@@ -117,7 +133,8 @@ class MlflowStore:
     def _send_metrics(self, run_id: str, entries: Sequence[Entry]) -> None:
         from mlflow.entities import Metric
 
-        every = [Metric(name, value, e.at, e.step) for e in entries for name, value in e.data.items()]
+        named = _flat if self._files else str
+        every = [Metric(named(name), value, e.at, e.step) for e in entries for name, value in e.data.items()]
         for i in range(0, len(every), METRICS_AT_ONCE):
             self._client.log_batch(run_id, metrics=every[i : i + METRICS_AT_ONCE])
 

@@ -49,7 +49,8 @@ class Tracker:
         given = {START: uuid.uuid4().hex, **{tag: str(value) for tag, value in tags.items() if value}}
         self.name = name
         self._journal = Journal(spool, Start(name, _now(), flatten(params), given, without_password(where), experiment))
-        self._journal.run_id = self._journal.run_id or resume
+        if resume is not None and self._journal.run_id is None:
+            self._journal.know(resume)
         self._invalid: list[str] = []
         self._sender = Sender(
             self._journal, connect or (lambda: MlflowStore(where, experiment)), warn or (lambda _: None), system_facts

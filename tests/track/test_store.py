@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from tracking import history, tracked
@@ -89,3 +90,42 @@ def test_a_deleted_experiment_is_said_plainly(uri: str, tmp_path: Path) -> None:
     (warning,) = t.finish("FINISHED")
     assert "the experiment 'gone' is deleted" in warning
     assert "1 metric could" in warning
+
+
+def test_metrics_below_one_another_stand_in_a_store_of_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """There a metric is a file, and one below it would need a folder of its name."""
+    monkeypatch.setenv("MLFLOW_ALLOW_FILE_STORE", "true")
+    where = (tmp_path / "mlruns").as_uri()
+    first = tracked("files", where, tmp_path, [2.0])
+    first.metrics({"loss/byol": 1.5, "a.b/c": 1.0}, 0)
+    assert first.finish("KILLED") == []
+    second = tracked("files", where, tmp_path, [2.0, 1.0], resume=first.run_id)
+    for step in (0, 1):
+        second.metrics({"loss/byol": 1.5 - step, "a.b/c": 1.0}, step)
+    assert second.finish("FINISHED") == []
+    assert history(where, str(first.run_id), "loss") == [(0, 2.0), (1, 1.0)]
+    assert history(where, str(first.run_id), "loss.byol") == [(0, 1.5), (1, 0.5)]
+    assert history(where, str(first.run_id), "a.b.c") == [(0, 1.0), (1, 1.0)]
+
+
+def test_a_run_whose_making_was_not_answered_is_made_once(uri: str, tmp_path: Path) -> None:
+    lost: list[str] = []
+
+    class Lossy(MlflowStore):
+        def create(self, *arguments: Any) -> str:
+            made = super().create(*arguments)
+            if len(lost) < 2:
+                lost.append(made)
+                raise ConnectionError("the reply was lost")
+            return made
+
+    t = tracked("once", uri, tmp_path, [1.0], connect=lambda: Lossy(uri), wait=0.05)
+    assert t.finish("FINISHED") == []
+    assert lost == [t.run_id, t.run_id]
+
+
+def test_text_is_escaped(uri: str, tmp_path: Path) -> None:
+    t = tracked("odd", uri, tmp_path, [1.0], params={"data.root": "a\x1b[31m\n"}, tags={"folder": "\u202ex\u200b"})
+    assert t.finish("FINISHED") == []
+    run = find_run("odd", uri)
+    assert (run.params["data.root"], run.tags["folder"]) == (r"a\x1b[31m\n", r"\u202ex\u200b")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import torch
 
-from ...errors import UsageError
+from ...errors import UsageError, escaped
 from ...evaluation.registry import metric_title, score_text
 from ...files import special
 from ...train.checkpoint import Checkpoints
@@ -63,7 +63,7 @@ def card_of(card: Card) -> str:
         "## The graph\n\nAll of the training, merged and with defaults:\n\n```yaml\n"
         + subject.folder.graph.read_text(encoding="utf-8").rstrip() + "\n```\n",
     ]  # fmt: skip
-    return "\n".join(parts)
+    return escaped("\n".join(parts), keep="\n\t")
 
 
 def _what(card: Card) -> Iterator[str]:
@@ -141,4 +141,6 @@ def _numbers(values: Sequence[float]) -> str:
 
 def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, tuple("---" for _ in head), *rows]
-    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    return (
+        "\n".join("| " + " | ".join(escaped(cell).replace("|", "\\|") for cell in line) + " |" for line in lines) + "\n"
+    )
