@@ -12,6 +12,7 @@ from torch import nn
 
 from ..component import DataFacts
 from ..data import facts as data_facts
+from ..data.known import whence_labels
 from ..data.presence import absence
 from ..errors import GraphError, OptionError, Problem, Problems, RunError, in_file_order
 from ..graph.graph import Graph
@@ -25,7 +26,9 @@ from .shapes import Shapes
 from .trained import find_unknown_parts, note_unordered_layers
 from .weights.wanted import Loading, look
 
-__all__ = ["Checked", "check", "validated"]
+__all__ = ["NO_LABELS", "Checked", "check", "validated"]
+
+NO_LABELS = "the graph takes labels (batch.label), and no training picture has one"
 
 
 @dataclass(frozen=True)
@@ -66,7 +69,10 @@ def check(graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str] = (
     graph = _read(graph, sets, found)
     with _telling_of_data(graph, found):
         _find_data(graph, found)
-    return _check(graph, _facts(graph, found), found, weights)
+    data = _facts(graph, found)
+    if "label" in graph.batch and data.unlabelled:
+        found.add(f"{NO_LABELS}; {whence_labels(graph.spec.data)}", graph.source.at(("data", "use")), about="data")
+    return _check(graph, data, found, weights)
 
 
 def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:

@@ -39,7 +39,7 @@ def run_text(result: Result) -> str:
 
 def evaluation_text(evaluated: Evaluated) -> str:
     """A line for each score, with the options that it depends on."""
-    lines = []
+    lines = list(evaluated.notes)
     for metric, value in evaluated.scores.items():
         line = f"{evaluated.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
         settings = evaluated.evaluations[metric.partition("/")[0]].settings()

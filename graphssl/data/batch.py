@@ -130,6 +130,8 @@ class Split(Protocol):
 
     samples: int
     labelled: Tensor  # int64, on the CPU: the positions whose label is known, or will be when they are read, ascending
+    label: Tensor  # int64, `n`, on the CPU, see `Pictures`
+    index: Tensor  # int64, `n`, on the CPU: where each stood before bad pictures were left out
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The order of an epoch, a function of (seed, epoch) and the files' names: int64, `n`, on the CPU."""

@@ -47,13 +47,14 @@ class Files:
     """The files of one split, and the label of each: int64, `n`.
 
     fingerprint: of the names, with their classes' and in their order, whatever folder the root is in. notes: what is to
-    be said of the whole set.
+    be said of the whole set. given: of held-out files, how many of the first are there to learn from; see `judged`.
     """
 
     paths: Paths
     label: Tensor
     fingerprint: str
     notes: tuple[str, ...] = ()
+    given: int = 0
 
     def sample(self, position: int) -> Sample:
         """See `Pictures.sample`."""
@@ -118,7 +119,7 @@ def split(part: Part, share: Fraction) -> tuple[Part, Part]:
     )
 
 
-def files_of(part: Part, classes: Sequence[str], notes: tuple[str, ...] = ()) -> Files:
+def files_of(part: Part, classes: Sequence[str], notes: tuple[str, ...] = (), given: int = 0) -> Files:
     """The part with its labels. Raises RunError for a class that is none of `classes`."""
     number = {"": UNLABELLED, **{name: label for label, name in enumerate(classes)}}
     stray = next((i for i, name in enumerate(part.classes) if name not in number), None)
@@ -128,7 +129,7 @@ def files_of(part: Part, classes: Sequence[str], notes: tuple[str, ...] = ()) ->
             f"held-out split may only hold the training split's classes; {suggest(part.classes[stray], classes)}"
         )
     label = torch.tensor([number[name] for name in part.classes], dtype=torch.int64)
-    return Files(Paths(part.paths), label, _fingerprint(part), notes)
+    return Files(Paths(part.paths), label, _fingerprint(part), notes, given)
 
 
 def _fingerprint(part: Part) -> str:

@@ -107,8 +107,8 @@ class Folder:
         """Notes what lies beside the folder `train` and is of no split."""
         if self.train == self.root:
             return
-        splits = {TRAIN, *HELD_OUT_FOLDERS}
-        others = [self.root / name for name in _folders(self.root) if name.lower() not in splits]
+        splits = {self.train, self.test}
+        others = [other for name in _folders(self.root) if (other := self.root / name) not in splits]
         others = [other for other in others if not holds_made_alone(str(other))]
         told.add("beside", (str(other) for other in others if _has_pictures(other, self.suffixes)))
         told.add("loose", (one.path for one in _loose(Walk(self.root), self.root, self.suffixes)))

@@ -6,6 +6,7 @@ import contextlib
 from functools import cached_property
 
 from ..component import DataFacts
+from ..errors import RunError
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
 from .decode import Form
@@ -41,6 +42,12 @@ class FolderFacts(DataFacts):
     @cached_property
     def classes(self) -> int | None:
         return self._counted[1]
+
+    @cached_property
+    def unlabelled(self) -> bool:
+        with contextlib.suppress(RunError):
+            return self.files.unlabelled
+        return False
 
     def fewer_than(self, n: int) -> int | None:
         """The number of training samples where it is known to be below n; looks at few more than n files."""

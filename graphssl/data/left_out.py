@@ -12,7 +12,7 @@ from .walk import Walk
 
 __all__ = ["LeftOut", "apart"]
 
-Why = Literal["made", "link", "barred", "form", "hidden", "loose", "twice", "held", "beside"]
+Why = Literal["made", "link", "barred", "form", "hidden", "loose", "twice", "held", "beside", "one"]
 LOST = "lost+found"  # a folder that file systems have at their root, which is the administrator's
 MOST = 4  # endings of names that are counted
 WORDS: dict[Why, tuple[str, str]] = {
@@ -48,6 +48,7 @@ WORDS: dict[Why, tuple[str, str]] = {
         "a picture is there twice (by a link, a root or a row) and counts once",
         "{n:,} pictures are there again (by links, roots or rows) and count once",
     ),
+    "one": ("no held-out picture is of the one class of training pictures, which counts as no label", ""),
     "held": (
         "a held-out picture lies among the training pictures too, and is not trained on",
         "{n:,} held-out pictures lie among the training pictures too, and are not trained on",

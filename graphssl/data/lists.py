@@ -63,15 +63,16 @@ def is_list(path: str) -> bool:
     return name.endswith((".txt", ".csv")) or (not name.endswith(SUFFIXES) and os.path.isfile(home(path)))
 
 
-def read_list(path: str, root: str | None, *, labels: bool = True) -> Listed:
-    """The files that a list names; whether they are there is not looked at. Raises ListError with the first line that
-    is wrong.
+def read_list(path: str, root: str | None, *, labels: bool = True, held_out: bool = False) -> Listed:
+    """The files that a list names; whether they are there is not looked at. held_out: it needs none to train on.
+
+    Raises ListError with the first line that is wrong.
     """
     file = home(path)
     base = home(root) if root is not None else file.parent
     rows, again = _once(path, _rows(path, file), base, labels)
     train, test = ([row for row in rows if (row[0].split == "train") is wanted] for wanted in (True, False))
-    if not train:
+    if not train and not (held_out and test):
         raise ListError(f"the list '{path}' names no training picture")
     return Listed(_part(train, labels), _part(test, labels), [row.line for row, *_ in train], again)
 

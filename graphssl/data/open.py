@@ -18,6 +18,7 @@ from . import archives, digits, nvjpeg, place
 from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split, WholeBatch
 from .fit import Fit
 from .foresight import foreseen
+from .judged import judged
 from .kept import Keeping, Remaining
 from .known import fit_of, guess_note, whence_labels
 from .own.known import form_of
@@ -102,7 +103,10 @@ def _no_step(data: spec.Data, samples: int, accumulate: int) -> str:
 
 
 class Opened(NamedTuple):
-    """Both splits of a data set, where they are kept, the classes, which files make up the training split, notes."""
+    """Both splits of a data set, where they are kept, the classes, which files make up the training split, notes.
+
+    given: see `judged`.
+    """
 
     train: Split
     test: Split
@@ -110,6 +114,7 @@ class Opened(NamedTuple):
     place: place.Place
     fingerprint: str | None = None
     notes: tuple[str, ...] = ()
+    given: int = 0
 
 
 class Datasets:
@@ -119,22 +124,32 @@ class Datasets:
         have no labels. labels: where a set of this kind has them.
     bad: the pictures skipped so far. place: `device`, `memory` or `workers`. notes: of how the set is read.
     fingerprint: of the training pictures' names; None for a set that comes as arrays and does not change.
+    judged: pictures that features are judged on; judging: what to say of that. labelled: training pictures with labels.
     """
 
     def __init__(self, stream: Stream, opened: Opened, bad: BadImages, labels: str) -> None:
         self.train, self.classes, self.bad, self.place = stream, opened.classes, bad, opened.place
         self.labels = labels
-        self.fingerprint, self.notes = opened.fingerprint, opened.notes
         self._train, self._test = opened.train, opened.test
         self.held_out = opened.test.samples
+        self._judged = judged(opened.train, opened.test, opened.given)
+        self.labelled, self.judged = len(opened.train.labelled), len(self._judged.judged)
+        self.fingerprint, self.notes = opened.fingerprint, (*opened.notes, *self._judged.notes)
+        self.judging = self._judged.note
 
     def reference(self, batch: int) -> Iterator[Batch]:
-        """The labelled samples of the training split, in order, the last batch short; of several processes its part."""
-        return self._train.read(_own(self._train.labelled), batch, full=False)
+        """The labelled samples that classifiers learn from, in order, the last batch short; of several processes its
+        part. They are of the training split, or where that has no labels, of the held-out one."""
+        split, order = self._train, self._train.labelled
+        if self._judged.learnt is not None:
+            split, order = self._test, self._judged.learnt
+        return split.read(_own(order), batch, full=False)
 
     def test(self, batch: int) -> Iterator[Batch]:
-        """The held-out split, in order, the last batch short; of several processes its part."""
-        return self._test.read(_own(torch.arange(self._test.samples)), batch, full=False)
+        """The held-out split, but for what classifiers learn from, in order, the last batch short; of several processes
+        its part."""
+        order = torch.arange(self._test.samples) if self._judged.learnt is None else self._judged.judged
+        return self._test.read(_own(order), batch, full=False)
 
     def close(self) -> None:
         """Ends the worker processes, if any."""
@@ -189,16 +204,17 @@ def _from_files(data: spec.Data, device: torch.device, bad: BadImages, progress:
     train, test = (
         Workers(files, fit, device, data.workers, bad, skip=skip, coded=coded, form=form) for files in splits
     )
+    given = int(getattr(splits[1], "given", 0))
     guessed = (*notes_of(splits[0]), *(note for note in (guess_note(data),) if note is not None))
     if where == "workers":
         note = "JPEGs are decoded by the device" if coded else f"JPEGs are decoded by the workers: {reason}"
         notes = (*guessed, *((note,) if device.type == "cuda" else ()))
-        return Opened(train, test, classes, where, splits[0].fingerprint, notes)
+        return Opened(train, test, classes, where, splits[0].fingerprint, notes, given)
     read = _Counted(sum(len(files.paths) for files in splits), progress)
     held = _prepared(test, read)
     kept, memory = _whole(train, need, read)
     note = f"the pictures are kept in memory, {memory / place.GB:.2f} GB, whole: views are cut by the workers"
-    return Opened(kept, held, classes, where, splits[0].fingerprint, (*guessed, note))
+    return Opened(kept, held, classes, where, splits[0].fingerprint, (*guessed, note), given)
 
 
 def notes_of(pictures: Pictures) -> tuple[str, ...]:

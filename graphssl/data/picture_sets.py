@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import NamedTuple
 
 from ..errors import RunError
 from ..files import home
@@ -22,6 +23,14 @@ from .own.known import form_of
 __all__ = ["BARRED", "PictureSet", "open_pictures"]
 
 BARRED = "Its pictures would be left out: mend it, or pass over such folders with `data.on_bad_image: skip`"
+
+
+class Parts(NamedTuple):
+    """given: how many of the held-out pictures, the first ones, are there for classifiers to learn from."""
+
+    train: Part
+    test: Part
+    given: int
 
 
 @dataclass(frozen=True)
@@ -55,14 +64,16 @@ class PictureSet:
     @property
     def tested(self) -> Listed | None:
         """What the list of held-out pictures says, None without one."""
-        return read_list(self.test, self._base, labels=self.labels) if self.test and is_list(self.test) else None
+        if self.test is None or not is_list(self.test):
+            return None
+        return read_list(self.test, self._base, labels=self.labels, held_out=True)
 
     @property
     def _base(self) -> str | None:
         """What the paths of a list are relative to."""
         return self.roots[0] if self.files is not None and self.roots else None
 
-    def parts(self, told: LeftOut | None = None) -> tuple[Part, Part]:
+    def parts(self, told: LeftOut | None = None) -> Parts:
         """The training pictures, and those that are held out: no file is in both, and none is there twice.
 
         told: takes what is left out.
@@ -76,7 +87,13 @@ class PictureSet:
         else:
             kept, out = self._of_folders(told)
         tested = out if self.test is None else self._tested(self.test, told)
-        return apart(kept, tested, told), tested
+        if has_one_name_for_all(kept.classes, tested.classes):
+            told.add("one", kept.classes[:1])
+            kept = kept._replace(classes=[""] * len(kept.paths))
+        given = 0
+        if self.test is not None and not any(kept.classes):
+            tested, given = self._parted(self.test, tested)
+        return Parts(apart(kept, tested, told), tested, given)
 
     def _of_folders(self, told: LeftOut) -> tuple[Part, Part]:
         kept, out, tests = [], [], []
@@ -99,22 +116,51 @@ class PictureSet:
         folder = Folder(home(test), self.labels, suffixes=self.suffixes)
         return folder.part(folder.root, told)
 
+    def _parted(self, test: str, tested: Part) -> tuple[Part, int]:
+        """Held-out pictures that are a set with a training split of its own: these first, and how many they are."""
+        if (listed := self.tested) is not None:
+            return (tested, len(listed.train.paths)) if listed.test.paths else (tested, 0)
+        folder = Folder(Path(test).expanduser(), self.labels, suffixes=self.suffixes)
+        if folder.test is None:
+            return tested, 0
+        train = folder.part(folder.train)
+        seen = set(train.real)
+        held = folder.part(folder.test)
+        return joined([train, held.chosen(i for i, real in enumerate(held.real) if real not in seen)]), len(train.paths)
+
+    @property
+    def unlabelled(self) -> bool:
+        """Whether it is known that no training picture has a label."""
+        if not self.labels:
+            return True
+        known = self._known()
+        if len(known) > 1:
+            return False
+        train = self.parts().train
+        return bool(train.paths) and not any(train.classes)
+
+    def _known(self) -> set[str]:
+        """The classes of training pictures, as folders or the list name them."""
+        if (listed := self.listed) is not None:
+            return set(listed.train.classes) - {""}
+        return {name for folder in self.folders for name in folder.class_names(folder.train)}
+
     def stray(self) -> tuple[str, str, list[str]] | None:
         """A class of the held-out split that has no training pictures, where it is, and those that have some."""
         if not self.labels:
             return None
-        listed, own = self.listed, list[tuple[str, Iterable[str]]]()
+        listed, own, known = self.listed, list[tuple[str, Iterable[str]]](), self._known()
+        if len(known) < 2 and self.unlabelled:
+            return None
         if listed is not None:
-            known = set(listed.train.classes)
             own = [(str(self.files), listed.test.classes)] if self.own else []
         else:
-            known = {name for folder in self.folders for name in folder.class_names(folder.train)}
             for folder in self.folders:
                 if folder.test is not None:
                     own.append((str(folder.test), folder.class_names(folder.test)))
         held: Iterator[tuple[str, str]] = ((name, where) for where, names in [*own, *self._held()] for name in names)
         found = next(((name, where) for name, where in held if name and name not in known), None)
-        return None if found is None else (*found, sorted(known - {""}))
+        return None if found is None else (*found, sorted(known))
 
     def _held(self) -> list[tuple[str, Iterable[str]]]:
         """The classes of what `test` names."""
@@ -129,7 +175,7 @@ class PictureSet:
     def holds_out_all(self) -> bool:
         """Whether what is held out surely leaves nothing to train on; folders are not listed for it."""
         if self.files is not None:
-            return self.test is not None and not self.parts()[0].paths
+            return self.test is not None and not self.parts().train.paths
         if self.test is not None and is_list(self.test):
             return False
         test = None if self.test is None else os.path.expanduser(self.test)
@@ -138,7 +184,7 @@ class PictureSet:
 
     def count(self) -> tuple[int | None, int | None]:
         """Training samples and classes; None where there is no folder, picture or class."""
-        train, _ = self.parts()
+        train = self.parts().train
         return len(train.paths) or None, len(classes_in(train)) or None
 
     def fewer_than(self, n: int) -> int | None:
@@ -151,13 +197,21 @@ class PictureSet:
             found += counted
             if found >= n:
                 return None
-        found = len(self.parts()[0].paths)  # without those that are held out elsewhere
+        found = len(self.parts().train.paths)  # without those that are held out elsewhere
         return found if 0 < found < n else None
 
     def _counted(self, n: int) -> Iterator[int]:
         seen = set[str]()
         for folder in self.folders:
             yield from folder.fewer_than(n, self.share if self.own else Fraction(0), seen)
+
+
+def has_one_name_for_all(train: Iterable[str], test: Iterable[str]) -> bool:
+    """Whether all training pictures are of one class, which no held-out one is: no class, but a folder for all of them,
+    which torchvision's ImageFolder asks for.
+    """
+    one, held = set(train), set(test) - {""}
+    return len(one) == 1 and "" not in one and len(held) > 1 and one.isdisjoint(held)
 
 
 def _is_in(folder: Path, other: str | Path) -> bool:
@@ -183,7 +237,7 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     if listed is not None and data.on_bad_image == "stop":
         refuse_missing(data.files or "", listed)
     told = LeftOut()
-    train, test = found.parts(told)
+    train, test, given = found.parts(told)
     if told.barred and data.on_bad_image == "stop":
         raise RunError(f"{told.barred}. {BARRED}")
     if test.paths and not train.paths:
@@ -193,4 +247,6 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")
     classes = classes_in(train, counted=listed is not None)
-    return files_of(train, classes, told.notes), files_of(test, classes), tuple(classes)
+    if not classes:
+        classes = classes_in(test, counted=(listed if data.test is None else found.tested) is not None)
+    return files_of(train, classes, told.notes), files_of(test, classes, given=given), tuple(classes)

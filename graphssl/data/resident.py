@@ -34,10 +34,10 @@ class Resident:
     ) -> None:
         self.samples = len(label)
         self._fit, self._files, self._kept = fit, files, index
-        self.labelled = torch.nonzero(label >= 0).flatten()
+        self.labelled, self.label = torch.nonzero(label >= 0).flatten(), label
         self.device = device
         self._image = image
-        index = torch.arange(self.samples) if index is None else index
+        self.index = index = torch.arange(self.samples) if index is None else index
         self._index, self._label = index.to(image.device), label.to(image.device)
         self._workers: Workers | None = None
         self._crosses = image.device.type != device.type

@@ -98,7 +98,8 @@ class Workers:
         skip: bool, coded: bool = False, kept: Kept | None = None, index: Tensor | None = None, form: Form = RGB,
     ) -> None:  # fmt: skip
         self.samples = len(files.paths)
-        self.labelled = torch.nonzero(files.label != -1).flatten()
+        self.labelled, self.label = torch.nonzero(files.label != -1).flatten(), files.label
+        self.index = torch.arange(self.samples) if index is None else index
         self.files, self.fit, self.device, self.bad, self.skip = files, fit, device, bad, skip
         self.workers, self.coded = default_workers() if workers is None else workers, coded
         self._kept, self._index, self.form = kept, index, form

@@ -71,4 +71,10 @@ def no_judgement(data: Datasets) -> str | None:
     """Why features cannot be judged on a data set."""
     if not data.classes:
         return f"the data set has no labels; {data.labels}"
-    return None if data.held_out else "the data set has no held-out pictures"
+    if len(data.classes) == 1:
+        return f"the data set has one class, '{data.classes[0]}', and so nothing to tell apart"
+    if not data.held_out:
+        return "the data set has no held-out pictures"
+    if not data.judged:
+        return f"no held-out picture has a label{'' if data.labelled else ' but one of a class'}"
+    return None

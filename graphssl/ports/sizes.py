@@ -41,6 +41,11 @@ class DataFacts:
         """Height and width of `batch.image`."""
         return self.source or (self.height, self.width)
 
+    @property
+    def unlabelled(self) -> bool:
+        """Whether it is known that no training sample has a label."""
+        return False
+
     def fewer_than(self, n: int) -> int | None:
         """The number of samples where it is known to be below n, else None. Cheaper than `samples` for a folder."""
         return self.samples if self.samples is not None and self.samples < n else None

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from ..checks.checked import Checked
+from ..checks.checked import NO_LABELS, Checked
 from ..data import Datasets, open_data
 from ..errors import RunError
 
@@ -27,6 +27,9 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
             report(f"reading images: {done:,} of {total:,}")
 
     data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
+    if "label" in checked.graph.batch and not data.labelled:
+        data.close()
+        raise RunError(f"{NO_LABELS}; {data.labels}")
     if data.train.steps < train.accumulate:
         raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
     return data

@@ -28,11 +28,12 @@ Options = Mapping[str, Mapping[str, Any]]
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What the evaluations of a run's encoder measured, by metric, and the evaluations, by name."""
+    """What the evaluations of a run's encoder measured, by metric; the evaluations, by name; how it was judged."""
 
     run: str
     scores: Mapping[str, float]
     evaluations: Mapping[str, Evaluation]
+    notes: tuple[str, ...] = ()
 
 
 def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] = ()) -> Evaluated:
@@ -56,7 +57,7 @@ def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] =
         scores = Judge(evaluations, Context(module, data, checked.data, size, spec.data.batch, where)).scores()
     finally:
         data.close()
-    return Evaluated(folder.name, scores, evaluations)
+    return Evaluated(folder.name, scores, evaluations, (data.judging,) if data.judging else ())
 
 
 def _evaluations(section: Evaluate, options: Options) -> dict[str, Evaluation]:

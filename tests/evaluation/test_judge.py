@@ -136,9 +136,12 @@ def test_evaluations_are_built_by_name() -> None:
         (10, True, None),
         (None, True, "the data set has no labels"),
         (10, False, "the data set has no held-out pictures"),
+        (1, True, "the data set has one class, 'a', and so nothing to tell apart"),
     ],
 )
 def test_why_features_cannot_be_judged(classes: int | None, held_out: bool, reason: str | None) -> None:
-    data: Any = SimpleNamespace(classes=classes, held_out=held_out, labels="`labels: none` says so")
+    data: Any = SimpleNamespace(
+        classes=classes and ("a",) * classes, held_out=held_out, judged=5, labelled=5, labels="`labels: none` says so"
+    )
     assert (no_judgement(data) or "").startswith(reason or "")
     assert (no_judgement(data) is None) == (reason is None)

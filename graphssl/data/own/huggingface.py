@@ -52,7 +52,8 @@ class HuggingFaceSet:
             return Facts()
         own = cls(config)
         train, test = own.split("train"), own.split("test")
-        return Facts(len(train), None if test is None else len(test), train.classes)
+        classes = train.classes or (None if test is None else test.classes)
+        return Facts(len(train), None if test is None else len(test), classes)
 
     def split(self, name: str) -> Any:
         """The Dataset of `data.split`, or of `data.test`; else of the first of the usual names that is there."""
@@ -82,7 +83,7 @@ class _Rows:
         features = rows.features
         pictures = [name for name, kind in features.items() if isinstance(kind, Image)]
         self._image = _column("image", config.image, features, pictures, config.path)
-        self._label = _label_column(config, features)
+        self._label = _label_column(config, features, [name for other in splits for name in other.features])
         kind = features[self._image]
         self._rows = rows.cast_column(self._image, Image(decode=False)) if isinstance(kind, Image) else rows
         self.fingerprint = f"{self._image} {self._label}"
@@ -124,11 +125,14 @@ def _column(key: str, given: str | None, features: Any, found: list[str], path: 
     return given or found[0]
 
 
-def _label_column(config: HuggingFace, features: Any) -> str | None:
+def _label_column(config: HuggingFace, features: Any, anywhere: list[str]) -> str | None:
+    """anywhere: the columns of all splits: one of them may have no labels."""
     from datasets import ClassLabel
 
     if config.label is not None:
-        return None if config.label == "none" else _column("label", config.label, features, [], config.path)
+        if config.label == "none" or (config.label not in features and config.label in anywhere):
+            return None
+        return _column("label", config.label, features, [], config.path)
     known = [name for name, kind in features.items() if isinstance(kind, ClassLabel)]
     if len(known) > 1 and not set(known) & set(LABELS):
         several = f"several columns of labels: {', '.join(known)}"

@@ -12,7 +12,7 @@ from ...graph import spec
 from ..order import held_out, share_held_out, share_of
 from .known import class_names, class_of, form_of, options_of, own_facts, said
 from .registry import Facts
-from .samples import Samples, labels_in
+from .samples import Samples, labels_in, none_in
 
 __all__ = ["open_dataset"]
 
@@ -31,7 +31,9 @@ def open_dataset(data: spec.Data, _progress: object = None) -> tuple[Samples, Sa
             "trained on. Return other samples, or None: a tenth of the training split is then held out"
         )
     _check_lengths(data, known, train, test)
-    classes = class_names(known) or tuple(map(str, getattr(train, "classes", None) or ()))
+    classes = class_names(known) or next(
+        (tuple(map(str, own)) for split in (train, test) if (own := getattr(split, "classes", None))), ()
+    )
     everything = torch.arange(len(train))
     if test is not None:
         return _both(data, (train, everything), (test, torch.arange(len(test))), classes)
@@ -87,8 +89,13 @@ def _both(
     labels = [
         labels_in(split, name, len(classes) or None) for (split, _), name in zip((train, test), called, strict=True)
     ]
-    if not classes and labels[0] is not None and len(labels[0]):
-        classes = tuple(map(str, range(int(labels[0].max()) + 1)))
+    for label in labels if not classes else ():
+        if not classes and label is not None and len(label):
+            classes = tuple(map(str, range(int(label.max()) + 1)))
+    if classes:
+        labels = [
+            none_in(split) if label is None else label for (split, _), label in zip((train, test), labels, strict=True)
+        ]
     kept, held = (
         Samples(split, index, name, label, len(classes) or None, form_of(data))
         for (split, index), name, label in zip((train, test), called, labels, strict=True)

@@ -22,8 +22,9 @@ from ..decoding.upright import orientation_of, turned
 from ..order import permutation
 from .known import told
 
-__all__ = ["Samples", "labels_in"]
+__all__ = ["Samples", "labels_in", "none_in"]
 
+PEEKED = 4  # samples
 TAKEN = "one of Pillow's pictures, an array, a tensor, the bytes of a file or its path"
 
 
@@ -156,6 +157,22 @@ def labels_in(dataset: Any, called: str, classes: int | None) -> Tensor | None:
         raise RunError(f"`labels` of {called} are {len(found):,}, and its samples {len(dataset):,}")
     read = [as_label(label, classes, f"sample {i} of {called}") for i, label in enumerate(found)]
     return torch.tensor(read, dtype=torch.int64)
+
+
+def none_in(dataset: Any) -> Tensor | None:
+    """The labels of a Dataset whose first samples have none, all of them -1; None where some have one, or none is read.
+
+    Labels that come with their samples would be known at the end of an epoch only.
+    """
+    looked = range(0, len(dataset), max(len(dataset) // PEEKED, 1))[:PEEKED]
+    for number in looked:
+        try:
+            _, label = dataset[number]
+        except (Exception, SystemExit):  # it is read again, and then told
+            return None
+        if label is not None and label != -1:
+            return None
+    return torch.full((len(dataset),), -1, dtype=torch.int64) if len(dataset) else None
 
 
 def _kind(value: object) -> str:

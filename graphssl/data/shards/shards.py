@@ -139,7 +139,7 @@ def open_shards(data: spec.Data, progress: Progress | None = None) -> tuple[Shar
     found = sum(len(index.names) for index in parts[0])
     if data.samples is not None and found > data.samples:
         raise RunError(f"there are {found:,} training samples, and data.samples says {data.samples:,}: give it as that")
-    classes = _classes(parts[0])
+    classes = _classes(parts[0]) or _classes(parts[1])
     kept, held = (
         Shards(urls, part, _labels(part, urls, classes), data.window, copies)
         for urls, part in zip((train, test), parts, strict=True)
