@@ -14,7 +14,8 @@ from pathlib import Path
 from .errors import RunError
 
 __all__ = [
-    "check_place", "home", "remove_unused", "replacing", "special", "user_cache", "write_whole", "writing",
+    "check_place", "home", "read_regular", "remove_unused", "replacing", "special", "user_cache", "write_whole",
+    "writing",
 ]  # fmt: skip
 
 UNUSED = 30 * 24 * 3600  # seconds
@@ -64,6 +65,21 @@ def special(path: Path) -> str | None:
         return SPECIAL.get(stat.S_IFMT(path.stat().st_mode))
     except (OSError, ValueError):  # a name with a null character
         return None
+
+
+def read_regular(path: Path, most: int) -> bytes | None:
+    """What a regular file holds; None where that is more than `most` bytes. Raises OSError.
+
+    It does not wait: neither for the other end of a pipe, nor for what the system may have to say in a file of its own.
+    """
+    with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        if found := SPECIAL.get(stat.S_IFMT(os.fstat(file.fileno()).st_mode)):
+            raise OSError(errno.EINVAL, f"it is {found}, and no regular file")
+        pieces, left = [], most + 1
+        while left and (piece := file.read(left)):
+            pieces.append(piece)
+            left -= len(piece)
+    return b"".join(pieces) if left else None
 
 
 def check_place(path: Path) -> None:

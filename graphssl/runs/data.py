@@ -37,7 +37,7 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
 
 def change_since(payload: Mapping[str, Any], data: Datasets) -> str | None:
     """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was."""
-    if payload["samples"] != data.train.samples:
+    if payload.get("samples", data.train.samples) != data.train.samples:
         return f"{data.train.samples:,} training samples now, {payload['samples']:,} then"
     if payload.get("files", data.fingerprint) != data.fingerprint:
         return "as many training pictures, but of other names or classes"

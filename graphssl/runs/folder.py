@@ -13,11 +13,12 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from ..errors import RunError, Stopped, UsageError, suggest
-from ..files import write_whole
+from ..files import read_regular, write_whole
 from ..world import current, stops_elsewhere
 from .naming import check_name
 
 RUNS = Path("runs")
+LARGEST = 1 << 24  # bytes of run.json
 
 
 @dataclass(frozen=True)
@@ -52,10 +53,10 @@ class RunFolder:
         """What was noted of the run: graph file, hash, MLflow run and store, results."""
         path = self.path / "run.json"
         try:
-            facts: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+            facts: dict[str, Any] = json.loads(read_regular(path, LARGEST) or b"")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise RunError(f"{path} cannot be read: {error}") from error
         if not isinstance(facts, dict):
             raise RunError(f"{path} cannot be read: it holds no facts, but {type(facts).__name__}")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..console import restarts
 from ..data import Datasets
-from ..errors import RunError, Stopped, UsageError
+from ..errors import RunError, Stopped, UsageError, reason_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..graph.language.dump import dump
@@ -204,10 +204,20 @@ class _Session:
         step = Step(program, train, self.precision, self.device, steps, per_epoch)
         outcome = Outcome()
         if payload is not None:
-            step.load(payload)
+            with self._fitting():
+                step.load(payload)
             outcome = Outcome(payload["step"], self.folder.facts().get("loss", float("nan")), saved_scores(payload))
         self._introduce(step, outcome.step)
         return step, outcome
+
+    @contextmanager
+    def _fitting(self) -> Iterator[None]:
+        """Meanwhile what goes wrong is that a checkpoint does not fit the graph that made it."""
+        try:
+            yield
+        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+            reason = f"the checkpoint of '{self.folder.name}' does not fit its graph: {reason_of(error)}"
+            raise RunError(reason) from error
 
     def _introduce(self, step: Step, start: int) -> None:
         spec = self.checked.graph.spec

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -80,14 +81,14 @@ class Checkpoints:
             try:
                 payload = load(path, whole=whole)
             except RunError as error:
-                if not path.exists():
+                if not os.path.lexists(path):
                     return self.latest(whole=whole)  # the run that writes here has just replaced it
                 log.warning("warning: %s", error)
                 failure = failure or error
             else:
                 return payload
         if failure is not None:
-            raise failure
+            raise RunError(f"{failure}, which is to begin anew: no checkpoint of this run can be read")
         return None
 
     def latest_path(self) -> Path | None:

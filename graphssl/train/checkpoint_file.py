@@ -7,20 +7,25 @@ import os
 import shutil
 import zipfile
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from ..checks.weights.spread import spread
 from ..errors import RunError
-from ..files import replacing
+from ..files import replacing, special
 
-__all__ = ["FORMAT", "load", "save", "synced", "unwritable"]
+__all__ = ["FORMAT", "load", "named", "save", "synced", "unwritable"]
 
 FORMAT = 1
 KEYS = ("graph_hash", "step")
+KINDS = {
+    "graph_hash": str, "step": int, "graph": dict, "code": dict, "computed": str, "samples": int, "scores": dict,
+    "model": dict, "optimizer": dict, "scaler": dict,
+}  # fmt: skip
 PLAIN = (bool, int, float, str, type(None))
 
 
@@ -45,12 +50,16 @@ def save(path: str | Path, payload: Mapping[str, Any]) -> None:
 def load(path: str | Path) -> dict[str, Any]:
     """Reads a checkpoint onto the CPU, running no code that it may hold. Raises RunError, which names the file."""
     try:
-        with zipfile.ZipFile(path) as archive:
-            damaged = archive.testzip()  # torch.load does not compare check sums
-        if damaged is not None:
-            raise zipfile.BadZipFile(f"the check sum of {damaged} is wrong")
+        if found := special(Path(path)):
+            raise zipfile.BadZipFile(f"it is {found}")
+        _check_archive(path)
         payload = torch.load(path, map_location="cpu", weights_only=True)
+        if why := spread(named(payload).items()):
+            raise zipfile.BadZipFile(why)
     except FileNotFoundError:
+        if os.path.islink(path):
+            reason = f"it is a link to {os.readlink(path)}, where nothing is"
+            raise RunError(f"{path} is no checkpoint ({reason}); delete it to go on without it") from None
         raise RunError(f"there is no checkpoint {path}") from None
     except OSError as error:
         raise RunError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from error
@@ -58,6 +67,32 @@ def load(path: str | Path) -> dict[str, Any]:
         reason = str(error).split("\n", 1)[0].split(". ", 1)[0] or type(error).__name__
         raise RunError(f"{path} is damaged, or no checkpoint ({reason}); delete it to go on without it") from error
     return _recognised(payload, path)
+
+
+def _check_archive(path: str | Path) -> None:
+    """Raises zipfile.BadZipFile for a file that is damaged, or would come to more than it takes on the disk."""
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise zipfile.BadZipFile("it is compressed")
+        if sum(entry.file_size for entry in entries) > os.path.getsize(path):
+            raise zipfile.BadZipFile("its parts are longer than itself")
+        damaged = archive.testzip()  # torch.load does not compare check sums
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the check sum of {damaged} is wrong")
+
+
+def named(payload: Any, path: str = "") -> dict[str, Tensor]:
+    """The tensors of mappings in mappings, by their path: `model/encoder.weight`, `optimizer/state/3/exp_avg`."""
+    return dict(_named(payload, path))
+
+
+def _named(payload: Any, path: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(payload, Tensor):
+        yield path, payload
+    elif isinstance(payload, Mapping):
+        for key, value in payload.items():
+            yield from _named(value, f"{path}/{key}" if path else str(key))
 
 
 def _recognised(payload: Any, path: str | Path) -> dict[str, Any]:
@@ -71,6 +106,9 @@ def _recognised(payload: Any, path: str | Path) -> dict[str, Any]:
             f"{path} was written by {age} version of graphssl (checkpoint format {written}; this one reads {FORMAT}); "
             "go on with the version that wrote it"
         )
+    for key, kind in KINDS.items():
+        if not isinstance(payload.get(key, kind()), kind):
+            raise RunError(f"{path} is no checkpoint of a run: its {key} is {type(payload[key]).__name__}")
     recognised: dict[str, Any] = payload
     return recognised
 

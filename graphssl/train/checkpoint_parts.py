@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import zlib
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +17,10 @@ from torch import Tensor
 
 from ..errors import RunError, reason_of
 from ..world import current, of_all, the_same
-from .checkpoint_file import load, save, synced, unwritable
+from .checkpoint_file import load, named, save, synced, unwritable
 from .distributed import is_parted, parted_like, read_tensors, write_tensors
 
-__all__ = ["Like", "in_parts", "load_parts", "load_rest", "named", "own_parts", "remove", "save_parts"]
+__all__ = ["Like", "in_parts", "load_parts", "load_rest", "own_parts", "remove", "save_parts"]
 
 REST = "rest.pt"
 TENSOR = "tensor in parts"  # the one key of what stands for a tensor in rest.pt
@@ -118,19 +118,6 @@ def own_parts(state: dict[str, Any], own: Mapping[str, Tensor], parameters: Sequ
 
 
 # -- tensors by their names --------------------------------------------------------------------------------------------
-
-
-def named(payload: Any, path: str = "") -> dict[str, Tensor]:
-    """The tensors of mappings in mappings, by their path: `model/encoder.weight`, `optimizer/state/3/exp_avg`."""
-    return dict(_named(payload, path))
-
-
-def _named(payload: Any, path: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(payload, Tensor):
-        yield path, payload
-    elif isinstance(payload, Mapping):
-        for key, value in payload.items():
-            yield from _named(value, f"{path}/{key}" if path else str(key))
 
 
 def _put_back(payload: Any, tensors: Mapping[str, Tensor], path: str = "") -> Any:

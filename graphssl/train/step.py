@@ -16,7 +16,8 @@ from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
 from ..world import waits_in_vain
-from .checkpoint_parts import named, own_parts
+from .checkpoint_file import named
+from .checkpoint_parts import own_parts
 from .clip import clip_gradients
 from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import TOLD, Compiled, compiles

@@ -24,7 +24,7 @@ from graphssl.data import Batch, WholeBatch
 from graphssl.graph.graph import Graph
 from graphssl.program.assemble import assemble, compile_graph
 from graphssl.train.checkpoint import Checkpoints
-from graphssl.train.checkpoint_parts import named
+from graphssl.train.checkpoint_file import named
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 

@@ -14,7 +14,8 @@ import torch
 from graphssl.errors import RunError
 from graphssl.train import checkpoint_parts, distributed
 from graphssl.train.checkpoint import FORMAT, Checkpoints, load
-from graphssl.train.checkpoint_parts import named, save_parts
+from graphssl.train.checkpoint_file import named
+from graphssl.train.checkpoint_parts import save_parts
 
 pytestmark = pytest.mark.filterwarnings("ignore:torch.distributed is disabled")
 

@@ -19,8 +19,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from ...files import special
 from .likeness import is_module, protocol_of, refuse_others, rewritten
 from .refusal import Refused
+from .spread import spread
 
 __all__ = ["Tables", "check_sums", "digest", "read_tables", "tables_in"]
 
@@ -40,12 +42,15 @@ PLAIN: list[Any] = [
 
 def read_tables(path: Path) -> Tables:
     """The tensors of a file. Raises Refused for one that is not there, is damaged, or holds Python objects."""
-    if path.is_dir():
-        raise Refused(f"{path} is a folder, and not a file of weights")
+    if found := special(path):
+        raise Refused(f"{path} is {found}, and not a file of weights")
     refuse_others(path)
     if path.suffix == ".safetensors":
         return {"": _read_safetensors(path)}
-    return tables_in(_read_torch(path))
+    tables = tables_in(_read_torch(path))
+    if why := spread(item for table in tables.values() for item in table.items()):
+        raise Refused(f"{path} is no file of weights: {why}")
+    return tables
 
 
 def tables_in(content: Any) -> Tables:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import Problems, Span
+from ...files import read_regular
 from . import yaml
 from .characters import LARGEST
 from .given import GIVEN, is_text, text_of
@@ -17,6 +18,7 @@ from .source import Source
 
 __all__ = ["START", "load"]
 
+DEEPEST, MOST = 64, 256  # files that extend one another in a row; in all
 START = "graph:, nodes:, flow: and loss: make a graph; `graphssl new NAME` writes one to start from"
 
 
@@ -24,10 +26,11 @@ def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Sou
     """Reads a graph file, a packaged graph by its name, or a graph's text. Raises GraphError with what is wrong."""
     problems = Problems()
     source = Source()
+    files = _Files(problems)
     text = None if isinstance(graph, Path) or not is_text(graph) else text_of(graph)
     file = find(str(graph), problems) if text is None else Path(GIVEN)
     if file is not None:
-        source = _read(file, (), problems, text)
+        source = files.read(file, (), text)
         for text in sets:
             if (change := read_change(text, problems)) is not None:
                 source.merge(change)
@@ -35,40 +38,64 @@ def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Sou
     return source
 
 
-def _read(path: Path, parents: tuple[Path, ...], problems: Problems, text: str | None = None) -> Source:
-    """A file on top of all that it extends. Where it cannot be read, that is noted and it counts as empty.
+class _Files:
+    """The files of one graph, each read once, however many ways lead to it."""
 
-    text: what it holds, where it is no file.
-    """
-    text = _text(path, problems) if text is None else text
-    document = yaml.read(text, str(path), problems) if text is not None else None
-    if document is None:
-        return Source(files=(path,))
-    if not isinstance(document.data, dict):
-        what = "the file is empty" if document.data is None else "a graph file is a mapping of sections"
-        problems.add(what, Span(str(path), 1), START)
-        return Source(files=(path,))
-    own = Source({k: v for k, v in document.data.items() if k != "extends"}, document.places, (path,))
-    merged = Source()
-    for parent, at in _parents(document, path, problems):
-        if parent.resolve() in [p.resolve() for p in (*parents, path)]:
-            ring = " -> ".join(str(p) for p in (*parents, path, parent))
-            problems.add(f"a graph extends itself: {ring}", at)
-        else:
-            merged.merge(_read(parent, (*parents, path), problems))
-    merged.merge(own)
-    return merged
+    def __init__(self, problems: Problems) -> None:
+        self._problems = problems
+        self._merged: dict[str, Source] = {}
+        self._full = False
+
+    def read(self, path: Path, parents: tuple[Path, ...], text: str | None = None) -> Source:
+        """A file on top of all that it extends. Where it cannot be read, that is noted and it counts as empty.
+
+        text: what it holds, where it is no file.
+        """
+        known = os.path.realpath(path)
+        if known not in self._merged:
+            self._merged[known] = self._merge(path, parents, text)
+        return self._merged[known].copy()
+
+    def _merge(self, path: Path, parents: tuple[Path, ...], text: str | None) -> Source:
+        text = _text(path, self._problems) if text is None else text
+        document = yaml.read(text, str(path), self._problems) if text is not None else None
+        if document is None:
+            return Source(files=(path,))
+        if not isinstance(document.data, dict):
+            what = "the file is empty" if document.data is None else "a graph file is a mapping of sections"
+            self._problems.add(what, Span(str(path), 1), START)
+            return Source(files=(path,))
+        merged = Source()
+        for parent, at in _parents(document, path, self._problems):
+            if (ring := self._refused(parent, (*parents, path))) is None:
+                merged.merge(self.read(parent, (*parents, path)))
+            elif ring:
+                self._problems.add(ring, at)
+        merged.merge(Source({k: v for k, v in document.data.items() if k != "extends"}, document.places, (path,)))
+        return merged
+
+    def _refused(self, parent: Path, parents: tuple[Path, ...]) -> str | None:
+        """Why a file is not read too, in words that are empty where they have been said; None where it is."""
+        if os.path.realpath(parent) in map(os.path.realpath, parents):
+            return f"a graph extends itself: {' -> '.join(map(str, (*parents, parent)))}"
+        if len(parents) >= DEEPEST:
+            return f"a graph extends a file that extends a file, and so on: {DEEPEST} in a row are the most"
+        if len(self._merged) >= MOST and os.path.realpath(parent) not in self._merged:
+            said, self._full = self._full, True
+            return "" if said else f"a graph extends more than {MOST} files: that many are the most"
+        return None
 
 
 def _text(path: Path, problems: Problems) -> str | None:
     try:
-        if path.stat().st_size > 4 * LARGEST:
-            problems.add(f"{path.stat().st_size:,} bytes: this is no graph file", Span(str(path), 1))
+        content = read_regular(path, 4 * LARGEST)
+        if content is not None:
+            return content.decode("utf-8-sig")
+        problems.add(f"more than {4 * LARGEST:,} bytes: this is no graph file", Span(str(path), 1))
+    except (OSError, ValueError) as error:
+        if not isinstance(error, UnicodeDecodeError):
+            problems.add(f"'{path}' cannot be read: {getattr(error, 'strerror', None) or error}")
             return None
-        return path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        problems.add(f"'{path}' cannot be read: {error.strerror or error}")
-    except UnicodeDecodeError as error:
         line = error.object[: error.start].count(b"\n") + 1
         message = f"this is no text in UTF-8: byte 0x{error.object[error.start]:02x} at position {error.start:,}"
         problems.add(message, Span(str(path), line))
@@ -87,10 +114,10 @@ def _parents(document: yaml.Document, path: Path, problems: Problems) -> Iterato
             continue
         found = Path(os.path.normpath(path.parent / name))
         ours = packaged_file(name)
-        if found.is_file():
+        if os.path.isfile(found):
             yield found, place.value
-        elif not found.suffix and ours.is_file():
+        elif not found.suffix and os.path.isfile(ours):
             yield ours, place.value
         else:
-            hint = f"the path is relative to {path.parent or '.'}/; {near(found, packaged())}"
+            hint = "; ".join(filter(None, (f"the path is relative to {path.parent}/", near(found, packaged()))))
             problems.add(f"there is no graph file '{name}' to extend", place.value, hint)

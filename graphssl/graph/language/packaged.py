@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from importlib import resources
 from pathlib import Path
 
 from ...errors import Problems, suggest
+from ...files import special
 
 __all__ = ["find", "is_packaged", "near", "packaged", "packaged_file"]
 
@@ -30,13 +32,14 @@ def is_packaged(file: str) -> bool:
 def find(name: str, problems: Problems) -> Path | None:
     """The graph file of a path, or of a packaged graph's name; None where there is none, which is noted."""
     path = Path(name)
-    if path.is_file():
+    if os.path.isfile(path):
         return path
     ours = packaged_file(name)
-    if name and not name.endswith((".yaml", ".yml")) and ours.is_file():
+    if name and not name.endswith((".yaml", ".yml")) and os.path.isfile(ours):
         return ours
-    if path.is_dir():
-        problems.add(f"'{name}' is a folder, not a graph file", hint=near(path / "x", packaged()))
+    if found := special(path):
+        inside = path / "x" if os.path.isdir(path) else path
+        problems.add(f"'{name}' is {found}, not a graph file", hint=near(inside, packaged()))
     else:
         problems.add(f"there is no graph file '{name}'", hint=near(path, packaged()))
     return None
@@ -44,7 +47,8 @@ def find(name: str, problems: Problems) -> Path | None:
 
 def near(path: Path, names: Iterable[str]) -> str:
     """A hint: a file of nearly that name, or the packaged graphs."""
-    beside = [str(p) for p in path.parent.glob("*.yaml")] if path.parent.is_dir() else []
+    there = path.parent.glob("*.yaml") if os.path.isdir(path.parent) else ()
+    beside = [str(p) for p in there if os.path.isfile(p)]
     known = list(names)
     close = suggest(str(path), beside)
     if close.near:

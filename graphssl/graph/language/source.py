@@ -9,6 +9,7 @@ mapping that names another `use:` replaces the old one whole, because the old ke
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -55,6 +56,10 @@ class Source:
         if at is None:
             return None
         return f"it was removed by --set {at.text}" if at.file == SET else f"it was removed at {at.file}:{at.line}"
+
+    def copy(self) -> Source:
+        """Of which nothing changes with this one."""
+        return Source(deepcopy(self.data), dict(self.places), self.files, dict(self.removed))
 
     def merge(self, other: Source) -> None:
         """Lays another source over this one."""

@@ -15,6 +15,7 @@ from .evaluate import Evaluate, evaluate_section
 from .section import Section
 from .train import Train
 
+LONGEST = 200  # characters of a graph's name; a file's has 255 bytes
 NAME = r"^[A-Za-z0-9_][A-Za-z0-9_.+/-]*$"
 COMPONENTS = r"\S.*\.py|\w+(\.\w+)*"  # a file or a package
 
@@ -24,6 +25,8 @@ def _named(name: str) -> str:
         raise ValueError(
             f"'graph' is '{name}'; a name is letters, digits and _ . + / -, and does not begin with . + / -"
         )
+    if len(name) > LONGEST:
+        raise ValueError(f"'graph' has {len(name):,} characters: {LONGEST} are the most, as files are called so")
     return name
 
 

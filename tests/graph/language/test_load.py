@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
-from conftest import problems_of
+from conftest import SIMCLR, Write, problems_of
 from graph_texts import files
 
+import graphssl
 from graphssl.errors import GraphError
 from graphssl.graph.language.load import load
 
@@ -111,3 +113,72 @@ def test_loading_runs_no_code(tmp_path: Path) -> None:
     with pytest.raises(GraphError):
         load(path)
     assert not (tmp_path / "stolen").exists()
+
+
+def test_files_that_nobody_waits_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.yaml")
+    (tmp_path / "zero.yaml").symlink_to("/dev/zero")
+    (tmp_path / "my.yaml").write_text("extends: [pipe.yaml, zero.yaml]\n")
+    for name, what in (("pipe", "a pipe"), ("zero", "a device")):
+        (found,) = problems_of(load, tmp_path / f"{name}.yaml")
+        assert f"{name}.yaml' is {what}, not a graph file" in found
+    assert len(problems_of(load, tmp_path / "my.yaml")) == 2
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "x" * 5000, "a\0b"])
+def test_names_that_no_file_can_have(tmp_path: Path, name: str) -> None:
+    assert "there is no graph file" in problems_of(load, name)[0]
+    assert "there is no graph file" in problems_of(load, f"{name}.yaml")[0]
+    if "\0" not in name:
+        (tmp_path / "my.yaml").write_text(f"extends: {name}\n")
+        assert "to extend" in problems_of(load, tmp_path / "my.yaml")[0]
+
+
+def test_a_diamond_is_read_once_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """2^30 ways lead down. Later ones win with all that they have: so does d1's batch, by way of b2."""
+    (tmp_path / "d0.yaml").write_text("train: {epochs: 1, seed: 5}\n")
+    for i in range(1, 31):
+        (tmp_path / f"a{i}.yaml").write_text(f"extends: d{i - 1}.yaml\ndata: {{batch: {i}}}\n")
+        (tmp_path / f"b{i}.yaml").write_text(f"extends: d{i - 1}.yaml\ntrain: {{epochs: {i}}}\n")
+        (tmp_path / f"d{i}.yaml").write_text(f"extends: [a{i}.yaml, b{i}.yaml]\n")
+    source = load(tmp_path / "d30.yaml")
+    assert source.data == {"train": {"epochs": 30, "seed": 5}, "data": {"batch": 1}}
+    assert source.at(("train", "epochs")).file == str(tmp_path / "b30.yaml")
+    assert len(source.files) == 91
+
+
+def test_what_one_file_removes_another_still_has(tmp_path: Path) -> None:
+    """A file that two extend is merged with each by itself."""
+    (tmp_path / "base.yaml").write_text("nodes: {a: {use: x}, b: {use: y}}\n")
+    (tmp_path / "one.yaml").write_text("extends: base.yaml\nnodes: {a: null, b: {size: 3}}\n")
+    (tmp_path / "two.yaml").write_text("extends: base.yaml\n")
+    (tmp_path / "my.yaml").write_text("extends: [one.yaml, two.yaml]\n")
+    assert load(tmp_path / "my.yaml").data["nodes"] == {"a": {"use": "x"}, "b": {"use": "y", "size": 3}}
+    assert load(tmp_path / "two.yaml").data["nodes"] == {"a": {"use": "x"}, "b": {"use": "y"}}
+    assert load(tmp_path / "one.yaml").data["nodes"] == {"b": {"use": "y", "size": 3}}
+
+
+@pytest.mark.parametrize(("length", "refused"), [(60, False), (70, True), (2000, True)])
+def test_a_long_chain(tmp_path: Path, length: int, refused: bool) -> None:
+    (tmp_path / "0.yaml").write_text("graph: x\n")
+    for i in range(1, length):
+        (tmp_path / f"{i}.yaml").write_text(f"extends: {i - 1}.yaml\n")
+    if not refused:
+        assert load(tmp_path / f"{length - 1}.yaml").data == {"graph": "x"}
+        return
+    (found,) = problems_of(load, tmp_path / f"{length - 1}.yaml")
+    assert "64 in a row are the most" in found
+
+
+def test_very_many_files(tmp_path: Path) -> None:
+    for i in range(300):
+        (tmp_path / f"{i}.yaml").write_text("graph: x\n")
+    names = ", ".join(f"{i}.yaml" for i in range(300))
+    (tmp_path / "my.yaml").write_text(f"extends: [{names}]\n")
+    (found,) = problems_of(load, tmp_path / "my.yaml")
+    assert "extends more than 256 files" in found
+
+
+def test_a_name_that_no_folder_can_have(write: Write) -> None:
+    (found,) = problems_of(graphssl.load, write(SIMCLR, ("graph: simclr", f"graph: {'x' * 300}")))
+    assert "'graph' has 300 characters: 200 are the most" in found
