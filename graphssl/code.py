@@ -1,14 +1,18 @@
-"""The user's own Python that a graph names: a file or a package, imported once, and said before it is."""
+"""The user's own Python that a graph names: imported once, said before it is; and the line in it that has failed."""
 
 from __future__ import annotations
 
 import hashlib
 import importlib
 import importlib.util
+import inspect
+import linecache
 import logging
 import os
 import re
 import sys
+import threading
+import traceback
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,13 +21,15 @@ from typing import Any
 
 from pydantic_core import CoreSchema, core_schema
 
-from .errors import suggest
+from .errors import Span, reason_of, suggest
 
-__all__ = ["Code", "NoSuchFile", "load_file", "load_package", "loaded_files"]
+__all__ = ["Code", "NoSuchFile", "is_own", "load_file", "load_package", "loaded_files", "own_line", "own_method"]
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
 FILES = "graphssl_components_"  # modules of the user's files begin so
 log = logging.getLogger(__name__)
+_lock = threading.RLock()  # of two threads one imports a file, and the other has it whole
+_packages: set[str] = set()  # installed ones that a graph names, or that bring components
 
 
 class NoSuchFile(Exception):
@@ -37,6 +43,11 @@ def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
     """
     if not os.path.isfile(path):
         raise NoSuchFile(f"'{entry}' ({path})")
+    with _lock:
+        return _load_file(path, entry, log)
+
+
+def _load_file(path: Path, entry: str, log: logging.Logger) -> ModuleType:
     digest = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
     name = f"{FILES}{path.stem}_{digest}"  # the same in every process: pickles name it
     if name in sys.modules:
@@ -62,9 +73,79 @@ def loaded_files() -> list[str]:
 
 def load_package(name: str, log: logging.Logger = log) -> ModuleType:
     """An installed module by its name; raises whatever it raises."""
+    is_own(name)
     if name not in sys.modules:
         log.info("imports %s", name)
     return importlib.import_module(name)
+
+
+# -- what has failed in it -------------------------------------------------------------------------------------------
+
+
+def is_own(package: str) -> None:
+    """An installed package's lines are the user's own from here on: of all others that are installed, none is."""
+    _packages.add(package.partition(".")[0])
+
+
+def own_line(error: BaseException | None) -> Span | None:
+    """The last line of the user's own Python that an error, or what caused it, has passed through; None without one.
+
+    The user's own is what is neither installed nor Python's nor ours, and the packages that a graph names.
+    """
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:
+        seen.add(id(error))
+        if isinstance(error, SyntaxError) and error.filename and error.lineno:
+            text = error.text or linecache.getline(error.filename, error.lineno)
+            last = error.end_offset if error.end_lineno == error.lineno else None
+            column = max(error.offset or 1, 1)
+            return Span(_shown(error.filename), error.lineno, column, max((last or 0) - column, 1), text.rstrip("\n"))
+        frames = zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__), strict=True)
+        own = [said for (f, _), said in frames if _is_own(said.filename, str(f.f_globals.get("__name__", "")))]
+        if own:
+            return _span(own[-1])
+        error = error.__cause__
+    return None
+
+
+def own_method(method: Any) -> Span | None:
+    """Where a function or method of the user's own begins."""
+    code = getattr(inspect.unwrap(getattr(method, "__func__", method)), "__code__", None)
+    if code is None:
+        return None
+    text = linecache.getline(code.co_filename, code.co_firstlineno).rstrip("\n")
+    start = len(text) - len(text.lstrip())
+    own = _is_own(code.co_filename, str(getattr(method, "__module__", "")))
+    return Span(_shown(code.co_filename), code.co_firstlineno, start + 1, len(text) - start, text) if own else None
+
+
+def _span(said: traceback.FrameSummary) -> Span:
+    """Where a frame stands; columns come in bytes."""
+    line, text = said.lineno or 1, linecache.getline(said.filename, said.lineno or 1).rstrip("\n")
+    raw = text.encode()
+    start = (
+        len(raw[: said.colno].decode(errors="replace")) if said.colno is not None else len(text) - len(text.lstrip())
+    )
+    end = said.end_colno if said.end_lineno == said.lineno else None
+    stop = len(text) if end is None else len(raw[:end].decode(errors="replace"))
+    return Span(_shown(said.filename), line, start + 1, max(stop - start, 1), text)
+
+
+def _is_own(file: str, module: str) -> bool:
+    package = module.partition(".")[0]
+    if file.startswith("<") and not file.startswith("<ipython"):
+        return False
+    if package == __package__ or Path(__file__).parent in Path(file).parents:
+        return False
+    if package in _packages:
+        return True
+    return package not in sys.stdlib_module_names and not {"site-packages", "dist-packages"} & set(Path(file).parts)
+
+
+def _shown(file: str) -> str:
+    """A file's name as it is short: relative, where it is below the folder where the program runs."""
+    near = os.path.relpath(file) if os.path.isabs(file) else file
+    return file if near.startswith(os.pardir) else near
 
 
 @dataclass(frozen=True)
@@ -102,7 +183,7 @@ class Code:
                 f"there is no file {error}; the path is relative to the graph file that names it"
             ) from None
         except (Exception, SystemExit) as error:
-            raise ValueError(f"'{place}' does not load: {type(error).__name__}: {error}") from error
+            raise ValueError(f"'{place}' does not load: {type(error).__name__}: {reason_of(error)}") from error
         for part in name.split("."):
             if not hasattr(found, part):
                 near = suggest(part, [n for n in vars(found) if not n.startswith("_")], "it has")

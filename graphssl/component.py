@@ -52,8 +52,8 @@ import torch
 from pydantic import BaseModel, ConfigDict
 from torch import nn
 
-from .code import Code
-from .errors import RunError, suggest
+from .code import Code, is_own, own_line
+from .errors import Problem, Refused, RunError, suggest
 from .ports import DataFacts, Signature, Sizes, Unbound, signature_of
 from .schedule import Schedule, Scheduled
 
@@ -148,6 +148,9 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
     traits: facts that the checks use; see `TRAITS`.
     """
 
+    if not isinstance(name, str):
+        raise ComponentError(f"@component takes a name: @component('kind.name') before {_called(name)}")
+
     def register(cls: C) -> C:
         config = getattr(cls, "Config", None)
         if not (isinstance(config, type) and issubclass(config, NodeConfig)):
@@ -182,6 +185,10 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
     return register
 
 
+def _called(value: Any) -> str:
+    return f"class {value.__name__}" if isinstance(value, type) else repr(value)
+
+
 def update(method: F) -> F:
     """Marks a method that writes the node's state, called from the graph's `update:` section."""
     method.__graphssl_update__ = True  # type: ignore[attr-defined]
@@ -201,10 +208,12 @@ def discover() -> Mapping[str, Component]:
     if not _discovered:
         _discovered = True
         for point in metadata.entry_points(group=ENTRY_POINTS):
+            is_own(point.value)
             try:
                 point.load()
             except Exception as error:
-                raise RunError(f"the component package '{point.value}' does not load: {error}") from error
+                message = f"the component package '{point.value}' does not load: {error}"
+                raise RunError(Problem(message, own=own_line(error)).render()) from error
     return REGISTRY
 
 
@@ -236,6 +245,8 @@ def build(
     config = cls.Config(**values) if config is None else config  # type: ignore[attr-defined]  # @component saw to it
     # A mapping without letters is falsy, and still has the facts of the data.
     node: nn.Module = cls(config, Sizes() if sizes is None else sizes, **(sources or {}))
+    if "_modules" not in vars(node):
+        raise Refused(f"{cls.__qualname__}.__init__ does not call super().__init__()", hint="begin it with that")
     hints = typing.get_type_hints(type(config), include_extras=True)
     for name, hint in hints.items():
         value = getattr(config, name)

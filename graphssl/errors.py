@@ -61,7 +61,8 @@ class Problem:
     """One thing that is wrong: the message, where, a hint, and for lints the code of the rule.
 
     about: the name that it is about, of a node, a value or a key. reason: why, in words that hold wherever it stands,
-    for lists of such reasons; None where the message is such words. Two problems that read alike are one.
+    for lists of such reasons; None where the message is such words. own: the line of the user's own Python that failed.
+    Two problems that read alike are one.
     """
 
     message: str
@@ -72,6 +73,7 @@ class Problem:
     kind: Kind = field(default="value", compare=False)
     about: str | None = field(default=None, compare=False)
     reason: str | None = field(default=None, compare=False)
+    own: Span | None = None
 
     def render(self) -> str:
         """The problem as text, the offending line with a caret below it.
@@ -89,6 +91,8 @@ class Problem:
         lines = [f"{where}{label}{told(self.message)}{code}"]
         if self.span and self.span.text.strip():
             lines += _excerpt(self.span)
+        if self.own:
+            lines += [f"  at {escaped(self.own.file)}:{self.own.line}:{self.own.column}:", *_excerpt(self.own)]
         if self.hint:
             lines.append(f"  hint: {told(self.hint)}")
         return "\n".join(lines)
@@ -157,6 +161,15 @@ class Stopped(BaseException):
         self.signal, self.run = signal, run
 
 
+def ran_out(error: BaseException) -> bool:
+    """Whether memory has run out: Python's, a device's, or a CPU's, of which torch has no error of its own."""
+    words = ("can't allocate memory", "not enough memory", "std::bad_alloc", "Cannot allocate memory")
+    kinds = {kind.__name__ for kind in type(error).__mro__}
+    return bool(kinds & {"MemoryError", "OutOfMemoryError"}) or (
+        not isinstance(error, RunError) and any(one in str(error) for one in words)
+    )
+
+
 def reason_of(error: BaseException) -> str:
     """An error's first line, or its kind."""
     lines = str(error).strip().splitlines()
@@ -214,11 +227,11 @@ class Problems:
 
     def add(
         self, message: str, span: Span | None = None, hint: str | Suggestion | None = None,
-        *, kind: Kind = "value", about: str | None = None, reason: str | None = None,
+        *, kind: Kind = "value", about: str | None = None, reason: str | None = None, own: Span | None = None,
     ) -> None:  # fmt: skip
         """Notes a problem."""
         text = hint.text if isinstance(hint, Suggestion) else hint
-        self._found.append(Problem(message, span, text, self._code, self._severity, kind, about, reason))
+        self._found.append(Problem(message, span, text, self._code, self._severity, kind, about, reason, own))
 
     def unknown_name(
         self, what: str, name: str, span: Span | None, choices: Iterable[str], hint: str | None = None, plural: str = ""

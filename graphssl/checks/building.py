@@ -8,12 +8,12 @@ import torch
 from torch import nn
 
 from ..component import DataFacts, Sizes, Unbound
-from ..errors import Problems, Refused
+from ..errors import Problems
 from ..graph.build import build_node
 from ..graph.calls import Call
 from ..graph.nodes import Node
+from ..graph.slips import slip_of
 from .axes import Letters
-from .failure import first_line
 
 __all__ = ["Building"]
 
@@ -76,8 +76,9 @@ class Building:
             self._waiting[node.name] = str(letter)
         except (Exception, SystemExit) as error:
             wrong = Problems()
-            hint = error.hint if isinstance(error, Refused) else None
-            wrong.add(f"'{node.name}' ({node.component.name}) cannot be built: {first_line(error)}", node.span, hint)
+            slip = slip_of(error)
+            message = f"'{node.name}' ({node.component.name}) cannot be built: {slip.reason}"
+            wrong.add(message, node.span, slip.hint, own=slip.own)
             self.fail(node.name, wrong)
 
     # -- what is left --------------------------------------------------------------------------------------

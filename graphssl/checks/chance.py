@@ -14,7 +14,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.modules.module import register_module_forward_hook, register_module_forward_pre_hook
+from torch.nn.modules.module import (
+    register_module_forward_hook,
+    register_module_forward_pre_hook,
+    register_module_parameter_registration_hook,
+)
 
 from .counter import Counter
 
@@ -68,11 +72,13 @@ class Chance:
 class Watch(Counter):
     """Counts, and notes what is drawn, and which modules are called.
 
-    within: by a module that was called, those in which it was at each of its calls, itself among them.
+    within: by a module that was called, those in which it was at each of its calls, itself among them. made: weights
+    that the last call has made.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self.made: list[str] = []
         self.within: dict[nn.Module, set[nn.Module]] = {}
         self.draws: list[Draw] = []
         self._under_way: list[tuple[nn.Module, Any]] = []
@@ -80,15 +86,21 @@ class Watch(Counter):
     @contextmanager
     def call(self) -> Iterator[None]:
         """Around a call of a node."""
-        self.draws, self._under_way = [], []
+        self.draws, self._under_way, self.made = [], [], []
         before = register_module_forward_pre_hook(self._enter)
         after = register_module_forward_hook(lambda *_: self._leave(), always_call=True)
+        made = register_module_parameter_registration_hook(self._note)
         try:
             with self:
                 yield
         finally:
             before.remove()
             after.remove()
+            made.remove()
+
+    def _note(self, module: nn.Module, name: str, weight: Any) -> None:
+        if weight is not None and module._parameters.get(name) is not weight:  # else it is there, and written
+            self.made.append(name)
 
     def _enter(self, module: nn.Module, given: Any) -> None:
         self._under_way.append((module, given))

@@ -14,10 +14,11 @@ from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..graph.language.source import SET
 from ..graph.nodes import Node
+from ..graph.slips import slip_of
 from ..ports import tensors_of
 from .axes import Input, Letters, differing
 
-__all__ = ["Failure", "first_line"]
+__all__ = ["Failure"]
 
 
 @dataclass(frozen=True)
@@ -48,13 +49,12 @@ class Failure:
             if reasons:
                 found.merge(reasons)
                 return
-        name, reason = self.node.name, first_line(self.error)
-        message = f"'{name}' ({self.node.component.name}) cannot take this: {reason}"
-        hint, at = None, self.call.span
+        name, slip, at = self.node.name, slip_of(self.error), self.call.span
+        message = f"'{name}' ({self.node.component.name}) cannot take this: {slip.reason}"
         if isinstance(self.error, Refused):
             given = self.graph.source.at(("data", "batch"))
-            hint, at = self.error.hint, given if self.error.option == "batch" and given.file == SET else at
-        found.add(message, at, hint, about=name, reason=reason)
+            at = given if self.error.option == "batch" and given.file == SET else at
+        found.add(message, at, slip.hint, about=name, reason=slip.reason, own=slip.own)
 
     def _batch_of_one(self, found: Problems) -> None:
         """Torch's batch norm of vectors refuses a single one."""
@@ -99,7 +99,7 @@ class Failure:
     def _link(self, before: str, value: Any, name: str, error: BaseException, found: Problems) -> None:
         """Notes a chain that does not hold: what one node gives is nothing for the next."""
         port = self.graph.nodes[name].forward.inputs[0]
-        message = f"'{name}' cannot take what '{before}' gives: {first_line(error)}"
+        message = f"'{name}' cannot take what '{before}' gives: {slip_of(error).reason}"
         for axes, tensor in zip(port.axes, tensors_of(value), strict=False):
             for letter, size, other in differing(axes, tuple(tensor.shape), self.letters[name]):
                 place = f"in the chain of '{self.node.name}' {name}.{port.name}"
@@ -121,9 +121,3 @@ class Failure:
 
 def _floats(value: Any) -> Any:
     return value.float() if isinstance(value, Tensor) and value.dtype == torch.uint8 else value
-
-
-def first_line(error: BaseException) -> str:
-    """What an exception says; a ValueError's words are the component's own."""
-    text = str(error).strip().split("\n", 1)[0]
-    return text if isinstance(error, ValueError) and text else f"{type(error).__name__}: {text}"

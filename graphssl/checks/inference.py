@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_leaves
 
+from ..code import own_method
 from ..component import DataFacts
 from ..errors import Problems
 from ..graph.calls import Call
@@ -122,10 +123,14 @@ class _Inference:
         if call.node == "stopgrad":
             self.values.copy(call)
             return
-        args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
+        try:
+            args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
+        except Exception as error:  # of its draw
+            self._note_failure(call, error, (), {})
+            return
         key = _likeness(call, args, kwargs)
         if key not in self._results:
-            before, versions = self._watch.flops, _versions(args, kwargs)
+            before, versions, own = self._watch.flops, _versions(args, kwargs), self._own_versions(call)
             try:
                 self.values.check_parts(call, self.nodes.modules[call.node])
                 with torch.no_grad(), self._watch.call():
@@ -136,13 +141,16 @@ class _Inference:
             if _versions(args, kwargs) != versions:
                 self.nodes.fail(call.node, self._writes(call))
                 return
+            if self._watch.made or self._own_versions(call) != own:
+                self.nodes.fail(call.node, self._makes(call))
+                return
             self._results[key] = result, self._watch.flops - before, self._watch.draws
         if call.method == "forward":
             result, flops, self._draws[call.id] = self._results[key]
             self.flops[call.node] = self.flops.get(call.node, 0) + flops
             self.given[call.id] = result
             wrong = Problems()
-            self.values.store(call, result, wrong)
+            self.values.store(call, result, wrong, own_method(self.nodes.modules[call.node].forward))
             if wrong:
                 self.nodes.fail(call.node, wrong)
 
@@ -154,6 +162,23 @@ class _Inference:
         )
         message = f"'{call.node}' ({node.component.name}) writes into its input, which other nodes read too"
         wrong.add(message, call.span, hint, about=call.node)
+        return wrong
+
+    def _own_versions(self, call: Call) -> list[int]:
+        """How often each weight that trains was written, of the node of a forward call."""
+        module = self.nodes.modules[call.node]
+        return [p._version for p in module.parameters() if p.requires_grad] if call.method == "forward" else []
+
+    def _makes(self, call: Call) -> Problems:
+        """A call that makes weights, anew at each step, of which no optimizer knows."""
+        wrong, node, module = Problems(), self.graph.nodes[call.node], self.nodes.modules[call.node]
+        names = ", ".join(dict.fromkeys(self._watch.made))
+        message = f"'{call.node}' ({node.component.name}) makes weights in {call.method} ({names}), which never train"
+        hint = f"make them in __init__; {call.method} only calls them"
+        if not names:
+            message = f"'{call.node}' ({node.component.name}) writes into its weights in {call.method}"
+            hint = "the optimizer writes weights; what a node writes itself is a buffer, in an @update method"
+        wrong.add(message, call.span, hint, about=call.node, own=own_method(getattr(module, call.method)))
         return wrong
 
     def _note_failure(self, call: Call, error: BaseException, args: Sequence[Any], kwargs: Mapping[str, Any]) -> None:

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from ..component import DataFacts
-from ..errors import Problems, Refused
+from ..errors import Problems, Refused, Span
 from ..graph.calls import Argument, Call, Slot
 from ..graph.graph import Graph
-from ..ports import Signature, flattened, joined, parted, tensors_of, unflattened
+from ..ports import KINDS, Port, Signature, flattened, joined, parted, tensors_of, unflattened
 from .axes import Input, Shape, inputs_of, match
 
 __all__ = ["Values"]
@@ -58,9 +58,17 @@ class Values:
         (slot,) = call.inputs()
         self.known[call.outputs[0].id] = self.known[slot.id]
 
-    def store(self, call: Call, result: Any, found: Problems) -> None:
-        """Gives the results of a forward call to its slots; notes those of other axes than the component says."""
+    def store(self, call: Call, result: Any, found: Problems, own: Span | None = None) -> None:
+        """Gives the results of a forward call to its slots; notes those of other axes than the component says.
+
+        own: where the user's method stands that has given them.
+        """
         ports = self._signature(call).outputs
+        if (stray := _strange(ports, result, len(call.outputs) if call.fold == 1 else None)) is not None:
+            title = f"'{call.node}' ({self._graph.nodes[call.node].component.name})"
+            hint = "its forward ends without `return`" if result is None else "its annotations say what it gives"
+            found.add(f"{title} gives {stray}", call.span, hint, about=call.node, own=own)
+            return
         parts = [result] if len(ports) == 1 and not ports[0].name else list(result)
         slots = iter(call.outputs)
         for part, port in zip(parts, ports, strict=True):
@@ -70,7 +78,7 @@ class Values:
             for member in parted(part, call.fold) if call.fold > 1 else members:
                 slot = next(slots)
                 self.known[slot.id] = member
-                _check_axes(call, slot, member, found)
+                _check_axes(call, slot, member, found, own)
                 self._check_type(call, member, found)
 
     def _check_type(self, call: Call, value: Any, found: Problems) -> None:
@@ -110,8 +118,31 @@ def _flat(call: Call, slot: Slot, value: Any) -> Any:
     return flattened(value, call.grid) if call.folds(slot) else value
 
 
-def _check_axes(call: Call, slot: Slot, value: Any, found: Problems) -> None:
+def _strange(ports: Sequence[Port], result: Any, slots: int | None) -> str | None:
+    """What a forward gives that is not of its ports' kinds, in words. slots: how many values it should be."""
+    single = len(ports) == 1 and not ports[0].name
+    if not single and not (isinstance(result, tuple | list) and len(result) == len(ports)):
+        return f"{_called(result)}, but says {len(ports)} outputs, {', '.join(port.name for port in ports)}"
+    given = 0
+    for part, port in zip([result] if single else result, ports, strict=True):
+        if port.family and not isinstance(part, tuple | list):
+            return f"{_called(part)}, but says {port}"
+        members = part if port.family else (part,)
+        given += len(members)
+        for member in members:
+            if not any(isinstance(member, kind) for kind, name in KINDS.items() if name == port.kind):
+                return f"{_called(member)}, but says {port}"
+    return f"{given} views, but its `views` says {slots}" if slots not in (None, given) else None
+
+
+def _called(value: Any) -> str:
+    """What a value is, in words."""
+    kind = type(value).__name__
+    return "None" if value is None else f"a {kind} of {len(value)}" if isinstance(value, tuple | list) else f"a {kind}"
+
+
+def _check_axes(call: Call, slot: Slot, value: Any, found: Problems, own: Span | None) -> None:
     for axes, tensor in zip(slot.axes, tensors_of(value), strict=False):
         if match(axes, tuple(tensor.shape)) is None:
             message = f"{call.node} gives {list(tensor.shape)}, but says [{' '.join(axes)}]"
-            found.add(message, call.span, "its component's annotations are wrong")
+            found.add(message, call.span, "its component's annotations are wrong", own=own)

@@ -13,13 +13,13 @@ from ..checks.weights.said import lines
 from ..data.foretold import notes_before
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
-from ..program.cost import Cost, predict
+from ..program.cost import memory_text, predict
 from ..program.sharding import held_whole
 from ..program.traffic import traffic
 from ..train.precision import DTYPES, resolve
 from .table import table
 
-__all__ = ["describe", "memory_text", "resolved_text"]
+__all__ = ["describe", "resolved_text"]
 
 
 def describe(checked: Checked, processes: int = 1) -> str:
@@ -114,18 +114,3 @@ def _step(checked: Checked, processes: int = 1) -> str:
     cost = predict(checked.graph, checked.shapes, device, DTYPES[precision], processes)
     auto = " (batch: auto, for which `graphssl run` takes the most that fits)" if checked.graph.asks_for_batch else ""
     return f"{memory_text(cost, precision)}{auto}; {cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
-
-
-def memory_text(cost: Cost, precision: str) -> str:
-    """`about 5.3 GiB at batch 256 in fp32 (activations 4.9, weights and gradients 0.2, optimizer 0.1, states 0.1)`."""
-    unit, size = ("GiB", 2**30) if cost.memory >= 2**30 else ("MiB", 2**20)
-    parts = {
-        "activations": cost.activations, "weights and gradients": cost.weights + cost.gradients,
-        "optimizer": cost.optimizer, "states": cost.states,
-    }  # fmt: skip
-    words = ", ".join(f"{name} {_short(part / size)}" for name, part in parts.items())
-    return f"about {cost.memory / size:,.1f} {unit} at batch {cost.batch:,} in {precision} ({words})"
-
-
-def _short(number: float) -> str:
-    return f"{number:,.1f}" if number >= 1 else f"{number:.1g}"

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
-from ..errors import GraphError, RunError, Stopped, UsageError, escaped, told
+from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, reason_of, told
 from .tracking import app
 
 __all__ = ["main"]
@@ -42,6 +42,7 @@ def main() -> None:
             fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
         if os.environ.get("GRAPHSSL_TRACEBACK"):
             raise
+        tell_of_own_code(error)
         reason = told(f"{type(error).__name__}: {error}")
         fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
     finally:
@@ -57,6 +58,14 @@ def tell(error: GraphError | UsageError | RunError) -> None:
         count = sum(p.severity == "error" for p in error.problems)
         fail(f"{error}\n{count} problem{'' if count == 1 else 's'}", code)
     fail(f"graphssl: {error}", code)
+
+
+def tell_of_own_code(error: Exception) -> None:
+    """Of an error that nobody has told of, and that the user's own Python has raised: where in it."""
+    from ..code import own_line
+
+    if (own := own_line(error)) is not None:
+        fail(f"graphssl: {Problem(f'{type(error).__name__}: {reason_of(error)}', own=own).render()}", FAILED)
 
 
 def tell_of_argument(error: Any) -> NoReturn:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from pathlib import Path
 
 from ..errors import RunError
+from ..files import home
 from ..graph import spec
 from ..graph.spec.datasets import DATA_SETS
 from .left_out import LeftOut
@@ -33,7 +33,7 @@ def foretold(data: spec.Data) -> LeftOut | None:
     found, told = PictureSet.of(data), LeftOut()
     roots = [] if found.files is not None else [str(folder.root) for folder in found.folders]
     if found.test is not None and not is_list(found.test):
-        roots.append(str(Path(found.test).expanduser()))
+        roots.append(str(home(found.test)))
     if any(_is_large(root) for root in roots):
         return None
     with contextlib.suppress(RunError):  # of what is wrong `presence` tells

@@ -10,7 +10,8 @@ import torch
 from torch import Tensor, nn
 
 from ..data.fit import Fit
-from ..errors import RunError
+from ..errors import RunError, ran_out
+from ..graph.slips import failed
 from ..ports import scale_of
 
 if TYPE_CHECKING:
@@ -38,7 +39,7 @@ def embed(
     with torch.inference_mode(), in_eval_mode(module), torch.autocast(device.type, dtype, enabled=low):
         for batch in batches:
             image = prepare(batch.image.to(device, non_blocking=True), mean, std, size)
-            features.append(pooled(module(image)).float())
+            features.append(pooled(_given(module, image)).float())
             labels.append(batch.label.to(device, non_blocking=True))
     if not features:
         raise RunError("there are no samples to evaluate on: the split is empty")
@@ -63,6 +64,16 @@ def prepare(
     centre = image.new_tensor(mean)[:, None, None]
     spread = image.new_tensor(std)[:, None, None]
     return ((image - centre) / spread).contiguous(memory_format=torch.channels_last)
+
+
+def _given(module: nn.Module, image: Tensor) -> Any:
+    """What a network gives, which may be the user's own. Raises RunError where that fails."""
+    try:
+        return module(image)
+    except Exception as error:
+        if isinstance(error, RunError) or ran_out(error):
+            raise
+        raise failed(f"the network fails on plain images, {' x '.join(map(str, image.shape))}", error) from error
 
 
 def pooled(output: Any) -> Annotated[Tensor, "b d"]:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import torch
 
-from ..errors import RunError, reason_of
+from ..errors import RunError
+from ..graph.slips import failed
 from ..graph.spec import EvaluationConfig
 from .context import Context
 from .registry import Evaluation, find_evaluation, metric_title, score_text
@@ -48,7 +49,7 @@ class Judge:
         except (RunError, torch.OutOfMemoryError):
             raise
         except Exception as error:
-            raise RunError(f"the evaluation '{name}' failed: {type(error).__name__}: {reason_of(error)}") from error
+            raise failed(f"the evaluation '{name}' failed", error) from error
         if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
             raise RunError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")
         return scores

@@ -11,12 +11,14 @@ from typing import Any, get_args
 import networkx as nx
 from pydantic import Field, field_validator, model_validator
 
+from ..code import own_line
 from ..component import REGISTRY, Code, Component, NodeConfig, discover
 from ..errors import Problems, Refused, Span, suggest
 from ..ports import Signature
 from .language.source import Source
 from .language.validation import Wrong, validate
 from .names import check_name
+from .slips import slip_of
 from .spec.weights import Weights
 
 __all__ = ["COMMON_KEYS", "CommonKeys", "Node", "keys_of_framework", "read_nodes"]
@@ -153,7 +155,11 @@ def _draft(
 ) -> _Draft | None:
     entry = {**dict.fromkeys(_nulls(name, component, source)), **entry}
     ours = keys_of_framework(component)
-    config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *ours)})
+    try:
+        config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *ours)})
+    except Exception as error:  # of a validator
+        _note_slip(f"'{name}' ({component.name}): its config fails", error, source.at(("nodes", name)), name, problems)
+        return None
     common, more = validate(CommonKeys, {k: v for k, v in entry.items() if k in ours})
     for one in (*wrong, *more):
         at = source.at(("nodes", name, *one.path), key=one.kind == "unknown")
@@ -161,6 +167,11 @@ def _draft(
     if config is None or common is None:
         return None
     return _Draft(component, config.model_copy(update=dict(_placed(name, config, source))), common)
+
+
+def _note_slip(message: str, error: Exception, at: Span, name: str, problems: Problems) -> None:
+    slip = slip_of(error)
+    problems.add(f"{message}: {slip.reason}", at, slip.hint, about=name, own=slip.own)
 
 
 def _placed(name: str, config: NodeConfig, source: Source) -> Iterator[tuple[str, Code]]:
@@ -236,10 +247,14 @@ def _node(
         of[other] = known.forward
     try:
         ports = component.signature(draft.config, of)
+        component.views(draft.config)  # which the wiring asks for
     except ValueError as error:
         option, hint = (error.option, error.hint) if isinstance(error, Refused) else (None, None)
         at = source.at((*path, option)) if option else source.at((*path, *component.refs[:1]))
-        problems.add(f"'{name}' ({component.name}): {error}", at, hint, about=name)
+        problems.add(f"'{name}' ({component.name}): {error}", at, hint, about=name, own=own_line(error.__cause__))
+        return None
+    except Exception as error:
+        _note_slip(f"'{name}' ({component.name}): its ports fail", error, source.at(path, True), name, problems)
         return None
     span, use_span = source.at(path, True), source.at((*path, "use"))
     return Node(name, component, draft.config, ports, span, use_span, draft.common_keys)

@@ -10,6 +10,7 @@ from pathlib import Path
 from ..code import NoSuchFile, load_file, load_package
 from ..errors import Problems
 from .language.source import Source
+from .slips import slip_of
 from .spec.file import COMPONENTS
 
 log = logging.getLogger(__name__)
@@ -35,7 +36,8 @@ def load_components(source: Source, problems: Problems) -> bool:
             hint = "the path is relative to the graph file that lists it"
             problems.add(f"there is no component file {error}", at, hint)
         except (Exception, SystemExit) as error:
-            hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
-            reason = f"{type(error).__name__}: {error}"
-            problems.add(f"'{entry}' does not load: {reason}", at, hint)
+            slip, hint = slip_of(error), None
+            if isinstance(error, ModuleNotFoundError) and slip.own is None:
+                hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
+            problems.add(f"'{entry}' does not load: {slip.reason}", at, hint or slip.hint, own=slip.own)
     return len(problems) == before

@@ -14,6 +14,7 @@ from ..checks.weights.wanted import Loading
 from ..component import schedules_of
 from ..graph.build import build_node
 from ..graph.graph import Graph
+from ..graph.slips import failed
 from ..schedule import Schedule
 from .emission import Emission
 from .program import Program, ScheduledTensor
@@ -99,7 +100,10 @@ def build_nodes(
         node = graph.nodes[name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name))
-            nodes[name] = build_node(node, shapes.sizes[name], nodes)
+            try:
+                nodes[name] = build_node(node, shapes.sizes[name], nodes)
+            except Exception as error:  # with values, and not on the meta device
+                raise failed(f"'{name}' ({node.component.name}) cannot be built", error, node.span) from error
         if weights is not None and name in weights:
             weights[name].load(nodes[name])
     return {name: nodes[name] for name in graph.nodes}

@@ -15,9 +15,10 @@ import torch
 from torch import Tensor, fx, nn
 
 from ..checks.shapes import Shapes
-from ..errors import RunError
+from ..code import own_line
 from ..graph.calls import Call
 from ..graph.graph import Graph
+from ..graph.slips import failed
 from ..ports import Cut
 from ..ports.draws import draws_of
 from ..schedule import Schedule
@@ -68,7 +69,10 @@ class Program:
         drawn = []
         for call, times in self.random:
             node = self.node(call.node)
-            found = node.draw(b * times, generator, device)  # type: ignore[operator]
+            try:
+                found = node.draw(b * times, generator, device)  # type: ignore[operator]
+            except Exception as error:
+                raise failed(f"'{call.node}' cannot draw", error, call.span) from error
             if call.id in self.placing.calls:
                 found = draws_of(node, found, b, current().part(b), views_outside(call, self.shapes), times)
             drawn.append(found)
@@ -117,25 +121,28 @@ class Program:
         except Exception as again:
             call = interpreter.call
             if call is not None:
-                where = f"{call.span.file}:{call.span.line}:{call.span.column}"
-                reason = str(again).split("\n\nWhile executing", 1)[0].strip()  # what fx adds
-                return RunError(f"{where}: '{call.node}' failed: {type(again).__name__}: {reason}")
-        return error
+                if isinstance(again.args[0] if again.args else None, str):
+                    text = again.args[0].split("\n\nWhile executing", 1)[0].strip()  # what fx adds
+                    again.args = (text, *again.args[1:])
+                return failed(f"'{call.node}' failed", again, call.span)
+        return self.blame(error)  # it needs a gradient to fail
 
     def blame(self, error: Exception) -> Exception:
         """Names the node that the error passed through, and its line where all its calls stand in one.
 
         For a step that is recorded, or of several processes: nothing may be run again.
         """
+        if (name := self.node_in(error)) is not None:
+            spans = {call.span: None for call in self.graph.calls if call.node == name}
+            (span, *others) = spans or (None,)
+            return failed(f"'{name}' failed", error, None if others else span)
+        return error if own_line(error) is None else failed("a step failed", error)
+
+    def node_in(self, error: BaseException) -> str | None:
+        """The name of the first node that an error passed through, if there is one."""
         names = {id(self.node(name)): name for name in self.graph.nodes}
-        for frame, _ in traceback.walk_tb(error.__traceback__):
-            name = names.get(id(frame.f_locals.get("self")))
-            if name is not None:
-                spans = {call.span: None for call in self.graph.calls if call.node == name}
-                (span, *others) = spans or (None,)
-                where = "" if span is None or others else f"{span.file}:{span.line}:{span.column}: "
-                return RunError(f"{where}'{name}' failed: {type(error).__name__}: {error}")
-        return error
+        frames = traceback.walk_tb(error.__traceback__)
+        return next((names[one] for frame, _ in frames if (one := id(frame.f_locals.get("self"))) in names), None)
 
 
 class _Locator(fx.Interpreter):

@@ -7,15 +7,14 @@ from typing import Any, TypeVar
 
 import torch
 
-from ..errors import RunError, reason_of
+from ..errors import RunError, ran_out, reason_of
 from .compile_cache import keep_compiled, remove_unused_code
 from .replay import recording
 
-__all__ = ["TOLD", "Compiled", "compiles", "failed_to_compile", "reason_of_failure"]
+__all__ = ["Compiled", "compiles", "failed_to_compile", "is_told", "reason_of_failure"]
 
 T = TypeVar("T")
 Function = Callable[..., Any]
-TOLD = (RunError, torch.OutOfMemoryError)  # errors that say what is wrong themselves: it is nothing in the code
 
 
 class Compiled:
@@ -56,9 +55,9 @@ class Compiled:
         try:
             self._compile()
             outputs = step()
-        except TOLD:
-            raise
         except Exception as error:
+            if is_told(error):
+                raise
             self._give_up(error)
         else:
             remove_unused_code()
@@ -100,6 +99,11 @@ class Compiled:
     def _check_choice(self) -> None:
         if self._choice == "on":
             raise RunError(f"the step does not compile: {self.reason}. train.compile: 'off' trains without")
+
+
+def is_told(error: Exception) -> bool:
+    """Whether an error says what is wrong itself, or memory has run out: it is nothing in the code."""
+    return isinstance(error, RunError) or ran_out(error)
 
 
 def compiles(choice: str, device: torch.device) -> bool:

@@ -6,18 +6,39 @@ from pathlib import Path
 
 import torch
 
+from ..data.place import free_device_memory, free_memory
 from ..errors import RunError, reason_of
+from ..program.cost import memory_text, predict
+from ..program.program import Program
+from .precision import Precision
 
 __all__ = ["not_finite", "too_large"]
 
 
-def too_large(batch: int, device: torch.device, error: Exception) -> RunError:
-    """A step that the device has too little memory for."""
+def too_large(batch: int, program: Program, precision: Precision, device: torch.device, error: Exception) -> RunError:
+    """A step that the device has too little memory for: where it ran out, what it should need, and what is there."""
+    said = reason_of(error).partition("DefaultCPUAllocator: ")
+    name = program.node_in(error)
+    forecast = _forecast(program, precision, device)
     return RunError(
-        f"a step with a batch of {batch} does not fit the memory of {device} "
-        f"({reason_of(error).rstrip('.')}). "
+        f"a step with a batch of {batch} does not fit the memory of {device}{f', at {name!r}' if name else ''} "
+        f"({(said[2] or said[0]).rstrip('.')}).{forecast} "
         "A smaller data.batch, data.batch: auto, or recompute: true in the encoder helps."
     )
+
+
+def _forecast(program: Program, precision: Precision, device: torch.device) -> str:
+    """What the step should need, of which `check` tells too; nothing where that cannot be said."""
+    processes = program.placing.processes
+    shapes = program.shapes if processes == 1 else None  # of a process's part nothing is at hand
+    if shapes is None:
+        return ""
+    try:
+        cost = predict(program.graph, shapes, device, precision.dtype)
+    except Exception:  # whatever a component raises, or memory
+        return ""
+    free = free_device_memory(device) if device.type == "cuda" else free_memory()
+    return f" It should need {memory_text(cost, precision.name)}, and {free / 2**30:,.1f} GiB are free now."
 
 
 def not_finite(step: int, terms: str, checkpoint: Path | None) -> RunError:

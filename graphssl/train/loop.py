@@ -11,7 +11,7 @@ import torch
 
 from ..console import STOPPED
 from ..data import Batch, Datasets, WholeBatch
-from ..errors import Stopped
+from ..errors import Stopped, ran_out
 from ..graph.spec import Monitor, Train
 from ..world import current, gathered
 from .bottleneck import Limits
@@ -156,8 +156,11 @@ class Loop:
                 return self.step(number, group)
         except NonFiniteError as error:
             raise not_finite(number, str(error), self.checkpoints.latest_path()) from error
-        except torch.OutOfMemoryError as error:
-            raise too_large(images_of(group[0]), self.step.device, error) from error
+        except Exception as error:
+            if not ran_out(error):
+                raise
+            step = self.step
+            raise too_large(images_of(group[0]), step.program, step.precision, step.device, error) from error
 
     def _check_finite(self) -> None:
         if (step := self.step.first_not_finite()) is not None:

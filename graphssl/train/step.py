@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_map_only
 
 from ..data import Batch, WholeBatch
 from ..errors import RunError
+from ..graph.slips import failed
 from ..graph.spec import Train
 from ..program.assemble import seed_of
 from ..program.program import Program
@@ -20,7 +21,7 @@ from .checkpoint_file import named
 from .checkpoint_parts import own_parts
 from .clip import clip_gradients
 from .commit import join_carried, revocable_updates_of, take_apart, updates_of
-from .compiling import TOLD, Compiled, compiles
+from .compiling import Compiled, compiles, is_told
 from .device import prepare
 from .exchange import Exchange
 from .means import mean_of, over_all
@@ -115,7 +116,7 @@ class Step:
         outputs = []
         for batch in batches:
             output = self._exchanged(batch, last=batch is batches[-1])
-            torch.autograd.backward(self.precision.scaled(output["loss"] * (1 / (len(batches) * self._shares))))
+            self._backward(self.precision.scaled(output["loss"] * (1 / (len(batches) * self._shares))))
             outputs.append(output)
         skipped = self._optimize()
         self._update(skipped, [output["carried"] for output in outputs])
@@ -148,6 +149,15 @@ class Step:
         with self.precision.autocast():
             output: dict[str, Any] = self._call(name, *arguments)
         return output
+
+    def _backward(self, loss: Tensor) -> None:
+        """The backward pass, in which a node's own autograd functions may fail."""
+        try:
+            torch.autograd.backward(loss)
+        except Exception as error:
+            if is_told(error) or waits_in_vain(error) or self._functions.at_risk or recording(self.device):
+                raise
+            raise failed("the backward pass failed", error) from error
 
     def _optimize(self) -> Tensor | None:
         """The optimizer's step. With a gradient scaler: whether it skipped the step, bool, 0-d, on the device."""
@@ -184,10 +194,8 @@ class Step:
         """One of the step's functions. Where a node fails in it, the error names the node."""
         try:
             return self._functions(name, *arguments)
-        except TOLD:
-            raise
         except Exception as error:
-            if waits_in_vain(error):
+            if is_told(error) or waits_in_vain(error):
                 raise
             if name == "forward" and self.exchange is None and not recording(self.device):
                 raise self.program.locate(arguments, error) from error

@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 from pydantic import BaseModel
 
+from ...code import own_line
 from ...errors import OptionError, RunError, reason_of
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
@@ -49,9 +50,10 @@ def said(data: spec.Data, what: str, ask: Callable[[], T]) -> T:
 
 
 def told(error: BaseException) -> str:
-    """An error of the user's own code, in a line."""
-    kind, reason = type(error).__name__, reason_of(error)
-    return kind if reason == kind else f"{kind}: {reason}"
+    """An error of the user's own code, in a line, with its place."""
+    kind, reason, own = type(error).__name__, reason_of(error), own_line(error)
+    where = "" if own is None else f" ({own.file}:{own.line}: `{own.text.strip()}`)"
+    return f"{kind if reason == kind else f'{kind}: {reason}'}{where}"
 
 
 def own_facts(data: spec.Data) -> Facts:
