@@ -127,13 +127,16 @@ class Program:
                 return failed(f"'{call.node}' failed", again, call.span)
         return self.blame(error)  # it needs a gradient to fail
 
-    def blame(self, error: Exception) -> Exception:
+    def blame(self, error: Exception, *, updates: bool = False) -> Exception:
         """Names the node that the error passed through, and its line where all its calls stand in one.
+
+        updates: whether the updates were under way.
 
         For a step that is recorded, or of several processes: nothing may be run again.
         """
         if (name := self.node_in(error)) is not None:
-            spans = {call.span: None for call in self.graph.calls if call.node == name}
+            calls = self.graph.update_calls() if updates else self.graph.step_calls()
+            spans = {call.span: None for call in calls if call.node == name}
             (span, *others) = spans or (None,)
             return failed(f"'{name}' failed", error, None if others else span)
         return error if own_line(error) is None else failed("a step failed", error)

@@ -201,7 +201,7 @@ class Step:
                 raise self.program.locate(arguments, error) from error
             if not name.startswith("forward") and self._functions.at_risk:
                 raise  # the step is taken again, as it is written
-            raise self.program.blame(error) from error
+            raise self.program.blame(error, updates=not name.startswith("forward")) from error
 
     def _note(self, loss: Tensor) -> None:
         """Remembers, on the device, the first step whose loss is not finite."""
