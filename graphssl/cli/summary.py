@@ -22,7 +22,7 @@ def run_text(result: Result) -> str:
     if outcome.interrupted:
         how = "stopped from outside" if outcome.from_outside else "interrupted"
         lines.append(f"{how} after step {outcome.step}; a checkpoint is written")
-        lines.append(f"  go on      graphssl run --resume {result.folder.name}")
+        lines.append(f"  go on      graphssl run --resume {result.folder.called}")
     else:
         lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
     for metric, found in outcome.scores.items():
@@ -32,7 +32,8 @@ def run_text(result: Result) -> str:
     if outcome.images_per_second:  # else none has been logged
         lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
-    lines.append("  see it     graphssl ui")
+    if result.run_id:  # else MLflow has nothing of it yet
+        lines.append("  see it     graphssl ui")
     lines += [f"warning: {w}" for w in result.warnings]
     return "\n".join(map(escaped, lines))
 

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import json
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,11 @@ class RunFolder:
     @property
     def name(self) -> str:
         return self.path.name
+
+    @property
+    def called(self) -> str:
+        """As a command names it, from here."""
+        return shlex.quote(self.name if self.path.parent == RUNS else str(self.path))
 
     @property
     def graph(self) -> Path:
@@ -100,7 +106,7 @@ def named(folders: Sequence[RunFolder]) -> Iterator[None]:
         with stops_elsewhere():
             yield
     except Stopped as stopped:
-        stopped.run = folders[0].name if folders else None
+        stopped.run = folders[0].called if folders else None
         raise
 
 
@@ -122,7 +128,10 @@ def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = la
                     return RunFolder(RUNS / free)
     except OSError as error:
         raise RunError(f"no run can be kept in {RUNS.resolve()}: {error.strerror or error}") from error
-    raise UsageError(f"there is a run called '{name}' already: choose another name, or --resume {name}")
+    raise UsageError(
+        f"there is a run called '{name}' already: choose another name, or go on with it by "
+        f"`graphssl run --resume {shlex.quote(str(name))}`"
+    )
 
 
 def _moved(draft: Path, path: Path) -> bool:

@@ -63,13 +63,13 @@ def _deliver(folder: RunFolder, *, tries: int = 2, ended: threading.Event | None
 
 
 def _kept(folder: RunFolder, delivered: Delivered) -> str:
-    kept = f"kept in {folder.spool}; `graphssl track {folder.name}` tries again"
+    kept = f"kept in {folder.spool}; `graphssl track {folder.called}` tries again"
     return f"{delivered}; {'it is' if str(delivered.left).startswith('1 ') else 'they are'} {kept}"
 
 
 def _with_left() -> list[RunFolder]:
     """The runs in this folder that may have something left."""
-    return [RunFolder(path.parent.resolve()) for path in sorted(RUNS.glob("*/undelivered.jsonl")) if is_left(path)]
+    return [RunFolder(path.parent) for path in sorted(RUNS.glob("*/undelivered.jsonl")) if is_left(path)]
 
 
 class Beside:
@@ -79,8 +79,8 @@ class Beside:
     """
 
     def __init__(self, own: RunFolder, say: Callable[[str], None]) -> None:
-        mine = own.path.resolve()
-        self._left = [folder for folder in _with_left() if folder.path != mine]
+        found = (RunFolder(folder.path.resolve()) for folder in _with_left())
+        self._left = [folder for folder in found if folder.path != own.path.resolve()]
         self._say, self._ended = say, threading.Event()
         self._fails = False
         self._thread = threading.Thread(target=self._run, name="graphssl-track-left", daemon=True)

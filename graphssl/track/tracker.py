@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import time
 import uuid
 from collections.abc import Callable, Mapping
@@ -104,6 +105,12 @@ class Tracker:
         if data:
             self._journal.append(Entry(kind, _now(), dict(data), step))
 
+    @property
+    def _called(self) -> str:
+        """As a command names the run, from here."""
+        folder = self._journal.path.parent
+        return shlex.quote(folder.name if folder.parent == Path("runs") else str(folder))
+
     def _undelivered(self, reason: str) -> list[str]:
         left = self._journal.pending()
         if not left:
@@ -112,7 +119,7 @@ class Tracker:
         text = f"{what} could not be delivered to MLflow ({reason})"
         if self._journal.trouble is not None:
             return [f"{text}, nor kept in {self._journal.path} ({self._journal.trouble})"]
-        kept = f"kept in {self._journal.path} and delivered by `graphssl track {self.name}`, or by the next run here"
+        kept = f"kept in {self._journal.path} and delivered by `graphssl track {self._called}`, or by the next run here"
         return [f"{text}; {'they are' if what.metrics + what.artifacts > 1 else 'it is'} {kept}"]
 
 

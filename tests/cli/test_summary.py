@@ -38,7 +38,6 @@ def test_the_close_of_a_run_without_evaluation_or_store() -> None:
         "finished after step 6, loss 1.0000",
         "  speed      90 images/s",
         "  run        runs/byol-1",
-        "  see it     graphssl ui",
         "warning: 2 metrics could not be delivered",
     ]
 

@@ -111,7 +111,7 @@ def test_what_is_not_delivered_is_kept_and_delivered_on_resume(store: FakeStore,
     (warning,) = first.finish("KILLED", 10)
     assert warning.startswith("10 metrics could not be delivered to MLflow (connection to http://host refused)")
     assert f"kept in {spool}" in warning
-    assert "`graphssl track run-1`" in warning
+    assert f"`graphssl track {spool.parent}`" in warning
     assert store.runs["id1"]["status"] == "RUNNING"
 
     store.down = False
