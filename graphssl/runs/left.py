@@ -24,7 +24,7 @@ def deliver(names: Sequence[str | Path], report: Callable[[str], None]) -> list[
     done, failures = list[Delivered](), list[str]()
     for folder in folders:
         try:
-            delivered = _deliver(folder)
+            delivered = _deliver_after_others(folder) if names else _deliver(folder)
         except Busy as busy:
             if names:
                 failures.append(str(busy))
@@ -52,6 +52,18 @@ def deliver_finished(folder: RunFolder, report: Callable[[str], None]) -> None:
     """Delivers what a run has left that was to be resumed, and has finished."""
     if is_left(folder.spool):
         deliver([folder.path], report)
+
+
+def _deliver_after_others(folder: RunFolder) -> Delivered | None:
+    """Waits for who is at it. Raises Busy where the run is being trained, or that takes long."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        try:
+            return _deliver(folder)
+        except Busy as busy:
+            if busy.trained or time.monotonic() > until:
+                raise
+            time.sleep(0.2)
 
 
 def _deliver(folder: RunFolder, *, tries: int = 2, ended: threading.Event | None = None) -> Delivered | None:

@@ -294,6 +294,7 @@ class _Session:
             scores=outcome.scores, images_per_second=outcome.images_per_second,
             **({STOPPED_IN: allocation()} if outcome.interrupted and outcome.from_outside else {}),
         )  # fmt: skip
-        warnings = tracker.finish(status, timeout=60)
+        # Whoever ends a run waits less for a store that does not answer: what is left is kept.
+        warnings = tracker.finish(status, timeout=60 if status == "FINISHED" else 15)
         self.folder.note(mlflow=tracker.run_id)
         return warnings

@@ -62,7 +62,7 @@ def deliver_left(
         if not is_left(spool):  # that has been done meanwhile
             return None
         if not journal.read():
-            raise Busy(f"the run '{spool.parent.name}' is being trained: that process delivers it")
+            raise Busy(f"the run '{spool.parent.name}' is being trained: that process delivers it", trained=True)
         return _deliver(journal, tries, ended or threading.Event(), connect, explicit)
     finally:
         journal.close()

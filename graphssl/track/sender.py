@@ -17,7 +17,11 @@ AT_ONCE = 100  # entries sent together
 
 
 class Busy(Exception):
-    """Another process delivers the journal, or goes on with its run."""
+    """Another process delivers the journal. trained: it goes on with the run."""
+
+    def __init__(self, message: str, *, trained: bool = False) -> None:
+        super().__init__(message)
+        self.trained = trained
 
 
 @dataclass
@@ -128,7 +132,7 @@ class Sender:
             if id(entry) in put_off:
                 raise put_off[id(entry)]
             if self.journal.taken():
-                raise Busy("the run goes on in another process")
+                raise Busy("the run goes on in another process", trained=True)
             try:
                 self._send(store, entries)
             except Exception as error:

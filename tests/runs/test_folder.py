@@ -59,7 +59,10 @@ def test_names_that_are_no_folder_are_refused(name: str) -> None:
 
 def test_a_name_that_is_taken_is_refused() -> None:
     made("one")
-    with pytest.raises(UsageError, match="a run called 'one' already: choose another name, or go on with it by `graphssl run --resume one`"):
+    with pytest.raises(
+        UsageError,
+        match="a run called 'one' already: choose another name, or go on with it by `graphssl run --resume one`",
+    ):
         new_run("one", "byol")
 
 
