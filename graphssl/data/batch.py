@@ -132,6 +132,7 @@ class Split(Protocol):
     labelled: Tensor  # int64, on the CPU: the positions whose label is known, or will be when they are read, ascending
     label: Tensor  # int64, `n`, on the CPU, see `Pictures`
     index: Tensor  # int64, `n`, on the CPU: where each stood before bad pictures were left out
+    source: Pictures  # all of it, as it lies in its files
 
     def order(self, seed: int, epoch: int) -> Tensor:
         """The order of an epoch, a function of (seed, epoch) and the files' names: int64, `n`, on the CPU."""

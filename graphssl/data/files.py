@@ -8,7 +8,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import NamedTuple
+from typing import ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
@@ -17,6 +17,7 @@ from ..errors import RunError, suggest
 from .batch import Sample
 from .decode import read
 from .order import held_out, permutation, share_of
+from .traces import sizes_and_times
 
 __all__ = ["NOTHING", "UNLABELLED", "Files", "Part", "Paths", "classes_in", "files_of", "joined", "split"]
 
@@ -55,6 +56,7 @@ class Files:
     fingerprint: str
     notes: tuple[str, ...] = ()
     given: int = 0
+    steady: ClassVar[bool] = True
 
     def sample(self, position: int) -> Sample:
         """See `Pictures.sample`."""
@@ -63,6 +65,10 @@ class Files:
     def read(self, position: int) -> bytes:
         """A picture's file."""
         return read(self.paths[position])
+
+    def sizes_and_times(self, positions: Sequence[int]) -> Tensor:
+        """See `traces`."""
+        return sizes_and_times(self.paths[position] for position in positions)
 
     def expect(self, positions: Sequence[int]) -> None:
         """See `Pictures.expect`: a file is there when it is asked for."""

@@ -61,7 +61,7 @@ class Rows:
     """The images of a split that came as one array, as `Pictures`: they are decoded, and have no names but numbers."""
 
     fingerprint = ""
-    described = True
+    described, steady = True, True
 
     def __init__(self, image: Annotated[Tensor, "n c h w"], label: Annotated[Tensor, "n"]) -> None:
         self._image, self.label = image, label
@@ -81,6 +81,10 @@ class Rows:
         """See `Pictures.sample`."""
         return Sample(self._image[position], int(self.label[position]))
 
+    def sizes_and_times(self, positions: Sequence[int]) -> Tensor:
+        """See `traces`: all are of one size, and of no time."""
+        return torch.tensor([[self._image[0].nbytes], [0]]).expand(2, len(positions))
+
     def expect(self, positions: Sequence[int]) -> None:
         """See `Pictures.expect`."""
 
@@ -99,7 +103,7 @@ class Remaining:
     """
 
     def __init__(self, files: Pictures, index: Tensor, label: Tensor) -> None:
-        self._files, self._index = files, index
+        self._files, self._index, self.source = files, index, files
         self.label, self.fingerprint, self.described = label, files.fingerprint, is_described(files)
 
     @property

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -26,6 +26,7 @@ from .own.opening import open_dataset
 from .picture_sets import open_pictures
 from .resident import Resident
 from .shards import shards
+from .traces import Change, Trace, changes, trace
 from .workers import Workers
 
 Progress = Callable[[int, int], None]  # pictures done, pictures in all
@@ -135,7 +136,7 @@ class Datasets:
         self._judged = judged(opened.train, opened.test, opened.given)
         self.labelled, self.judged = len(opened.train.labelled), len(self._judged.judged)
         self.fingerprint, self.notes = opened.fingerprint, (*opened.notes, *self._judged.notes)
-        self.judging = self._judged.note
+        self.judging, self.held_files = self._judged.note, opened.test.source.fingerprint
 
     def reference(self, batch: int) -> Iterator[Batch]:
         """The labelled samples that classifiers learn from, in order, the last batch short; of several processes its
@@ -150,6 +151,15 @@ class Datasets:
         its part."""
         order = torch.arange(self._test.samples) if self._judged.learnt is None else self._judged.judged
         return self._test.read(_own(order), batch, full=False)
+
+    def traces(self) -> dict[str, Trace]:
+        """By what the pictures of both splits are known again."""
+        return {name: trace(split.source) for name, split in (("train", self._train), ("held", self._test))}
+
+    def changes(self, then: Mapping[str, Any], now: dict[str, Trace]) -> dict[str, Change]:
+        """In what splits are not what they were when their traces were taken."""
+        splits = {"train": self._train, "held": self._test}
+        return {name: changes(then.get(name, {}), now[name], split.source) for name, split in splits.items()}
 
     def close(self) -> None:
         """Ends the worker processes, if any."""

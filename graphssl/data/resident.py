@@ -40,6 +40,7 @@ class Resident:
         self.index = index = torch.arange(self.samples) if index is None else index
         self._index, self._label = index.to(image.device), label.to(image.device)
         self._workers: Workers | None = None
+        self.source: Pictures = Rows(image, label) if files is None else files
         self._crosses = image.device.type != device.type
 
     def order(self, seed: int, epoch: int) -> Tensor:

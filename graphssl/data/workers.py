@@ -100,6 +100,7 @@ class Workers:
         self.samples = len(files.paths)
         self.labelled, self.label = torch.nonzero(files.label != -1).flatten(), files.label
         self.index = torch.arange(self.samples) if index is None else index
+        self.source: Pictures = getattr(files, "source", files)
         self.files, self.fit, self.device, self.bad, self.skip = files, fit, device, bad, skip
         self.workers, self.coded = default_workers() if workers is None else workers, coded
         self._kept, self._index, self.form = kept, index, form

@@ -11,8 +11,9 @@ import torch
 from ..checks.checked import NO_LABELS, Checked
 from ..data import Datasets, open_data
 from ..errors import RunError
+from ..world import the_same
 
-__all__ = ["bad_images", "change_since", "open_run_data", "worker_failures"]
+__all__ = ["bad_images", "change_since", "known_by", "open_run_data", "worker_failures"]
 
 
 def open_run_data(checked: Checked, device: torch.device, report: Callable[[str], None]) -> Datasets:
@@ -35,13 +36,36 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
     return data
 
 
-def change_since(payload: Mapping[str, Any], data: Datasets) -> str | None:
-    """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was."""
+def change_since(payload: Mapping[str, Any], data: Datasets, say: Callable[[str], None] | None = None) -> str | None:
+    """In what the training split is not that of a checkpoint. Early checkpoints do not know which files theirs was.
+
+    say: told of what stops nothing.
+    """
     if payload.get("samples", data.train.samples) != data.train.samples:
         return f"{data.train.samples:,} training samples now, {payload['samples']:,} then"
     if payload.get("files", data.fingerprint) != data.fingerprint:
         return "as many training pictures, but of other names or classes"
+    if (then := payload.get("pictures")) is None:
+        return None
+    found = data.changes(then, the_same(data.traces))
+    if found["train"].what is not None:
+        return found["train"].what
+    if say is None:
+        return None
+    if found["train"].perhaps is not None:
+        say(f"warning: {found['train'].perhaps}. If they are no copies, this is other data: start a new run")
+    held = found["held"]
+    if then.get("held_files", data.held_files) != data.held_files:
+        say("warning: other pictures are held out than at the checkpoint: scores before and after do not compare")
+    elif held.what or held.perhaps:
+        say(f"warning: of what is held out, {held.what or held.perhaps}. Scores before and after may not compare")
     return None
+
+
+def known_by(data: Datasets) -> dict[str, Any]:
+    """By what `change_since` knows pictures again, for a checkpoint."""
+    pictures = {**the_same(data.traces), "held_files": data.held_files}
+    return {"samples": data.train.samples, "files": data.fingerprint, "pictures": pictures}
 
 
 def bad_images(data: Datasets) -> Iterator[str]:

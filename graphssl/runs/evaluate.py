@@ -48,7 +48,7 @@ def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] =
     spec = checked.graph.spec
     evaluations = _evaluations(spec.evaluate, options)
     data = open_data(spec.data, where, spec.train.seed, spec.train.accumulate)
-    if change := change_since(header, data):
+    if change := change_since(header, data, lambda text: log.warning("%s", text)):
         log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
     if reason := no_judgement(data):
         raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")

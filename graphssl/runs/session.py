@@ -32,7 +32,7 @@ from ..train.stopping import Stop
 from ..world import current, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
-from .data import bad_images, change_since, open_run_data, worker_failures
+from .data import bad_images, change_since, known_by, open_run_data, worker_failures
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .left import deliver_finished
@@ -110,7 +110,7 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
     checked = found.checked
     precision = resolve(checked.graph.spec.train.precision, device)
     data = open_run_data(checked, device, report)
-    if payload is not None and (change := change_since(payload, data)):
+    if payload is not None and (change := change_since(payload, data, report)):
         raise RunError(
             f"the data set has changed since the checkpoint of '{folder.name}' was written: {change}; "
             "other data is a new run: leave --resume out"
@@ -145,7 +145,7 @@ class _Session:
         warnings: list[str] = []
         with ExitStack() as stack:
             stack.callback(self.data.close)
-            self.folder.note(status="running", processes=current().size)
+            self.folder.note(status="running", processes=current().size, notes=list(self.data.notes))
             tracker = self._tracker()
             try:
                 with stops_elsewhere():
@@ -280,7 +280,7 @@ class _Session:
     def _header(self) -> dict[str, Any]:
         """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""
         header = header_of(load(self.folder.graph), self._computed())
-        return {**header, "samples": self.data.train.samples, "files": self.data.fingerprint}
+        return {**header, **known_by(self.data)}
 
     def _computed(self) -> str:
         return f"{self.precision.name} on {self.device.type}"

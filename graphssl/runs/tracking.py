@@ -39,6 +39,7 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
         "graphssl.parent": files[-2] if len(files) > 1 else "",
         "graphssl.folder": str(folder.path),
         "graphssl.processes": str(current().size),
+        "graphssl.notes": "; ".join(folder.facts().get("notes", ())),
         MORE_IS_BETTER: ",".join(name for name, more in better.items() if more),
         LESS_IS_BETTER: ",".join(name for name, more in better.items() if not more),
     }

@@ -95,6 +95,8 @@ class _Rows:
             self.classes = _names(splits, self._label)
             self._numbers = {name: number for number, name in enumerate(self.classes)}
 
+    steady = True
+
     @property
     def labels(self) -> list[int | None] | None:
         """Of all samples; None where there is no column of them."""

@@ -65,6 +65,11 @@ class Samples:
     described = True  # its names are no paths
 
     @property
+    def steady(self) -> bool:
+        """Whether a sample is the same each time, as the Dataset says: anybody's may be random."""
+        return bool(getattr(self._dataset, "steady", False))
+
+    @property
     def paths(self) -> Samples:
         """Their names, by position."""
         return self

@@ -67,6 +67,16 @@ class Shards:
             raise RunError(self._changed(shard))
         return data
 
+    @property
+    def steady(self) -> bool:
+        """Whether reading some pictures costs little: what is far away is not fetched for it."""
+        return not self._remote
+
+    def sizes_and_times(self, positions: Sequence[int]) -> Tensor:
+        """See `traces`: of no time, for a tar is written as one."""
+        sizes = self._length[list(positions)]
+        return torch.stack([sizes, torch.zeros_like(sizes)])
+
     def expect(self, positions: Sequence[int]) -> None:
         """See `Pictures.expect`: their shards are fetched in the background."""
         if self._remote:
