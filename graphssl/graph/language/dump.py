@@ -29,7 +29,7 @@ def dump(data: Mapping[str, Any]) -> str:
     yaml = YAML()
     yaml.width = 10_000
     out = StringIO()
-    yaml.dump(CommentedMap((k, block(v)) for k, v in data.items()), out)
+    yaml.dump(CommentedMap((_quoted(k), block(v)) for k, v in data.items()), out)
     return escaped(out.getvalue(), BREAKS)  # which is YAML's own way between double quotes
 
 

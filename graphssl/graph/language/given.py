@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +17,10 @@ GIVEN = "<graph>"  # where problems of a graph are that no file holds
 
 
 def is_text(graph: object) -> bool:
-    """Whether it is a graph itself, and no name of one: a file's has neither lines nor begins with a brace."""
-    return isinstance(graph, Mapping) or (isinstance(graph, str) and ("\n" in graph or graph.lstrip().startswith("{")))
+    """Whether it is a graph itself, and no name of one: a file's seldom has lines, or begins with a brace."""
+    if not isinstance(graph, str):
+        return isinstance(graph, Mapping)
+    return ("\n" in graph or graph.lstrip().startswith("{")) and not os.path.isfile(graph)
 
 
 def text_of(graph: str | Mapping[str, Any]) -> str:

@@ -61,3 +61,15 @@ def test_dump_reads_back() -> None:
     text = dump(data)
     assert read(text, "again").data == data
     assert "  q: projector(encoder(x[0]))\n" in text
+
+
+@pytest.mark.parametrize(
+    "odd", ["a\x1b[31m", "\u202ex\u200b", "x\xa0y", "l1\nl2\x07", "\u2028", "\x85", "👩\u200d👩", "\x9b"]
+)
+def test_what_is_not_seen_is_an_escape_that_reads_back(odd: str) -> None:
+    from ruamel.yaml import YAML
+
+    data = {"text": odd, "list": [odd, "b"], "section": {"key": {odd: odd}}, odd: 1}
+    text = dump(data)
+    assert all(c.isprintable() or c == "\n" for c in text)
+    assert YAML(typ="safe", pure=True).load(text) == data
