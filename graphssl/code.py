@@ -23,9 +23,13 @@ from pydantic_core import CoreSchema, core_schema
 
 from .errors import Span, reason_of, suggest
 
-__all__ = ["Code", "NoSuchFile", "is_own", "load_file", "load_package", "loaded_files", "own_line", "own_method"]
+__all__ = [
+    "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_files", "own_line",
+    "own_method",
+]  # fmt: skip
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
+NO_CODE = "GRAPHSSL_NO_CUSTOM_COMPONENTS"  # a variable of the environment: 1 refuses to import what a graph names
 FILES = "graphssl_components_"  # modules of the user's files begin so
 log = logging.getLogger(__name__)
 _lock = threading.RLock()  # of two threads one imports a file, and the other has it whole
@@ -36,11 +40,22 @@ class NoSuchFile(Exception):
     """A file that is not there: as it was named, and where it would be."""
 
 
+class NotAllowed(Exception):
+    """Python that a graph names, where none is to be imported for a graph: in one line, which and why."""
+
+
+def _check_allowed(entry: str) -> None:
+    """Raises NotAllowed where the variable says so, which the command line sets, and all processes of a run have."""
+    if os.environ.get(NO_CODE, "0") not in ("", "0"):
+        raise NotAllowed(f"'{entry}' is Python that the graph names, which --no-custom-components refuses to import")
+
+
 def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
     """The module of a file, which is imported once in a process, by whoever asks first.
 
-    entry: how the graph names it. Raises NoSuchFile, and whatever the file raises.
+    entry: how the graph names it. Raises NoSuchFile, NotAllowed, and whatever the file raises.
     """
+    _check_allowed(entry)
     if not os.path.isfile(path):
         raise NoSuchFile(f"'{entry}' ({path})")
     with _lock:
@@ -72,7 +87,8 @@ def loaded_files() -> list[str]:
 
 
 def load_package(name: str, log: logging.Logger = log) -> ModuleType:
-    """An installed module by its name; raises whatever it raises."""
+    """An installed module by its name. Raises NotAllowed, and whatever it raises."""
+    _check_allowed(name)
     is_own(name)
     if name not in sys.modules:
         log.info("imports %s", name)
@@ -182,6 +198,8 @@ class Code:
             raise ValueError(
                 f"there is no file {error}; the path is relative to the graph file that names it"
             ) from None
+        except NotAllowed as error:
+            raise ValueError(str(error)) from None
         except (Exception, SystemExit) as error:
             raise ValueError(f"'{place}' does not load: {type(error).__name__}: {reason_of(error)}") from error
         for part in name.split("."):

@@ -10,9 +10,18 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperCommand
 
+from ..code import NO_CODE
 from ..errors import UsageError
 
-__all__ = ["Changeable", "Device", "GraphArgument", "RunArgument", "Sets"]
+__all__ = ["Changeable", "Device", "GraphArgument", "NoCode", "RunArgument", "Sets"]
+
+
+def _refuse_code(value: bool) -> bool:
+    """For this process, and those that it starts."""
+    if value:
+        os.environ[NO_CODE] = "1"
+    return value
+
 
 GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
 Sets = Annotated[
@@ -20,6 +29,10 @@ Sets = Annotated[
     typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
+NoCode = Annotated[
+    bool,
+    typer.Option("--no-custom-components", callback=_refuse_code, help="Refuse graphs that name Python of their own."),
+]
 RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
 
 

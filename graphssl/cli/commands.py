@@ -10,7 +10,7 @@ import typer
 
 from ..console import put, say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError, escaped
-from .arguments import Changeable, Device, GraphArgument, RunArgument, Sets
+from .arguments import Changeable, Device, GraphArgument, NoCode, RunArgument, Sets
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
@@ -36,6 +36,7 @@ def run(
     processes: Annotated[
         str | None, typer.Option(help="So many processes train together, as under torchrun; auto: one for each GPU.")
     ] = None,
+    no_code: NoCode = False,
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
     from ..train.signals import Interrupt
@@ -62,6 +63,7 @@ def check(
     graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
     sets: Sets = None,
     processes: Annotated[int, typer.Option(min=1, help="Also what so many processes would send each other.")] = 1,
+    no_code: NoCode = False,
 ) -> None:
     """Validate graphs without reading any data: values, axes, parameters, memory, FLOPs."""
     from .. import api
@@ -87,6 +89,7 @@ def show(
     code: Annotated[bool, typer.Option("--code", help="Print the compiled step as Python.")] = False,
     resolved: Annotated[bool, typer.Option("--resolved", help="Print the graph, merged and with defaults.")] = False,
     processes: Annotated[int, typer.Option(min=1, help="With --code, the step of so many processes.")] = 1,
+    no_code: NoCode = False,
 ) -> None:
     """Draw a graph, or print its code or its resolved form."""
     from .. import api
@@ -154,6 +157,7 @@ def evaluate(
     ] = False,
     device: Device = "auto",
     sets: Sets = None,
+    no_code: NoCode = False,
 ) -> None:
     """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
     from .. import api

@@ -10,7 +10,7 @@ import typer
 
 from ..console import put
 from ..errors import UsageError
-from .arguments import Changeable, Device, RunArgument, Sets
+from .arguments import Changeable, Device, NoCode, RunArgument, Sets
 from .commands import app
 
 __all__ = ["app"]
@@ -33,6 +33,7 @@ def embed(
     batch: Batch = None,
     skip: Skip = False,
     sets: Sets = None,
+    no_code: NoCode = False,
 ) -> None:
     """Write the features of pictures, with their files' names, as a table."""
     from .. import api
@@ -59,6 +60,7 @@ def neighbours(
     batch: Batch = None,
     skip: Skip = False,
     sets: Sets = None,
+    no_code: NoCode = False,
 ) -> None:
     """Find and draw the pictures that are nearest to others by the cosine of their features."""
     from .. import api
@@ -88,6 +90,7 @@ def export(
         str | None, typer.Option(help="torch (a plain state dict), torchvision, timm, safetensors, onnx, torch-export.")
     ] = None,
     sets: Sets = None,
+    no_code: NoCode = False,
 ) -> None:
     """Write a node for plain torch, torchvision, timm or a runtime to load, with a model card beside it."""
     from .. import api

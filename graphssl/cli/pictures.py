@@ -11,7 +11,7 @@ import typer
 
 from ..console import put
 from ..errors import escaped
-from .arguments import Changeable, Sets
+from .arguments import Changeable, NoCode, Sets
 from .outputs import app
 
 if TYPE_CHECKING:
@@ -28,6 +28,7 @@ def data(
     sets: Sets = None,
     everything: Annotated[bool, typer.Option("--all", help="Look at every picture.")] = False,
     samples: Annotated[int, typer.Option("-n", min=1, help="Pictures to look at, spread evenly.")] = 2000,
+    no_code: NoCode = False,
 ) -> None:
     """Look at pictures: how many, sizes, channels, classes, mean and std; and the `data:` section to paste."""
     from .. import api

@@ -7,7 +7,7 @@ import os
 import re
 from pathlib import Path
 
-from ..code import NoSuchFile, load_file, load_package
+from ..code import NoSuchFile, NotAllowed, load_file, load_package
 from ..errors import Problems
 from .language.source import Source
 from .slips import slip_of
@@ -35,6 +35,8 @@ def load_components(source: Source, problems: Problems) -> bool:
         except NoSuchFile as error:
             hint = "the path is relative to the graph file that lists it"
             problems.add(f"there is no component file {error}", at, hint)
+        except NotAllowed as error:
+            problems.add(str(error), at)
         except (Exception, SystemExit) as error:
             slip, hint = slip_of(error), None
             if isinstance(error, ModuleNotFoundError) and slip.own is None:
