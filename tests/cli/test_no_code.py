@@ -35,7 +35,7 @@ def test_a_variable_says_it_too(write: Write, monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv(NO_CODE, "1")
     path = write(SIMCLR, LISTED)
     (path.parent / "mine.py").write_text("raise SystemError\n")
-    with pytest.raises(GraphError, match="'json.tool' is Python that the graph names"):
+    with pytest.raises(GraphError, match=r"'json\.tool' is Python that the graph names"):
         graphssl.load(path)
     assert graphssl.load(write(SIMCLR, name="plain.yaml")).name == "simclr"
     monkeypatch.setenv(NO_CODE, "0")
