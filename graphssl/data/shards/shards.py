@@ -41,6 +41,7 @@ class Shards:
         self.urls, self.label, self.window, self.copies = tuple(urls), label, window, copies
         self.paths = _Names(self.urls, Paths([name for index in indices for name in index.names]), counts.cumsum(0))
         self.fingerprint = _fingerprint(urls, indices)
+        self.notes = _left_out(urls, indices)
         self._seals = [(index.seal, index.offset[[0, -1]]) for index in indices]
         self._shard = torch.repeat_interleave(torch.arange(len(indices), dtype=torch.int32), counts)
         self._offset = torch.cat([torch.empty(0, dtype=torch.int64), *(torch.from_numpy(i.offset) for i in indices)])
@@ -195,6 +196,16 @@ def _label(text: str, url: str, classes: Sequence[str]) -> int:
 
 def _is_number(label: str) -> bool:
     return len(label) <= MOST_DIGITS and label.removeprefix("-").isdecimal()
+
+
+def _left_out(urls: Sequence[str], indices: Sequence[Index]) -> tuple[str, ...]:
+    """What to say of samples without a picture that is read."""
+    left = [(url, index) for url, index in zip(urls, indices, strict=True) if index.others]
+    count = sum(index.others for _, index in left)
+    if not left:
+        return ()
+    said = "samples are left out, for they have" if count > 1 else "sample is left out, for it has"
+    return (f"{count:,} {said} no picture that is read, such as '{left[0][0]}: {left[0][1].other}'",)
 
 
 def _fingerprint(urls: Sequence[str], indices: Sequence[Index]) -> str:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import gzip
 import io
 import json
+import os
+import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -133,7 +135,7 @@ def test_folders_and_links_in_a_tar_are_passed_over(tmp_path: Path) -> None:
 def test_an_index_of_another_version_is_made_again(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     scan(str(root / "train-0.tar"), "").save(root / "0.index")
     assert load(root / "0.index") is not None
-    monkeypatch.setattr(tarindex, "VERSION", "2")
+    monkeypatch.setattr(tarindex, "VERSION", "other")
     assert load(root / "0.index") is None
 
 
@@ -193,3 +195,49 @@ def test_a_damaged_shard_is_named(root: Path, damage: Callable[[Path], None]) ->
     with pytest.raises(RunError, match=DAMAGE[damage]) as caught:
         opened(root)
     assert "\n" not in str(caught.value)
+
+
+def hostile(path: Path, kind: bytes, size: int) -> str:
+    """A header with so many bytes of its own, of which there are none but holes."""
+    header = tarfile.TarInfo("x")
+    header.type, header.size = kind, size
+    with path.open("wb") as file:
+        file.write(header.tobuf(tarfile.GNU_FORMAT))
+        file.truncate(512 + size + 1024)
+    return str(path)
+
+
+@pytest.mark.parametrize("kind", [tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE, tarfile.XGLTYPE])
+def test_headers_with_too_much_of_their_own(tmp_path: Path, kind: bytes) -> None:
+    with pytest.raises(RunError, match="no whole tar: a header says that it has 10,737,418,240 bytes of its own"):
+        scan(hostile(tmp_path / "a.tar", kind, 10 << 30), "a.tar")
+
+
+def test_a_label_of_any_size_is_none(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name, content in (("a.jpg", b"x"), ("a.cls", bytes(2 << 20))):
+            member = tarfile.TarInfo(name)
+            member.size = len(content)
+            tar.addfile(member, io.BytesIO(content))
+    with pytest.raises(RunError, match=r"'a\.cls' has 2,097,152 bytes, and is no label"):
+        scan(str(tmp_path / "a.tar"), "a.tar")
+
+
+def test_pipes_hold_nobody_up(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.tar")
+    with pytest.raises(RunError, match="it is a pipe, and no regular file"):
+        scan(str(tmp_path / "a.tar"), "a.tar")
+    os.mkfifo(tmp_path / "a.tar.index")
+    assert load(tmp_path / "a.tar.index") is None
+
+
+def test_other_formats_in_a_tar_are_counted(tmp_path: Path) -> None:
+    with tarfile.open(tmp_path / "a.tar", "w") as tar:
+        for name in ("a.jpg", "a.cls", "b.heic", "b.cls", "c.heic", "d.txt", "e.json"):
+            tar.addfile(tarfile.TarInfo(name))
+    index = scan(str(tmp_path / "a.tar"), "a.tar")
+    assert (len(index.names), index.others, index.other) == (1, 2, "b.heic")
+    index.save(tmp_path / "x")
+    again = load(tmp_path / "x")
+    assert again is not None
+    assert (again.others, again.other) == (2, "b.heic")
