@@ -11,9 +11,10 @@ from ..checks.checked import Checked, check_parts
 from ..checks.inference import infer
 from ..checks.weights.said import lines
 from ..data.foretold import notes_before
+from ..data.place import free_device_memory, free_memory
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
-from ..program.cost import memory_text, predict
+from ..program.cost import Cost, memory_text, predict
 from ..program.sharding import held_whole
 from ..program.traffic import traffic
 from ..train.precision import DTYPES, resolve
@@ -113,4 +114,17 @@ def _step(checked: Checked, processes: int = 1) -> str:
     precision: Any = resolve("auto", device).name if train.precision == "auto" else train.precision
     cost = predict(checked.graph, checked.shapes, device, DTYPES[precision], processes)
     auto = " (batch: auto, for which `graphssl run` takes the most that fits)" if checked.graph.asks_for_batch else ""
-    return f"{memory_text(cost, precision)}{auto}; {cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
+    gflop = f"{cost.flops / cost.batch / 1e9:.3g} GFLOP per image and step"
+    return f"{memory_text(cost, precision)}{auto}; {gflop}{_too_little(checked, cost, device)}"
+
+
+def _too_little(checked: Checked, cost: Cost, device: torch.device) -> str:
+    """A warning where that is more than there is here, where it may be meant for another machine."""
+    free = free_device_memory(device) if device.type == "cuda" else free_memory()
+    if cost.memory <= free or checked.graph.asks_for_batch:
+        return ""
+    where = "on this GPU" if device.type == "cuda" else "in this machine's memory, or as much as may be used of it"
+    return (
+        f"\nwarning: a step needs more than the {free / 2**30:,.1f} GiB that are free {where}; a smaller data.batch, "
+        "data.batch: auto, or recompute: true in the encoder takes less"
+    )

@@ -12,7 +12,7 @@ from typing import Any, NoReturn
 import typer
 
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
-from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, reason_of, told
+from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, ran_out, reason_of, told
 from .tracking import app
 
 __all__ = ["main"]
@@ -42,6 +42,8 @@ def main() -> None:
             fail(f"graphssl: the output cannot be written: {error.strerror or error}", FAILED)
         if os.environ.get("GRAPHSSL_TRACEBACK"):
             raise
+        if ran_out(error):
+            fail(f"graphssl: memory has run out ({reason_of(error)})", FAILED)
         tell_of_own_code(error)
         reason = told(f"{type(error).__name__}: {error}")
         fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
-from pathlib import Path
 from typing import Literal
 
 import torch
 
 from ..errors import RunError
 from ..world import current
+from .free import UNLIMITED, free_bytes
 
 Place = Literal["device", "memory", "workers"]
 DATA_SHARE_OF_DEVICE = 1 / 8  # of its free memory, which the training itself needs
@@ -52,7 +50,7 @@ def _refuse_too_large(need: int, free: int, where: str) -> None:
 
 def free_device_memory(device: torch.device) -> int:
     """Bytes; a device that does not say has no limit."""
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else 1 << 62
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else UNLIMITED
 
 
 def free_memory() -> int:
@@ -60,12 +58,4 @@ def free_memory() -> int:
 
     Of several processes on a machine each has its share.
     """
-    limits = [1 << 62]
-    with contextlib.suppress(OSError, ValueError, AttributeError):
-        limits.append(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE"))
-    with contextlib.suppress(OSError, ValueError, StopIteration):
-        lines = Path("/proc/meminfo").read_text().splitlines()
-        limits.append(int(next(line for line in lines if line.startswith("MemAvailable")).split()[1]) * 1024)
-    with contextlib.suppress(OSError, ValueError):
-        limits.append(int(Path("/sys/fs/cgroup/memory.max").read_text()))
-    return min(limits) // current().here
+    return free_bytes() // current().here

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing
 import re
 import signal
+import sys
 import time
 import traceback
 from collections.abc import Iterator
@@ -34,6 +36,10 @@ OF_CPP = re.compile(
 ENFORCED = re.compile(r"\[enforce fail at [^]]*\]\s*(\S+\.)?\s*")
 MAX_WORKERS = 16
 FILES_PER_WORKER = 1000
+SPAWNED = (
+    "processes are spawned here, and each first imports the script that starts it. What that does stands below "
+    '`if __name__ == "__main__":`, or `data.workers: 0` does without workers'
+)
 SOON = 16384  # samples ahead, to which a shard that is far away should have come
 
 
@@ -235,16 +241,27 @@ def _why(error: Exception, reader: Standing) -> str:
     standing = reader.standing.tolist()
     pids = {int(n) for found in re.findall(r"pid(?:\(s\))? ([\d, ]+)", lines[0]) for n in re.findall(r"\d+", found)}
     if pids:
-        where = _where(reader, [int(at) for pid, at in standing if pid in pids])
+        at = [int(at) for pid, at in standing if pid in pids]
+        where = _where(reader, at)
+        if not any(position >= 0 for position in at) and _spawned():
+            return f"a worker process that reads pictures ended before it read one: {SPAWNED}"
         return (
             f"a worker process that reads pictures died{where}: {lines[0]} It may have run out of memory (then "
             "take fewer with `data.workers`), or the decoder may have crashed on the file"
         )
     if (known := lines[-1].partition("RunError: ")[2]) or isinstance(error, RunError):
         return known or lines[-1]
+    if lines[-1].startswith(("MemoryError", "RuntimeError: [enforce fail at alloc")):
+        return "memory has run out in a worker process that reads pictures: take fewer, with `data.workers`"
     number = re.search(r"worker process (\d+)", lines[0])
     where = _where(reader, [int(standing[int(number[1]) if number else 0][1])])
     return f"reading pictures failed{where}: {ENFORCED.sub('', lines[-1])}"
+
+
+def _spawned() -> bool:
+    """Whether workers begin by an import of the script that starts them."""
+    main = sys.modules.get("__main__")
+    return multiprocessing.get_start_method(allow_none=True) in ("spawn", "forkserver") and hasattr(main, "__file__")
 
 
 def _where(reader: Standing, positions: list[int]) -> str:

@@ -6,9 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import torch
-
-from ..errors import RunError
+from ..errors import RunError, ran_out
 from ..graph.slips import failed
 from ..graph.spec import EvaluationConfig
 from .context import Context
@@ -46,9 +44,9 @@ class Judge:
         """Its numbers by metric. Raises RunError where it fails: it may be a user's own, as components are."""
         try:
             scores = {metric: float(value) for metric, value in self.evaluations[name].run(context).items()}
-        except (RunError, torch.OutOfMemoryError):
-            raise
         except Exception as error:
+            if isinstance(error, RunError) or ran_out(error):
+                raise
             raise failed(f"the evaluation '{name}' failed", error) from error
         if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
             raise RunError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")

@@ -12,6 +12,7 @@ from torch import fx, nn
 from ..checks.shapes import Shapes
 from ..checks.weights.wanted import Loading
 from ..component import schedules_of
+from ..errors import ran_out
 from ..graph.build import build_node
 from ..graph.graph import Graph
 from ..graph.slips import failed
@@ -103,6 +104,8 @@ def build_nodes(
             try:
                 nodes[name] = build_node(node, shapes.sizes[name], nodes)
             except Exception as error:  # with values, and not on the meta device
+                if ran_out(error):
+                    raise
                 raise failed(f"'{name}' ({node.component.name}) cannot be built", error, node.span) from error
         if weights is not None and name in weights:
             weights[name].load(nodes[name])

@@ -18,6 +18,10 @@ __all__ = ["TAKES", "taking"]
 
 P = ParamSpec("P")
 R = TypeVar("R")
+UNGUARDED = (
+    "graphssl.{} is called again by a process that imports the script that has started it, as spawned ones do: put "
+    'what the script does below `if __name__ == "__main__":`'
+)
 Take = Callable[[Any, str], Any]  # from what is given, and the argument's name
 
 
@@ -30,6 +34,8 @@ def taking(function: Callable[P, R]) -> Callable[P, R]:
 
     @functools.wraps(function)
     def called(*args: P.args, **kwargs: P.kwargs) -> R:
+        if _imports_main():
+            raise UsageError(UNGUARDED.format(function.__name__))
         try:
             given = signature.bind(*args, **kwargs)
         except TypeError:
@@ -40,6 +46,12 @@ def taking(function: Callable[P, R]) -> Callable[P, R]:
         return function(*given.args, **given.kwargs)
 
     return called
+
+
+def _imports_main() -> bool:
+    """Whether this is a process that imports the script that has started it, as spawned ones do first."""
+    here = sys.modules.get("multiprocessing.process")
+    return here is not None and getattr(here.current_process(), "_inheriting", False)
 
 
 def _wrong(name: str, what: str, value: Any) -> UsageError:

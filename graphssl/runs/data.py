@@ -11,6 +11,7 @@ import torch
 from ..checks.checked import NO_LABELS, Checked
 from ..data import Datasets, open_data
 from ..errors import RunError
+from ..train.failures import enough_memory
 from ..world import the_same
 
 __all__ = ["bad_images", "change_since", "known_by", "open_run_data", "worker_failures"]
@@ -27,7 +28,8 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
             said = done * 10 // total
             report(f"reading images: {done:,} of {total:,}")
 
-    data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
+    with enough_memory("as the data were read", "data.resident: workers leaves pictures on the disk."):
+        data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
     if "label" in checked.graph.batch and not data.labelled:
         data.close()
         raise RunError(f"{NO_LABELS}; {data.labels}")

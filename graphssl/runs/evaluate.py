@@ -15,6 +15,8 @@ from ..evaluation.registry import REGISTRY, Evaluation, EvaluationConfig, find_e
 from ..graph.language.validation import validate
 from ..graph.spec import Evaluate
 from ..train.device import choose_device
+from ..train.failures import enough_memory
+from ..train.loop import LESS
 from .data import change_since
 from .folder import find_run
 from .trained import load_trained
@@ -54,7 +56,8 @@ def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] =
         raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
     size = checked.image_size(checked.features or "")
     try:
-        scores = Judge(evaluations, Context(module, data, checked.data, size, spec.data.batch, where)).scores()
+        with enough_memory("in the evaluation", LESS):
+            scores = Judge(evaluations, Context(module, data, checked.data, size, spec.data.batch, where)).scores()
     finally:
         data.close()
     return Evaluated(folder.name, scores, evaluations, (data.judging,) if data.judging else ())

@@ -22,6 +22,7 @@ from ..graph.read import load
 from ..program.assemble import compile_graph
 from ..track import Status, Tracker
 from ..train.checkpoint import Checkpoints
+from ..train.failures import enough_memory
 from ..train.loop import Loop
 from ..train.outcome import Outcome, saved_scores
 from ..train.precision import Precision, resolve
@@ -195,8 +196,8 @@ class _Session:
         """The step with its weights, and what had come out up to the checkpoint; says what is about to run."""
         graph, train = self.checked.graph, self.checked.graph.spec.train
         weights = self.checked.weights if payload is None else {}
-        processes = current().size
-        program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights, processes)
+        with enough_memory("as the nodes were built", "Smaller nodes take less: a queue, a bank, a head's width."):
+            program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights, current().size)
         for loading in weights.values():
             for line in lines(loading):
                 self.report(line)

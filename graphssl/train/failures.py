@@ -2,29 +2,52 @@
 
 from __future__ import annotations
 
+import traceback
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
 
 from ..data.place import free_device_memory, free_memory
-from ..errors import RunError, reason_of
+from ..errors import RunError, ran_out, reason_of
 from ..program.cost import memory_text, predict
 from ..program.program import Program
 from .precision import Precision
 
-__all__ = ["not_finite", "too_large"]
+__all__ = ["enough_memory", "not_finite", "too_large"]
+
+GIB = 2**30
 
 
 def too_large(batch: int, program: Program, precision: Precision, device: torch.device, error: Exception) -> RunError:
     """A step that the device has too little memory for: where it ran out, what it should need, and what is there."""
-    said = reason_of(error).partition("DefaultCPUAllocator: ")
     name = program.node_in(error)
+    traceback.clear_frames(error.__traceback__)  # which hold what the step had made so far
     forecast = _forecast(program, precision, device)
     return RunError(
         f"a step with a batch of {batch} does not fit the memory of {device}{f', at {name!r}' if name else ''} "
-        f"({(said[2] or said[0]).rstrip('.')}).{forecast} "
+        f"({_said(error)}).{forecast} "
         "A smaller data.batch, data.batch: auto, or recompute: true in the encoder helps."
     )
+
+
+@contextmanager
+def enough_memory(what: str, remedy: str) -> Iterator[None]:
+    """Meanwhile what the memory is too little for is a RunError. what: was going on. remedy: what helps."""
+    try:
+        yield
+    except Exception as error:
+        if not ran_out(error):
+            raise
+        free = f"{free_memory() / GIB:,.1f} GiB are free now"
+        raise RunError(f"memory has run out {what} ({_said(error)}); {free}. {remedy}") from error
+
+
+def _said(error: BaseException) -> str:
+    """What an allocator says, without the line of its own code."""
+    found = reason_of(error).partition("DefaultCPUAllocator: ")
+    return (found[2] or found[0]).rstrip(".")
 
 
 def _forecast(program: Program, precision: Precision, device: torch.device) -> str:
@@ -38,7 +61,7 @@ def _forecast(program: Program, precision: Precision, device: torch.device) -> s
     except Exception:  # whatever a component raises, or memory
         return ""
     free = free_device_memory(device) if device.type == "cuda" else free_memory()
-    return f" It should need {memory_text(cost, precision.name)}, and {free / 2**30:,.1f} GiB are free now."
+    return f" It should need {memory_text(cost, precision.name)}, and {free / GIB:,.1f} GiB are free now."
 
 
 def not_finite(step: int, terms: str, checkpoint: Path | None) -> RunError:

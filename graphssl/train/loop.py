@@ -17,7 +17,7 @@ from ..world import current, gathered
 from .bottleneck import Limits
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
-from .failures import not_finite, too_large
+from .failures import enough_memory, not_finite, too_large
 from .monitor import measure
 from .outcome import Outcome
 from .progress import Progress
@@ -26,6 +26,8 @@ from .step import NonFiniteError, Step
 from .stopping import Stop
 
 __all__ = ["Judge", "Loop", "Metrics"]
+
+LESS = "A smaller data.batch takes less, and smaller images do."
 
 
 class Metrics(Protocol):
@@ -210,7 +212,7 @@ class Loop:
         if self.judge is None:
             return
         self.step.settle()
-        with self.step.whole_weights():
+        with self.step.whole_weights(), enough_memory("in the evaluation", LESS):
             found = self.judge.scores_due(epoch, ends)
         if not found:
             return

@@ -6,14 +6,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import torch
 from torch import Tensor
 
 from ...checks.checked import Checked
 from ...checks.features import feature_problem
 from ...data import Batch
 from ...data.own.known import form_of
-from ...errors import RunError, UsageError
+from ...errors import RunError, UsageError, ran_out
 from ...evaluation import embed as embed_batches
 from ...train.device import choose_device
 from ..folder import find_run
@@ -74,7 +73,9 @@ class Embedder:
             features, place = embed_batches(
                 self.module, _some(batches, left_out), facts.mean, facts.std, size=size, device=self.device
             )
-        except torch.OutOfMemoryError as error:
+        except Exception as error:
+            if not ran_out(error):
+                raise
             raise RunError(
                 f"a batch of {self.batch} pictures does not fit the memory of {self.device}: take fewer with --batch"
             ) from error
