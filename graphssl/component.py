@@ -41,6 +41,7 @@ A component is an `nn.Module` class with a name, a strict config and ports:
 from __future__ import annotations
 
 import inspect
+import threading
 import types
 import typing
 from collections.abc import Callable, Mapping
@@ -135,6 +136,7 @@ class Component:
 
 REGISTRY: dict[str, Component] = {}
 _discovered = False
+_discovering = threading.RLock()
 
 
 class ComponentError(TypeError):
@@ -205,16 +207,21 @@ def _is_ref(hint: Any) -> bool:
 def discover() -> Mapping[str, Component]:
     """The registry, after loading every package in the entry-point group `graphssl.components`, once."""
     global _discovered
-    if not _discovered:
-        _discovered = True
-        for point in metadata.entry_points(group=ENTRY_POINTS):
-            is_own(point.value)
-            try:
-                point.load()
-            except Exception as error:
-                message = f"the component package '{point.value}' does not load: {error}"
-                raise RunError(Problem(message, own=own_line(error)).render()) from error
+    with _discovering:
+        if not _discovered:
+            _discovered = True
+            for point in metadata.entry_points(group=ENTRY_POINTS):
+                _load(point)
     return REGISTRY
+
+
+def _load(point: metadata.EntryPoint) -> None:
+    is_own(point.value)
+    try:
+        point.load()
+    except Exception as error:
+        message = f"the component package '{point.value}' does not load: {error}"
+        raise RunError(Problem(message, own=own_line(error)).render()) from error
 
 
 def find(name: str) -> Component:

@@ -6,6 +6,7 @@ mask of random numbers, and does nothing else, is tried: on numbers, so that it 
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from torch.nn.modules.module import (
     register_module_parameter_registration_hook,
 )
 
+from ..ports.draws import GENERATOR
 from .counter import Counter
 
 __all__ = ["Chance", "Draw", "Watch", "axes_of_mask", "named_parts"]
@@ -87,6 +89,7 @@ class Watch(Counter):
     def call(self) -> Iterator[None]:
         """Around a call of a node."""
         self.draws, self._under_way, self.made = [], [], []
+        self._thread = threading.get_ident()  # hooks are for all threads
         before = register_module_forward_pre_hook(self._enter)
         after = register_module_forward_hook(lambda *_: self._leave(), always_call=True)
         made = register_module_parameter_registration_hook(self._note)
@@ -99,16 +102,21 @@ class Watch(Counter):
             made.remove()
 
     def _note(self, module: nn.Module, name: str, weight: Any) -> None:
-        if weight is not None and module._parameters.get(name) is not weight:  # else it is there, and written
+        if weight is None or threading.get_ident() != self._thread:
+            return
+        if module._parameters.get(name) is not weight:  # else it is there, and written
             self.made.append(name)
 
     def _enter(self, module: nn.Module, given: Any) -> None:
+        if threading.get_ident() != self._thread:
+            return
         self._under_way.append((module, given))
         around = {part for part, _ in self._under_way}
         self.within[module] = self.within.get(module, around) & around
 
     def _leave(self) -> None:
-        self._under_way.pop()
+        if threading.get_ident() == self._thread:
+            self._under_way.pop()
 
     def drawn(self, func: Any) -> None:
         module: nn.Module | None = None
@@ -136,7 +144,7 @@ def axes_of_mask(module: nn.Module, given: Sequence[int]) -> int:
         return 0
     shape = (TRIED, *(SIDE for _ in given[1:]))
     try:
-        with torch.random.fork_rng(devices=[]), torch.device("cpu"), torch.no_grad():
+        with GENERATOR, torch.random.fork_rng(devices=[]), torch.device("cpu"), torch.no_grad():
             return _tried(module, shape) if _is_mask(module, shape) else 0
     except Exception:  # whatever a module raises that takes other sizes only
         return 0

@@ -19,6 +19,7 @@ from ..errors import Problems
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..ports import tensors_of
+from ..ports.draws import GENERATOR
 from .axes import Input, match
 from .building import Building
 from .chance import Chance, Draw, Watch, named_parts
@@ -46,8 +47,9 @@ def find_shapes(
     Where it is noted already that the data are not there, nodes that ask for their number of samples cannot be built,
     and neither they nor what waits for them is a problem of its own.
     """
-    inference = _Inference(graph, data, batch)
-    pending = inference.run()
+    with GENERATOR:  # components of the user's own may draw as they are built
+        inference = _Inference(graph, data, batch)
+        pending = inference.run()
     absent = any(p.kind == "missing" and p.about == "data" for p in found)
     inference.nodes.note_unbound(pending, inference.values.known, absent)
     found.merge(inference.found)

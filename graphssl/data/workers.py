@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import re
 import signal
 import sys
@@ -85,8 +86,26 @@ def _deaf_to_interrupts() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
+@contextlib.contextmanager
+def _without_a_script_that_is_none() -> Iterator[None]:
+    """For the start of workers that are spawned: of a program from stdin there is no script that they could import."""
+    main = sys.modules["__main__"]
+    file = getattr(main, "__file__", None)
+    if file is None or os.path.exists(file):
+        yield
+        return
+    del main.__file__
+    try:
+        yield
+    finally:
+        main.__file__ = file
+
+
 def default_workers() -> int:
-    """One for each core this process may use, its share of them, and not more than 16."""
+    """One for each core this process may use, its share of them, and not more than 16; of a daemon, which may start no
+    others, none."""
+    if multiprocessing.current_process().daemon:
+        return 0
     return min(max(cores() // current().here, 1), MAX_WORKERS)
 
 
@@ -218,7 +237,9 @@ def explained(loader: DataLoader[T], reader: Standing) -> Iterator[T]:
 
 
 def _started(loader: DataLoader[T]) -> Iterator[T]:
-    with _deaf_to_interrupts():
+    if loader.num_workers and multiprocessing.current_process().daemon:
+        raise RunError("this process is a daemon, which may start no others: data.workers: 0 reads in it")
+    with _deaf_to_interrupts(), _without_a_script_that_is_none():
         batches = iter(loader)
     for worker in getattr(batches, "_workers", ()):
         worker._popen.terminate = worker._popen.kill  # the one way to end one that does not end by itself

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import weakref
 from typing import Any
 
@@ -9,7 +10,9 @@ import torch
 from torch import Tensor, nn
 from torch.utils._pytree import tree_flatten, tree_unflatten
 
-__all__ = ["draws_of"]
+__all__ = ["GENERATOR", "draws_of"]
+
+GENERATOR = threading.RLock()  # held by whoever seeds torch's own generator, one for all threads, until it has drawn
 
 Layout = tuple[int, ...]  # of each tensor of a node's draws the axis of the samples
 _layouts: weakref.WeakKeyDictionary[nn.Module, dict[int, Layout]] = weakref.WeakKeyDictionary()

@@ -16,6 +16,7 @@ from ..errors import ran_out
 from ..graph.build import build_node
 from ..graph.graph import Graph
 from ..graph.slips import failed
+from ..ports.draws import GENERATOR
 from ..schedule import Schedule
 from .emission import Emission
 from .program import Program, ScheduledTensor
@@ -99,7 +100,7 @@ def build_nodes(
     nodes: dict[str, nn.Module] = {}
     for name in nx.topological_sort(order):
         node = graph.nodes[name]
-        with torch.random.fork_rng(devices=[]):
+        with GENERATOR, torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed_of(seed, name))
             try:
                 nodes[name] = build_node(node, shapes.sizes[name], nodes)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import itertools
 import json
+import os
 import shlex
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from ..world import current, stops_elsewhere
 from .naming import check_name
 
 RUNS = Path("runs")
+_claimed: set[str] = set()  # by the threads of this process
 LARGEST = 1 << 24  # bytes of run.json
 
 
@@ -86,7 +88,12 @@ class RunFolder:
         if not current().first:
             yield
             return
+        here = os.path.realpath(self.path)
         with contextlib.ExitStack() as stack:
+            if here in _claimed:  # a lock is a process's, not a thread's
+                raise RunError(f"the run '{self.name}' is being trained by another thread: wait, or end that")
+            _claimed.add(here)
+            stack.callback(_claimed.discard, here)
             try:
                 file = stack.enter_context((self.path / ".lock").open("wb"))
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by workers, and gone with the process

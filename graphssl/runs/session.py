@@ -196,11 +196,10 @@ class _Session:
         """The step with its weights, and what had come out up to the checkpoint; says what is about to run."""
         graph, train = self.checked.graph, self.checked.graph.spec.train
         weights = self.checked.weights if payload is None else {}
-        with enough_memory("as the nodes were built", "Smaller nodes take less: a queue, a bank, a head's width."):
+        with enough_memory("as the nodes were built", "Smaller nodes take less: a queue, a bank, a head."):
             program = compile_graph(graph, self.checked.shapes, self.device, train.seed, weights, current().size)
-        for loading in weights.values():
-            for line in lines(loading):
-                self.report(line)
+        for line in (line for loading in weights.values() for line in lines(loading)):
+            self.report(line)
         self.data.train.cut(program.cuts, "image" in program.inputs)
         step = Step(program, train, self.precision, self.device, steps, per_epoch)
         outcome = Outcome()

@@ -14,6 +14,7 @@ from ..data import Batch, WholeBatch
 from ..errors import RunError
 from ..graph.slips import failed
 from ..graph.spec import Train
+from ..ports.draws import GENERATOR
 from ..program.assemble import seed_of
 from ..program.program import Program
 from ..world import waits_in_vain
@@ -101,7 +102,8 @@ class Step:
         self.rate = set_rates(self.optimizer, self.train, step, self.steps, self.steps_per_epoch)
         self._number.fill_(step)
         sizes = tuple(len(batch.index) for batch in batches)
-        return self._functions.take(sizes, lambda: self._take(step, batches), self._keep)
+        with GENERATOR:
+            return self._functions.take(sizes, lambda: self._take(step, batches), self._keep)
 
     def _take(self, step: int, batches: Sequence[Batch]) -> dict[str, Any]:
         seed = seed_of(self.train.seed, "step", step)
