@@ -15,12 +15,14 @@ from typing import Any
 from ...errors import OptionError, RunError, reason_of, suggest
 from ...files import home
 from ...graph.spec.datasets import HuggingFace
+from ..walk import Walk
 from .registry import Facts
 
 __all__ = ["HuggingFaceSet", "is_saved"]
 
 HELD_OUT = ("test", "validation", "valid", "val")
 SAVED, SAVED_SPLITS = "dataset_info.json", "dataset_dict.json"  # what `save_to_disk` writes
+MOST = 100_000  # files of a folder that are looked at
 LABELS = ("label", "labels", "fine_label", "class")
 
 
@@ -43,7 +45,9 @@ class HuggingFaceSet:
             path.is_absolute() or config.path.startswith((".", "~")) or config.path.count("/") > 1
         ):
             return f"there is no folder '{path}' (data.path)"
-        return f"'{path}' is a file (data.path): the folder that holds the data set" if os.path.isfile(path) else None
+        if os.path.isfile(path):
+            return f"'{path}' is a file (data.path): the folder that holds the data set"
+        return None if is_saved(path) else _led_astray(path)
 
     @classmethod
     def facts(cls, config: HuggingFace) -> Facts:
@@ -157,6 +161,16 @@ def _names(splits: list[Any], label: str | None) -> list[str]:
     """The classes of labels that are names, in the order of the alphabet: the same for every split."""
     found = {name for rows in splits if label in rows.features for name in rows.unique(label)}
     return sorted(found - {None})
+
+
+def _led_astray(path: Path) -> str | None:
+    """Why the library would read other pictures than those of a folder, or go round in it."""
+    walk = Walk(path, most=MOST)
+    for _ in walk.below(str(path)):
+        pass
+    if walk.again:
+        return f"'{walk.again[0]}' leads to what is in the folder already (data.path): the library would follow it"
+    return f"'{walk.made[0]}' is what runs have written (data.path): the library would take it" if walk.made else None
 
 
 def is_saved(path: Path) -> bool:

@@ -18,8 +18,10 @@ from torch import Tensor
 from graphssl.api import check
 from graphssl.data import Datasets, facts, open_data
 from graphssl.data.fit import Fit
+from graphssl.data.own.huggingface import HuggingFaceSet
 from graphssl.errors import GraphError, RunError
 from graphssl.graph import spec
+from graphssl.graph.spec.datasets import HuggingFace
 
 datasets = pytest.importorskip("datasets")
 
@@ -194,3 +196,14 @@ def test_without_the_package(write: Write, monkeypatch: pytest.MonkeyPatch) -> N
     monkeypatch.setitem(sys.modules, "datasets", None)
     (found,) = problems_of(check, write(SIMCLR, ("use: digits,", "use: hf, path: cifar10,")))
     assert "pip install 'graphssl[hf]'" in found
+
+
+def test_folders_in_which_the_library_would_go_astray(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    config = HuggingFace(path=str(tmp_path))
+    assert HuggingFaceSet.missing(config) is None
+    (tmp_path / "mlruns").mkdir()
+    assert "is what runs have written" in (HuggingFaceSet.missing(config) or "")
+    (tmp_path / "a" / "up").symlink_to("..")
+    assert "leads to what is in the folder already" in (HuggingFaceSet.missing(config) or "")
