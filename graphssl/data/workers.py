@@ -272,8 +272,6 @@ def _why(error: Exception, reader: Standing) -> str:
         )
     if (known := lines[-1].partition("RunError: ")[2]) or isinstance(error, RunError):
         return known or lines[-1]
-    if lines[-1].startswith(("MemoryError", "RuntimeError: [enforce fail at alloc")):
-        return "memory has run out in a worker process that reads pictures: take fewer, with `data.workers`"
     number = re.search(r"worker process (\d+)", lines[0])
     where = _where(reader, [int(standing[int(number[1]) if number else 0][1])])
     return f"reading pictures failed{where}: {ENFORCED.sub('', lines[-1])}"

@@ -200,7 +200,8 @@ class Step:
             if is_told(error) or waits_in_vain(error):
                 raise
             if name == "forward" and self.exchange is None and not recording(self.device):
-                raise self.program.locate(arguments, error) from error
+                found = self.program.locate(arguments, error)  # itself, where it needs a gradient to fail
+                raise (found if found is not error or self._functions.at_risk else self.program.blame(error)) from error
             if not name.startswith("forward") and self._functions.at_risk:
                 raise  # the step is taken again, as it is written
             raise self.program.blame(error, updates=not name.startswith("forward")) from error
