@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -94,3 +96,18 @@ def test_a_wheel_checks_a_packaged_graph(installed: Path, tmp_path: Path) -> Non
     said = run(installed, "-m", "graphssl", "check", "byol", cwd=tmp_path)
     assert said.startswith("byol")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_oldest_versions_are_the_lower_bounds() -> None:
+    """What `.ci/run --lowest` installs is what pyproject.toml promises to work with."""
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    asked = [*project["dependencies"], *itertools.chain(*project["optional-dependencies"].values())]
+    lines = (ROOT / "constraints-lowest.txt").read_text().splitlines()
+    oldest = dict(line.split("==") for line in lines if not line.startswith("#"))
+    bounds = {}
+    for requirement in asked:
+        name, _, bound = requirement.partition(">=")
+        bounds[re.sub(r"[._]", "-", name).lower()] = bound
+    assert bounds.keys() == oldest.keys()
+    for name, bound in bounds.items():
+        assert not bound or oldest[name].split(".")[: bound.count(".") + 1] == bound.split("."), name
