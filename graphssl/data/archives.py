@@ -24,7 +24,7 @@ def load(data: spec.Data) -> tuple[tuple[Arrays, Arrays], tuple[str, ...]]:
     """Training and held-out split, and the classes. Raises RunError if it is not there."""
     archive = DATA_SETS[data.use].archive
     assert archive is not None
-    root = home(data.folder)
+    root = home(data.one_root)
     train, classes = _read(data, archive, root, archive.train)
     test, _ = _read(data, archive, root, archive.test)
     return (train, test), classes

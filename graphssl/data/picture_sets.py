@@ -50,7 +50,7 @@ class PictureSet:
         share = share_held_out(data.held_out)
         own = data.test is None and share > 0
         suffixes = suffixes_for(form_of(data))
-        return cls(data.roots, data.files, data.test, data.labels == "folders", share, own, suffixes)
+        return cls(data.all_roots, data.files, data.test, data.labels == "folders", share, own, suffixes)
 
     @property
     def folders(self) -> list[Folder]:
@@ -243,7 +243,7 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     if test.paths and not train.paths:
         where = ", as data.test says" if data.test is not None else ": those to train on lie among them"
         raise RunError(f"no picture is left to train on: all {len(test.paths):,} are held out{where}")
-    refuse_empty(train, ", ".join(data.roots), found.suffixes, told.notes)
+    refuse_empty(train, ", ".join(data.all_roots), found.suffixes, told.notes)
     if data.test is not None and not test.paths:
         raise RunError(f"'{data.test}' (data.test) holds no picture")
     classes = classes_in(train, counted=listed is not None)

@@ -37,7 +37,7 @@ def absence(data: spec.Data) -> Absence | None:
 
 
 def _root(data: spec.Data) -> Path:
-    return home(data.folder).absolute()
+    return home(data.one_root).absolute()
 
 
 def _is_file(root: Path) -> Absence | None:
@@ -62,7 +62,7 @@ def _no_archive(data: spec.Data) -> Absence | None:
 def _no_pictures(data: spec.Data) -> Absence | None:
     found, layout = PictureSet.of(data), DATA_SETS[data.use].layout
     assert layout is not None
-    for root in data.roots:
+    for root in data.all_roots:
         here = home(root).absolute()
         if (absent := _no_folder(here, layout, found.suffixes, listed=data.files is not None)) is not None:
             return absent
@@ -162,7 +162,7 @@ def _held_out_badly(data: spec.Data, found: PictureSet) -> Absence | None:
 def _no_shards(data: spec.Data) -> Absence | None:
     """At an address that must be asked for its files, only whether it can be asked."""
     hint = "root: is a folder of .tar files, or their pattern, such as /data/train-{000000..000146}.tar"
-    named = {"root": data.folder, **({"test": data.test} if data.test is not None else {})}
+    named = {"root": data.one_root, **({"test": data.test} if data.test is not None else {})}
     for key, pattern in named.items():
         if (reason := addresses.unreadable(pattern)) is not None:
             return Absence(key, reason, None)
@@ -175,7 +175,7 @@ def _no_shards(data: spec.Data) -> Absence | None:
         if missing:
             return Absence(key, f"there is no shard '{missing[0]}'{more}", hint.replace("root:", f"{key}:"))
     try:
-        addresses.split(data.folder, data.test)
+        addresses.split(data.one_root, data.test)
     except addresses.NoShardsError as error:
         return Absence(error.key, error.reason, hint.replace("root:", f"{error.key}:"))
     return None

@@ -15,7 +15,7 @@ from .graph import Graph
 from .later import without_later
 from .spec.weights import identity
 
-__all__ = ["Change", "described", "differences", "stretched"]
+__all__ = ["Change", "described", "differences", "own_places", "stretched"]
 
 # Keys of a resolved graph, with all below them, of which the weights at a step do not depend.
 NAMES = ("graph", "description", "allow")
@@ -67,6 +67,11 @@ def described(graph: Graph) -> dict[str, Any]:
             entry["weights"] = identity(entry["weights"])
         entry.update({key: _moved(value) for key, value in node.config if isinstance(value, Code)})
     return data
+
+
+def own_places(graph: Graph) -> frozenset[str]:
+    """The keys of options of a data set of one's own that are paths: where it lies, and not which it is."""
+    return frozenset(f"data.{name}" for name, value in graph.spec.data if isinstance(value, Path))
 
 
 def _moved(code: Code) -> str:

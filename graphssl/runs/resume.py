@@ -12,7 +12,7 @@ from ..checks.checked import Checked, check
 from ..checks.weights.wanted import pin
 from ..code import Code
 from ..errors import RunError, UsageError
-from ..graph.changes import Change, described, differences, stretched
+from ..graph.changes import Change, described, differences, own_places, stretched
 from ..graph.graph import Graph
 from ..graph.read import load
 from ..graph.spec import Train
@@ -79,7 +79,7 @@ def changes_since(
     changes = tuple(
         change for change in differences(_before(folder, payload), described(graph)) if change.key not in also
     )
-    _refuse(folder, changes)
+    _refuse(folder, changes, graph)
     return changes
 
 
@@ -97,8 +97,9 @@ def _before(folder: RunFolder, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     return described(graph)
 
 
-def _refuse(folder: RunFolder, changes: Sequence[Change]) -> None:
-    lines = [f"\n  {change}" for change in changes if not change.free]
+def _refuse(folder: RunFolder, changes: Sequence[Change], graph: Graph) -> None:
+    places = own_places(graph)
+    lines = [f"\n  {change}" for change in changes if not (change.free or change.key in places)]
     if lines:
         raise UsageError(
             f"the weights of '{folder.name}' depend on what is another now:{''.join(lines)}\n"
@@ -115,7 +116,7 @@ def asked_again(folder: RunFolder, asked: Checked) -> list[str]:
     if graph.asks_for_batch:
         graph = graph.with_batch(before.spec.data.batch)
     changes = list(differences(described(before), described(graph)))
-    _refuse(folder, changes)
+    _refuse(folder, changes, graph)
     return [change.override for change in changes if change.key not in ("graph", "description", "components")]
 
 

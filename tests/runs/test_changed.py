@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, SIMCLR, Write
+from own_sets import own_set
 from whole_runs import QUICK, assert_same, forget_the_last, weights
 
 import graphssl
@@ -185,3 +186,16 @@ def test_an_evaluation_on_other_pictures_is_warned_of(
     graphssl.evaluate("two", sets=["data.batch=64"])
     assert "1,500 training samples now, 7 then" in caplog.text
     assert RunFolder(here / "runs/two").graph.is_file()
+
+
+def test_a_set_of_ones_own_that_lies_elsewhere(here: Path, write: Write) -> None:
+    """Of its options those that are paths may change; of the others the weights depend."""
+    change = own_set(here, options="folder: __import__('pathlib').Path = __import__('pathlib').Path('a')")
+    path = write(
+        SIMCLR, change, ("epochs: 2", "steps: 2, checkpoint: {steps: 1}"), ("knn: {k: 5, every: 1}", "knn: null")
+    )
+    go(path, name="one")
+    forget_the_last(here / "runs/one")
+    with pytest.raises(UsageError, match=r"data.count: 60 then, 61 now"):
+        go(None, "data.count=61", "data.folder=b", resume="one")
+    assert "data.folder: a then, b now" in go(None, "data.folder=b", resume="one")

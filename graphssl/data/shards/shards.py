@@ -143,7 +143,7 @@ def open_shards(data: spec.Data, progress: Progress | None = None) -> tuple[Shar
     Labels that are whole numbers are taken as they are, those below 0 as unknown; others are names, numbered in their
     order. progress: samples found, and about how many there will be. Raises RunError with what is wrong.
     """
-    train, test = addresses.split(data.folder, data.test)
+    train, test = addresses.split(data.one_root, data.test)
     copies = Copies(versions_of([*train, *test]))
     indices = indices_of([*train, *test], copies, progress)
     parts = indices[: len(train)], indices[len(train) :]

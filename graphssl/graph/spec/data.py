@@ -158,14 +158,14 @@ class Data(Section):
         return self
 
     @property
-    def roots(self) -> tuple[str, ...]:
+    def all_roots(self) -> tuple[str, ...]:
         """The roots of a built-in set: one, several or none."""
         return (self.root,) if isinstance(self.root, str) else tuple(self.root or ())
 
     @property
-    def folder(self) -> str:
+    def one_root(self) -> str:
         """The one root of a built-in set that has one."""
-        return self.roots[0] if self.roots else "."
+        return self.all_roots[0] if self.all_roots else "."
 
     @field_validator(*OPTIONS)
     @classmethod
