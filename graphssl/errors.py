@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 # What counts as printable, and takes a cell without a mark, or none.
+LONGEST_REASON = 2_000  # characters of an error that are told
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
 Severity = Literal["error", "warning"]
@@ -171,9 +172,14 @@ def ran_out(error: BaseException) -> bool:
 
 
 def reason_of(error: BaseException) -> str:
-    """An error's first line, or its kind."""
-    lines = str(error).strip().splitlines()
-    return lines[0] if lines else type(error).__name__
+    """An error's first line, or its kind; its text may be the user's own, and fail or be as long as it likes."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:
+        return f"{type(error).__name__}, whose own text fails"
+    if not lines:
+        return type(error).__name__
+    return lines[0] if len(lines[0]) <= LONGEST_REASON else f"{lines[0][:LONGEST_REASON]}..."
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:

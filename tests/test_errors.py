@@ -222,3 +222,17 @@ def test_an_unknown_name_is_a_kind_with_its_name() -> None:
 def test_problems_that_read_alike_are_one() -> None:
     one, other = Problem("wrong", about="a"), Problem("wrong", about="b", kind="missing")
     assert in_file_order([one, other]) == [one]
+
+
+def test_an_error_whose_text_fails_or_never_ends() -> None:
+    class Failing(Exception):
+        def __str__(self) -> str:
+            raise LookupError
+
+    class Number(Exception):
+        def __str__(self) -> str:
+            return 3  # type: ignore[return-value]  # as users write
+
+    assert errors.reason_of(Failing()) == "Failing, whose own text fails"
+    assert errors.reason_of(Number()) == "Number, whose own text fails"
+    assert errors.reason_of(ValueError("x" * 5_000_000)) == "x" * errors.LONGEST_REASON + "..."

@@ -30,6 +30,7 @@ BLOCKS = {
 }
 BASE = 64  # channels after torchvision's stem, and of its first blocks
 SMALL = 96  # px
+NARROW = 8  # channels, as many as a register has numbers
 NAMED = (18, 34, 50, 101, 152)  # depths of which torchvision and timm have a network of that name
 LAYERS = ("layer1", "layer2", "layer3", "layer4")
 
@@ -116,6 +117,9 @@ class ResNet(resnet.ResNet):
         if planes == BASE:
             self.inplanes = self.stem_width
         layer: nn.Sequential = super()._make_layer(block, planes // BASE * self.width, *args, **kwargs)
+        for module in layer.modules():
+            if isinstance(module, nn.Conv2d) and module.kernel_size == (1, 1) and module.in_channels < NARROW:
+                module.__class__ = _Pointwise
         return layer
 
     def layer_of(self, name: str) -> int:
@@ -138,6 +142,17 @@ class ResNet(resnet.ResNet):
             return vector
         parts: Any = self.outputs(vector, *(maps[name] for name in self.named))
         return parts  # type: ignore[no-any-return]  # what `signature` says
+
+
+class _Pointwise(nn.Conv2d):
+    """A 1 x 1 convolution that leaves out pixels by itself.
+
+    oneDNN's, of a stride and of fewer channels than a register holds, writes past its memory in the backward pass.
+    """
+
+    def forward(self, input: Tensor) -> Tensor:
+        rows, columns = self.stride
+        return nn.functional.conv2d(input[:, :, ::rows, ::columns], self.weight, self.bias)
 
 
 def _is_small(config: ResNet.Config, sizes: Sizes) -> bool:

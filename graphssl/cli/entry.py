@@ -45,8 +45,11 @@ def main() -> None:
         if ran_out(error):
             fail(f"graphssl: memory has run out ({reason_of(error)})", FAILED)
         tell_of_own_code(error)
-        reason = told(f"{type(error).__name__}: {error}")
+        reason = told(f"{type(error).__name__}: {reason_of(error)}")
         fail(f"graphssl: internal error: {reason}\nGRAPHSSL_TRACEBACK=1 shows where; please report it", FAILED)
+    except BaseException as error:  # sys.exit, say, in a component: its code is not the command's
+        tell_of_own_code(error)
+        raise
     finally:
         gc.enable()
 
@@ -62,7 +65,7 @@ def tell(error: GraphError | UsageError | RunError) -> None:
     fail(f"graphssl: {error}", code)
 
 
-def tell_of_own_code(error: Exception) -> None:
+def tell_of_own_code(error: BaseException) -> None:
     """Of an error that nobody has told of, and that the user's own Python has raised: where in it."""
     from ..code import own_line
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import subprocess
 import sys
 from collections.abc import Callable
@@ -89,12 +90,25 @@ def test_every_command_says_what_it_imports_before_it_does(
 
 
 def test_an_internal_error_is_one_line(typed: Type, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(*_: object) -> object:
-        raise ZeroDivisionError("oh")
-
+    broken = eval("lambda *_: 1 // 0")  # of no file: it is not the user's own
     monkeypatch.setattr("graphssl.cli.starter.starter", broken)
     said = typed("new", "x", code=1)
-    assert said.startswith("graphssl: internal error: ZeroDivisionError: oh")
+    assert said.startswith("graphssl: internal error: ZeroDivisionError: integer division")
+    assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("ends", ["SystemExit(0)", "SystemExit", "BaseException('all')", "GeneratorExit"])
+def test_what_ends_a_program_in_own_code_is_told_and_no_success(
+    folder: Path, typed: Type, monkeypatch: pytest.MonkeyPatch, ends: str
+) -> None:
+    """sys.exit(0) in a backward pass had ended `run` with the exit code of success, and not a word."""
+    (folder / "ending.py").write_text(f"def end(*_):\n    raise {ends}\n")
+    monkeypatch.syspath_prepend(str(folder))
+    monkeypatch.delitem(sys.modules, "ending", raising=False)
+    monkeypatch.setattr("graphssl.cli.starter.starter", importlib.import_module("ending").end)
+    said = typed("new", "x", code=1)
+    assert said.startswith(f"graphssl: {ends.partition('(')[0]}")
+    assert "ending.py:2:5" in said
     assert "Traceback" not in said
 
 
