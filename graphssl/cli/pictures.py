@@ -103,6 +103,8 @@ def _classes(found: Survey) -> str:
         return "none"
     least, most = (pick(found.classes, key=lambda name: found.classes[name]) for pick in (min, max))
     few, many = found.classes[least], found.classes[most]
+    if not many:
+        return f"{len(found.classes):,}, of held-out pictures; those to train on have no labels"
     if few == many:
         return f"{len(found.classes):,}, {'each of ' if len(found.classes) > 1 else ''}{few:,} pictures"
     spread = f"from {few:,} pictures ('{least}') to {many:,} ('{most}')"

@@ -226,7 +226,8 @@ def open_pictures(data: spec.Data, _progress: object = None) -> tuple[Files, Fil
     for folder in found.folders:
         if not os.path.isdir(folder.root):
             raise RunError(
-                f"'{data.use}' is not there: no folder '{folder.root.absolute()}' (data.root). Put {layout.short} in it"
+                f"'{data.use}' is not there: no folder '{folder.root.absolute()}' (data.root). "
+                f"Put {layout.short} in it, or say where the pictures are: --set data.root=FOLDER"
             )
         if layout.called and not folder.test:
             raise RunError(

@@ -44,7 +44,8 @@ class Resumed:
             yield "no schedule spans the whole training: the steps done are those of a run of this length"
             return
         was, now = (_rate(train, step, per_epoch) for train in (trained, graph.spec.train))
-        rate = f"; the learning rate is {now:.3g} now, and was to be {was:.3g}" if "train.schedule" in keys else ""
+        moved = "train.schedule" in keys and f"{now:.3g}" != f"{was:.3g}"
+        rate = f"; the learning rate is {now:.3g} now, and was to be {was:.3g}" if moved else ""
         yield f"schedules are stretched over {length(graph.spec.train, per_epoch)} steps: {', '.join(keys)}{rate}"
 
 
@@ -102,8 +103,8 @@ def _refuse(folder: RunFolder, changes: Sequence[Change], graph: Graph) -> None:
     lines = [f"\n  {change}" for change in changes if not (change.free or change.key in places)]
     if lines:
         raise UsageError(
-            f"the weights of '{folder.name}' depend on what is another now:{''.join(lines)}\n"
-            f"  a changed graph is a run of its own. What may change: {MAY}"
+            f"the weights of '{folder.name}' depend on settings that are different now:{''.join(lines)}\n"
+            f"  to train with other settings, start a new run (another --name). What may change afterwards: {MAY}"
         )
 
 

@@ -10,7 +10,8 @@ from conftest import Write, problems_of
 from helpers import CPU
 from picture_files import picture
 
-from graphssl.api import check
+from graphssl.api import check, survey
+from graphssl.cli.pictures import survey_text
 from graphssl.data import Datasets, facts, open_data
 from graphssl.data.presence import absence
 from graphssl.errors import RunError
@@ -265,3 +266,8 @@ def test_a_set_that_only_its_files_know_is_refused_before_training(
     checked = check(supcon(write, f"use: webdataset, root: {tmp_path}/a.tar"))
     with pytest.raises(RunError, match=r"takes labels.*\.cls file"):
         open_run_data(checked, CPU, print)
+
+
+def test_a_survey_says_that_only_held_out_pictures_have_labels(root: Path) -> None:
+    (row,) = (line for line in survey_text(survey(str(root))).splitlines() if line.startswith("classes"))
+    assert row.split(maxsplit=1)[1] == "2, of held-out pictures; those to train on have no labels"

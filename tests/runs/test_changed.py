@@ -107,6 +107,8 @@ def test_pictures_that_lie_elsewhere_now(here: Path, pictures: Path) -> None:
     (here / "runs/one").rename(here / "elsewhere")
     with pytest.raises(graphssl.GraphError, match="no folder"):
         go(None, resume="elsewhere")
+    with pytest.raises(graphssl.RunError, match=r"--set data\.root=FOLDER"):
+        graphssl.evaluate("elsewhere")
     said = go(None, "data.root=moved", resume="elsewhere")
     assert "data.root: pictures then, moved now" in said
     assert go(None, resume="elsewhere")[0].endswith("nothing to resume")
