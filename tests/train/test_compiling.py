@@ -321,5 +321,5 @@ def test_a_node_whose_update_fails_is_named(
     compiler(launching(lambda: False))
     step = make(write, TINY, ("{epochs", f"{{compile: '{choice}', epochs"))
     monkeypatch.setattr(Queue, "push", push)
-    with pytest.raises(RunError, match=r"^'queue' failed: ValueError: no room$"):
+    with pytest.raises(RunError, match=r"graph.yaml:21:10: 'queue' failed: no room\n    queue: push\(k\)"):
         step(0, [batch(8)])

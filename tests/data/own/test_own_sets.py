@@ -86,7 +86,7 @@ def test_batches_are_the_same_with_workers_and_when_a_run_is_resumed(write: Writ
     [
         (
             "if i == 7: raise KeyError('no such row')",
-            "read: sample 7 of 'noise' (train): KeyError: 'no such row'. Mend what its",
+            "noise.py:17: `if i == 7: raise KeyError('no such row')`). Mend what its",
         ),
         ("image = image.astype('int32')", "its values are int32, and the data says uint8"),
         ("image = image[..., :2]", "it has 2 channels of uint8, and the data says 3 channels of uint8"),
@@ -140,10 +140,8 @@ def test_a_sample_that_fails_is_passed_over(write: Write, tmp_path: Path) -> Non
     path = write(SIMCLR, own_set(tmp_path, "assert i != 7", test="Split(60, 9)", facts="60, 9, 3, 16"))
     data = opened(path, "data.on_bad_image=skip")
     assert data.train.samples == 59
-    assert data.bad.names == [
-        "sample 7 of 'noise' (test): AssertionError",
-        "sample 7 of 'noise' (train): AssertionError",
-    ]
+    where = f"AssertionError ({tmp_path / 'noise.py'}:17: `assert i != 7`)"
+    assert data.bad.names == [f"sample 7 of 'noise' ({split}): {where}" for split in ("test", "train")]
 
 
 @pytest.mark.parametrize(
