@@ -140,7 +140,8 @@ def test_memory_that_is_full_says_what_helps(here: Path, write: Write, monkeypat
 
     monkeypatch.setattr(Step, "__call__", full)
     expected = (
-        r"^a step with a batch of 16 does not fit the memory of cpu \(CUDA out of memory. Tried .* 2 GiB\). A sma"
+        r"^a step with a batch of 16 does not fit the memory of cpu \(CUDA out of memory. Tried .* 2 GiB\)\. It should "
+        r"need about .* at batch 16 in fp32 .*, and .* are free now\. A sma"
     )
     with pytest.raises(RunError, match=expected):
         graphssl.run(write(SIMCLR, *QUICK), name="full", device="cpu", report=lambda _: None)
