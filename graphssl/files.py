@@ -10,12 +10,13 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 from .errors import RunError
 
 __all__ = [
-    "check_place", "home", "read_regular", "remove_unused", "replacing", "special", "user_cache", "write_whole",
-    "writing",
+    "NotRegular", "check_place", "home", "opened_regular", "read_regular", "remove_unused", "replacing", "special",
+    "user_cache", "write_whole", "writing",
 ]  # fmt: skip
 
 UNUSED = 30 * 24 * 3600  # seconds
@@ -67,14 +68,26 @@ def special(path: Path) -> str | None:
         return None
 
 
+class NotRegular(OSError):
+    """A file that is no regular one: what it is, in `strerror`."""
+
+
+@contextlib.contextmanager
+def opened_regular(path: str | Path, buffering: int = -1) -> Iterator[Any]:
+    """A regular file, to be read. Raises OSError, NotRegular for a pipe, say, for whose other end nobody waits."""
+    with open(path, "rb", buffering, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
+        mode = os.fstat(file.fileno()).st_mode
+        if not stat.S_ISREG(mode):
+            raise NotRegular(errno.EINVAL, f"it is {SPECIAL.get(stat.S_IFMT(mode), 'special')}, and no regular file")
+        yield file
+
+
 def read_regular(path: Path, most: int) -> bytes | None:
     """What a regular file holds; None where that is more than `most` bytes. Raises OSError.
 
-    It does not wait: neither for the other end of a pipe, nor for what the system may have to say in a file of its own.
+    It does not wait for what the system may have to say in a file of its own.
     """
-    with open(path, "rb", buffering=0, opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        if found := SPECIAL.get(stat.S_IFMT(os.fstat(file.fileno()).st_mode)):
-            raise OSError(errno.EINVAL, f"it is {found}, and no regular file")
+    with opened_regular(path, buffering=0) as file:
         pieces, left = [], most + 1
         while left and (piece := file.read(left)):
             pieces.append(piece)

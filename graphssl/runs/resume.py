@@ -11,7 +11,7 @@ from typing import Any
 from ..checks.checked import Checked, check
 from ..checks.weights.wanted import pin
 from ..code import Code
-from ..errors import RunError, UsageError
+from ..errors import RunError, UsageError, ran_out
 from ..graph.changes import Change, described, differences, own_places, stretched
 from ..graph.graph import Graph
 from ..graph.read import load
@@ -20,7 +20,7 @@ from ..train.rates import rate_at
 from .folder import RunFolder
 from .portable import component_files
 
-__all__ = ["Resumed", "asked_again", "changes_since", "header_of", "length", "resumed", "unlike"]
+__all__ = ["Resumed", "asked_again", "changes_since", "fitting", "header_of", "length", "resumed", "unlike"]
 
 MAY = "where data and code lie, how they are read, what is written how often, how it is judged, and how long it is"
 SPANS = ("train.epochs", "train.steps")
@@ -63,11 +63,12 @@ def resumed(folder: RunFolder, sets: Sequence[str], payload: Mapping[str, Any] |
     checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
     if payload is None:
         return Resumed(checked)
-    changes = changes_since(folder, payload, checked.graph)
+    before = _before(folder, payload)
+    changes = _changes(folder, before, checked.graph)
     train = checked.graph.spec.train
     if train.steps is not None and any(change.partition("=")[0] == "train.epochs" for change in sets):
         raise UsageError(f"train.steps: {train.steps} ends this run, whatever train.epochs says: change that")
-    return Resumed(checked, changes, Train.model_validate(_before(folder, payload)["train"]))
+    return Resumed(checked, changes, Train.model_validate(before["train"]))
 
 
 def changes_since(
@@ -77,9 +78,13 @@ def changes_since(
 
     also: keys that may change where nothing is trained.
     """
-    changes = tuple(
-        change for change in differences(_before(folder, payload), described(graph)) if change.key not in also
-    )
+    return _changes(folder, _before(folder, payload), graph, also)
+
+
+def _changes(
+    folder: RunFolder, before: Mapping[str, Any], graph: Graph, also: Sequence[str] = ()
+) -> tuple[Change, ...]:
+    changes = tuple(change for change in differences(before, described(graph)) if change.key not in also)
     _refuse(folder, changes, graph)
     return changes
 
@@ -116,9 +121,19 @@ def asked_again(folder: RunFolder, asked: Checked) -> list[str]:
     before, graph = load(folder.graph), pin(asked.graph, asked.weights)
     if graph.asks_for_batch:
         graph = graph.with_batch(before.spec.data.batch)
-    changes = list(differences(described(before), described(graph)))
-    _refuse(folder, changes, graph)
+    changes = _changes(folder, described(before), graph)
     return [change.override for change in changes if change.key not in ("graph", "description", "components")]
+
+
+@contextlib.contextmanager
+def fitting(folder: RunFolder) -> Iterator[None]:
+    """Meanwhile what goes wrong, but for want of memory, is that a checkpoint does not fit the graph of its run."""
+    try:
+        yield
+    except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
+        if ran_out(error):
+            raise
+        raise RunError(f"the checkpoint of '{folder.name}' does not fit its graph any more: {error}") from error
 
 
 # -- beside the graph ----------------------------------------------------------------------------------------------

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ..checks.weights.said import lines
 from ..checks.weights.wanted import pin
 from ..console import restarts
 from ..data import Datasets
-from ..errors import RunError, Stopped, UsageError, reason_of
+from ..errors import RunError, Stopped, UsageError
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..graph.language.dump import dump
@@ -40,7 +40,7 @@ from .left import deliver_finished
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
-from .resume import Resumed, asked_again, header_of, length, resumed, unlike
+from .resume import Resumed, asked_again, fitting, header_of, length, resumed, unlike
 from .tracking import open_tracker
 
 __all__ = ["resume_run", "start_run"]
@@ -204,20 +204,11 @@ class _Session:
         step = Step(program, train, self.precision, self.device, steps, per_epoch)
         outcome = Outcome()
         if payload is not None:
-            with self._fitting():
+            with fitting(self.folder):
                 step.load(payload)
             outcome = Outcome(payload["step"], self.folder.facts().get("loss", float("nan")), saved_scores(payload))
         self._introduce(step, outcome.step)
         return step, outcome
-
-    @contextmanager
-    def _fitting(self) -> Iterator[None]:
-        """Meanwhile what goes wrong is that a checkpoint does not fit the graph that made it."""
-        try:
-            yield
-        except (RuntimeError, ValueError, KeyError, TypeError, AttributeError, IndexError) as error:
-            reason = f"the checkpoint of '{self.folder.name}' does not fit its graph: {reason_of(error)}"
-            raise RunError(reason) from error
 
     def _introduce(self, step: Step, start: int) -> None:
         spec = self.checked.graph.spec

@@ -19,7 +19,7 @@ from ..program.assemble import compile_graph
 from ..program.program import Program
 from ..train.checkpoint import Checkpoints
 from .folder import RunFolder
-from .resume import changes_since, unlike
+from .resume import changes_since, fitting, unlike
 
 __all__ = ["Trained", "compile", "load_trained"]
 
@@ -74,9 +74,7 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> T
     for line in unlike(payload, checked.graph, payload.get("computed", "")):
         log.warning("warning: %s", line)
     program = compile(checked, device, weights=False)  # the checkpoint has them
-    try:
+    with fitting(folder):
         program.forward.load_state_dict(payload["model"])
-    except RuntimeError as error:
-        raise RunError(f"the checkpoint of '{folder.name}' does not fit its graph any more: {error}") from error
     header = {key: value for key, value in payload.items() if key not in WEIGHTS}
     return Trained(checked, program.features(name), header)

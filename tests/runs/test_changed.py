@@ -12,7 +12,7 @@ from own_sets import own_set
 from whole_runs import QUICK, assert_same, forget_the_last, weights
 
 import graphssl
-from graphssl.errors import UsageError
+from graphssl.errors import RunError, UsageError
 from graphssl.graph.changes import stretched
 from graphssl.runs.folder import RunFolder
 from graphssl.train.checkpoint import Checkpoints, load, save
@@ -201,3 +201,15 @@ def test_a_set_of_ones_own_that_lies_elsewhere(here: Path, write: Write) -> None
     with pytest.raises(UsageError, match=r"data.count: 60 then, 61 now"):
         go(None, "data.count=61", "data.folder=b", resume="one")
     assert "data.folder: a then, b now" in go(None, "data.folder=b", resume="one")
+
+
+def test_a_checkpoint_that_lacks_weights_is_told_by_their_names(here: Path, write: Write) -> None:
+    go(write(SIMCLR, *QUICK), name="one")
+    path = Checkpoints(here / "runs/one/checkpoints").latest_path()
+    assert path is not None
+    payload = load(path)
+    del payload["model"]["encoder.conv1.weight"]
+    save(path, payload)
+    for use in (lambda: go(None, "train.steps=2", resume="one"), lambda: graphssl.export("one")):
+        with pytest.raises(RunError, match=r"'one' does not fit its graph any more: .*encoder\.conv1\.weight"):
+            use()

@@ -10,13 +10,12 @@ import contextlib
 import errno
 import io
 import os
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, BinaryIO
 
 from ...errors import RunError
-from ...files import SPECIAL, special
+from ...files import NotRegular, opened_regular, special
 from ..place import free_memory
 from .form import BadImageError
 
@@ -52,12 +51,11 @@ def largest() -> int:
 @contextlib.contextmanager
 def opened(path: str) -> Iterator[BinaryIO]:
     """A file that is a regular one. Raises OSError, BadImageError for what is none: a pipe, say, never ends."""
-    # Without waiting: a pipe's other end may never come.
-    with open(path, "rb", opener=lambda name, flags: os.open(name, flags | os.O_NONBLOCK)) as file:
-        mode = os.fstat(file.fileno()).st_mode
-        if not stat.S_ISREG(mode):
-            raise BadImageError(f"it is {SPECIAL.get(stat.S_IFMT(mode), 'special')}, and no regular file")
-        yield file
+    try:
+        with opened_regular(path) as file:
+            yield file
+    except NotRegular as error:
+        raise BadImageError(str(error.strerror)) from None
 
 
 def read_file(path: str) -> bytes:
