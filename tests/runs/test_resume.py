@@ -75,7 +75,9 @@ def test_resume_refuses_a_changed_graph(here: Path, write: Write) -> None:
     graphssl.run(write(SIMCLR, *QUICK), name="one", device="cpu", report=lambda line: None)
     folder = RunFolder(here / "runs/one")
     folder.graph.write_text(folder.graph.read_text().replace("temperature: 0.2", "temperature: 0.4"))
-    with pytest.raises(UsageError, match=r"depend on .*\n  nodes.critic.temperature: 0.2 then, 0.4 now\n  to train with other settings"):
+    with pytest.raises(
+        UsageError, match=r"depend on .*\n  nodes.critic.temperature: 0.2 then, 0.4 now\n  to train with other settings"
+    ):
         graphssl.run(resume="one", device="cpu", report=lambda line: None)
     forget = ("graph", "code", "computed")  # as an early checkpoint
     path = Checkpoints(folder.checkpoints).latest_path()
