@@ -66,7 +66,8 @@ def test_runs_that_start_together_in_an_empty_folder_share_one_store(tmp_path: P
     assert [process.communicate()[0].strip() for process in started] == ["", "", ""]
     found = compare(["run-0", "run-1", "run-2"], f"sqlite:///{tmp_path / 'mlflow.db'}")
     assert [(run.status, run.metrics) for run in found.runs] == [("FINISHED", {"loss": 1.0})] * 3
-    assert sorted(f.name for f in tmp_path.iterdir()) == ["mlflow.db"], "something is left lying about"
+    left = sorted(f.name for f in tmp_path.iterdir())
+    assert left == [*(f".run-{i}.lock" for i in range(3)), "mlflow.db"], "a journal or a half-made store is left"
 
 
 def test_a_database_half_made_does_not_end_a_run(tmp_path: Path) -> None:
