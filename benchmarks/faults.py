@@ -220,6 +220,7 @@ def main() -> None:
             found = measure(lab, name, args.times)
             numbers = (found.injected, found.resumed, found.identical, found.once, found.lost)
             rows.append([str(FAULTS[name].__doc__), *map(str, numbers)])
+            print(*rows[-1], sep=", ", file=sys.stderr)
             for line in dict.fromkeys(found.said):
                 print(f"{name}: {line}", file=sys.stderr)
     publish(f"{machine()}\n{args.steps} steps a run\n\n{table(rows)}\n", args.output)

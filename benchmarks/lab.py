@@ -17,7 +17,7 @@ from torch.utils._pytree import tree_leaves
 
 from graphssl.train.checkpoint import Checkpoints
 
-SMALL = ["data.batch=100", "train.log_every=1", "train.compile=off"]
+SMALL = ["data.batch=96", "train.log_every=1", "train.compile=off"]
 GRAPHS = {
     "byol": ["train.checkpoint.steps=2"],
     "moco_v2": ["train.checkpoint.steps=1"],
