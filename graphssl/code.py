@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dis
 import hashlib
 import importlib
 import importlib.util
@@ -13,7 +14,7 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import ModuleType
@@ -21,11 +22,11 @@ from typing import Any
 
 from pydantic_core import CoreSchema, core_schema
 
-from .errors import Span, reason_of, suggest
+from .errors import RAISED, Span, leaves, reason_of, suggest
 
 __all__ = [
-    "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_files", "own_line",
-    "own_method",
+    "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_files",
+    "own_line", "own_method", "raises_itself",
 ]  # fmt: skip
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
@@ -108,20 +109,39 @@ def own_line(error: BaseException | None) -> Span | None:
 
     The user's own is what is neither installed nor Python's nor ours, and the packages that a graph names.
     """
+    return next((span for one in _behind(error) if (span := _own_line(one)) is not None), None)
+
+
+def _behind(error: BaseException | None) -> Iterator[BaseException]:
+    """An error and what caused it, one after the other; of a group first what is in it."""
     seen: set[int] = set()
     while error is not None and id(error) not in seen:
         seen.add(id(error))
-        if isinstance(error, SyntaxError) and error.filename and error.lineno:
-            text = error.text or linecache.getline(error.filename, error.lineno)
-            last = error.end_offset if error.end_lineno == error.lineno else None
-            column = max(error.offset or 1, 1)
-            return Span(_shown(error.filename), error.lineno, column, max((last or 0) - column, 1), text.rstrip("\n"))
-        frames = zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__), strict=True)
-        own = [said for (f, _), said in frames if _is_own(said.filename, str(f.f_globals.get("__name__", "")))]
-        if own:
-            return _span(own[-1])
+        if isinstance(error, BaseExceptionGroup):
+            yield from leaves(error)
+        yield error
         error = error.__cause__
-    return None
+
+
+def _own_line(error: BaseException) -> Span | None:
+    if isinstance(error, SyntaxError) and error.filename and error.lineno:
+        text = error.text or linecache.getline(error.filename, error.lineno)
+        last = error.end_offset if error.end_lineno == error.lineno else None
+        column = max(error.offset or 1, 1)
+        return Span(_shown(error.filename), error.lineno, column, max((last or 0) - column, 1), text.rstrip("\n"))
+    frames = zip(traceback.walk_tb(error.__traceback__), traceback.extract_tb(error.__traceback__), strict=True)
+    own = [said for (f, _), said in frames if _is_own(said.filename, str(f.f_globals.get("__name__", "")))]
+    return _span(own[-1]) if own else None
+
+
+def raises_itself(error: BaseException) -> bool:
+    """Whether a `raise` of the user's own has raised it: a KeyboardInterrupt is else a signal's, wherever it came."""
+    last = error.__traceback__
+    while last is not None and last.tb_next is not None:
+        last = last.tb_next
+    if last is None or not _is_own(last.tb_frame.f_code.co_filename, str(last.tb_frame.f_globals.get("__name__", ""))):
+        return False
+    return dis.opname[last.tb_frame.f_code.co_code[last.tb_lasti]] == "RAISE_VARARGS"
 
 
 def own_method(method: Any) -> Span | None:
@@ -200,7 +220,7 @@ class Code:
             ) from None
         except NotAllowed as error:
             raise ValueError(str(error)) from None
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             raise ValueError(f"'{place}' does not load: {type(error).__name__}: {reason_of(error)}") from error
         for part in name.split("."):
             if not hasattr(found, part):

@@ -54,7 +54,7 @@ from pydantic import BaseModel, ConfigDict
 from torch import nn
 
 from .code import Code, is_own, own_line
-from .errors import Problem, Refused, RunError, suggest
+from .errors import RAISED, Problem, Refused, RunError, reason_of, suggest
 from .ports import DataFacts, Signature, Sizes, Unbound, signature_of
 from .schedule import Schedule, Scheduled
 
@@ -219,8 +219,8 @@ def _load(point: metadata.EntryPoint) -> None:
     is_own(point.value)
     try:
         point.load()
-    except Exception as error:
-        message = f"the component package '{point.value}' does not load: {error}"
+    except RAISED as error:
+        message = f"the component package '{point.value}' does not load: {type(error).__name__}: {reason_of(error)}"
         raise RunError(Problem(message, own=own_line(error)).render()) from error
 
 

@@ -8,6 +8,7 @@ No code reads a message's words: what has to be known of a problem or a suggesti
 from __future__ import annotations
 
 import difflib
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +17,7 @@ from typing import Any, Literal
 
 # What counts as printable, and takes a cell without a mark, or none.
 LONGEST_REASON = 2_000  # characters of an error that are told
+RAISED = (Exception, SystemExit, GeneratorExit)  # by somebody's code: Ctrl-C and signals are left out
 UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
 Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
 Severity = Literal["error", "warning"]
@@ -174,12 +176,35 @@ def ran_out(error: BaseException) -> bool:
 def reason_of(error: BaseException) -> str:
     """An error's first line, or its kind; its text may be the user's own, and fail or be as long as it likes."""
     try:
-        lines = str(error).strip().splitlines()
+        lines = _text_of(error).strip().splitlines()
     except Exception:
         return f"{type(error).__name__}, whose own text fails"
     if not lines:
         return type(error).__name__
     return lines[0] if len(lines[0]) <= LONGEST_REASON else f"{lines[0][:LONGEST_REASON]}..."
+
+
+def _text_of(error: BaseException) -> str:
+    """Its text; of a group also the first that is in it; without where a library is installed."""
+    if isinstance(error, ImportError):
+        return re.sub(r" \([^()]*[/\\](site-packages|dist-packages|python3[.\d]*)[/\\][^()]*\)$", "", str(error))
+    if not isinstance(error, BaseExceptionGroup):
+        return str(error)
+    found = list(leaves(error))
+    listed = [f"{type(one).__name__}: {reason_of(one)}" for one in found[:3]]
+    more = [f"{len(found) - 3} more"] * (len(found) > 3)
+    return f"{error.message.partition(chr(10))[0]} ({'; '.join([*listed, *more])})"
+
+
+def leaves(group: BaseExceptionGroup[Any]) -> Iterator[BaseException]:
+    """What is in a group of errors and is none itself, in order, however deep."""
+    waiting: list[BaseException] = [group]
+    while waiting:
+        one = waiting.pop()
+        if isinstance(one, BaseExceptionGroup):
+            waiting.extend(reversed(one.exceptions))
+        else:
+            yield one
 
 
 def in_file_order(problems: Iterable[Problem]) -> list[Problem]:

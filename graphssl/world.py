@@ -108,7 +108,7 @@ def together(device: torch.device) -> Iterator[World]:
         dist.destroy_process_group()
 
 
-def waits_in_vain(error: Exception) -> bool:
+def waits_in_vain(error: BaseException) -> bool:
     """Whether an error is another process's: that is gone, or does not answer."""
     text = str(error)
     return _world.size > 1 and not isinstance(error, RunError) and any(sign in text for sign in SIGNS)

@@ -478,7 +478,9 @@ def test_packages_are_loaded_once(points: list[Point]) -> None:
 @pytest.mark.parametrize("error", [ImportError("no torch"), ComponentError("odd"), ZeroDivisionError("oops")])
 def test_a_package_that_does_not_load_is_named(points: list[Point], error: Exception) -> None:
     points.append(Point(error))
-    with pytest.raises(RunError, match=f"the component package 'some_package' does not load: {error}"):
+    with pytest.raises(
+        RunError, match=f"the component package 'some_package' does not load: {type(error).__name__}: {error}"
+    ):
         discover()
 
 

@@ -7,11 +7,9 @@ import functools
 import inspect
 import itertools
 import json
-import traceback
 from collections import namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Annotated, Any
 
 import torch
@@ -20,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn.parameter import is_lazy
 
 from graphssl.component import Code, NodeConfig, Sizes, component
-from graphssl.errors import Refused
+from graphssl.errors import RAISED, Refused, reason_of
 from graphssl.ports import Axes, Port, Signature, signature_of
 
 from ..norms import GivenNorm
@@ -98,10 +96,8 @@ def _make(path: Code, options: Mapping[str, Any]) -> nn.Module:
         raise Refused(f"'{path.text}' is no class and no function", "path")
     try:
         net = build_somewhere(lambda: _own(made(**options), inspect.isclass(made)))
-    except (Exception, SystemExit) as error:
-        raise Refused(
-            f"'{path.text}' cannot be made: {_told(error, path)}", "options" if options else "path"
-        ) from error
+    except RAISED as error:
+        raise Refused(f"'{path.text}' cannot be made: {_told(error)}", "options" if options else "path") from error
     if not isinstance(net, nn.Module):
         raise Refused(f"'{path.text}' gives no nn.Module: its type is {type(net).__name__}", "path")
     _check_weights(path, net)
@@ -137,12 +133,10 @@ def _check_weights(path: Code, net: nn.Module) -> None:
             raise Refused(f"'{path.text}' has weights of {kind} ({name}), and a node's are float32", "path", hint)
 
 
-def _told(error: BaseException, path: Code) -> str:
-    """What went wrong, and where in the user's file."""
-    text = (str(error).strip().splitlines() or ["no reason given"])[0]
-    file = path.file
-    lines = [f.lineno for f in traceback.extract_tb(error.__traceback__) if file and Path(f.filename) == file]
-    return f"{type(error).__name__}: {text}" + (f" ({path.place}, line {lines[-1]})" if lines else "")
+def _told(error: BaseException) -> str:
+    """What went wrong; where in the user's file is told of what it is raised from."""
+    kind, reason = type(error).__name__, reason_of(error)
+    return kind if reason == kind else f"{kind}: {reason}"
 
 
 # -- outputs ---------------------------------------------------------------------------------------------------------
@@ -185,10 +179,10 @@ def _run(path: Code, net: nn.Module) -> Any:
         for channels, px in itertools.product(dict.fromkeys([*_channels(net), *CHANNELS]), SIZES):
             try:
                 return net(torch.empty(B, channels, px, px, device="meta"))
-            except (Exception, SystemExit) as error:
+            except RAISED as error:
                 first = first or error
     assert first is not None
-    raise _refused(path, f"its outputs cannot be found by a run without data: {_told(first, path)}")
+    raise _refused(path, f"its outputs cannot be found by a run without data: {_told(first)}") from first
 
 
 def _channels(net: nn.Module) -> Iterator[int]:

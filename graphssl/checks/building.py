@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from ..component import DataFacts, Sizes, Unbound
-from ..errors import Problems
+from ..errors import RAISED, Problems
 from ..graph.build import build_node
 from ..graph.calls import Call
 from ..graph.nodes import Node
@@ -74,7 +74,7 @@ class Building:
                 self.modules[node.name] = build_node(node, self.sizes(node.name), self.modules)
         except Unbound as letter:
             self._waiting[node.name] = str(letter)
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             wrong = Problems()
             slip = slip_of(error)
             message = f"'{node.name}' ({node.component.name}) cannot be built: {slip.reason}"

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import Problems, Refused
+from ..errors import RAISED, Problems, Refused
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..graph.language.source import SET
@@ -72,7 +72,7 @@ class Failure:
         args, kwargs = self.arguments
         try:
             method(*map(_floats, args), **{k: _floats(v) for k, v in kwargs.items()})
-        except (Exception, SystemExit):
+        except RAISED:
             return
         name = self.node.name
         message = f"'{name}' ({self.node.component.name}) takes floats, but gets uint8 pixels from {pixels}"
@@ -88,7 +88,7 @@ class Failure:
             args, kwargs = ([value], {}) if before else self.arguments
             try:
                 value = self.modules[name](*args, **kwargs)
-            except (Exception, SystemExit) as error:
+            except RAISED as error:
                 if before:
                     self._link(before, value, name, error, found)
                 else:

@@ -15,7 +15,7 @@ from torch.utils._pytree import tree_leaves
 
 from ..code import own_method
 from ..component import DataFacts
-from ..errors import Problems
+from ..errors import RAISED, Problems
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..ports import tensors_of
@@ -127,7 +127,7 @@ class _Inference:
             return
         try:
             args, kwargs = self.values.arguments(call, self.nodes.modules[call.node])
-        except Exception as error:  # of its draw
+        except RAISED as error:  # of its draw
             self._note_failure(call, error, (), {})
             return
         key = _likeness(call, args, kwargs)
@@ -137,7 +137,7 @@ class _Inference:
                 self.values.check_parts(call, self.nodes.modules[call.node])
                 with torch.no_grad(), self._watch.call():
                     result = getattr(self.nodes.modules[call.node], call.method)(*args, **kwargs)
-            except (Exception, SystemExit) as error:
+            except RAISED as error:
                 self._note_failure(call, error, args, kwargs)
                 return
             if _versions(args, kwargs) != versions:

@@ -8,12 +8,12 @@ import shlex
 from typing import Annotated, Any
 
 import typer
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 from ..code import NO_CODE
 from ..errors import UsageError
 
-__all__ = ["Changeable", "Device", "GraphArgument", "NoCode", "RunArgument", "Sets"]
+__all__ = ["Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "RunArgument", "Sets"]
 
 
 def _refuse_code(value: bool) -> bool:
@@ -34,6 +34,20 @@ NoCode = Annotated[
     typer.Option("--no-custom-components", callback=_refuse_code, help="Refuse graphs that name Python of their own."),
 ]
 RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
+
+
+class Interrupted(BaseException):
+    """Ctrl-C, which typer would take for an exit code without a word; its cause is the KeyboardInterrupt."""
+
+
+class Commands(TyperGroup):
+    """The commands: Ctrl-C in one is told by whoever runs it."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted from error
 
 
 class Changeable(TyperCommand):

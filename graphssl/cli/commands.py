@@ -10,7 +10,7 @@ import typer
 
 from ..console import put, say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError, escaped
-from .arguments import Changeable, Device, GraphArgument, NoCode, RunArgument, Sets
+from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, RunArgument, Sets
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     name="graphssl",
+    cls=Commands,
     help="Self-supervised visual representation learning: a method is a graph in a YAML file.",
     no_args_is_help=True,
     add_completion=False,

@@ -13,6 +13,7 @@ import typer
 
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
 from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, ran_out, reason_of, told
+from .arguments import Interrupted
 from .tracking import app
 
 __all__ = ["main"]
@@ -29,8 +30,8 @@ def main() -> None:
         sys.exit(app(standalone_mode=False))
     except (GraphError, UsageError, RunError) as error:
         tell(error)
-    except KeyboardInterrupt:
-        fail("interrupted", INTERRUPTED)
+    except (KeyboardInterrupt, Interrupted) as error:
+        tell_of_interruption(error.__cause__ or error)
     except Stopped as stopped:
         tell_how_to_go_on(stopped)
     except typer.Abort:
@@ -71,6 +72,15 @@ def tell_of_own_code(error: BaseException) -> None:
 
     if (own := own_line(error)) is not None:
         fail(f"graphssl: {Problem(f'{type(error).__name__}: {reason_of(error)}', own=own).render()}", FAILED)
+
+
+def tell_of_interruption(error: BaseException) -> NoReturn:
+    """Of Ctrl-C; a KeyboardInterrupt that the user's own Python has raised is an error of that."""
+    from ..code import raises_itself
+
+    if raises_itself(error):
+        tell_of_own_code(error)
+    fail("interrupted", INTERRUPTED)
 
 
 def tell_of_argument(error: Any) -> NoReturn:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from ..data.fit import Fit
-from ..errors import RunError, ran_out
+from ..errors import RAISED, RunError, ran_out
 from ..graph.slips import failed
 from ..ports import scale_of
 
@@ -70,7 +70,7 @@ def _given(module: nn.Module, image: Tensor) -> Any:
     """What a network gives, which may be the user's own. Raises RunError where that fails."""
     try:
         return module(image)
-    except Exception as error:
+    except RAISED as error:
         if isinstance(error, RunError) or ran_out(error):
             raise
         raise failed(f"the network fails on plain images, {' x '.join(map(str, image.shape))}", error) from error

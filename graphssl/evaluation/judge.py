@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ..errors import RunError, ran_out
+from ..errors import RAISED, RunError, ran_out
 from ..graph.slips import failed
 from ..graph.spec import EvaluationConfig
 from .context import Context
@@ -44,7 +44,7 @@ class Judge:
         """Its numbers by metric. Raises RunError where it fails: it may be a user's own, as components are."""
         try:
             scores = {metric: float(value) for metric, value in self.evaluations[name].run(context).items()}
-        except Exception as error:
+        except RAISED as error:
             if isinstance(error, RunError) or ran_out(error):
                 raise
             raise failed(f"the evaluation '{name}' failed", error) from error

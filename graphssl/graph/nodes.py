@@ -11,9 +11,8 @@ from typing import Any, get_args
 import networkx as nx
 from pydantic import Field, field_validator, model_validator
 
-from ..code import own_line
 from ..component import REGISTRY, Code, Component, NodeConfig, discover
-from ..errors import Problems, Refused, Span, suggest
+from ..errors import RAISED, Problems, Refused, Span, suggest
 from ..ports import Signature
 from .language.source import Source
 from .language.validation import Wrong, validate
@@ -157,7 +156,7 @@ def _draft(
     ours = keys_of_framework(component)
     try:
         config, wrong = validate(component.config, {k: v for k, v in entry.items() if k not in ("use", *ours)})
-    except Exception as error:  # of a validator
+    except RAISED as error:  # of a validator
         _note_slip(f"'{name}' ({component.name}): its config fails", error, source.at(("nodes", name)), name, problems)
         return None
     common, more = validate(CommonKeys, {k: v for k, v in entry.items() if k in ours})
@@ -169,7 +168,7 @@ def _draft(
     return _Draft(component, config.model_copy(update=dict(_placed(name, config, source))), common)
 
 
-def _note_slip(message: str, error: Exception, at: Span, name: str, problems: Problems) -> None:
+def _note_slip(message: str, error: BaseException, at: Span, name: str, problems: Problems) -> None:
     slip = slip_of(error)
     problems.add(f"{message}: {slip.reason}", at, slip.hint, about=name, own=slip.own)
 
@@ -249,11 +248,11 @@ def _node(
         ports = component.signature(draft.config, of)
         component.views(draft.config)  # which the wiring asks for
     except ValueError as error:
-        option, hint = (error.option, error.hint) if isinstance(error, Refused) else (None, None)
+        option, slip = error.option if isinstance(error, Refused) else None, slip_of(error)
         at = source.at((*path, option)) if option else source.at((*path, *component.refs[:1]))
-        problems.add(f"'{name}' ({component.name}): {error}", at, hint, about=name, own=own_line(error.__cause__))
+        problems.add(f"'{name}' ({component.name}): {slip.reason}", at, slip.hint, about=name, own=slip.own)
         return None
-    except Exception as error:
+    except RAISED as error:
         _note_slip(f"'{name}' ({component.name}): its ports fail", error, source.at(path, True), name, problems)
         return None
     span, use_span = source.at(path, True), source.at((*path, "use"))

@@ -8,7 +8,7 @@ import re
 from pathlib import Path
 
 from ..code import NoSuchFile, NotAllowed, load_file, load_package
-from ..errors import Problems
+from ..errors import RAISED, Problems
 from .language.source import Source
 from .slips import slip_of
 from .spec.file import COMPONENTS
@@ -37,7 +37,7 @@ def load_components(source: Source, problems: Problems) -> bool:
             problems.add(f"there is no component file {error}", at, hint)
         except NotAllowed as error:
             problems.add(str(error), at)
-        except (Exception, SystemExit) as error:
+        except RAISED as error:
             slip, hint = slip_of(error), None
             if isinstance(error, ModuleNotFoundError) and slip.own is None:
                 hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"

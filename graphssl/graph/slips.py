@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import builtins
 import re
+import sys
 import traceback
 from collections.abc import Iterable
 from typing import NamedTuple
@@ -81,8 +82,11 @@ def slip_of(error: BaseException) -> Slip:
     if isinstance(error, SyntaxError):
         said = error.msg
     reason = said if words or said == kind else f"{kind}: {said}"
-    hint = error.hint if isinstance(error, Refused) else None
-    return Slip(reason, own, (hint.text if isinstance(hint, Suggestion) else hint) or _hint(error, own))
+    given = error.hint if isinstance(error, Refused) else None
+    hint = given.text if isinstance(given, Suggestion) else given
+    if isinstance(error, Refused) and isinstance(error.__cause__, NameError):  # of the user's own, whatever is asked of
+        hint = _of_name(error.__cause__) or hint
+    return Slip(reason, own, hint or _hint(error, own))
 
 
 def failed(message: str, error: BaseException, span: Span | None = None) -> RunError:
@@ -99,7 +103,10 @@ def _hint(error: BaseException, own: Span | None) -> str | None:
     if isinstance(error, ModuleNotFoundError):
         missing = str(error.name)
         return f"is '{missing}' installed here? A file beside is listed under components: too, as ./{missing}.py"
-    text = str(error)
+    if isinstance(error, ImportError) and error.name in sys.modules:
+        named = re.match(r"cannot import name '(\w+)'", reason_of(error))
+        return _near(named[1], dir(sys.modules[error.name])) if named else None
+    text = reason_of(error)
     for words, hint in SLIPS.items():
         if (own is not None or "inplace" in words) and re.search(words, text):
             return hint

@@ -12,7 +12,7 @@ from torch import fx, nn
 from ..checks.shapes import Shapes
 from ..checks.weights.wanted import Loading
 from ..component import schedules_of
-from ..errors import ran_out
+from ..errors import RAISED, ran_out
 from ..graph.build import build_node
 from ..graph.graph import Graph
 from ..graph.slips import failed
@@ -104,7 +104,7 @@ def build_nodes(
             torch.manual_seed(seed_of(seed, name))
             try:
                 nodes[name] = build_node(node, shapes.sizes[name], nodes)
-            except Exception as error:  # with values, and not on the meta device
+            except RAISED as error:  # with values, and not on the meta device
                 if ran_out(error):
                     raise
                 raise failed(f"'{name}' ({node.component.name}) cannot be built", error, node.span) from error

@@ -16,6 +16,7 @@ from torch import Tensor, fx, nn
 
 from ..checks.shapes import Shapes
 from ..code import own_line
+from ..errors import RAISED
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..graph.slips import failed
@@ -71,7 +72,7 @@ class Program:
             node = self.node(call.node)
             try:
                 found = node.draw(b * times, generator, device)  # type: ignore[operator]
-            except Exception as error:
+            except RAISED as error:
                 raise failed(f"'{call.node}' cannot draw", error, call.span) from error
             if call.id in self.placing.calls:
                 found = draws_of(node, found, b, current().part(b), views_outside(call, self.shapes), times)
@@ -112,13 +113,13 @@ class Program:
         found = [f"# One of {size} processes, on its rows. Gradients are the mean over all."]
         return "\n".join(found + [f"# Batch norm of {', '.join(norms)} is over all."] * bool(norms))
 
-    def locate(self, arguments: tuple[Any, ...], error: Exception) -> Exception:
+    def locate(self, arguments: tuple[Any, ...], error: BaseException) -> BaseException:
         """Names the graph's line at which the forward pass fails: runs it again, call by call."""
         interpreter = _Locator(self.forward)
         try:
             with torch.no_grad():
                 interpreter.run(*arguments)
-        except Exception as again:
+        except RAISED as again:
             call = interpreter.call
             if call is not None:
                 if isinstance(again.args[0] if again.args else None, str):
@@ -127,7 +128,7 @@ class Program:
                 return failed(f"'{call.node}' failed", again, call.span)
         return error
 
-    def blame(self, error: Exception, *, updates: bool = False) -> Exception:
+    def blame(self, error: BaseException, *, updates: bool = False) -> BaseException:
         """Names the node that the error passed through, and its line where all its calls stand in one.
 
         updates: whether the updates were under way.

@@ -101,7 +101,7 @@ class Compiled:
             raise RunError(f"the step does not compile: {self.reason}. train.compile: 'off' trains without")
 
 
-def is_told(error: Exception) -> bool:
+def is_told(error: BaseException) -> bool:
     """Whether an error says what is wrong itself, or memory has run out: it is nothing in the code."""
     return isinstance(error, RunError) or ran_out(error)
 

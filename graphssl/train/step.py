@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.utils._pytree import tree_map_only
 
 from ..data import Batch, WholeBatch
-from ..errors import RunError
+from ..errors import RAISED, RunError
 from ..graph.slips import failed
 from ..graph.spec import Train
 from ..ports.draws import GENERATOR
@@ -156,7 +156,7 @@ class Step:
         """The backward pass, in which a node's own autograd functions may fail."""
         try:
             torch.autograd.backward(loss)
-        except Exception as error:
+        except RAISED as error:
             if is_told(error) or waits_in_vain(error) or self._functions.at_risk or recording(self.device):
                 raise
             raise failed("the backward pass failed", error) from error
@@ -196,7 +196,7 @@ class Step:
         """One of the step's functions. Where a node fails in it, the error names the node."""
         try:
             return self._functions(name, *arguments)
-        except Exception as error:
+        except RAISED as error:
             if is_told(error) or waits_in_vain(error):
                 raise
             if name == "forward" and self.exchange is None and not recording(self.device):

@@ -58,6 +58,13 @@ evaluate: {features: z, knn: null, linear: null}
 """
 REAL = "if type(x).__name__ == 'Tensor' and not x.is_meta: "  # in the step, and not in `check`
 VALIDATOR = "@field_validator('size')\n        @classmethod\n        def _own(cls, size): return size + missing_name"
+FAILS = """
+def fails(i):
+    try:
+        raise ValueError(i)
+    except ValueError as error:
+        return error
+"""
 BACKWARD = """
 class Fn(torch.autograd.Function):
     @staticmethod
@@ -84,6 +91,11 @@ IN_CHECK = [
     ({"FORWARD": "return F.relu(x)"}, "NameError", "return F.relu(x)", "it lacks `from torch.nn import functional as F`"),
     ({"FORWARD": "x = torch.from_numpy(x.numpy())"}, "to numpy", "x.numpy()", "a step computes with torch alone"),
     ({"FORWARD": "if x.sum() > 0: pass"}, "item()", "if x.sum() > 0: pass", "torch.where(condition, a, b)"),
+    ({"FORWARD": "raise ExceptionGroup('two', [KeyError('a'), ValueError('b')])"}, "ExceptionGroup: two (KeyError: 'a'; ValueError: b)", "raise ExceptionGroup", ""),
+    ({"FORWARD": "raise ExceptionGroup('all', [fails(i) for i in range(5)])", "AFTER": FAILS}, "ValueError: 2; 2 more)", "raise ValueError(i)", ""),
+    ({"FORWARD": "raise GeneratorExit"}, "cannot take this: GeneratorExit", "raise GeneratorExit", ""),
+    ({"INIT": "raise GeneratorExit"}, "cannot be built: GeneratorExit", "raise GeneratorExit", ""),
+    ({"AFTER": "raise GeneratorExit('no')"}, "does not load: GeneratorExit: no", "raise GeneratorExit('no')", ""),
     ({"FORWARD": "x = nn.Linear(64, 64, device='meta')(x)"}, "weights in forward", "def forward", "make them in __init__"),
     ({"INIT": "self.w = nn.Linear(5, 4)", "FORWARD": "x = self.w(x)"}, r"[16, 64] X [5, 4]", "self.w(x)", "sizes['d']"),
     ({"INIT": "self.t = torch.ones(64, device='cpu')", "FORWARD": "x = x + self.t"}, "device", "x + self.t", "buffer"),
@@ -98,6 +110,7 @@ IN_CHECK = [
     ({"CONFIG": VALIDATOR}, "its config fails: NameError", "return size + missing_name", ""),
     ({"FORWARD": "return x +* 2"}, "does not load: SyntaxError: invalid syntax", "return x +* 2", ""),
     ({"AFTER": "import nosuchmodule"}, "No module named 'nosuchmodule'", "import nosuchmodule", "installed here?"),
+    ({"AFTER": "from torch import Tensr"}, "cannot import name 'Tensr' from 'torch'", "import Tensr", "did you mean 'Tensor'?"),
     ({"AFTER": "@component\nclass A: pass"}, "@component takes a name", "@component", ""),
     ({"INIT": "pass\n    @staticmethod\n    def views(config): return config.no"}, "ports fail", "return config.no", ""),
 ]  # fmt: skip
@@ -112,6 +125,7 @@ def test_check_shows_the_line(
         graphssl.check(written(tmp_path, "mine", parts))
     text = str(told.value)
     assert message in text
+    assert "site-packages" not in text
     assert hint in text
     if line:
         shown = re.search(r"\n  at mine\.py:(\d+):(\d+):\n    (.*)\n( *)\^+", text)
@@ -126,6 +140,8 @@ IN_RUN = [
     ({"FORWARD": REAL + "x = torch.tensor(x.numpy())"}, "'own' failed: RuntimeError: Can't call numpy()", "x.numpy()"),
     ({"FORWARD": "x = Fn.apply(x)", "AFTER": BACKWARD}, "the backward pass failed: NameError", "return g + missing_name"),
     ({"FORWARD": "y = x.exp(); z = y * y; y.add_(1); x = z"}, "modified by an inplace operation", ""),
+    ({"FORWARD": REAL + "raise SystemExit(3)"}, "'own' failed: SystemExit: 3", "raise SystemExit(3)"),
+    ({"INIT": "if not torch.empty(0).is_meta: raise SystemExit"}, "cannot be built: SystemExit", "raise SystemExit"),
     ({"INIT": "if not torch.empty(0).is_meta: raise KeyError('k')"}, "cannot be built: KeyError: 'k'", "raise KeyError"),
 ]  # fmt: skip
 

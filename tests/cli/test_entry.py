@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import importlib
+import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -69,11 +71,8 @@ def test_exit_codes(typed: Type, runs: tuple[str, str], monkeypatch: pytest.Monk
         assert "Traceback" not in typed(*wrong, code=2)
     assert "keeps its name, 'one': leave the name 'two' out" in typed("run", "--resume", "one", "--name", "two", code=2)
 
-    def interrupted(*_: object) -> object:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr("graphssl.cli.starter.starter", interrupted)
-    assert "Traceback" not in typed("new", "x", code=130)
+    monkeypatch.setattr("graphssl.cli.starter.starter", lambda *_: os.kill(os.getpid(), signal.SIGINT))
+    assert typed("new", "x", code=130) == "interrupted\n"
 
 
 @pytest.mark.parametrize(
@@ -99,7 +98,9 @@ def test_an_internal_error_is_one_line(typed: Type, monkeypatch: pytest.MonkeyPa
     assert "Traceback" not in said
 
 
-@pytest.mark.parametrize("ends", ["SystemExit(0)", "SystemExit", "BaseException('all')", "GeneratorExit"])
+@pytest.mark.parametrize(
+    "ends", ["SystemExit(0)", "SystemExit", "BaseException('all')", "GeneratorExit", "KeyboardInterrupt"]
+)
 def test_what_ends_a_program_in_own_code_is_told_and_no_success(
     folder: Path, typed: Type, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:

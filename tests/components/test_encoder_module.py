@@ -223,13 +223,13 @@ def test_a_network_of_one_size_of_images(write: Write, others: Path) -> None:
         ("path: ./others.py:torch", "'./others.py:torch' is no class and no function"),
         ("path: ./others.py:number", "'./others.py:number' gives no nn.Module: its type is int"),
         ("path: ./others.py:Broken", "a run without data: RuntimeError: "),
-        ("path: ./others.py:Broken", "(./others.py, line 11)"),
+        ("path: ./others.py:Broken", "others.py:11:"),
         ("path: ./others.py:Branches", "a run without data: RuntimeError: "),
         ("path: ./others.py:Scalar", "it is [] for 3 images, and no b d, b t d or b e r k"),
         ("path: ./others.py:Nested", "'all' is no tensor: its type is list"),
         (
             "path: ./others.py:Fails, options: {width: 3}",
-            "cannot be made: KeyError: 'no such width' (./others.py, line",
+            "cannot be made: KeyError: 'no such width'",
         ),
         ("path: ./others.py:Reads, options: {width: 3}", "unexpected keyword argument 'width'"),
         ("options: {width: 3}", "'path' is missing"),
@@ -240,6 +240,22 @@ def test_refusals(write: Write, others: Path, entry: str, message: str) -> None:
     assert message in found
     assert ":5:" in found
     assert "Traceback" not in found
+
+
+def test_an_error_in_the_network_shows_its_line(write: Write, others: Path) -> None:
+    """As of a component: file, line, the line itself, and of common slips a hint; when it is made, and when it runs."""
+    for body, line, hint in (
+        ("return x.flatten(1) @ wieghts", "return x.flatten(1) @ wieghts", "did you mean 'weights'?"),
+        ("return torch.tensor(x.numpy())", "x.numpy()", "`outputs` says what it gives"),
+        ("return self.made(x)", "raise KeyError('made')", "`outputs` says what it gives"),
+    ):
+        text = f"import torch\nweights = 1\nclass Net(torch.nn.Module):\n    def forward(self, x):\n        {body}\n"
+        name = f"slips{len(line)}.py"
+        (others / name).write_text(f"{text}    def made(self, x):\n        raise KeyError('made')\n")
+        (found,) = problems_of(load, graph(write, f"path: ./{name}:Net"))
+        assert f"/{name}:{7 if 'made' in line else 5}:" in found
+        assert line in found
+        assert hint in found
 
 
 def test_a_function_that_gives_one_network_to_two_nodes(write: Write, others: Path) -> None:

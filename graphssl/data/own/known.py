@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 from pydantic import BaseModel
 
 from ...code import own_line
-from ...errors import OptionError, RunError, reason_of
+from ...errors import RAISED, OptionError, RunError, reason_of
 from ...graph import spec
 from ...graph.spec.datasets import DATA_SETS
 from ...graph.spec.units import out_of_units
@@ -45,7 +45,7 @@ def said(data: spec.Data, what: str, ask: Callable[[], T]) -> T:
         return ask()
     except (RunError, MemoryError):
         raise
-    except (Exception, SystemExit) as error:  # sys.exit would end the run without a word
+    except RAISED as error:  # sys.exit would end the run without a word
         raise RunError(f"{what} of the data set '{data.use}' failed: {told(error)}") from error
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from ...code import load_file, loaded_files
-from ...errors import RunError
+from ...errors import RAISED, RunError
 from ..batch import UNREAD, Sample
 from ..decode import BadImageError, Form, read
 from ..decoding.arrays import of_array, of_pillow
@@ -173,7 +173,7 @@ def none_in(dataset: Any) -> Tensor | None:
     for number in looked:
         try:
             _, label = dataset[number]
-        except (Exception, SystemExit):  # it is read again, and then told
+        except RAISED:  # it is read again, and then told
             return None
         if label is not None and label != -1:
             return None
