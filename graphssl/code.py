@@ -17,7 +17,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import ModuleType
+from types import FrameType, ModuleType
 from typing import Any
 
 from pydantic_core import CoreSchema, core_schema
@@ -25,8 +25,8 @@ from pydantic_core import CoreSchema, core_schema
 from .errors import RAISED, Span, leaves, reason_of, suggest
 
 __all__ = [
-    "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_files",
-    "own_line", "own_method", "raises_itself",
+    "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_file", "loaded_files",
+    "own_frame", "own_line", "own_method", "raises_itself",
 ]  # fmt: skip
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
@@ -64,8 +64,7 @@ def load_file(path: Path, entry: str, log: logging.Logger = log) -> ModuleType:
 
 
 def _load_file(path: Path, entry: str, log: logging.Logger) -> ModuleType:
-    digest = hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()
-    name = f"{FILES}{path.stem}_{digest}"  # the same in every process: pickles name it
+    name = _module_name(path)
     if name in sys.modules:
         return sys.modules[name]
     spec = importlib.util.spec_from_file_location(name, path)
@@ -80,6 +79,16 @@ def _load_file(path: Path, entry: str, log: logging.Logger) -> ModuleType:
         del sys.modules[name]
         raise
     return module
+
+
+def _module_name(path: Path) -> str:
+    """The same in every process: pickles name it."""
+    return f"{FILES}{path.stem}_{hashlib.blake2b(str(path).encode(), digest_size=8).hexdigest()}"
+
+
+def loaded_file(path: Path) -> ModuleType | None:
+    """The module of a file that this process has imported."""
+    return sys.modules.get(_module_name(path))
 
 
 def loaded_files() -> list[str]:
@@ -121,6 +130,12 @@ def _behind(error: BaseException | None) -> Iterator[BaseException]:
             yield from leaves(error)
         yield error
         error = error.__cause__
+
+
+def own_frame(frame: FrameType) -> Span | None:
+    """The line that a frame is at, if it is the user's own."""
+    code, own = frame.f_code, _is_own(frame.f_code.co_filename, str(frame.f_globals.get("__name__", "")))
+    return _span(traceback.FrameSummary(code.co_filename, frame.f_lineno, code.co_name)) if own else None
 
 
 def _own_line(error: BaseException) -> Span | None:

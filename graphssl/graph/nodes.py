@@ -17,6 +17,7 @@ from ..ports import Signature
 from .language.source import Source
 from .language.validation import Wrong, validate
 from .names import check_name
+from .plugins import unregistered
 from .slips import slip_of
 from .spec.weights import Weights
 
@@ -137,7 +138,8 @@ def _component(
         problems.add(f"the node '{name}' does not say which component to use", source.at(path, True), hint, about=name)
         return None
     if use not in REGISTRY and not incomplete:
-        hint = suggest(use, REGISTRY).text or _same_kind(use) or "`graphssl components` lists them"
+        near = suggest(use, REGISTRY).text
+        hint = near or unregistered(source, use) or _same_kind(use) or "`graphssl components` lists them"
         at = source.at((*path, "use"))
         problems.add(f"no component is called '{use}'", at, hint, kind="unknown", about=use)
     return REGISTRY.get(use)

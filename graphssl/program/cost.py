@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from ..checks.shapes import Shapes
+from ..errors import RAISED, GraphError, RunError, ran_out
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..world import World
@@ -25,6 +26,7 @@ from .assemble import assemble
 from .blank import blank
 from .emission import Emission
 from .fakes import fake_tensors, giving
+from .in_place import problem_of
 from .meter import Meter, bytes_of
 from .owned import Unlinked, part_banks
 from .program import Program
@@ -61,7 +63,8 @@ def predict(
     """The cost of an optimizer step, eager, with batches of `shapes.batch` samples; nothing is allocated.
 
     dtype: what autocast computes in. processes: of one of so many, each with a batch of this size, and its own rows of
-    banks that are parted and of weights. Raises what a component raises that cannot run on fake tensors.
+    banks that are parted and of weights. Raises GraphError where the step fails on fake tensors, so in the backward
+    pass.
     """
     views: dict[str, list[Any]] = {}
     for call in graph.step_calls():
@@ -76,8 +79,13 @@ def predict(
         for name, made in views.items():
             program.node(name).forward = giving(made, device)
         meter = Meter(program.forward)
-        with meter:
-            _step(program, meter, device, dtype)
+        try:
+            with meter:
+                _step(program, meter, device, dtype)
+        except RAISED as error:
+            if ran_out(error) or isinstance(error, RunError):
+                raise
+            raise GraphError([problem_of(error, program, lambda: _forward(program, device, dtype))]) from error
     weights: list[Tensor] = []
     rest: list[Tensor] = list(program.forward.buffers())
     for parameter in program.forward.parameters():
@@ -128,11 +136,8 @@ def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dty
     """Forward, backward and updates, as `train.step` has them; with `accumulate` the second batch finds gradients."""
     outputs = []
     for i in range(min(program.graph.spec.train.accumulate, 2)):
-        batch = blank(program, device)
-        draws = program.draw(program.shapes.batch, None, device)
         before = meter.flops
-        with _autocast(device, dtype):
-            output = program.forward(*(getattr(batch, name) for name in program.inputs), *batch.cuts, *draws)
+        output = _forward(program, device, dtype)
         torch.autograd.backward(output.pop("loss"))
         outputs.append(output)
         if i:
@@ -141,6 +146,14 @@ def _step(program: Program, meter: Meter, device: torch.device, dtype: torch.dty
     meter.gradients = 0
     with torch.no_grad():
         program.commit(*outputs[-1]["carried"])
+
+
+def _forward(program: Program, device: torch.device, dtype: torch.dtype) -> dict[str, Any]:
+    batch = blank(program, device)
+    draws = program.draw(program.shapes.batch, None, device)
+    with _autocast(device, dtype):
+        output: dict[str, Any] = program.forward(*(getattr(batch, n) for n in program.inputs), *batch.cuts, *draws)
+    return output
 
 
 def _autocast(device: torch.device, dtype: torch.dtype) -> AbstractContextManager[Any]:

@@ -10,12 +10,14 @@ from pathlib import Path
 import torch
 
 from ..data.place import free_device_memory, free_memory
-from ..errors import RunError, ran_out, reason_of
+from ..errors import GraphError, RunError, ran_out, reason_of
+from ..graph.slips import failed
 from ..program.cost import memory_text, predict
+from ..program.in_place import overwritten
 from ..program.program import Program
 from .precision import Precision
 
-__all__ = ["enough_memory", "not_finite", "too_large"]
+__all__ = ["enough_memory", "no_backward", "not_finite", "too_large"]
 
 GIB = 2**30
 
@@ -42,6 +44,18 @@ def enough_memory(what: str, remedy: str) -> Iterator[None]:
             raise
         free = f"{free_memory() / GIB:,.1f} GiB are free now"
         raise RunError(f"memory has run out {what} ({_said(error)}); {free}. {remedy}") from error
+
+
+def no_backward(error: BaseException, program: Program, precision: Precision, device: torch.device) -> RunError:
+    """A backward pass that failed. Of a tensor that was written into meanwhile, tensors without data tell the line."""
+    if overwritten(error):
+        try:
+            predict(program.graph, program.shapes, device, precision.dtype)
+        except GraphError as found:
+            return RunError(str(found))
+        except Exception:  # whatever a component raises, or memory: it is the first error that counts
+            pass
+    return failed("the backward pass failed", error)
 
 
 def _said(error: BaseException) -> str:

@@ -12,7 +12,6 @@ from torch.utils._pytree import tree_map_only
 
 from ..data import Batch, WholeBatch
 from ..errors import RAISED, RunError
-from ..graph.slips import failed
 from ..graph.spec import Train
 from ..ports.draws import GENERATOR
 from ..program.assemble import seed_of
@@ -25,6 +24,7 @@ from .commit import join_carried, revocable_updates_of, take_apart, updates_of
 from .compiling import Compiled, compiles, is_told
 from .device import prepare
 from .exchange import Exchange
+from .failures import no_backward
 from .means import mean_of, over_all
 from .optim import build_optimizer, unrecordable
 from .precision import Precision
@@ -159,7 +159,7 @@ class Step:
         except RAISED as error:
             if is_told(error) or waits_in_vain(error) or self._functions.at_risk or recording(self.device):
                 raise
-            raise failed("the backward pass failed", error) from error
+            raise no_backward(error, self.program, self.precision, self.device) from error
 
     def _optimize(self) -> Tensor | None:
         """The optimizer's step. With a gradient scaler: whether it skipped the step, bool, 0-d, on the device."""

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 import graphssl
+from graphssl.cli.describe import describe
 from graphssl.errors import GraphError, RunError
 
 COMPONENT = '''"""Somebody's own."""
@@ -110,6 +111,11 @@ IN_CHECK = [
     ({"CONFIG": VALIDATOR}, "its config fails: NameError", "return size + missing_name", ""),
     ({"FORWARD": "return x +* 2"}, "does not load: SyntaxError: invalid syntax", "return x +* 2", ""),
     ({"AFTER": "import nosuchmodule"}, "No module named 'nosuchmodule'", "import nosuchmodule", "installed here?"),
+    ({"FORWARD": "x = Fn.apply(x)", "AFTER": BACKWARD}, "the backward pass fails: NameError", "return g + missing_name", ""),
+    ({"FORWARD": "y = x.exp(); z = y * y; y += 1; x = z"}, "'own' writes into a tensor that the backward", "y += 1", "out of"),
+    ({"FORWARD": "y = x.exp(); z = y * y; y[0] = 1; x = z"}, "'own' writes into a tensor that the backward", "y[0] = 1", ""),
+    ({"FORWARD": "y = x.exp(); z = y * y; nn.ReLU(True)(y); x = z"}, "'own' writes into a", "nn.ReLU(True)(y)", ""),
+    ({"FORWARD": "return x.view(3, -1, 7)"}, "shape '[3, -1, 7]' is invalid", "x.view(3, -1, 7)", ""),
     ({"AFTER": "from torch import Tensr"}, "cannot import name 'Tensr' from 'torch'", "import Tensr", "did you mean 'Tensor'?"),
     ({"AFTER": "@component\nclass A: pass"}, "@component takes a name", "@component", ""),
     ({"INIT": "pass\n    @staticmethod\n    def views(config): return config.no"}, "ports fail", "return config.no", ""),
@@ -122,7 +128,7 @@ def test_check_shows_the_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     with pytest.raises(GraphError) as told:
-        graphssl.check(written(tmp_path, "mine", parts))
+        describe(graphssl.check(written(tmp_path, "mine", parts)))  # as the command does
     text = str(told.value)
     assert message in text
     assert "site-packages" not in text
@@ -139,7 +145,7 @@ IN_RUN = [
     ({"FORWARD": REAL + "x = x + missing_name"}, r"mine.yaml:13:6: 'own' failed: NameError", "x = x + missing_name"),
     ({"FORWARD": REAL + "x = torch.tensor(x.numpy())"}, "'own' failed: RuntimeError: Can't call numpy()", "x.numpy()"),
     ({"FORWARD": "x = Fn.apply(x)", "AFTER": BACKWARD}, "the backward pass failed: NameError", "return g + missing_name"),
-    ({"FORWARD": "y = x.exp(); z = y * y; y.add_(1); x = z"}, "modified by an inplace operation", ""),
+    ({"FORWARD": "y = x.exp(); z = y * y; y.add_(1); x = z"}, "'own' writes into a tensor", "y.add_(1)"),
     ({"FORWARD": REAL + "raise SystemExit(3)"}, "'own' failed: SystemExit: 3", "raise SystemExit(3)"),
     ({"INIT": "if not torch.empty(0).is_meta: raise SystemExit"}, "cannot be built: SystemExit", "raise SystemExit"),
     ({"INIT": "if not torch.empty(0).is_meta: raise KeyError('k')"}, "cannot be built: KeyError: 'k'", "raise KeyError"),
@@ -169,6 +175,17 @@ def test_an_update_shows_its_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         graphssl.run(graph, device="cpu", report=lambda text: None)
     assert re.match(r"mine\.yaml:20:8: 'own' failed: NameError", str(told.value).replace(f"{tmp_path}/", ""))
     assert "if not x.is_meta: missing_name" in str(told.value)
+
+
+def test_a_class_without_its_decorator(tmp_path: Path) -> None:
+    graph = written(tmp_path, "bare", {})
+    file = tmp_path / "bare.py"
+    file.write_text(file.read_text().replace('@component("own.bare")\n', ""))
+    with pytest.raises(GraphError, match=r"no component is called 'own\.bare'") as told:
+        graphssl.check(graph)
+    assert "hint: ./bare.py has a class Own; @component('own.bare') before it makes it that component" in str(
+        told.value
+    )
 
 
 def test_the_command_line_tells_it_too(tmp_path: Path) -> None:
