@@ -26,7 +26,7 @@ from .errors import RAISED, Span, leaves, reason_of, suggest
 
 __all__ = [
     "NO_CODE", "Code", "NoSuchFile", "NotAllowed", "is_own", "load_file", "load_package", "loaded_file", "loaded_files",
-    "own_frame", "own_line", "own_method", "raises_itself",
+    "own_field", "own_frame", "own_line", "own_method", "raises_itself",
 ]  # fmt: skip
 
 OBJECT = r"(?P<place>\S.*\.py|\w+(?:\.\w+)*):(?P<name>\w+(?:\.\w+)*)"
@@ -168,6 +168,24 @@ def own_method(method: Any) -> Span | None:
     start = len(text) - len(text.lstrip())
     own = _is_own(code.co_filename, str(getattr(method, "__module__", "")))
     return Span(_shown(code.co_filename), code.co_firstlineno, start + 1, len(text) - start, text) if own else None
+
+
+def own_field(cls: type, name: str) -> Span | None:
+    """Where a class of the user's own, or one that it is made from, has a field of that name."""
+    for base in cls.__mro__:
+        if name not in vars(base).get("__annotations__", {}):
+            continue
+        try:
+            lines, first = inspect.getsourcelines(base)
+            file = inspect.getsourcefile(base) or ""
+        except (OSError, TypeError):
+            return None
+        for i, line in enumerate(lines):
+            if (matched := re.match(rf"(\s*){re.escape(name)}\s*:", line)) and _is_own(file, base.__module__):
+                text = line.rstrip("\n")
+                start = len(matched[1])
+                return Span(_shown(file), first + i, start + 1, len(text) - start, text)
+    return None
 
 
 def _span(said: traceback.FrameSummary) -> Span:

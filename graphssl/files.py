@@ -8,6 +8,7 @@ import os
 import stat
 import tempfile
 import time
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,8 +16,8 @@ from typing import Any
 from .errors import RunError
 
 __all__ = [
-    "NotRegular", "check_place", "home", "opened_regular", "read_regular", "remove_unused", "replacing", "special",
-    "user_cache", "write_whole", "writing",
+    "NotRegular", "check_archive", "check_place", "home", "opened_regular", "read_regular", "remove_unused",
+    "replacing", "special", "user_cache", "write_whole", "writing",
 ]  # fmt: skip
 
 UNUSED = 30 * 24 * 3600  # seconds
@@ -134,3 +135,19 @@ def write_whole(path: Path, content: str | bytes) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
+
+
+def check_archive(path: str | Path, *, sums: bool) -> None:
+    """Raises zipfile.BadZipFile for a file of tensors that would come to more than it takes on the disk, or is damaged.
+
+    sums: whether all of it is read, for the check sums, which torch does not compare.
+    """
+    with zipfile.ZipFile(path) as archive:
+        entries = archive.infolist()
+        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
+            raise zipfile.BadZipFile("it is compressed")
+        if sum(entry.file_size for entry in entries) > os.path.getsize(path):
+            raise zipfile.BadZipFile("its parts are longer than itself")
+        damaged = archive.testzip() if sums else None
+    if damaged is not None:
+        raise zipfile.BadZipFile(f"the check sum of {damaged} is wrong")

@@ -11,11 +11,12 @@ from typing import Any, get_args
 import networkx as nx
 from pydantic import Field, field_validator, model_validator
 
+from ..code import own_field
 from ..component import REGISTRY, Code, Component, NodeConfig, discover
 from ..errors import RAISED, Problems, Refused, Span, suggest
 from ..ports import Signature
 from .language.source import Source
-from .language.validation import Wrong, validate
+from .language.validation import Wrong, validate, wrong_defaults
 from .names import check_name
 from .plugins import unregistered
 from .slips import slip_of
@@ -165,9 +166,23 @@ def _draft(
     for one in (*wrong, *more):
         at = source.at(("nodes", name, *one.path), key=one.kind == "unknown")
         problems.add(f"{component.name}: {one.message}", at, _hint(one), kind=one.kind, about=name)
-    if config is None or common is None:
+    if config is None or common is None or not _has_right_defaults(name, component, config, source, problems):
         return None
     return _Draft(component, config.model_copy(update=dict(_placed(name, config, source))), common)
+
+
+def _has_right_defaults(
+    name: str, component: Component, config: NodeConfig, source: Source, problems: Problems
+) -> bool:
+    """Notes the defaults of a component of the user's own that its own types refuse, of which pydantic says nothing."""
+    if component.cls.__module__.partition(".")[0] == __package__.partition(".")[0]:
+        return True
+    wrong = wrong_defaults(config)
+    for one in wrong:
+        own = own_field(type(config), str(one.path[0]))
+        message = f"'{name}' ({component.name}): a default is not of its own type: {one.message}"
+        problems.add(message, source.at(("nodes", name, "use")), one.hint, about=name, own=own)
+    return not wrong
 
 
 def _note_slip(message: str, error: BaseException, at: Span, name: str, problems: Problems) -> None:

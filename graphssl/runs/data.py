@@ -10,11 +10,13 @@ import torch
 
 from ..checks.checked import NO_LABELS, Checked
 from ..data import Datasets, open_data
-from ..errors import RunError
+from ..data.presence import absence
+from ..errors import RunError, UsageError
+from ..graph import spec
 from ..train.failures import enough_memory
 from ..world import the_same
 
-__all__ = ["bad_images", "change_since", "known_by", "open_run_data", "worker_failures"]
+__all__ = ["bad_images", "change_since", "known_by", "open_run_data", "refuse_absent", "worker_failures"]
 
 
 def open_run_data(checked: Checked, device: torch.device, report: Callable[[str], None]) -> Datasets:
@@ -36,6 +38,15 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
     if data.train.steps < train.accumulate:
         raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
     return data
+
+
+def refuse_absent(data: spec.Data) -> None:
+    """Raises UsageError for data that are not where a run's graph says, as `check` does by the graph's line."""
+    if (absent := absence(data)) is not None:
+        hint = f" ({absent.hint})" if absent.hint else ""
+        change = f"data.{absent.key}={'FOLDER' if absent.key == 'root' else '...'}"
+        where = "" if absent.key == "use" else f". Where it is now is said by --set {change}"
+        raise UsageError(f"{absent.message}{hint}{where}")
 
 
 def change_since(payload: Mapping[str, Any], data: Datasets, say: Callable[[str], None] | None = None) -> str | None:

@@ -17,7 +17,7 @@ from ..graph.spec import Evaluate
 from ..train.device import choose_device
 from ..train.failures import enough_memory
 from ..train.loop import LESS
-from .data import change_since
+from .data import change_since, refuse_absent
 from .folder import find_run
 from .trained import load_trained
 
@@ -49,6 +49,7 @@ def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] =
     checked, module, header = load_trained(folder, None, where)
     spec = checked.graph.spec
     evaluations = _evaluations(spec.evaluate, options)
+    refuse_absent(spec.data)
     data = open_data(spec.data, where, spec.train.seed, spec.train.accumulate)
     if change := change_since(header, data, lambda text: log.warning("%s", text)):
         log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -14,6 +15,7 @@ from .folder import RUNS, RunFolder, find_run
 __all__ = ["Beside", "deliver", "deliver_finished"]
 
 AGAIN = 5.0  # seconds until a store that has failed is tried again
+TOLD = "undelivered_to"  # of the facts of a run: the store of which a later run has said that it does not take it
 PATIENCE = 30.0  # seconds, once the run beside is over, for a store that answers
 
 
@@ -95,6 +97,7 @@ class Beside:
         self._left = [folder for folder in found if folder.path != own.path.resolve()]
         self._say, self._ended = say, threading.Event()
         self._fails = False
+        self._failures: dict[Path, tuple[str, str]] = {}  # of a run's folder, the store and why
         self._thread = threading.Thread(target=self._run, name="graphssl-track-left", daemon=True)
         if self._left:
             self._thread.start()
@@ -105,11 +108,21 @@ class Beside:
         while wait and not self._fails and self._thread.is_alive() and time.monotonic() < until:
             self._thread.join(0.1)
         self._ended.set()
-        names = [f"'{folder.name}'" for folder in self._left]
-        if not names:
+        return [line for where, why in dict.fromkeys(self._failures.values()) for line in self._told(where, why)]
+
+    def _told(self, where: str, why: str) -> list[str]:
+        """What was not delivered to a store, and why: said once of a run, beside the next one."""
+        new = []
+        for folder in self._left:
+            if self._failures.get(folder.path) == (where, why) and folder.facts().get(TOLD) != where:
+                with contextlib.suppress(RunError, OSError):
+                    folder.note(**{TOLD: where})
+                new.append(f"'{folder.name}'")
+        if not new:
             return []
-        listed = ", ".join(names[:3]) + (f" and {len(names) - 3:,} more" if len(names) > 3 else "")
-        return [f"what {listed} left is still not delivered to MLflow: `graphssl track` tries again, or the next run"]
+        listed = ", ".join(new[:3]) + (f" and {len(new) - 3:,} more" if len(new) > 3 else "")
+        again = "`graphssl track` tries again, and so does every run here, without saying this anew"
+        return [f"what {listed} left is still not delivered to MLflow at {where} ({why}): {again}"]
 
     def _run(self) -> None:
         while self._left and not self._ended.is_set():
@@ -132,6 +145,8 @@ class Beside:
             return True
         for line in delivered.told:
             self._say(f"warning: {folder.name}: {line}")
-        if delivered.left is None:
+        if delivered.left is not None:
+            self._failures[folder.path] = delivered.where, delivered.failure or ""
+        else:
             self._say(f"left by an earlier run: {delivered}")
         return delivered.left is None

@@ -20,7 +20,7 @@ from ..train.rates import rate_at
 from .folder import RunFolder
 from .portable import component_files
 
-__all__ = ["Resumed", "asked_again", "changes_since", "fitting", "header_of", "length", "resumed", "unlike"]
+__all__ = ["SPANS", "Resumed", "asked_again", "changes_since", "fitting", "header_of", "length", "resumed", "unlike"]
 
 MAY = "where data and code lie, how they are read, what is written how often, how it is judged, and how long it is"
 SPANS = ("train.epochs", "train.steps")

@@ -34,9 +34,9 @@ from ..world import current, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, known_by, open_run_data, worker_failures
+from .ended import ended, has_ended
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
-from .left import deliver_finished
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -107,6 +107,8 @@ def _unsaid(_text: str) -> None:
 
 def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report: Report) -> Result:
     payload = the_same(lambda: Checkpoints(folder.checkpoints).latest(whole=False))
+    if payload is not None and not sets and the_same(lambda: has_ended(folder, payload)):  # no data are looked at
+        return ended(folder, payload, report)
     found = resumed(folder, sets, payload)
     checked = found.checked
     precision = resolve(checked.graph.spec.train.precision, device)
@@ -138,7 +140,10 @@ class _Session:
         per_epoch = self.data.train.steps // train.accumulate
         steps = length(train, per_epoch)
         if payload is not None and payload["step"] >= steps and not payload.get("unjudged"):
-            return self._finished(payload, steps)
+            if payload["step"] > steps:
+                done = f"the run '{self.folder.name}' has done {payload['step']} steps"
+                raise UsageError(f"{done}, and {steps} would be all")
+            return ended(self.folder, payload, self.report)
         if self.resumed is not None:
             self._go_on(self.resumed, payload, per_epoch)
         step, outcome = self._prepare(payload, steps, per_epoch)
@@ -177,18 +182,6 @@ class _Session:
         if resumed.changes:
             noted = {change.key: change.now for change in resumed.changes}
             self.folder.note(changes={**self.folder.facts().get("changes", {}), **noted})
-
-    def _finished(self, payload: dict[str, Any], steps: int) -> Result:
-        if payload["step"] > steps:
-            raise UsageError(f"the run '{self.folder.name}' has done {payload['step']} steps, and {steps} would be all")
-        self.report(f"the run {self.folder.name} has finished: there is nothing to resume")
-        the_same(lambda: deliver_finished(self.folder, self.report))
-        facts = self.folder.facts()
-        outcome = Outcome(
-            payload["step"], facts.get("loss", float("nan")), saved_scores(payload),
-            images_per_second=facts.get("images_per_second", 0.0),
-        )  # fmt: skip
-        return Result(self.folder, outcome, facts.get("mlflow"), ())
 
     # -- prepare -------------------------------------------------------------------------------------------
 

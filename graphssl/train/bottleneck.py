@@ -17,7 +17,7 @@ __all__ = ["Limits"]
 T = TypeVar("T")
 Clock = Callable[[], float]  # seconds
 Idle = Callable[[], bool]
-ENOUGH = 2  # steps that say something
+ENOUGH = 8  # steps that say something, of a few it is chance
 FASTER_DATA = "more data.workers, or data.resident: memory, helps"
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from ..checks.weights.spread import spread
 from ..errors import RunError
-from ..files import replacing, special
+from ..files import check_archive, replacing, special
 
 __all__ = ["FORMAT", "load", "named", "save", "synced", "unwritable"]
 
@@ -52,7 +52,7 @@ def load(path: str | Path) -> dict[str, Any]:
     try:
         if found := special(Path(path)):
             raise zipfile.BadZipFile(f"it is {found}")
-        _check_archive(path)
+        check_archive(path, sums=True)
         payload = torch.load(path, map_location="cpu", weights_only=True)
         if why := spread(named(payload).items()):
             raise zipfile.BadZipFile(why)
@@ -67,19 +67,6 @@ def load(path: str | Path) -> dict[str, Any]:
         reason = str(error).split("\n", 1)[0].split(". ", 1)[0] or type(error).__name__
         raise RunError(f"{path} is damaged, or no checkpoint ({reason}); delete it to go on without it") from error
     return _recognised(payload, path)
-
-
-def _check_archive(path: str | Path) -> None:
-    """Raises zipfile.BadZipFile for a file that is damaged, or would come to more than it takes on the disk."""
-    with zipfile.ZipFile(path) as archive:
-        entries = archive.infolist()
-        if any(entry.compress_type != zipfile.ZIP_STORED for entry in entries):
-            raise zipfile.BadZipFile("it is compressed")
-        if sum(entry.file_size for entry in entries) > os.path.getsize(path):
-            raise zipfile.BadZipFile("its parts are longer than itself")
-        damaged = archive.testzip()  # torch.load does not compare check sums
-    if damaged is not None:
-        raise zipfile.BadZipFile(f"the check sum of {damaged} is wrong")
 
 
 def named(payload: Any, path: str = "") -> dict[str, Tensor]:

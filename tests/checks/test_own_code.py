@@ -108,6 +108,8 @@ IN_CHECK = [
     ({"INIT": "self.k = config.sise"}, "'Config' object", "self.k = config.sise", "did you mean 'size'?"),
     ({"SUPER": "pass", "INIT": "self.w = nn.ReLU()"}, "before Module.__init__()", "nn.ReLU()", "super().__init__()"),
     ({"SUPER": "pass"}, "does not call super().__init__()", "", "begin it with that"),
+    ({"CONFIG": "wide: float = 'two'"}, "a default is not of its own type: 'wide' is 'two'; it should be a number", "wide: float = 'two'", ""),
+    ({"CONFIG": "wide: int = None"}, "a default is not of its own type: 'wide' is null; it should be a whole number", "wide: int = None", ""),
     ({"CONFIG": VALIDATOR}, "its config fails: NameError", "return size + missing_name", ""),
     ({"FORWARD": "return x +* 2"}, "does not load: SyntaxError: invalid syntax", "return x +* 2", ""),
     ({"AFTER": "import nosuchmodule"}, "No module named 'nosuchmodule'", "import nosuchmodule", "installed here?"),

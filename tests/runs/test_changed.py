@@ -12,6 +12,7 @@ from own_sets import own_set
 from whole_runs import QUICK, assert_same, forget_the_last, weights
 
 import graphssl
+from graphssl.cli import main
 from graphssl.errors import RunError, UsageError
 from graphssl.graph.changes import stretched
 from graphssl.runs.folder import RunFolder
@@ -213,3 +214,16 @@ def test_a_checkpoint_that_lacks_weights_is_told_by_their_names(here: Path, writ
     for use in (lambda: go(None, "train.steps=2", resume="one"), lambda: graphssl.export("one")):
         with pytest.raises(RunError, match=r"'one' does not fit its graph any more: .*encoder\.conv1\.weight"):
             use()
+
+
+def test_missing_data_end_every_command_alike(here: Path, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the exit code of a wrong argument; what has finished needs none."""
+    go(pictures, name="one")
+    (here / "pictures").rename(here / "moved")
+    assert go(None, resume="one")[0].endswith("nothing to resume")
+    forget_the_last(here / "runs/one")
+    for command in ("evaluate one", "run --resume one", f"check {pictures}", "embed one pictures", "data pictures"):
+        monkeypatch.setattr("sys.argv", ["graphssl", *command.split()])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        assert ended.value.code == 2, command

@@ -119,6 +119,7 @@ def test_resume_refuses_other_data(here: Path, write: Write, monkeypatch: pytest
     assert payload is not None
     assert path is not None
     save(path, {**payload, "samples": 1400})
+    RunFolder(here / "runs/one").note(status="running")  # else it says that it has finished, without a look at them
     with pytest.raises(
         RunError, match=r"the data set has changed since .* 'one' .*: 1,500 training samples now, 1,400 th"
     ):

@@ -91,7 +91,9 @@ def test_the_first_step_is_left_out_since_it_may_compile() -> None:
     made = world(False)
     made.epoch(0, 1000, count=1)
     assert made.limits.verdict() is None
-    made.epoch(3, 1, count=4)
+    made.epoch(3, 1, count=7)
+    assert made.limits.verdict() is None, "seven steps say too little"
+    made.epoch(3, 1, count=2)
     verdict = made.limits.verdict()
     assert verdict is not None
     assert "75% of the time waiting" in verdict
@@ -101,8 +103,8 @@ def test_logging_counts_and_evaluation_between_epochs_does_not() -> None:
     made = world(False)
     made.epoch(0, 1, count=1)
     made.now += 1000
-    made.epoch(2, 4, count=2, after=2)
+    made.epoch(2, 4, count=8, after=2)
     verdict = made.limits.verdict()
     assert (
         verdict == "limited by arithmetic: 50% of the time in steps, 25% of the time waiting for data"
-    )  # 8 and 4 of 16
+    )  # 32 and 16 of 64

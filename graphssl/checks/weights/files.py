@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...files import special
+from ...files import check_archive, special
 from .likeness import is_module, protocol_of, refuse_others, rewritten
 from .refusal import Refused
 from .spread import spread
@@ -78,6 +78,8 @@ def _is_tensor(value: Any) -> bool:
 
 def _read_torch(path: Path) -> Any:
     mapped = zipfile.is_zipfile(path)  # else torch before 1.6
+    if mapped:
+        _check(path, sums=False)
     try:
         with torch.serialization.safe_globals(PLAIN), _quietly():
             return torch.load(path, map_location="cpu", weights_only=True, mmap=True if mapped else None)
@@ -142,13 +144,17 @@ def _read_safetensors(path: Path) -> dict[str, Tensor]:
 def check_sums(path: Path) -> None:
     """Reads a file whole. Raises Refused where it is damaged, which mapped tensors would not tell."""
     if zipfile.is_zipfile(path):
-        try:
-            with zipfile.ZipFile(path) as archive:
-                damaged = archive.testzip()
-        except (OSError, zipfile.BadZipFile) as error:
-            raise Refused(f"{path} is damaged ({error})") from error
-        if damaged is not None:
-            raise Refused(f"{path} is damaged (the check sum of {damaged} is wrong)")
+        _check(path, sums=True)
+
+
+def _check(path: Path, *, sums: bool) -> None:
+    """Raises Refused for an archive that is damaged, or would fill the memory with less than that on the disk."""
+    try:
+        check_archive(path, sums=sums)
+    except zipfile.BadZipFile as error:
+        raise Refused(f"{path} is damaged, or no file of weights ({error})") from error
+    except OSError as error:
+        raise Refused(f"{path} cannot be read: {error.strerror or error}") from error
 
 
 def digest(path: Path) -> str:

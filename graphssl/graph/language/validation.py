@@ -19,7 +19,7 @@ from .hints import hint_for
 from .mistakes import Mistake, choices_in, listed, shown
 from .yaml import Path
 
-__all__ = ["Wrong", "validate"]
+__all__ = ["Wrong", "validate", "wrong_defaults"]
 
 M = TypeVar("M", bound=BaseModel)
 
@@ -45,6 +45,18 @@ def validate(model: type[M], data: Mapping[str, Any]) -> tuple[M | None, list[Wr
     except ValidationError as error:
         found = [Mistake(model, data, e) for e in error.errors(include_url=False)]
     return None, [*_about_keys(found), *_about_values(found)]
+
+
+def wrong_defaults(config: BaseModel) -> list[Wrong]:
+    """What is wrong with the defaults that a validated config has."""
+    model: type[BaseModel] = type("Whole", (type(config),), {"model_config": {"validate_default": True}})
+    given = {model.model_fields[name].alias or name: getattr(config, name) for name in config.model_fields_set}
+    try:
+        model.model_validate(given, strict=True)
+    except ValidationError as error:
+        found = [Mistake(model, {**dict(config), **given}, e) for e in error.errors(include_url=False)]
+        return [one for one in _about_values(found) if one.path and one.path[0] not in given]
+    return []
 
 
 # -- keys ----------------------------------------------------------------------------------------------------

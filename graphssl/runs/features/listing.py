@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from ...data.folder import HELD_OUT_FOLDERS, SUFFIXES
+from ...data.left_out import LeftOut
 from ...data.walk import Walk
 from ...errors import UsageError, suggest
 from ...files import home, special
 
 __all__ = ["Found", "listed"]
+
+log = logging.getLogger(__name__)
 
 SPLITS = ("train", *HELD_OUT_FOLDERS)
 
@@ -28,7 +32,8 @@ def listed(path: str | Path, suffixes: tuple[str, ...] = SUFFIXES) -> list[Found
 
     The class is the first folder below the one that is named, or where that is a split (`train`, `test`, `val` ...)
     the next. Names that begin with a dot are passed over, and folders that were seen before, by a link that leads back.
-    Raises UsageError for a path that is not there, and for a folder without pictures.
+    What is left out is said, to this module's logger. Raises UsageError for a path that is not there, and for a folder
+    without pictures.
     """
     if not str(path):
         raise UsageError("there is no file or folder '': the folder that one is in is '.'")
@@ -62,10 +67,17 @@ def _nearly(path: Path) -> str:
 
 
 def _below(root: Path, suffixes: tuple[str, ...]) -> Iterator[Found]:
-    for one in Walk(root, _stop).below(str(root)):
+    walk, told = Walk(root, _stop), LeftOut()
+    for one in walk.below(str(root)):
         name = Path(one.name)
-        if name.name.lower().endswith(suffixes) and not name.name.startswith("."):
+        is_picture = name.name.lower().endswith(suffixes)
+        if is_picture and not name.name.startswith("."):
             yield Found(str(Path(one.path)), _label(name.parent.parts))
+        elif is_picture or not name.name.startswith("."):
+            told.add("hidden" if is_picture else "form", [one.path])
+    told.walked(walk)
+    for note in told.notes:
+        log.warning("%s", note)
 
 
 def _label(folders: tuple[str, ...]) -> str | None:

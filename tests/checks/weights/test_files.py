@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -87,6 +88,21 @@ def test_a_flipped_bit_is_found_when_it_is_read_whole(tmp_path: Path) -> None:
     assert digest(tmp_path / "it.pt") != before
     with pytest.raises(Refused, match="check sum"):
         check_sums(tmp_path / "it.pt")
+
+
+def test_what_would_come_to_more_than_it_takes_on_the_disk(tmp_path: Path) -> None:
+    """A million zeros in a few kB, by compression, or by two entries that have the same bytes."""
+    torch.save({"w": torch.zeros(1_000_000)}, tmp_path / "it.pt")
+    with zipfile.ZipFile(tmp_path / "it.pt") as plain, zipfile.ZipFile(tmp_path / "small.pt", "w", 8) as small:
+        for entry in plain.namelist():
+            small.writestr(entry, plain.read(entry))
+    with zipfile.ZipFile(tmp_path / "it.pt", "a") as archive:
+        archive.filelist += [archive.getinfo(archive.namelist()[0].partition("/")[0] + "/data/0")] * 3
+        archive._didModify = True  # type: ignore[attr-defined]
+    for name, why in (("small", "it is compressed"), ("it", "its parts are longer than itself")):
+        for read in (read_tables, check_sums):
+            with pytest.raises(Refused, match=rf"{name}\.pt is damaged, or no file of weights \({why}\)"):
+                read(tmp_path / f"{name}.pt")
 
 
 @pytest.mark.parametrize(

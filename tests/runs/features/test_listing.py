@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 
@@ -74,3 +75,17 @@ def test_a_folder_that_cannot_be_listed_is_said(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="closed' cannot be listed: Permission denied"):
         listed(tmp_path / "photos")
     (tmp_path / "photos/closed").chmod(0o700)
+
+
+def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    for name in ("a.png", ".b.png", "c.heic", "d.heic", "notes.txt", ".DS_Store", ".hidden/e.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "again").symlink_to(tmp_path)
+    with caplog.at_level(logging.WARNING, logger="graphssl"):
+        assert len(listed(tmp_path)) == 1
+    form, hidden, again = sorted(caplog.messages)
+    assert form.startswith("3 files are left out")
+    assert ".heic 2, .txt 1" in form
+    assert hidden.startswith("2 pictures and folders are passed over, for their names begin with a dot")
+    assert again.startswith("a link to a folder is not followed")
