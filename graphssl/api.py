@@ -130,6 +130,8 @@ def run(
     arguments that are, and RunError for a run that could not go on.
     """
     begins = graph is not None and resume == "auto"
+    if graph is None and resume == "auto" and (name is not None or not Path("runs/auto").exists()):
+        raise UsageError("`--resume auto` goes on with a graph's run, or begins it: name the graph before it")
     if not begins and (graph is None) == (resume is None):
         raise UsageError("name a graph file to run, or a run to resume: one of the two")
     if not begins and resume is not None and name is not None:

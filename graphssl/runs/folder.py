@@ -14,14 +14,19 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import RunError, Stopped, UsageError, suggest
-from ..files import read_regular, write_whole
+from ..errors import RunError, Stopped, UsageError, reason_of, suggest
+from ..files import read_regular, special, write_whole
 from ..world import current, stops_elsewhere
 from .naming import check_name
 
 RUNS = Path("runs")
 _claimed: set[str] = set()  # by the threads of this process
 LARGEST = 1 << 24  # bytes of run.json
+NOTED: dict[str, type | tuple[type, ...]] = {
+    "mlflow": (str, type(None)), "changes": dict, "notes": list, "scores": dict, "loss": (int, float), "status": str,
+    "images_per_second": (int, float),
+}  # fmt: skip
+WITHOUT = "delete it to go on without what it says: which run of MLflow's it is, and how it stood"
 
 
 @dataclass(frozen=True)
@@ -64,10 +69,12 @@ class RunFolder:
             facts: dict[str, Any] = json.loads(read_regular(path, LARGEST) or b"")
         except FileNotFoundError:
             return {}
-        except (OSError, ValueError, RecursionError) as error:
-            raise RunError(f"{path} cannot be read: {error}") from error
-        if not isinstance(facts, dict):
-            raise RunError(f"{path} cannot be read: it holds no facts, but {type(facts).__name__}")
+        except OSError as error:
+            raise RunError(f"{path} cannot be read: {error.strerror or error}") from error
+        except (ValueError, RecursionError) as error:
+            raise RunError(f"{path} is damaged ({reason_of(error)}); {WITHOUT}") from error
+        if (wrong := _wrong(facts)) is not None:
+            raise RunError(f"{path} is damaged ({wrong}); {WITHOUT}")
         return facts
 
     def note(self, **facts: Any) -> None:
@@ -95,7 +102,8 @@ class RunFolder:
             _claimed.add(here)
             stack.callback(_claimed.discard, here)
             try:
-                file = stack.enter_context((self.path / ".lock").open("wb"))
+                file = os.open(self.path / ".lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK, 0o666)
+                stack.callback(os.close, file)
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # not inherited by workers, and gone with the process
             except BlockingIOError:
                 raise RunError(
@@ -135,6 +143,10 @@ def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = la
                     return RunFolder(RUNS / free)
     except OSError as error:
         raise RunError(f"no run can be kept in {RUNS.resolve()}: {error.strerror or error}") from error
+    if not (RUNS / str(name) / "graph.yaml").is_file():
+        raise UsageError(
+            f"{RUNS / str(name)} is there already, and is no run's folder: remove it, or choose another name"
+        )
     raise UsageError(
         f"there is a run called '{name}' already: choose another name, or go on with it by "
         f"`graphssl run --resume {shlex.quote(str(name))}`"
@@ -143,7 +155,7 @@ def new_run(name: str | None, graph: str, fill: Callable[[RunFolder], None] = la
 
 def _moved(draft: Path, path: Path) -> bool:
     """Whether a folder is at its place now; not where something else is."""
-    if path.exists():
+    if os.path.lexists(path):
         return False
     try:
         draft.rename(path)
@@ -163,6 +175,28 @@ def find_run(name: str | Path, sets: Sequence[str] = ()) -> RunFolder:
         with contextlib.suppress(OSError):  # too long a name, say
             if (path / "graph.yaml").is_file():
                 return RunFolder(path if path.name.strip(".") else path.resolve(), tuple(sets))
-    known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
+        if reason := _barred(path):
+            raise UsageError(f"there is no run that can be read in {path}: {reason}")
+    known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml") if p.is_file())
     none = f"there are {len(known)} under {RUNS}/" if known else f"there are no runs under {RUNS}/ here"
     raise UsageError(f"there is no run called '{name}': {suggest(name, known, 'runs are').text or none}")
+
+
+def _barred(path: Path) -> str | None:
+    """Why what seems to be a run's folder is none; None for what is not there."""
+    graph = path / "graph.yaml"
+    try:
+        graph.lstat()
+    except PermissionError as error:
+        return error.strerror
+    except (OSError, ValueError):
+        return None
+    return f"its graph.yaml is {special(graph) or 'a link that leads nowhere'}"
+
+
+def _wrong(facts: object) -> str | None:
+    """What of a run's facts is none."""
+    if not isinstance(facts, dict):
+        return f"it holds no facts, but {type(facts).__name__}"
+    found = next((key for key, kind in NOTED.items() if key in facts and not isinstance(facts[key], kind)), None)
+    return None if found is None else f"its {found} is {type(facts[found]).__name__}"

@@ -70,15 +70,16 @@ def _deliver_after_others(folder: RunFolder) -> Delivered | None:
 
 def _deliver(folder: RunFolder, *, tries: int = 2, ended: threading.Event | None = None) -> Delivered | None:
     """Raises Busy where another process is at it, or trains the run."""
-    delivered = deliver_left(folder.spool, tries=tries, ended=ended, explicit=ended is None)
-    if delivered is not None and delivered.run_id is not None and folder.facts().get("mlflow") != delivered.run_id:
+    known = folder.facts().get("mlflow")
+    delivered = deliver_left(folder.spool, tries=tries, ended=ended, explicit=ended is None, known=known)
+    if delivered is not None and delivered.run_id is not None and known != delivered.run_id:
         folder.note(mlflow=delivered.run_id)
     return delivered
 
 
 def _kept(folder: RunFolder, delivered: Delivered) -> str:
     kept = f"kept in {folder.spool}; `graphssl track {folder.called}` tries again"
-    return f"{delivered}; {'it is' if str(delivered.left).startswith('1 ') else 'they are'} {kept}"
+    return f"{delivered}; {'it is' if delivered.left is None or delivered.left.is_one else 'they are'} {kept}"
 
 
 def _with_left() -> list[RunFolder]:

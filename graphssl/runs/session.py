@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
@@ -163,6 +164,9 @@ class _Session:
                 raise
             finally:
                 warnings = self._close(status, outcome, tracker)
+                if sys.exc_info()[0] is not None:  # there will be no result to have them
+                    for line in warnings:
+                        self.warn(f"warning: {line}")
         return Result(self.folder, outcome, tracker.run_id, (*bad_images(self.data), *warnings))
 
     def _tracker(self) -> Tracker | Untracked:

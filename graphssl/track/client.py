@@ -40,12 +40,14 @@ def without_password(text: str) -> str:
 
 
 # Of what the libraries below MLflow say, with the address of an object and all.
+ASIDE = "(raised as a result of Query-invoked autoflush"  # of SQLAlchemy's, before what has happened
 CAUSE = re.compile(r"\[Errno -?\d+\] ([\w ,]+)|(timed out)|(too many \d+ error responses)|(certificate verify failed)")
 
 
 def reason(error: Exception) -> str:
     """What went wrong, in one line."""
-    text, _, below = str(error).strip().partition("\n")[0].partition(" with exception ")
+    lines = [line for line in str(error).strip().splitlines() if not line.startswith(ASIDE)] or [""]
+    text, _, below = lines[0].partition(" with exception ")
     cause = CAUSE.search(below)
     found = next(filter(None, cause.groups()), "") if cause else ""
     return without_password(clip(f"{text}: {found}" if found else text, 300)) or type(error).__name__
@@ -67,7 +69,7 @@ def open_client(uri: str) -> Any:
     """An MLflow client that keeps quiet and does not wait for minutes. What the user has set stays."""
     for name, value in (
         ("MLFLOW_DISABLE_TELEMETRY", "true"),
-        ("MLFLOW_LOGGING_LEVEL", "ERROR"),
+        ("MLFLOW_LOGGING_LEVEL", "CRITICAL"),  # it logs what it raises, with a traceback
         ("MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT", "true"),
         ("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0"),  # whoever calls tries again, and asks first what has arrived
         ("MLFLOW_HTTP_REQUEST_TIMEOUT", "20"),
@@ -92,7 +94,9 @@ def check_database(uri: str, *, write: bool) -> None:
         with closing(sqlite3.connect(path, timeout=5, isolation_level=None)) as connection:
             connection.execute("PRAGMA schema_version").fetchone()
             if write:
-                connection.execute("BEGIN IMMEDIATE")
+                connection.execute("BEGIN IMMEDIATE")  # taken also where the file, or its folder, is read-only
+                (version,) = connection.execute("PRAGMA user_version").fetchone()
+                connection.execute(f"PRAGMA user_version = {version}")
                 connection.execute("ROLLBACK")
     except (sqlite3.Error, OSError) as error:
         raise RunError(f"{path} cannot be used: {error}") from error

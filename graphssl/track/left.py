@@ -31,6 +31,8 @@ class Delivered:
     where: str
 
     def __str__(self) -> str:
+        if self.left is None and self.sent == Sent():
+            return f"{self.run}: there was nothing to deliver that MLflow did not have"
         if self.left is None:
             return f"{self.run}: {self.sent} delivered to MLflow ({self.where}, run {self.run_id})"
         return f"{self.left} of '{self.run}' could not be delivered to MLflow at {self.where} ({self.failure})"
@@ -46,12 +48,13 @@ def is_left(spool: Path) -> bool:
 
 def deliver_left(
     spool: Path, *, tries: int = 2, ended: threading.Event | None = None, explicit: bool = True,
-    connect: Callable[[str, str | None], Store] = MlflowStore,
+    connect: Callable[[str, str | None], Store] = MlflowStore, known: str | None = None,
 ) -> Delivered | None:  # fmt: skip
     """Delivers a journal's entries; None where there is none.
 
     explicit: to the store that the environment says, where it says one, and not to the one that the run had. ended:
-    no further try once it is set. Raises Busy where the run is being trained, or another process delivers it.
+    no further try once it is set. known: the run's id, for a journal whose first line is lost. Raises Busy
+    where the run is being trained, or another process delivers it.
     """
     if not is_left(spool):
         return None
@@ -63,6 +66,7 @@ def deliver_left(
             return None
         if not journal.read():
             raise Busy(f"the run '{spool.parent.name}' is being trained: that process delivers it", trained=True)
+        journal.run_id = journal.run_id or known
         return _deliver(journal, tries, ended or threading.Event(), connect, explicit)
     finally:
         journal.close()
@@ -76,7 +80,8 @@ def _deliver(
     told: list[str] = []
     sender = Sender(journal, lambda: connect(uri, start.experiment if start else None), told.append, trains=False)
     failure = journal.trouble
-    for _ in range(tries if failure is None else 0):
+    nothing = start is None and not len(journal)  # no line of it could be read: of that no run is made
+    for _ in range(tries if failure is None and not nothing else 0):
         try:
             sender.send()
         except Busy:

@@ -37,6 +37,11 @@ class Sent:
         self.artifacts += entry.kind in ("file", "text")
         self.ends += entry.kind == "end"
 
+    @property
+    def is_one(self) -> bool:
+        """Whether it is one thing, in words."""
+        return self.metrics + self.artifacts <= 1
+
     def __str__(self) -> str:
         """`307 metrics and 5 artifacts`."""
         named = ((self.metrics, "metric"), (self.artifacts, "artifact"))

@@ -120,7 +120,7 @@ class Tracker:
         if self._journal.trouble is not None:
             return [f"{text}, nor kept in {self._journal.path} ({self._journal.trouble})"]
         kept = f"kept in {self._journal.path} and delivered by `graphssl track {self._called}`, or by the next run here"
-        return [f"{text}; {'they are' if what.metrics + what.artifacts > 1 else 'it is'} {kept}"]
+        return [f"{text}; {'it is' if what.is_one else 'they are'} {kept}"]
 
 
 def not_taken(sender: Sender, journal: Journal) -> list[str]:

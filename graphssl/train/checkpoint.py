@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import RunError
+from ..files import special
 from ..world import current
 from . import checkpoint_file
 from .checkpoint_file import FORMAT, save, unwritable
@@ -29,7 +30,7 @@ def load(path: str | Path, *, whole: bool = True) -> dict[str, Any]:
     whole: with the tensors of one that is in parts; else it has, beside what it says, its folder as `folder`.
     """
     path = Path(path)
-    if not path.is_dir():
+    if not os.path.isdir(path):
         return checkpoint_file.load(path)
     return load_parts(path) if whole else {**load_rest(path), "folder": str(path)}
 
@@ -53,7 +54,7 @@ class Checkpoints:
         path = path.with_suffix("") if parts else path
         try:
             if current().first:
-                self._clean()
+                self._clean(path)
             if parts:
                 save_parts(path, {**payload, "format": FORMAT})
             elif current().first:
@@ -80,15 +81,17 @@ class Checkpoints:
         for path in reversed(self.paths()):
             try:
                 payload = load(path, whole=whole)
+                _check_step(path, payload)
             except RunError as error:
-                if not os.path.lexists(path):
+                if path not in self.paths():
                     return self.latest(whole=whole)  # the run that writes here has just replaced it
                 log.warning("warning: %s", error)
                 failure = failure or error
             else:
                 return payload
         if failure is not None:
-            raise RunError(f"{failure}, which is to begin anew: no checkpoint of this run can be read")
+            begin = "without any, `--resume` begins anew"
+            raise RunError(f"no checkpoint of this run can be read, and {begin}: {failure}") from failure
         return None
 
     def latest_path(self) -> Path | None:
@@ -96,20 +99,33 @@ class Checkpoints:
         return next(reversed(self.paths()), None)
 
     def paths(self) -> list[Path]:
-        """The checkpoints' files, oldest first."""
-        if not self.folder.is_dir():
-            return []
-        return sorted((p for p in self.folder.iterdir() if NAME.fullmatch(p.name)), key=_step)
+        """The checkpoints' files, oldest first. Raises RunError for a folder that is none, or cannot be read."""
+        try:
+            return sorted((p for p in self.folder.iterdir() if NAME.fullmatch(p.name)), key=_step)
+        except OSError as error:
+            if not os.path.lexists(self.folder):
+                return []
+            raise RunError(f"the checkpoints in {self.folder} cannot be read: {error.strerror or error}") from error
 
-    def _clean(self) -> None:
-        """Makes the folder, and removes what a killed process left half-written in it."""
+    def _clean(self, path: Path) -> None:
+        """Makes the folder, and removes what a killed process left half-written in it.
+
+        And what is at the place of a checkpoint to be, and no file: it was no checkpoint, and training went on past it.
+        """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise RunError(unwritable(self.folder, error)) from error
-        for path in self.folder.glob(".step-*.tmp"):
+        odd = [path] if path.suffix and special(path) else []
+        for left in [*self.folder.glob(".step-*.tmp"), *odd]:
             with contextlib.suppress(OSError):
-                remove(path)
+                remove(left)
+
+
+def _check_step(path: Path, payload: Mapping[str, Any]) -> None:
+    """Raises RunError for a file that has got another's name: it would pass for newer than it is."""
+    if payload["step"] != _step(path):
+        raise RunError(f"{path} is of step {payload['step']}, whatever its name says: rename it, or delete it")
 
 
 def _step(path: Path) -> int:

@@ -62,7 +62,7 @@ def load(path: str | Path) -> dict[str, Any]:
             raise RunError(f"{path} is no checkpoint ({reason}); delete it to go on without it") from None
         raise RunError(f"there is no checkpoint {path}") from None
     except OSError as error:
-        raise RunError(f"the checkpoint {path} cannot be read: {error.strerror or error}") from error
+        raise RunError(f"the checkpoint {path} cannot be read ({error.strerror or error})") from error
     except Exception as error:  # a damaged file can make the reader fail in any way
         reason = str(error).split("\n", 1)[0].split(". ", 1)[0] or type(error).__name__
         raise RunError(f"{path} is damaged, or no checkpoint ({reason}); delete it to go on without it") from error

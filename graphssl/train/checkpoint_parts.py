@@ -62,7 +62,7 @@ def _finish(temporary: Path, folder: Path, rest: Mapping[str, Any]) -> None:
 
 def remove(path: Path) -> None:
     """Removes a checkpoint, a file or a folder, of which no half stays under its name. Raises OSError."""
-    if path.is_dir():
+    if path.is_dir() and not path.is_symlink():
         gone = path.with_name(f".{path.name}.old.tmp")
         path.rename(gone)
         shutil.rmtree(gone)

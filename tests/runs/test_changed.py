@@ -227,3 +227,17 @@ def test_missing_data_end_every_command_alike(here: Path, pictures: Path, monkey
         with pytest.raises(SystemExit) as ended:
             main()
         assert ended.value.code == 2, command
+
+
+def test_what_is_exported_says_of_which_step_it_is(here: Path, write: Write) -> None:
+    """Also where the newest checkpoint cannot be read."""
+    go(write(SIMCLR, ("epochs: 2", "steps: 2, checkpoint: {steps: 1}"), QUICK[1]), name="one")
+    Checkpoints(here / "runs/one/checkpoints").paths()[-1].write_bytes(b"torn")
+    graphssl.export("one", here / "encoder.pt")
+    assert "| optimizer steps | 1 (" in (here / "encoder.md").read_text()
+
+
+def test_auto_without_a_graph_asks_for_one(here: Path) -> None:
+    for name in (None, "one"):
+        with pytest.raises(UsageError, match="--resume auto.*name the graph before it"):
+            graphssl.run(resume="auto", name=name)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,15 @@ def test_a_name_that_is_taken_is_refused() -> None:
         UsageError,
         match="a run called 'one' already: choose another name, or go on with it by `graphssl run --resume one`",
     ):
+        new_run("one", "byol")
+
+
+@pytest.mark.parametrize("make", [Path.mkdir, Path.touch, lambda path: path.symlink_to("nowhere")])
+def test_a_name_that_something_else_has(make: Callable[[Path], None]) -> None:
+    """There is no run to go on with."""
+    made("other")
+    make(Path("runs/one"))
+    with pytest.raises(UsageError, match="runs/one is there already, and is no run's folder"):
         new_run("one", "byol")
 
 
@@ -130,9 +141,49 @@ def test_facts_add_up() -> None:
     assert folder.facts() == {"status": "finished", "hash": "abc", "knn": {"1": 0.5}}
 
 
-@pytest.mark.parametrize("text", ["", "{", "[1, 2]", "\x00\xff"])
+@pytest.mark.parametrize("make", [Path.mkdir, os.mkfifo, lambda path: path.symlink_to("gone")])
+def test_a_run_whose_graph_is_no_file(make: Callable[[Path], None]) -> None:
+    folder = made("one")
+    folder.graph.unlink()
+    make(folder.graph)
+    with pytest.raises(
+        UsageError, match=r"no run that can be read in runs/one: its graph.yaml is a (folder|pipe|link)"
+    ):
+        find_run("one")
+
+
+def test_a_run_that_may_not_be_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    made("one")
+
+    def barred(_: Path) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "is_file", barred)
+    monkeypatch.setattr(Path, "lstat", barred)
+    with pytest.raises(UsageError, match="no run that can be read in runs/one: Permission denied"):
+        find_run("one")
+
+
+@pytest.mark.parametrize("make", [os.mkfifo, Path.mkdir, lambda path: path.symlink_to("../../precious")])
+def test_what_stands_where_a_lock_should(here: Path, make: Callable[[Path], None]) -> None:
+    """Nobody waits for it, and what a link leads to is not emptied."""
+    folder = made("one")
+    (here / "precious").write_text("words")
+    make(folder.path / ".lock")
+    with folder.claimed():
+        pass
+    assert (here / "precious").read_text() == "words"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "", "{", "[1, 2]", "\x00\xff", "null", "[" * 100_000, '{"mlflow": 3}', '{"mlflow": ["x"]}', '{"changes": "x"}',
+        '{"notes": 3}', '{"scores": []}', '{"loss": "x"}',
+    ],
+)  # fmt: skip
 def test_facts_that_are_damaged(text: str) -> None:
     folder = made("one")
     (folder.path / "run.json").write_bytes(text.encode("latin-1"))
-    with pytest.raises(RunError, match=r"runs/one/run\.json cannot be read"):
+    with pytest.raises(RunError, match=r"runs/one/run\.json is damaged \(.*\); delete it to go on without"):
         folder.facts()

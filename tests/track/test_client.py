@@ -14,7 +14,7 @@ from tracking import broken
 
 from graphssl.errors import RunError
 from graphssl.track import compare, find_run, store_uri
-from graphssl.track.client import without_password
+from graphssl.track.client import reason, without_password
 from graphssl.track.store import MlflowStore
 
 
@@ -97,6 +97,24 @@ def test_a_folder_that_is_read_only(tmp_path: Path) -> None:
     folder.mkdir(mode=0o500)
     warning, _ = broken(f"sqlite:///{folder / 'mlflow.db'}", tmp_path)
     assert "mlflow.db cannot be made" in warning
+
+
+def test_a_database_that_is_read_only(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """SQLite says so when it writes, and MLflow then logs a traceback a try."""
+    uri = f"sqlite:///{tmp_path / 'mlflow.db'}"
+    MlflowStore(uri)
+    real = sqlite3.connect
+    monkeypatch.setattr(sqlite3, "connect", lambda path, **how: real(f"file:{path}?mode=ro", uri=True, **how))
+    with pytest.raises(RunError, match=r"mlflow\.db cannot be used: attempt to write a readonly database"):
+        MlflowStore(uri)
+
+
+def test_the_line_of_an_error_that_says_what_it_is() -> None:
+    aside = "(raised as a result of Query-invoked autoflush; consider using a session.no_autoflush block)"
+    assert reason(RuntimeError(f"{aside}\n(sqlite3.OperationalError) database is locked\n[SQL: ...]")) == (
+        "(sqlite3.OperationalError) database is locked"
+    )
+    assert reason(RuntimeError(aside)) == "RuntimeError"
 
 
 def test_a_server_that_is_not_there(tmp_path: Path) -> None:

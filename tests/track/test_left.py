@@ -164,6 +164,26 @@ def test_a_run_that_goes_on_takes_its_journal_from_whoever_delivers_it(store: Fa
     assert not spool.exists()
 
 
+@pytest.mark.parametrize("text", ["\xff\x00 garbage\n{}\n[]\n", "x" * 1000, "\n\n"])
+def test_a_journal_of_which_nothing_can_be_read_makes_no_run(store: FakeStore, spool: Path, text: str) -> None:
+    spool.parent.mkdir()
+    spool.write_text(text)
+    done = deliver(store, spool, known="id7")
+    assert done is not None
+    assert (done.left, done.run_id, store.runs) == (None, "id7", {})
+    assert str(done) == "run-1: there was nothing to deliver that MLflow did not have"
+    assert done.told == (("3 lines of " + str(spool) + " could not be read",) if "garbage" in text else ())
+
+
+def test_a_journal_whose_first_line_is_lost_is_of_the_run_that_is_known(store: FakeStore, spool: Path) -> None:
+    left(store, spool)
+    spool.write_text("".join(line + "\n" for line in spool.read_text().splitlines()[1:]))
+    store.runs["id7"] = {"name": "run-1", "status": "KILLED"}
+    assert deliver(store, spool, known="id7") is not None
+    assert list(store.runs) == ["id7"]
+    assert len(store.losses) == 5
+
+
 def test_a_pipe_in_place_of_a_journal_is_no_wait(store: FakeStore, spool: Path) -> None:
     import os
 

@@ -56,7 +56,7 @@ def test_what_is_none(tmp_path: Path, what: str, caplog: pytest.LogCaptureFixtur
     make, message = NONE[what]
     store = Checkpoints(tmp_path, keep=2)
     make(tmp_path / "step-00000009.pt")
-    with pytest.raises(RunError, match="which is to begin anew") as told:
+    with pytest.raises(RunError, match="no checkpoint of this run can be read") as told:
         store.latest()
     assert message in str(told.value)
     torch.save(PAYLOAD, tmp_path / "step-00000003.pt")
@@ -65,6 +65,69 @@ def test_what_is_none(tmp_path: Path, what: str, caplog: pytest.LogCaptureFixtur
     assert found is not None
     assert found["step"] == 3
     assert message in caplog.text
+
+
+@pytest.mark.parametrize("name", ["step-00000009.pt", "step-99999999999999999999.pt"])
+def test_an_old_one_under_a_later_name_does_not_pass_for_the_newest(
+    tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    """It would for ever: what is trained after it would be left out without a word."""
+    torch.save(PAYLOAD, tmp_path / name)
+    store = Checkpoints(tmp_path, keep=2)
+    with pytest.raises(RunError, match=rf"{name} is of step 3, whatever its name says"):
+        store.latest()
+    store.write(5, {**PAYLOAD, "step": 5})
+    with caplog.at_level(logging.WARNING):
+        found = store.latest()
+    assert found is not None
+    assert found["step"] == 5
+    assert "is of step 3" in caplog.text
+
+
+@pytest.mark.parametrize("what", ["a folder", "a pipe", "a device", "itself"])
+def test_what_is_none_is_replaced_once_training_is_past_it(tmp_path: Path, what: str) -> None:
+    """Else each attempt would end there."""
+    place, store = tmp_path / "step-00000004.pt", Checkpoints(tmp_path, keep=2)
+    if what == "a folder":
+        place.mkdir()
+        (place / "note").touch()
+    else:
+        NONE[what][0](place)
+    torch.save(PAYLOAD, tmp_path / "step-00000003.pt")
+    found = store.latest()
+    assert found is not None
+    store.write(4, {**PAYLOAD, "step": 4})
+    assert load(place)["step"] == 4
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["step-00000003.pt", "step-00000004.pt"]
+    assert Path("/dev/zero").exists()
+
+
+def test_a_folder_of_checkpoints_that_is_none(tmp_path: Path) -> None:
+    place = tmp_path / "checkpoints"
+    for make in (Path.touch, lambda path: path.symlink_to("nowhere")):
+        make(place)
+        with pytest.raises(RunError, match=r"the checkpoints in .*/checkpoints cannot be read"):
+            Checkpoints(place).latest()
+        place.unlink()
+    assert Checkpoints(place).latest() is None
+
+
+@pytest.mark.parametrize("lies", ["folder", "file"])
+def test_a_folder_that_may_not_be_looked_into(tmp_path: Path, lies: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As of another user: neither an error from within, nor a circle."""
+    torch.save(PAYLOAD, tmp_path / "step-00000003.pt")
+
+    def barred(*_: Any, **__: Any) -> Any:
+        raise PermissionError(13, "Permission denied")
+
+    if lies == "folder":
+        monkeypatch.setattr(Path, "iterdir", barred)
+    else:
+        monkeypatch.setattr(os, "stat", barred)
+        monkeypatch.setattr(os, "lstat", barred)
+        monkeypatch.setattr("zipfile.ZipFile", barred)
+    with pytest.raises(RunError, match="Permission denied"):
+        Checkpoints(tmp_path).latest()
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,6 @@ import torch
 from ...errors import UsageError, escaped
 from ...evaluation.registry import metric_title, score_text
 from ...files import special
-from ...train.checkpoint import Checkpoints
 from ..preparation import Preparation, preparation
 from .formats import Format
 from .preparing import numpy_code, opens, picture_code, torchvision_code
@@ -90,8 +89,7 @@ def _shape(x: torch.Tensor) -> str:
 
 
 def _training(subject: Subject) -> Iterator[str]:
-    spec, latest = subject.checked.graph.spec, Checkpoints(subject.folder.checkpoints).latest_path()
-    step = int(latest.stem.partition("-")[2]) if latest else 0
+    spec, step = subject.checked.graph.spec, subject.step
     seen = step * spec.data.batch * spec.train.accumulate
     facts = subject.folder.facts()
     rows = [

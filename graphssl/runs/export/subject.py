@@ -20,12 +20,13 @@ __all__ = ["Subject", "load_subject"]
 
 @dataclass(frozen=True)
 class Subject:
-    """A node or a value of a run, in eval mode on the CPU. name: what it is called in the graph."""
+    """A node or a value of a run, in eval mode on the CPU. name: as in the graph. step: of its weights."""
 
     folder: RunFolder
     checked: Checked
     name: str
     module: nn.Module
+    step: int = 0
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -81,5 +82,5 @@ class Subject:
 
 def load_subject(folder: RunFolder, node: str | None) -> Subject:
     """The node or value of that name, with the weights of the run's last checkpoint."""
-    checked, module, _ = load_trained(folder, node, torch.device("cpu"))
-    return Subject(folder, checked, node or checked.features or "", module.eval())
+    checked, module, header = load_trained(folder, node, torch.device("cpu"))
+    return Subject(folder, checked, node or checked.features or "", module.eval(), header["step"])
