@@ -239,5 +239,5 @@ def test_what_is_exported_says_of_which_step_it_is(here: Path, write: Write) -> 
 
 def test_auto_without_a_graph_asks_for_one(here: Path) -> None:
     for name in (None, "one"):
-        with pytest.raises(UsageError, match="--resume auto.*name the graph before it"):
+        with pytest.raises(UsageError, match=r"--resume auto.*name the graph before it"):
             graphssl.run(resume="auto", name=name)
