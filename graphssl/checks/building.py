@@ -110,8 +110,11 @@ class Building:
             return
         own = [call for call in pending if call.node == node.name]
         followers = [n.name for n in self._nodes.values() if node.name in n.refs()]
-        waits = any(slot.id not in filled for call in own for slot in call.inputs())
-        if waits or not (own or followers):  # it would get its size if another node had its
+        if any(slot.id not in filled for call in own for slot in call.inputs()):  # another node would give it its size
+            return
+        if not (own or followers):
+            message = f"{title} is never called, and so nothing gives it the size of '{letter}'"
+            self._found.add(message, node.span, "call it in a line of the flow, or leave the node out", about=node.name)
             return
         message = f"{title} needs the size of '{letter}', and no wire gives it"
         hint = f"something whose '{letter}' is known must flow into '{node.name}'"

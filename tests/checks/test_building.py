@@ -38,3 +38,11 @@ def test_memory_bank_needs_the_number_of_samples(write: Write) -> None:
 def test_a_node_that_asks_for_no_letter_has_the_facts_of_the_data(write: Write) -> None:
     shapes = check(write(MOCO, ("batch: 16}", "batch: 16, size: 64}"), ("k: target(x[1])", "k: target(plain(batch.image))"), ("  queue:     {use", "  plain:     {use: augment.plain}\n  queue:     {use"))).shapes  # fmt: skip
     assert shapes.image_size("encoder") == (64, 64)
+
+
+def test_a_node_that_nothing_calls_has_no_size(write: Write) -> None:
+    """It was an internal error of `check`, and a run's failure."""
+    change = ("  queue:     {use", "  spare: {use: head.mlp}\n  queue:     {use")
+    (found,) = problems_of(check, write(MOCO, change))
+    assert "'spare' (head.mlp) is never called, and so nothing gives it the size of 'd'" in found
+    assert "hint: call it in a line of the flow, or leave the node out" in found

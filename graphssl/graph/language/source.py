@@ -8,7 +8,7 @@ mapping that names another `use:` replaces the old one whole, because the old ke
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -71,8 +71,7 @@ class Source:
         for key, value in new.items():
             at = (*path, key)
             if value is None and key in old and path not in SWITCHES:
-                del old[key]
-                self._forget(at)
+                self._forget(at, old.pop(key))
                 self.removed[at] = places[at].key
             elif isinstance(value, dict) and isinstance(old.get(key), dict) and not _other_use(old[key], value, at):
                 self.places[at] = places[at]
@@ -80,10 +79,11 @@ class Source:
                     self._leave_out_of_data(old[key], value)
                 self._merge(old[key], value, at, places)
             else:
+                self._forget(at, old.get(key))
                 old[key] = value
-                self._forget(at)
-                self.removed = {p: where for p, where in self.removed.items() if p[: len(at)] != at}
-                self.places.update((p, where) for p, where in places.items() if p[: len(at)] == at)
+                if self.removed:
+                    self.removed = {p: where for p, where in self.removed.items() if p[: len(at)] != at}
+                self.places.update((p, places[p]) for p in _below(value, at) if p in places)
 
     def _leave_out_of_data(self, old: dict[str, Any], new: dict[str, Any]) -> None:
         """What an extended graph says of its own set, where this names another; and how it evaluates other sizes."""
@@ -93,15 +93,21 @@ class Source:
             of_the_set = (other and key not in kept) or (key == "eval" and "size" in new and "eval" not in new)
             # Of several --set none is before another.
             if of_the_set and not self._changed_by_set((*DATA, key)):
-                del old[key]
-                self._forget((*DATA, key))
+                self._forget((*DATA, key), old.pop(key))
 
     def _changed_by_set(self, path: yaml.Path) -> bool:
         return any(where.key.file == SET for at, where in self.places.items() if at[: len(path)] == path)
 
-    def _forget(self, path: yaml.Path) -> None:
-        for at in [p for p in self.places if p[: len(path)] == path]:
-            del self.places[at]
+    def _forget(self, path: yaml.Path, value: Any) -> None:
+        for at in _below(value, path):
+            self.places.pop(at, None)
+
+
+def _below(value: Any, path: yaml.Path) -> Iterator[yaml.Path]:
+    """The paths of a value and of all that is in it."""
+    yield path
+    for key, inner in value.items() if isinstance(value, dict) else enumerate(value if isinstance(value, list) else ()):
+        yield from _below(inner, (*path, key))
 
 
 def _is_archive(use: object) -> bool:

@@ -6,6 +6,7 @@ that stand twice and numbers that are not finite are refused. Nothing is ever co
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -18,6 +19,7 @@ __all__ = ["Document", "Path", "Places", "read"]
 
 Path = tuple[str | int, ...]
 DEEPEST = 30
+HALF = re.compile("[\ud800-\udbff](?![\udc00-\udfff])|(?<![\ud800-\udbff])[\udc00-\udfff]")  # alone, of UTF-16
 
 # What ruamel says, and what to do about it.
 HINTS = {
@@ -175,6 +177,11 @@ class _Composer:
             message, hint = f"tags such as {event.tag} are not used here", "take the tag out"
         elif "\0" in getattr(event, "value", ""):
             message, hint = "no text of a graph has a null character", "take the \\0 out"
+        elif HALF.search(getattr(event, "value", "")):
+            message, hint = (
+                "half of a character, as in \\ud800, is no text",
+                "write the character itself, or \\U0001f600",
+            )
         else:
             return
         self.problems.add(message, self._span(event), hint)

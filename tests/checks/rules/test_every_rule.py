@@ -18,7 +18,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G101": (QUICK_MOCO, [("q: projector(encoder(x[0]))", "q: stopgrad(projector(encoder(x[0])))")]),
     "G102": (BYOL, [("p: predictor(projector(encoder(x)))", "p: predictor(stopgrad(projector(encoder(x))))")]),
     "G103": (QUICK_MOCO, [("  k: target", "  w: stopgrad(q)\n  k: target")]),
-    "G104": (QUICK_MOCO, [("  queue:     {use", "  spare: {use: head.mlp}\n  queue:     {use")]),
+    "G104": (QUICK_MOCO, [("  queue:     {use", "  spare: {use: critic.cosine}\n  queue:     {use")]),
     "G106": (SIMCLR, [("ntxent: objective(s)", "ntxent: -objective(s)")]),
     "G107": (SIMCLR, [("{use: encoder.resnet, depth: 10, width: 8}", f"{{use: encoder.module, path: {nets.__file__}:Detached}}")]),
     "G201": (BYOL, [*SIMSIAM, ("stopgrad(projector(encoder(x)))", "projector(encoder(x))")]),

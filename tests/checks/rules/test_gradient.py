@@ -61,8 +61,9 @@ def test_a_node_that_is_called_for_an_update_only_is_found(write: Write) -> None
 
 
 def test_a_node_that_is_not_called_is_for_g104_to_find(write: Write) -> None:
-    assert found(write, "G102", QUICK_MOCO, [SPARE]) == []
-    assert [p for p, _, _ in found(write, "G104", QUICK_MOCO, [SPARE])] == ["spare"]
+    spare = [("  queue:     {use", "  spare: {use: critic.cosine}\n  queue:     {use")]
+    assert found(write, "G102", QUICK_MOCO, spare) == []
+    assert [p for p, _, _ in found(write, "G104", QUICK_MOCO, spare)] == ["spare"]
 
 
 # -- G103 ----------------------------------------------------------------------------------------------------

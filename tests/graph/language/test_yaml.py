@@ -9,7 +9,7 @@ import pytest
 from conftest import BYOL, SIMCLR, problems_of
 from yaml_texts import only, read
 
-from graphssl.errors import GraphError, Span
+from graphssl.errors import GraphError, Problems, Span
 from graphssl.graph.language import yaml
 from graphssl.graph.language.characters import LARGEST
 from graphssl.graph.language.scalars import scalar
@@ -302,3 +302,11 @@ def test_a_problem_is_raised_as_one_error_with_all_of_them() -> None:
 def test_what_came_before_a_nesting_too_deep_is_told_too() -> None:
     found = problems_of(read, "a: .inf\n" + nested(40, "[", "]").replace("a:", "b:"), "f")
     assert [f.split(":")[1] for f in found] == ["1", "2"]
+
+
+@pytest.mark.parametrize("text", ['graph: "a\\ud800"', '"\\udfff": 3', 'a: ["\\ude00\\ud83d"]'])
+def test_half_of_a_character_is_refused(text: str) -> None:
+    problems = Problems()
+    yaml.read(text, "it.yaml", problems)
+    (found,) = problems
+    assert found.message == "half of a character, as in \\ud800, is no text"

@@ -84,7 +84,7 @@ def test_what_is_left_out_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixtu
     (tmp_path / "again").symlink_to(tmp_path)
     with caplog.at_level(logging.WARNING, logger="graphssl"):
         assert len(listed(tmp_path)) == 1
-    form, hidden, again = sorted(caplog.messages)
+    hidden, form, again = sorted(caplog.messages)
     assert form.startswith("3 files are left out")
     assert ".heic 2, .txt 1" in form
     assert hidden.startswith("2 pictures and folders are passed over, for their names begin with a dot")
