@@ -11,6 +11,7 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
+from types import TracebackType
 from typing import Protocol, TypeVar
 
 import torch
@@ -73,6 +74,17 @@ class _Plan:
 def as_it_is(read: T) -> T:
     """For a loader whose workers hand over batches."""
     return read
+
+
+def quiet(_worker: int) -> None:
+    """For a worker: how a batch is not taken, as the main process has ended, is nobody's affair."""
+    say = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, ConnectionError | EOFError):
+            say(kind, error, trace)
+
+    sys.excepthook = hook
 
 
 @contextlib.contextmanager
@@ -197,6 +209,7 @@ class Workers:
             batch_sampler=plan,  # type: ignore[arg-type]  # of what it hands over it knows lists only
             num_workers=workers,
             collate_fn=as_it_is,
+            worker_init_fn=quiet,
             pin_memory=self.device.type == "cuda",
             persistent_workers=full and workers > 0,
             # Else each start of the workers would draw from the run's own generator.

@@ -22,7 +22,7 @@ from ..decoding.upright import orientation_in
 from ..open import ARRAYS, FILES, notes_of
 from ..own.known import form_of
 from ..reader import places_for, stand
-from ..workers import as_it_is, default_workers, explained
+from ..workers import as_it_is, default_workers, explained, quiet
 
 __all__ = ["Kind", "Survey", "survey"]
 
@@ -163,7 +163,7 @@ def survey(data: spec.Data, most: int | None = None, progress: Progress | None =
     workers = min(default_workers() if data.workers is None else data.workers, len(chunks))
     looker, labels, done = _Looker(pictures, workers), Counter[int](), 0
     loader: DataLoader[Looks] = DataLoader(
-        looker, batch_sampler=chunks, num_workers=workers, collate_fn=as_it_is,
+        looker, batch_sampler=chunks, num_workers=workers, collate_fn=as_it_is, worker_init_fn=quiet,
         generator=torch.Generator(),
     )  # fmt: skip
     for looks in explained(loader, looker):
