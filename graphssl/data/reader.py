@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Iterator, Sequence, Set
+from types import TracebackType
 from typing import Annotated, NamedTuple
 
 import torch
@@ -169,3 +171,14 @@ def stand(standing: Annotated[Tensor, "n 2"], position: int) -> None:
     worker = get_worker_info()
     slot = standing[worker.id if worker else 0]
     slot[0], slot[1] = os.getpid(), position
+
+
+def quiet(_worker: int) -> None:
+    """For a worker: how a batch is not taken, as the main process has ended, is nobody's affair."""
+    say = sys.excepthook
+
+    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+        if not isinstance(error, ConnectionError | EOFError):
+            say(kind, error, trace)
+
+    sys.excepthook = hook

@@ -11,7 +11,6 @@ import sys
 import time
 import traceback
 from collections.abc import Iterator
-from types import TracebackType
 from typing import Protocol, TypeVar
 
 import torch
@@ -28,7 +27,7 @@ from .fit import Fit
 from .kept import Kept
 from .making import Make, Making
 from .order import batches
-from .reader import Failures, Read, Reader, Wanted
+from .reader import Failures, Read, Reader, Wanted, quiet
 from .transfer import to_device
 
 T = TypeVar("T")
@@ -74,17 +73,6 @@ class _Plan:
 def as_it_is(read: T) -> T:
     """For a loader whose workers hand over batches."""
     return read
-
-
-def quiet(_worker: int) -> None:
-    """For a worker: how a batch is not taken, as the main process has ended, is nobody's affair."""
-    say = sys.excepthook
-
-    def hook(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-        if not isinstance(error, ConnectionError | EOFError):
-            say(kind, error, trace)
-
-    sys.excepthook = hook
 
 
 @contextlib.contextmanager

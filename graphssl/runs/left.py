@@ -148,6 +148,6 @@ class Beside:
             self._say(f"warning: {folder.name}: {line}")
         if delivered.left is not None:
             self._failures[folder.path] = delivered.where, delivered.failure or ""
-        else:
+        elif not delivered.is_nothing:
             self._say(f"left by an earlier run: {delivered}")
         return delivered.left is None

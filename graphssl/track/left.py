@@ -30,8 +30,13 @@ class Delivered:
     run_id: str | None
     where: str
 
+    @property
+    def is_nothing(self) -> bool:
+        """Whether there was nothing that MLflow did not have."""
+        return self.left is None and self.sent == Sent()
+
     def __str__(self) -> str:
-        if self.left is None and self.sent == Sent():
+        if self.is_nothing:
             return f"{self.run}: there was nothing to deliver that MLflow did not have"
         if self.left is None:
             return f"{self.run}: {self.sent} delivered to MLflow ({self.where}, run {self.run_id})"

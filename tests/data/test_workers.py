@@ -178,6 +178,16 @@ def test_batches_from_workers_reach_the_gpu(root: Path) -> None:
     data.close()
 
 
+def test_a_worker_that_is_left_alone_says_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where a second Ctrl-C ends the main process at once, a batch may be on its way."""
+    said: list[type] = []
+    monkeypatch.setattr(sys, "excepthook", lambda kind, *_: said.append(kind))
+    reader.quiet(0)
+    for error in (BrokenPipeError(), ConnectionResetError(), EOFError(), ValueError()):
+        sys.excepthook(type(error), error, None)
+    assert said == [ValueError]
+
+
 def test_frames_of_cpp_are_left_out() -> None:
     text = (
         "Caught RuntimeError in DataLoader worker process 0.\nOriginal Traceback (most recent call last):\n  File ...\n"

@@ -21,8 +21,8 @@ from ..decoding.form import ANY, RGB, TYPES
 from ..decoding.upright import orientation_in
 from ..open import ARRAYS, FILES, notes_of
 from ..own.known import form_of
-from ..reader import places_for, stand
-from ..workers import as_it_is, default_workers, explained, quiet
+from ..reader import places_for, quiet, stand
+from ..workers import as_it_is, default_workers, explained
 
 __all__ = ["Kind", "Survey", "survey"]
 
