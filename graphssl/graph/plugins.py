@@ -8,6 +8,7 @@ import re
 import sys
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from ..code import NoSuchFile, NotAllowed, load_file, load_package, loaded_file
@@ -32,7 +33,7 @@ def load_components(source: Source, problems: Problems) -> bool:
     if entries is None:
         return False
     for i, entry in enumerate(entries):
-        at = source.at(("components", i))
+        at, dtype = source.at(("components", i)), torch.get_default_dtype()
         try:
             if entry.endswith(".py"):
                 load_file(Path(os.path.realpath(Path(at.file).parent / entry)), entry, log)
@@ -48,6 +49,10 @@ def load_components(source: Source, problems: Problems) -> bool:
             if isinstance(error, ModuleNotFoundError) and slip.own is None:
                 hint = "give the path of a file, ./my_critic.py, or an installed package, mylab.ssl"
             problems.add(f"'{entry}' does not load: {slip.reason}", at, hint or slip.hint, own=slip.own)
+        if torch.get_default_dtype() != dtype:  # all other nodes would be of that type
+            torch.set_default_dtype(dtype)
+            hint = "give a tensor its own, dtype=torch.float64; train.precision says what steps compute in"
+            problems.add(f"'{entry}' sets torch's default type, which is that of the whole process", at, hint)
     return len(problems) == before
 
 

@@ -118,6 +118,7 @@ IN_CHECK = [
     ({"FORWARD": "y = x.exp(); z = y * y; y[0] = 1; x = z"}, "'own' writes into a tensor that the backward", "y[0] = 1", ""),
     ({"FORWARD": "y = x.exp(); z = y * y; nn.ReLU(True)(y); x = z"}, "'own' writes into a", "nn.ReLU(True)(y)", ""),
     ({"FORWARD": "return x.view(3, -1, 7)"}, "shape '[3, -1, 7]' is invalid", "x.view(3, -1, 7)", ""),
+    ({"AFTER": "torch.set_default_dtype(torch.float64)"}, "'./mine.py' sets torch's default type", "", "dtype=torch.float64"),
     ({"AFTER": "from torch import Tensr"}, "cannot import name 'Tensr' from 'torch'", "import Tensr", "did you mean 'Tensor'?"),
     ({"AFTER": "@component\nclass A: pass"}, "@component takes a name", "@component", ""),
     ({"INIT": "pass\n    @staticmethod\n    def views(config): return config.no"}, "ports fail", "return config.no", ""),
