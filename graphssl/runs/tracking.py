@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
+from pathlib import Path
 
 from ..checks.checked import Checked
+from ..errors import RunError
 from ..evaluation.registry import REGISTRY
 from ..track import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
 from ..track.names import flatten
@@ -43,9 +46,24 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
         MORE_IS_BETTER: ",".join(name for name, more in better.items() if more),
         LESS_IS_BETTER: ",".join(name for name, more in better.items() if not more),
     }
+    if (twin := _twin(folder)) is not None:
+        say(
+            f"warning: {twin} is the same run in MLflow, which has one point of a metric at a step: of two copies, "
+            'what comes second is not logged. To track one by itself, take "mlflow" out of its run.json'
+        )
     tracker = _RunTracker(
         folder.name, params=graph.resolved(), tags=tags, spool=folder.spool,
         resume=folder.facts().get("mlflow"), warn=lambda text: say(f"warning: {text}"),
     )  # fmt: skip
     tracker.beside = Beside(folder, say)
     return tracker
+
+
+def _twin(folder: RunFolder) -> Path | None:
+    """The folder beside it of which it is a copy, or that is one of it."""
+    known, here = folder.facts().get("mlflow"), folder.path.resolve()
+    for path in sorted(here.parent.glob("*/run.json")) if known else ():
+        with contextlib.suppress(RunError):  # another run's affair
+            if path.parent.resolve() != here and RunFolder(path.parent).facts().get("mlflow") == known:
+                return path.parent
+    return None

@@ -241,3 +241,13 @@ def test_auto_without_a_graph_asks_for_one(here: Path) -> None:
     for name in (None, "one"):
         with pytest.raises(UsageError, match=r"--resume auto.*name the graph before it"):
             graphssl.run(resume="auto", name=name)
+
+
+def test_a_copy_of_a_run_is_told_that_both_are_one_in_mlflow(here: Path, write: Write) -> None:
+    """Else of the second what the first has logged would be left out without a word. A run that has moved is no copy."""
+    go(write(SIMCLR, ("epochs: 2", "steps: 1"), QUICK[1]), name="one")
+    shutil.copytree(here / "runs/one", here / "runs/two")
+    told = [line for line in go(None, "train.steps=2", resume="two") if "is the same run in MLflow" in line]
+    assert [line.partition(" is ")[0] for line in told] == [f"warning: {here.resolve() / 'runs/one'}"]
+    (here / "runs/one").rename(here / "moved")
+    assert not any("is the same run" in line for line in go(None, "train.steps=3", resume="two"))
