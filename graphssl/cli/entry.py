@@ -27,6 +27,10 @@ def main() -> None:
     atexit.register(gc.freeze)  # as a process ends, Python would look through all of it for garbage: half a second
     say_what_is_logged()
     try:
+        os.getcwd()
+    except OSError as error:  # MKL would end the process in words of its own
+        fail(f"graphssl: the folder in which this is called cannot be entered: {error.strerror}", FAILED)
+    try:
         sys.exit(app(standalone_mode=False))
     except (GraphError, UsageError, RunError) as error:
         tell(error)

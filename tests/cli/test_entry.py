@@ -115,6 +115,18 @@ def test_what_ends_a_program_in_own_code_is_told_and_no_success(
     assert "Traceback" not in said
 
 
+def test_a_folder_that_is_gone_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    monkeypatch.setattr("sys.argv", ["graphssl", "check", "simclr"])
+    with pytest.raises(SystemExit):
+        graphssl.cli.main()
+    assert capsys.readouterr().err.startswith("graphssl: the folder in which this is called cannot be entered")
+
+
 @pytest.mark.slow
 def test_a_reader_that_goes_away_is_no_error(tmp_path: Path) -> None:
     done = subprocess.run(
