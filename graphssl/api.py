@@ -156,17 +156,21 @@ def run(
 
 @taking
 def evaluate(
-    run: AnyRun, options: Mapping[str, Mapping[str, Any]] | None = None, *, device: Device = "auto", sets: Sets = ()
-) -> Evaluated:
-    """Evaluates a run's encoder again on the held-out split, as its graph says.
+    run: AnyRun, options: Mapping[str, Mapping[str, Any]] | None = None, *,
+    protocol: str | Sequence[str] = (), data: str | Path | None = None, device: Device = "auto", sets: Sets = (),
+) -> Evaluated:  # fmt: skip
+    """Evaluates a run's encoder again on the held-out split, as its graph says; the figures join the run in MLflow.
 
-    options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. sets:
-    changes of the graph, such as `data.root=/data`, on which the weights do not depend; also of other verbs. Raises
-    UsageError for a run or an evaluation that is not there, and RunError for data without labels.
+    options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. protocol:
+    the evaluations that are run, and no others. data: other data than the run's: a YAML file with `data:`, or a folder.
+    sets: changes of the graph, such as `data.root=/data`, on which the weights do not depend; also of other verbs; and
+    of evaluations, `knn.k=5`. Raises UsageError for a run or an evaluation that is not there, and RunError for data
+    without labels.
     """
     from .runs.evaluate import evaluate_run
 
-    return evaluate_run(str(run), options or {}, str(device), list(sets))
+    where = None if data is None else str(data)
+    return evaluate_run(str(run), options or {}, str(device), list(sets), protocols=list(protocol), data=where)
 
 
 @taking

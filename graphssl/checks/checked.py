@@ -47,12 +47,16 @@ class Checked:
     @property
     def features(self) -> str | None:
         """What is evaluated: `evaluate.features`, or else the first node that takes the data's images and learns."""
-        named = self.graph.spec.evaluate.features
-        if named is not None:
-            return named
+        if named := self.graph.spec.evaluate.named:
+            return named[0]
         views = {n.name for n in self.graph.nodes.values() if "view" in n.component.traits}
         trained = self.shapes.trainable()
         return next((n for n in self.graph.nodes if n in trained - views and self.image_size(n) is not None), None)
+
+    @property
+    def judged(self) -> tuple[str, ...]:
+        """All that is evaluated, what comes first first."""
+        return self.graph.spec.evaluate.named or ((self.features,) if self.features is not None else ())
 
     def image_size(self, name: str) -> tuple[int, int] | None:
         """Height and width of the plain images from which a node or a value gives features, None where it cannot."""

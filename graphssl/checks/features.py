@@ -9,8 +9,10 @@ from .shapes import Shapes
 def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | None:
     """Height and width in pixels of the images from which `name` gives features; None where it cannot.
 
-    A node takes images itself. For a value, plain images stand for what the calls on `batch.image` give.
+    A node takes images itself, and so does its copy in a moving average. For a value, plain images stand for what the
+    calls on `batch.image` give.
     """
+    name = graph.original(name)
     if name in graph.nodes:
         size = shapes.image_size(name)
         called = [c for c in graph.calls if c.node == name and c.method == "forward"]
@@ -27,7 +29,7 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
 
 def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     """Why a node or a value gives no features of images; None where it does."""
-    if name in graph.nodes:
+    if graph.original(name) in graph.nodes:
         if image_size(graph, shapes, name) is not None:
             return None
         return f"'{name}' takes no whole images of {shapes.data.channels} channels"

@@ -150,24 +150,38 @@ def new(
 @app.command(cls=Changeable)
 def evaluate(
     run: RunArgument,
+    protocols: Annotated[
+        list[str] | None,
+        typer.Option("--protocol", help="An evaluation, and no other: linear, knn ... May be repeated."),
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(help="Other data: a YAML file with `data:`, or a folder of pictures."),
+    ] = None,
     k: Annotated[int | None, typer.Option(help="Neighbours, 1 or more; default: the graph's.")] = None,
     temperature: Annotated[float | None, typer.Option(help="More than 0; default: the graph's.")] = None,
     linear: Annotated[
         bool,
-        typer.Option("--linear", help="Also fit a linear classifier, as where the graph has one."),
+        typer.Option("--linear", help="Also train a linear classifier, as where the graph has one."),
     ] = False,
     device: Device = "auto",
     sets: Sets = None,
     no_code: NoCode = False,
 ) -> None:
-    """Evaluate a run's encoder again on the held-out split: weighted kNN, and where asked a linear classifier."""
+    """Evaluate a run's encoder again, by its graph's evaluations or by one that is named; MLflow gets the figures.
+
+    --set k=5 changes an option of the one --protocol; --set data.root=/data the graph.
+    """
     from .. import api
     from .summary import evaluation_text
 
     _collect_garbage()
     given = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
-    options: dict[str, dict[str, float]] = {"knn": given, **({"linear": {}} if linear else {})}
-    put(evaluation_text(api.evaluate(run, options, device=device, sets=sets or [])))
+    asked = {} if protocols and not given else {"knn": given}
+    options: dict[str, dict[str, float]] = {**asked, **({"linear": {}} if linear else {})}
+    named = [*protocols, *(name for name in options if name not in protocols)] if protocols else ()
+    found = api.evaluate(run, options, protocol=named, data=data, device=device, sets=sets or [])
+    put(evaluation_text(found))
 
 
 @app.command()

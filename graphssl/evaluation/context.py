@@ -28,7 +28,7 @@ class Context:
     """A module that gives features of plain images, with the weights it has now, and the data to judge it on.
 
     size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast, None for
-    float32.
+    float32. name: what the graph calls what is judged. seed: of whatever is random in an evaluation.
     """
 
     module: nn.Module
@@ -38,12 +38,19 @@ class Context:
     batch: int
     device: torch.device
     dtype: torch.dtype | None = None
+    name: str = ""
+    seed: int = 0
 
     @cached_property
     def features(self) -> Splits:
         """Of both splits, made when they are first asked for. Not to be written to: all evaluations have the same."""
         reference = self._embed(self.data.reference(self.batch))
         return Splits(reference, self._embed(self.data.test(self.batch)), self.facts.classes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the classes."""
+        return tuple(getattr(self.data, "classes", ()))
 
     def anew(self) -> Context:
         """The same without features, which other weights have made."""

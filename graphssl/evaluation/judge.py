@@ -3,27 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..errors import RAISED, RunError, ran_out
 from ..graph.slips import failed
 from ..graph.spec import EvaluationConfig
 from .context import Context
+from .figures import Figures
+from .labels import label_of
 from .registry import Evaluation, find_evaluation, metric_title, score_text
 
 if TYPE_CHECKING:
     from ..data import Datasets
 
-__all__ = ["Judge", "build_evaluations", "no_judgement"]
+__all__ = ["Judge", "Judged", "build_evaluations", "no_judgement"]
+
+
+class Judged(NamedTuple):
+    """Of one evaluation, by its name, of one network, by the graph's name of it."""
+
+    evaluation: str
+    features: str
+    figures: Figures
 
 
 @dataclass(frozen=True)
 class Judge:
-    """Evaluates a frozen module by one evaluation or several, whose features are made once for all of them."""
+    """Evaluates a frozen module by one evaluation or several, whose features are made once for all of them.
+
+    beside: other modules, judged alike; their metrics say what they are of: `knn of target.encoder`. otherwise: by an
+    evaluation's name, options that differ from those of the graph, and on: the name of other data; metrics say that
+    too. latest: the last figures of each evaluation, by label.
+    """
 
     evaluations: Mapping[str, Evaluation]
     context: Context
+    beside: tuple[Context, ...] = ()
+    otherwise: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    on: str | None = None
+    latest: dict[str, Judged] = field(default_factory=dict)
 
     def scores_due(self, epoch: int, ends: bool) -> dict[str, float]:
         """The numbers of the evaluations that are due after so many epochs, by the metric's name; most often none.
@@ -34,23 +53,33 @@ class Judge:
 
     def scores(self, names: Iterable[str] | None = None) -> dict[str, float]:
         """The numbers of the named evaluations, default all, with the weights as they are now."""
-        context = self.context.anew()
-        found: dict[str, float] = {}
-        for name in self.evaluations if names is None else names:
-            found |= self._run(name, context)
+        return {m: v for judged in self.judge(names).values() for m, v in judged.figures.scores.items()}
+
+    def judge(self, names: Iterable[str] | None = None) -> dict[str, Judged]:
+        """As `scores`, with what stands beside the numbers, by what the figures are called: `knn`."""
+        names = list(self.evaluations if names is None else names)
+        found: dict[str, Judged] = {}
+        for place, given in enumerate((self.context, *self.beside)):
+            context = given.anew()
+            for name in names:
+                label = label_of(name, self.otherwise.get(name, {}), context.name if place else None, self.on)
+                found[label] = Judged(name, context.name, _named(self._run(name, context), name, label))
+        self.latest.update(found)
         return found
 
-    def _run(self, name: str, context: Context) -> dict[str, float]:
+    def _run(self, name: str, context: Context) -> Figures:
         """Its numbers by metric. Raises RunError where it fails: it may be a user's own, as components are."""
         try:
-            scores = {metric: float(value) for metric, value in self.evaluations[name].run(context).items()}
+            measured = self.evaluations[name].run(context)
+            figures = measured if isinstance(measured, Figures) else Figures(measured)
+            scores = {metric: float(value) for metric, value in figures.scores.items()}
         except RAISED as error:
             if isinstance(error, RunError) or ran_out(error):
                 raise
             raise failed(f"the evaluation '{name}' failed", error) from error
         if stray := [metric for metric in scores if metric.partition("/")[0] != name]:
             raise RunError(f"a metric of the evaluation '{name}' is called so, or {name}/...; not '{stray[0]}'")
-        return scores
+        return replace(figures, scores=scores)
 
     def title(self, metric: str) -> str:
         """What a metric is, in words: `kNN accuracy`."""
@@ -59,6 +88,15 @@ class Judge:
     def text(self, metric: str, value: float) -> str:
         """A metric's number as it is read: `91.20 %`."""
         return score_text(metric, value)
+
+
+def _named(figures: Figures, name: str, label: str) -> Figures:
+    """The figures under another label than the evaluation's own name."""
+    if label == name:
+        return figures
+    scores = {label + metric.removeprefix(name): value for metric, value in figures.scores.items()}
+    intervals = {label + metric.removeprefix(name): value for metric, value in figures.intervals.items()}
+    return replace(figures, scores=scores, intervals=intervals)
 
 
 def build_evaluations(options: Mapping[str, EvaluationConfig]) -> dict[str, Evaluation]:

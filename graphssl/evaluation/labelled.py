@@ -43,6 +43,11 @@ class Splits:
     queries: Labelled
     classes: int | None = None
 
+    @property
+    def class_count(self) -> int:
+        """How many classes there are."""
+        return int(self.reference.labels.max()) + 1 if self.classes is None else self.classes
+
     def known(self, who: str) -> Splits:
         """The samples with labels of both, as `Labelled.known` gives them."""
         return Splits(self.reference.known(who), self.queries.known(who, "held-out"), self.classes)

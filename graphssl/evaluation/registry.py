@@ -23,13 +23,15 @@ from __future__ import annotations
 
 import inspect
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
 
 from ..errors import suggest
 from ..graph.spec import Evaluate, EvaluationConfig
 from ..graph.spec.evaluate import declare_evaluation
 from .context import Context
+from .figures import Figures
+from .labels import parse
 
 __all__ = [
     "REGISTRY", "Evaluation", "EvaluationConfig", "evaluation", "find_evaluation", "metric_title", "score_text",
@@ -41,6 +43,8 @@ class Evaluation(ABC):
 
     title: what lines call it. quantity: what it measures. said: the options that are said with a score.
     default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one.
+    when: options that say when it is due, and change nothing in what it measures. needs_labels: whether it is left out
+    of data without labels.
     """
 
     Config: ClassVar[type[EvaluationConfig]]
@@ -49,6 +53,8 @@ class Evaluation(ABC):
     said: ClassVar[tuple[str, ...]] = ()
     default: ClassVar[bool] = False
     more_is_better: ClassVar[bool] = True
+    when: ClassVar[tuple[str, ...]] = ("every",)
+    needs_labels: ClassVar[bool] = True
 
     config: EvaluationConfig
 
@@ -64,8 +70,12 @@ class Evaluation(ABC):
         return ends
 
     @abstractmethod
-    def run(self, context: Context) -> dict[str, float]:
-        """What it measures, by the metric's name: its own, `knn`, or for one of several numbers `knn/top5`."""
+    def run(self, context: Context) -> Mapping[str, float] | Figures:
+        """What it measures, by the metric's name: its own, `knn`, or for one of several numbers `knn/top5`.
+
+        Of the same context it gives the same numbers: what is random in it has a seed. `Figures` has intervals and
+        more beside the numbers.
+        """
 
     @classmethod
     def text(cls, value: float) -> str:
@@ -132,12 +142,13 @@ def find_evaluation(name: str) -> type[Evaluation]:
 
 
 def metric_title(metric: str, quantity: bool = False) -> str:
-    """What lines call a metric: `kNN`, one of several numbers `kNN top5`; with what is measured, `kNN accuracy`."""
-    kind, part = _measuring(metric), metric.partition("/")[2]
+    """What lines call a metric: `kNN`, one of several numbers `kNN top5`, with other options `kNN k 200`; with what is
+    measured, `kNN accuracy`."""
+    kind, named = _measuring(metric), parse(metric)
     if kind is None:
         return metric
-    what = part or (kind.quantity if quantity else "")
-    return f"{kind.title} {what}".rstrip()
+    what = named.part or (kind.quantity if quantity else "")
+    return " ".join(filter(None, (kind.title, named.otherwise, what)))
 
 
 def score_text(metric: str, value: float) -> str:
@@ -148,4 +159,4 @@ def score_text(metric: str, value: float) -> str:
 
 def _measuring(metric: str) -> type[Evaluation] | None:
     """The evaluation that measures a metric, None where it is not there: a user's, of a file that is not loaded."""
-    return REGISTRY.get(metric.partition("/")[0])
+    return REGISTRY.get(parse(metric).evaluation)

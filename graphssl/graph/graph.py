@@ -18,7 +18,7 @@ from .calls import Call, Slot, Value
 from .language import expressions as e
 from .language.source import Source
 from .later import without_later
-from .nodes import Node
+from .nodes import Node, copies_of
 from .spec import AUTO, GraphFile
 from .spec.weights import Weights, identity
 
@@ -73,6 +73,10 @@ class Graph:
         """Whether the file has `batch: auto`."""
         data = self.source.data.get("data")
         return isinstance(data, dict) and data.get("batch") == AUTO
+
+    def original(self, name: str) -> str:
+        """Of a copy that a moving average keeps, `target.encoder`, the node that it is of; any other name as it is."""
+        return copies_of(self.nodes).get(name, name)
 
     def with_batch(self, batch: int) -> Graph:
         """The same graph with another `data.batch`."""

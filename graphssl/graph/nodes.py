@@ -22,7 +22,7 @@ from .plugins import unregistered
 from .slips import slip_of
 from .spec.weights import Weights
 
-__all__ = ["COMMON_KEYS", "CommonKeys", "Node", "keys_of_framework", "read_nodes"]
+__all__ = ["COMMON_KEYS", "CommonKeys", "Node", "copies_of", "keys_of_framework", "read_nodes"]
 
 
 class CommonKeys(NodeConfig):
@@ -88,6 +88,12 @@ class Node:
     def refs(self) -> list[str]:
         """The nodes that the config names."""
         return _refs(self.component, self.config)
+
+
+def copies_of(nodes: Mapping[str, Node | None]) -> dict[str, str]:
+    """The copies that moving averages keep, `target.encoder`, each with the node that it is of."""
+    averages = [n for n in nodes.values() if n is not None and "average" in n.component.traits]
+    return {f"{average.name}.{ref}": ref for average in averages for ref in average.refs()}
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from .language.sections import read_sections
 from .language.source import Source
 from .loss import read_loss
 from .names import may_name
-from .nodes import read_nodes
+from .nodes import copies_of, read_nodes
 from .plugins import load_components
 from .scope import Scope
 from .spec import GraphFile
@@ -70,11 +70,13 @@ def _check_rates(spec: GraphFile, scope: Scope) -> None:
 def _check_features(spec: GraphFile, scope: Scope) -> None:
     """Notes a node or value that `evaluate:` names and that is not there."""
     source, nodes, values = scope.source, scope.nodes, scope.values
-    features = spec.evaluate.features
-    if features is not None and features not in nodes and features not in values:
-        at = source.at(("evaluate", "features"))
-        removal = source.removal(("nodes", features)) or source.removal(("flow", features))
-        scope.unknown("node and no value", features, at, [*nodes, *values], removal, "nodes and values")
+    known = [*nodes, *values, *copies_of(nodes)]
+    for i, name in enumerate(spec.evaluate.named):
+        if name not in known:
+            several = isinstance(spec.evaluate.features, list)
+            at = source.at(("evaluate", "features", i) if several else ("evaluate", "features"))
+            removal = source.removal(("nodes", name)) or source.removal(("flow", name))
+            scope.unknown("node and no value", name, at, known, removal, "nodes and values")
 
 
 def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Graph:

@@ -80,11 +80,12 @@ class Program:
         return tuple(drawn)
 
     def features(self, name: str) -> nn.Module:
-        """What gives the features of plain, normalised images that `name` stands for: a node, or a value of the flow.
+        """What gives the features of plain, normalised images that `name` stands for: a node, a moving average's copy of
+        one, or a value of the flow.
 
         It shares the nodes' weights.
         """
-        if name in self.graph.nodes:
+        if self.graph.original(name) in self.graph.nodes:
             return self.node(name)
         code = Emission(self.graph, self.shapes).features(self.graph.values[name])
         module = fx.GraphModule(self.forward, code, "Features")

@@ -217,6 +217,13 @@ def _options(value: Any, name: str) -> Mapping[str, Mapping[str, Any]]:
     return {key: plain(own or {}, f"{name}[{key!r}]") for key, own in value.items()}
 
 
+def _names(value: Any, name: str) -> list[str]:
+    """Several names, or one."""
+    what = "the name of an evaluation, or a list of some"
+    several = [value] if isinstance(value, str) else _several(value, name, what)
+    return [_text(what)(one, f"{name}[{i}]") for i, one in enumerate(several)]
+
+
 TAKES: Mapping[str, Take] = {
     "graph": _graph("the path of a graph file, the name of a packaged graph, a mapping, or YAML text"),
     "sets": _sets,
@@ -234,6 +241,8 @@ TAKES: Mapping[str, Take] = {
     "queries": _anything,
     "paths": _anything,
     "options": _options,
+    "protocol": _names,
+    "data": _path("a YAML file with `data:`, a folder or a list of pictures"),
     "k": _count("the number of neighbours"),
     "batch": _count("the number of pictures at a time"),
     "most": _count("the number of pictures to look at"),

@@ -3,85 +3,116 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from typing import Any
 
-from ..data import open_data
-from ..errors import RunError, UsageError
-from ..evaluation.context import Context
-from ..evaluation.judge import Judge, no_judgement
-from ..evaluation.registry import REGISTRY, Evaluation, EvaluationConfig, find_evaluation
-from ..graph.language.validation import validate
-from ..graph.spec import Evaluate
+import torch
+
+from ..data import Datasets, open_data
+from ..errors import RunError
+from ..evaluation.figures import Figures
+from ..evaluation.judge import no_judgement
+from ..evaluation.registry import Evaluation
+from ..graph import spec
+from ..graph.read import load
 from ..train.device import choose_device
 from ..train.failures import enough_memory
 from ..train.loop import LESS
 from .data import change_since, refuse_absent
-from .folder import find_run
-from .trained import load_trained
+from .figures import Record, deliver_figures, keep, recorded
+from .folder import RunFolder, find_run
+from .judging import judge_of
+from .other_data import other_data
+from .protocols import Options, as_changes, differing, evaluations_of
+from .trained import Trained, load_trained
 
 __all__ = ["Evaluated", "evaluate_run"]
 
 log = logging.getLogger(__name__)
 
-Options = Mapping[str, Mapping[str, Any]]
-
 
 @dataclass(frozen=True)
 class Evaluated:
-    """What the evaluations of a run's encoder measured, by metric; the evaluations, by name; how it was judged."""
+    """What the evaluations of a run's encoder measured, by metric; the evaluations, by name; how it was judged.
+
+    figures: with what stands beside the numbers, by label: `knn`, and of other options or data `knn k 5 on pets`.
+    """
 
     run: str
     scores: Mapping[str, float]
     evaluations: Mapping[str, Evaluation]
     notes: tuple[str, ...] = ()
+    figures: Mapping[str, Figures] = field(default_factory=dict)
 
 
-def evaluate_run(name: str, options: Options, device: str, sets: Sequence[str] = ()) -> Evaluated:
-    """Judges a run's encoder by the graph's evaluations, those that graphs have by default, and those with options.
+def evaluate_run(
+    name: str, options: Options, device: str, sets: Sequence[str] = (), *, protocols: Sequence[str] = (),
+    data: str | None = None,
+) -> Evaluated:  # fmt: skip
+    """Judges a run's encoder, keeps what comes of it in the run's folder, and adds it to the run in MLflow.
 
     options: by an evaluation's name, where they differ from the graph's; `{"linear": {}}` asks for it as it is there,
-    or by default. sets: changes of the graph. Raises UsageError for an evaluation that is not there, RunError for data
-    without labels.
+    or by default. protocols: the evaluations that are run; default: the graph's, those that graphs have by default, and
+    those with options. sets: changes of the graph, also of these evaluations' options. data: other data, as
+    `other_data` takes them. Raises UsageError for an evaluation that is not there, RunError for data without labels.
     """
-    folder, where = find_run(name, sets), choose_device(device)
-    checked, module, header = load_trained(folder, None, where)
-    spec = checked.graph.spec
-    evaluations = _evaluations(spec.evaluate, options)
-    refuse_absent(spec.data)
-    data = open_data(spec.data, where, spec.train.seed, spec.train.accumulate)
-    if change := change_since(header, data, lambda text: log.warning("%s", text)):
-        log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
-    if reason := no_judgement(data):
-        raise RunError(f"'{folder.name}' cannot be evaluated: {reason}")
-    size = checked.image_size(checked.features or "")
-    try:
+    folder, where = find_run(name, as_changes(sets, protocols)), choose_device(device)
+    trained = load_trained(folder, None, where)
+    section = trained.checked.graph.spec
+    evaluations = evaluations_of(section.evaluate, options, protocols)
+    on, chosen = (None, section.data) if data is None else other_data(data, section.data)
+    with _opened(folder, trained, chosen, where, on) as opened:
+        judge = judge_of(
+            trained.checked,
+            trained.program,
+            opened,
+            evaluations,
+            where,
+            otherwise=_otherwise(folder, evaluations),
+            on=on,
+        )
         with enough_memory("in the evaluation", LESS):
-            scores = Judge(evaluations, Context(module, data, checked.data, size, spec.data.batch, where)).scores()
+            figures = {label: judged.figures for label, judged in judge.judge().items()}
+    _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
+    scores = {metric: value for one in figures.values() for metric, value in one.scores.items()}
+    return Evaluated(folder.name, scores, evaluations, (opened.judging,) if opened.judging else (), figures)
+
+
+@contextmanager
+def _opened(
+    folder: RunFolder, trained: Trained, data: spec.Data, device: torch.device, on: str | None
+) -> Iterator[Datasets]:
+    """Meanwhile the data. on: what other data are called."""
+    train = trained.checked.graph.spec.train
+    refuse_absent(data)
+    opened = open_data(data, device, train.seed, train.accumulate if on is None else 1)
+    try:
+        warn = lambda text: log.warning("%s", text)  # noqa: E731
+        if on is None and (change := change_since(trained.header, opened, warn)):
+            log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
+        if reason := no_judgement(opened):
+            where = "" if on is None else f" on '{on}'"
+            raise RunError(f"'{folder.name}' cannot be evaluated{where}: {reason}")
+        yield opened
     finally:
-        data.close()
-    return Evaluated(folder.name, scores, evaluations, (data.judging,) if data.judging else ())
+        opened.close()
 
 
-def _evaluations(section: Evaluate, options: Options) -> dict[str, Evaluation]:
-    """The evaluations to run, in the order in which they are registered."""
-    for name in options:
-        try:
-            find_evaluation(name)
-        except LookupError as error:
-            raise UsageError(str(error)) from None
-    return {
-        name: kind(_config(name, section.asked.get(name) or kind.Config(), options.get(name, {})))
-        for name, kind in REGISTRY.items()
-        if kind.default or name in section.asked or name in options
-    }
+def _otherwise(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:
+    """By name, the options that are not those of the run's own graph."""
+    own = load(RunFolder(folder.path).graph).spec.evaluate
+    return {name: differing(evaluation, name, own) for name, evaluation in evaluations.items()}
 
 
-def _config(name: str, config: EvaluationConfig, changes: Mapping[str, Any]) -> EvaluationConfig:
-    """The options of an evaluation with those that are asked for. Raises UsageError for what it does not take."""
-    changed, wrong = validate(type(config), {**config.model_dump(mode="json", by_alias=True), **changes})
-    if changed is None:
-        message, hint = wrong[0].message, wrong[0].hint
-        raise UsageError(f"{name}: {message}" + (f" ({hint})" if hint else ""))
-    return changed
+def _keep(folder: RunFolder, found: Sequence[Record]) -> None:
+    """In the run's folder and in MLflow; where that does not take it, it is said how it gets there."""
+    keep(folder, found)
+    try:
+        deliver_figures(folder)
+    except RunError as error:
+        log.warning(
+            "warning: the figures could not be delivered to MLflow (%s); they are kept in %s and delivered by "
+            "`graphssl track %s`, or with the next evaluation", error, folder.path / "evaluations", folder.called,
+        )  # fmt: skip

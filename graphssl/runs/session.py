@@ -16,8 +16,7 @@ from ..checks.weights.wanted import pin
 from ..console import restarts
 from ..data import Datasets
 from ..errors import RunError, Stopped, UsageError
-from ..evaluation.context import Context
-from ..evaluation.judge import Judge, build_evaluations, no_judgement
+from ..evaluation.judge import Judge
 from ..graph.language.dump import dump
 from ..graph.read import load
 from ..program.assemble import compile_graph
@@ -36,8 +35,10 @@ from .artifacts import log_artifacts
 from .batch_size import fit_batch
 from .data import bad_images, change_since, known_by, open_run_data, worker_failures
 from .ended import ended, has_ended
+from .figures import keep_last, recorded
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
+from .judging import judge_in_run
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -134,6 +135,7 @@ class _Session:
 
     def __post_init__(self) -> None:
         self.warn = self.report  # above the live line, once there is one
+        self.judge: Judge | None = None
 
     def run(self, payload: dict[str, Any] | None) -> Result:
         """Prepares, trains and closes. payload: of the checkpoint to go on from, None to begin."""
@@ -163,6 +165,9 @@ class _Session:
                 outcome.from_outside = isinstance(error, Stopped)
                 raise
             finally:
+                if status == "FINISHED" and self.judge is not None:
+                    how = self.checked.graph.spec.data.use, f"fp32 on {self.device.type}"
+                    keep_last(self.folder, recorded(self.judge, outcome.step, *how), tracker)
                 warnings = self._close(status, outcome, tracker)
                 if sys.exc_info()[0] is not None:  # there will be no result to have them
                     for line in warnings:
@@ -246,24 +251,14 @@ class _Session:
         self.warn = progress.message
         if isinstance(tracker, Tracker):
             log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
+        self.judge = judge_in_run(self.checked, step.program, self.data, self.device, self.report)
         loop = Loop(
-            step, self.data, spec.train, spec.evaluate.monitor, self._judge(step),
+            step, self.data, spec.train, spec.evaluate.monitor, self.judge,
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
             Stop(stop), self._header(), outcome, unjudged,
         )  # fmt: skip
         with worker_failures():
             loop.run(start)
-
-    def _judge(self, step: Step) -> Judge | None:
-        name, spec = self.checked.features, self.checked.graph.spec
-        if name is None or not spec.evaluate.asked:
-            return None
-        if reason := no_judgement(self.data):
-            self.report(f"evaluation is left out: {reason}")
-            return None
-        module, size = step.program.features(name), self.checked.image_size(name)
-        context = Context(module, self.data, self.checked.data, size, spec.data.batch, self.device)
-        return Judge(build_evaluations(spec.evaluate.asked), context)
 
     def _header(self) -> dict[str, Any]:
         """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""

@@ -14,6 +14,7 @@ from ..checks.checked import Checked, validated
 from ..checks.weights.wanted import look
 from ..errors import Problems, RunError, UsageError
 from ..graph.graph import Graph
+from ..graph.nodes import copies_of
 from ..graph.read import load
 from ..program.assemble import compile_graph
 from ..program.program import Program
@@ -47,11 +48,12 @@ def compile(
 
 
 class Trained(NamedTuple):
-    """A run's graph, what gives its features, and what its checkpoint says of itself."""
+    """A run's graph, what gives its features, what its checkpoint says of itself, and all of its step's nodes."""
 
     checked: Checked
     module: nn.Module
     header: Mapping[str, Any]
+    program: Program
 
 
 def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> Trained:
@@ -63,7 +65,7 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> T
     name = name or checked.features
     if name is None:
         raise UsageError(f"the graph of '{folder.name}' has nothing that gives features of images")
-    known = [*checked.graph.nodes, *checked.graph.values]
+    known = [*checked.graph.nodes, *checked.graph.values, *copies_of(checked.graph.nodes)]
     if name not in known:
         raise UsageError(f"the graph of '{folder.name}' has no node and no value '{name}'; it has {', '.join(known)}")
     payload = Checkpoints(folder.checkpoints).latest()
@@ -77,4 +79,4 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> T
     with fitting(folder):
         program.forward.load_state_dict(payload["model"])
     header = {key: value for key, value in payload.items() if key not in WEIGHTS}
-    return Trained(checked, program.features(name), header)
+    return Trained(checked, program.features(name), header, program)

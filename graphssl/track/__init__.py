@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .addition import Addition, add_to_run
 from .client import store_uri
 from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
 from .left import Delivered, deliver_left, is_left
@@ -10,6 +11,7 @@ from .tracker import Status, Tracker
 from .ui import serve, ui_command
 
 __all__ = [
-    "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Busy", "Comparison", "Delivered", "FoundRun", "MetricRow",
-    "Status", "Tracker", "compare", "deliver_left", "find_run", "is_left", "serve", "store_uri", "ui_command",
+    "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
+    "MetricRow", "Status", "Tracker", "add_to_run", "compare", "deliver_left", "find_run", "is_left", "serve",
+    "store_uri", "ui_command",
 ]  # fmt: skip

@@ -102,7 +102,25 @@ class MlflowStore:
         return _Points(found) if self._files else found
 
     def _steps(self, run_id: str, key: str) -> set[int]:
-        return {metric.step for metric in asked(lambda: self._client.get_metric_history(run_id, key))}
+        return {metric.step for metric in self._history(run_id, key)}
+
+    def _history(self, run_id: str, key: str) -> list[Any]:
+        return list(asked(lambda: self._client.get_metric_history(run_id, key)))
+
+    def values(self, run_id: str, keys: Sequence[str], step: int) -> dict[str, float]:
+        """What a run has at a step of these metrics, the latest of each."""
+        there = asked(lambda: self._client.get_run(run_id).data.metrics)
+        found = {}
+        for key in keys:
+            named = _flat(key) if self._files else key
+            at = [m for m in (self._history(run_id, named) if named in there else ()) if m.step == step]
+            if at:
+                found[key] = max(at, key=lambda metric: metric.timestamp).value
+        return found
+
+    def tags(self, run_id: str, tags: Mapping[str, str]) -> None:
+        """Sets tags of a run, whatever its state is."""
+        self._set_tags(run_id, tags)
 
     def _set_tags(self, run_id: str, tags: Mapping[str, str]) -> None:
         from mlflow.entities import RunTag

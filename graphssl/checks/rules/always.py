@@ -16,9 +16,10 @@ def find(facts: Facts, found: Problems) -> None:
 
 
 def _features(facts: Facts, found: Problems) -> None:
-    name, graph, at = facts.graph.spec.evaluate.features, facts.graph, facts.at("evaluate", "features")
-    if name is not None and (reason := feature_problem(graph, facts.shapes, name)):
-        found.add(reason, at, "name an encoder, or a value that is made of batch.image")
+    graph, at = facts.graph, facts.at("evaluate", "features")
+    for name in graph.spec.evaluate.named:
+        if reason := feature_problem(graph, facts.shapes, name):
+            found.add(reason, at, "name an encoder, or a value that is made of batch.image")
 
 
 def _nothing_trained(facts: Facts, found: Problems) -> None:

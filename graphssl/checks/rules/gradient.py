@@ -45,7 +45,7 @@ def value_is_used(facts: Facts, found: Problems) -> None:
 
     Unused ones are not computed.
     """
-    used = {*facts.graph.used, facts.graph.spec.evaluate.features}
+    used = {*facts.graph.used, *facts.graph.spec.evaluate.named}
     for line in facts.graph.lines:
         for name in line.names if line.section == "flow" else ():
             if name.id not in used:

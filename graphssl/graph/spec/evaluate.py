@@ -11,7 +11,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import PositiveInt, create_model
+from pydantic import PositiveInt, create_model, field_validator
 
 from .section import Section
 
@@ -31,11 +31,27 @@ class Monitor(Section):
 
 
 class Evaluate(Section):
-    """`evaluate:` — how it is judged. features: the node, or the value of the flow, that is judged on plain images."""
+    """`evaluate:` — how it is judged.
 
-    features: str | None = None
+    features: what is judged on plain images: a node, a value of the flow, or of a moving average's copies one, as
+    `target.encoder`; or several, side by side.
+    """
+
+    features: str | list[str] | None = None
     if TYPE_CHECKING:
         monitor: Monitor | None = None  # `evaluate_section` has it, after the evaluations
+
+    @field_validator("features")
+    @classmethod
+    def _names_something(cls, features: str | list[str] | None) -> str | list[str] | None:
+        if isinstance(features, list) and (not features or len(set(features)) < len(features)):
+            raise ValueError("features names what is judged, each once; where nothing is said, the encoder is found")
+        return features
+
+    @property
+    def named(self) -> tuple[str, ...]:
+        """What is judged, as far as that is said."""
+        return (self.features,) if isinstance(self.features, str) else tuple(self.features or ())
 
     @property
     def asked(self) -> dict[str, EvaluationConfig]:

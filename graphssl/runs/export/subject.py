@@ -82,5 +82,6 @@ class Subject:
 
 def load_subject(folder: RunFolder, node: str | None) -> Subject:
     """The node or value of that name, with the weights of the run's last checkpoint."""
-    checked, module, header = load_trained(folder, node, torch.device("cpu"))
-    return Subject(folder, checked, node or checked.features or "", module.eval(), header["step"])
+    found = load_trained(folder, node, torch.device("cpu"))
+    name = node or found.checked.features or ""
+    return Subject(folder, found.checked, name, found.module.eval(), found.header["step"])

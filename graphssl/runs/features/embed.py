@@ -53,7 +53,8 @@ class Embedder:
         self, run: str, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()
     ) -> None:  # fmt: skip
         self.device = choose_device(device)
-        self.checked, self.module, _ = load_trained(find_run(run, sets), node, self.device)
+        trained = load_trained(find_run(run, sets), node, self.device)
+        self.checked, self.module = trained.checked, trained.module
         self.node = node or self.checked.features or ""
         if reason := _no_features(self.checked, self.node):
             raise UsageError(f"{reason}: there are no features to take from it")

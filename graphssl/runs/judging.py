@@ -1,0 +1,54 @@
+"""Who judges a run's networks: while it is trained, and again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import torch
+
+from ..checks.checked import Checked
+from ..component import DataFacts
+from ..data import Datasets
+from ..evaluation.context import Context
+from ..evaluation.judge import Judge, build_evaluations, no_judgement
+from ..evaluation.registry import Evaluation
+from ..program.program import Program
+
+__all__ = ["judge_in_run", "judge_of"]
+
+
+def judge_of(
+    checked: Checked, program: Program, data: Datasets, evaluations: Mapping[str, Evaluation], device: torch.device, *,
+    otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None,
+) -> Judge:  # fmt: skip
+    """Of all that the graph judges. otherwise, on: see `Judge`."""
+    spec, known = checked.graph.spec, checked.data
+    if on is not None:
+        known = DataFacts(
+            known.channels, *known.image, None, len(data.classes) or None, known.mean, known.std, None, known.dtype
+        )
+    first, *others = (
+        Context(
+            program.features(name), data, known, checked.image_size(name), spec.data.batch, device,
+            name=name, seed=spec.train.seed,
+        )
+        for name in checked.judged
+    )  # fmt: skip
+    return Judge(evaluations, first, tuple(others), otherwise or {}, on)
+
+
+def judge_in_run(
+    checked: Checked, program: Program, data: Datasets, device: torch.device, report: Callable[[str], None]
+) -> Judge | None:
+    """None where nothing is judged. report: told of what is left out."""
+    evaluations = build_evaluations(checked.graph.spec.evaluate.asked)
+    if not (checked.judged and evaluations):
+        return None
+    if reason := no_judgement(data):
+        left_out = [name for name, kind in evaluations.items() if kind.needs_labels]
+        if left_out:
+            what = "evaluation" if len(left_out) == len(evaluations) else ", ".join(left_out)
+            report(f"{what} is left out: {reason}")
+        evaluations = {name: kind for name, kind in evaluations.items() if name not in left_out}
+    return judge_of(checked, program, data, evaluations, device) if evaluations else None
