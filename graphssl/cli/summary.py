@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..errors import escaped
+from ..evaluation.labels import parse
 from ..evaluation.registry import metric_title, score_text
 from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
@@ -39,11 +40,15 @@ def run_text(result: Result) -> str:
 
 
 def evaluation_text(evaluated: Evaluated) -> str:
-    """A line for each score, with the options that it depends on."""
+    """A line for each score, with its interval and the options that it depends on."""
     lines = list(evaluated.notes)
+    intervals = {m: bounds for figures in evaluated.figures.values() for m, bounds in figures.intervals.items()}
     for metric, value in evaluated.scores.items():
         line = f"{evaluated.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
-        settings = evaluated.evaluations[metric.partition("/")[0]].settings()
+        if metric in intervals:
+            low, high = (score_text(metric, bound) for bound in intervals[metric])
+            line += f", 95 % interval {low} to {high}"
+        settings = evaluated.evaluations[parse(metric).evaluation].settings()
         lines.append(f"{line} ({settings})" if settings else line)
     return "\n".join(map(escaped, lines))
 

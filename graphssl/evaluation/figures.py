@@ -68,8 +68,7 @@ def _share(hits: Tensor) -> float:
 
 
 def _of_classes(confusion: Tensor, names: Sequence[str]) -> dict[str, Any]:
-    there = confusion.sum(1)
-    right = confusion.diagonal()
+    there, right = confusion.sum(1).double(), confusion.diagonal()
     called = list(names) if len(names) == len(confusion) else [str(i) for i in range(len(confusion))]
     each = [(right[i] / there[i]).item() if there[i] else None for i in range(len(confusion))]
     known = [accuracy for accuracy in each if accuracy is not None]

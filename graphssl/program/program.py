@@ -80,8 +80,8 @@ class Program:
         return tuple(drawn)
 
     def features(self, name: str) -> nn.Module:
-        """What gives the features of plain, normalised images that `name` stands for: a node, a moving average's copy of
-        one, or a value of the flow.
+        """What gives the features of plain, normalised images that `name` stands for: a node, a copy that a moving
+        average keeps of one, or a value of the flow.
 
         It shares the nodes' weights.
         """

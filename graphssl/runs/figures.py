@@ -68,7 +68,8 @@ def recorded(judge: Judge, step: int, data: str, computed: str, *, left: bool = 
     """What a judge has measured last."""
     found = []
     for label, (name, features, figures) in judge.latest.items():
-        settings = judge.evaluations[name].config.model_dump(mode="json", by_alias=True)
+        evaluation = judge.evaluations[name]
+        settings = evaluation.config.model_dump(mode="json", by_alias=True, exclude=set(evaluation.when))
         how = Record(
             label, step, features, data, computed, settings, figures.scores, figures.intervals, figures.details
         )

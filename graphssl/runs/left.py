@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..errors import RunError
 from ..track import Busy, Delivered, deliver_left, is_left
+from .figures import ALL_LEFT, deliver_figures, figures_left
 from .folder import RUNS, RunFolder, find_run
 
 __all__ = ["Beside", "deliver", "deliver_finished"]
@@ -33,16 +34,13 @@ def deliver(names: Sequence[str | Path], report: Callable[[str], None]) -> list[
             else:  # which was not asked for by name
                 report(str(busy))
             continue
-        if delivered is None:
+        if delivered is None and not figures_left(folder):
             report(f"{folder.name}: nothing is left to deliver")
-            continue
-        done.append(delivered)
-        for line in delivered.told:
-            report(f"warning: {folder.name}: {line}")
-        if delivered.left is None:
-            report(str(delivered))
-        else:
-            failures.append(_kept(folder, delivered))
+        if delivered is not None:
+            done.append(delivered)
+            failures += _told(folder, delivered, report)
+        if figures_left(folder) and not (delivered and delivered.left):
+            failures += _figures(folder, report)
     if failures:
         raise RunError("\n  ".join(failures))
     if not folders:
@@ -50,9 +48,30 @@ def deliver(names: Sequence[str | Path], report: Callable[[str], None]) -> list[
     return done
 
 
+def _told(folder: RunFolder, delivered: Delivered, report: Callable[[str], None]) -> list[str]:
+    """Says what has arrived; what has not."""
+    for line in delivered.told:
+        report(f"warning: {folder.name}: {line}")
+    if delivered.left is None:
+        report(str(delivered))
+        return []
+    return [_kept(folder, delivered)]
+
+
+def _figures(folder: RunFolder, report: Callable[[str], None]) -> list[str]:
+    """Delivers figures of evaluations, and says so; why they are still not delivered."""
+    try:
+        count = deliver_figures(folder)
+    except RunError as error:
+        return [f"figures of evaluations of '{folder.name}' could not be delivered to MLflow ({error})"]
+    if count:
+        report(f"{folder.name}: figures of {count} evaluation{'s' * (count > 1)} delivered to MLflow")
+    return []
+
+
 def deliver_finished(folder: RunFolder, report: Callable[[str], None]) -> None:
     """Delivers what a run has left that was to be resumed, and has finished."""
-    if is_left(folder.spool):
+    if is_left(folder.spool) or figures_left(folder):
         deliver([folder.path], report)
 
 
@@ -84,7 +103,8 @@ def _kept(folder: RunFolder, delivered: Delivered) -> str:
 
 def _with_left() -> list[RunFolder]:
     """The runs in this folder that may have something left."""
-    return [RunFolder(path.parent) for path in sorted(RUNS.glob("*/undelivered.jsonl")) if is_left(path)]
+    journals = {path.parent for path in RUNS.glob("*/undelivered.jsonl") if is_left(path)}
+    return [RunFolder(path) for path in sorted(journals | {path.parent.parent for path in RUNS.glob(ALL_LEFT)})]
 
 
 class Beside:
@@ -141,6 +161,8 @@ class Beside:
         except Busy:
             return True
         except Exception:
+            return False
+        if (delivered is None or delivered.left is None) and figures_left(folder) and _figures(folder, self._say):
             return False
         if delivered is None:
             return True
