@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import knn, linear
+from . import knn, linear, logistic
 from .context import Context
 from .embedding import embed
 from .judge import Judge
@@ -11,4 +11,5 @@ from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = [
     "Context", "Evaluation", "EvaluationConfig", "Judge", "Labelled", "Splits", "embed", "evaluation", "knn", "linear",
+    "logistic",
 ]  # fmt: skip

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from graphssl.cli.summary import evaluation_text, export_text, run_text
 from graphssl.evaluation.knn import Knn
-from graphssl.evaluation.linear import Linear
+from graphssl.evaluation.logistic import Logistic
 from graphssl.runs.evaluate import Evaluated
 from graphssl.runs.export import Exported
 from graphssl.runs.folder import RunFolder
@@ -53,10 +53,10 @@ def test_the_close_of_an_interrupted_run_says_how_to_go_on() -> None:
 
 
 def test_a_score_is_told_with_the_options_that_it_depends_on() -> None:
-    evaluations = {"knn": Knn(Knn.Config(k=5, temperature=0.1)), "linear": Linear(Linear.Config())}
-    assert evaluation_text(Evaluated("byol-1", {"knn": 0.91, "linear": 0.5}, evaluations)).split("\n") == [
+    evaluations = {"knn": Knn(Knn.Config(k=5, temperature=0.1)), "logistic": Logistic(Logistic.Config())}
+    assert evaluation_text(Evaluated("byol-1", {"knn": 0.91, "logistic": 0.5}, evaluations)).split("\n") == [
         "byol-1: kNN accuracy 91.00 % (k 5, temperature 0.1)",
-        "byol-1: linear accuracy 50.00 % (penalty 0.001)",
+        "byol-1: logistic accuracy 50.00 % (penalty 0.001)",
     ]
 
 

@@ -16,7 +16,7 @@ from graphssl.errors import RunError
 from graphssl.evaluation import Context, Evaluation, EvaluationConfig, Judge
 from graphssl.evaluation.judge import build_evaluations, no_judgement
 from graphssl.evaluation.knn import Knn
-from graphssl.evaluation.linear import Linear
+from graphssl.evaluation.logistic import Logistic
 
 
 class Shades:
@@ -62,18 +62,18 @@ def test_judge_finds_the_classes() -> None:
     assert judge(Shades(), knn=knn(k=1000, temperature=1e6)).scores()["knn"] < 0.75  # all keys vote, all alike
 
 
-@pytest.mark.parametrize("kind", [Knn, Linear])
+@pytest.mark.parametrize("kind", [Knn, Logistic])
 def test_judge_says_when_there_are_no_labels(kind: type[Evaluation]) -> None:
     with pytest.raises(RunError, match="needs reference samples with labels, and this data set has none"):
         judge(Shades(labelled=False), kind=kind(kind.Config())).scores()
 
 
 def test_what_is_due_is_asked_of_each_evaluation() -> None:
-    both = judge(Shades(), knn=knn(k=5, every=2), linear=Linear(Linear.Config()))
-    assert set(both.scores_due(0, ends=True)) == {"knn", "linear"}
+    both = judge(Shades(), knn=knn(k=5, every=2), logistic=Logistic(Logistic.Config()))
+    assert set(both.scores_due(0, ends=True)) == {"knn", "logistic"}
     assert both.scores_due(1, ends=False) == {}
     assert set(both.scores_due(2, ends=False)) == {"knn"}
-    assert set(both.scores_due(3, ends=True)) == {"knn", "linear"}
+    assert set(both.scores_due(3, ends=True)) == {"knn", "logistic"}
 
 
 def test_features_are_made_once_for_all_evaluations_and_anew_each_time() -> None:
@@ -84,7 +84,7 @@ def test_features_are_made_once_for_all_evaluations_and_anew_each_time() -> None
             seen.append(len(image))
             return super().forward(image)
 
-    both = judge(Shades(), knn=knn(), linear=Linear(Linear.Config()))
+    both = judge(Shades(), knn=knn(), logistic=Logistic(Logistic.Config()))
     counted = Judge(both.evaluations, Context(Counted(), *list(vars(both.context).values())[1:]))
     counted.scores()
     assert sum(seen) == 40 + 20
@@ -123,9 +123,9 @@ def test_an_evaluation_that_fails_is_named(kind: type[Stray], reason: str) -> No
 
 
 def test_evaluations_are_built_by_name() -> None:
-    built = build_evaluations({"linear": Linear.Config(penalty=0.5), "knn": Knn.Config()})
-    assert [(name, type(kind)) for name, kind in built.items()] == [("linear", Linear), ("knn", Knn)]
-    assert built["linear"].config == Linear.Config(penalty=0.5)
+    built = build_evaluations({"logistic": Logistic.Config(penalty=0.5), "knn": Knn.Config()})
+    assert [(name, type(kind)) for name, kind in built.items()] == [("logistic", Logistic), ("knn", Knn)]
+    assert built["logistic"].config == Logistic.Config(penalty=0.5)
     with pytest.raises(LookupError, match="no evaluation is called 'knnn': did you mean 'knn'"):
         build_evaluations({"knnn": Knn.Config()})
 

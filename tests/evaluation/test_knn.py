@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from graphssl.errors import RunError
-from graphssl.evaluation.knn import Knn, knn_accuracy, weighted_knn
+from graphssl.evaluation.knn import Knn, knn_accuracy, ranked_knn, weighted_knn
 from graphssl.evaluation.labelled import Labelled, Splits
 
 
@@ -180,3 +180,40 @@ def test_equals_the_cpu_on_a_gpu() -> None:
     assert torch.equal(found.cpu(), expected)
     equal = Labelled(torch.ones(8, 4).cuda(), torch.tensor([1, 2, 2, 1, 2, 1, 1, 1]).cuda())
     assert weighted_knn(torch.ones(3, 4).cuda(), equal, 5, 0.07, 3).tolist() == [2, 2, 2]
+
+
+def test_a_list_of_k_and_temperatures_is_one_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    keys, labels = cloud(200, 9, 0)
+    keys[100:] = keys[:100]  # every similarity twice, so that ties lie across the borders
+    queries, _ = cloud(83, 9, 1)
+    settings = [(k, t) for k in (1, 7, 60, 200, 500) for t in (0.07, 1.0)]
+    found = ranked_knn(queries, Labelled(keys, labels), settings, 9)
+    for k, t in settings:
+        alone = ranked_knn(queries, Labelled(keys, labels), [(k, t)], 9, chunk=10)
+        assert torch.equal(found[k, t], alone[k, t])
+        assert found[k, t].shape == (83, 5)
+        assert found[k, t][:, 0].tolist() == weighted_knn(queries, Labelled(keys, labels), k, t, 9).tolist()
+
+
+@pytest.mark.parametrize("k", [3, 20, 200])
+def test_the_five_best_are_those_of_a_plain_loop(k: int) -> None:
+    keys, labels = cloud(200, 8, 0, noise=3.0)
+    queries, _ = cloud(83, 8, 1, noise=3.0)
+    _, votes = by_hand(queries, keys, labels, k, 0.5, 8)
+    wanted = np.argsort(-votes, axis=1, kind="stable")[:, :5]
+    assert ranked_knn(queries, Labelled(keys, labels), [(k, 0.5)], 8)[k, 0.5].tolist() == wanted.tolist()
+
+
+def test_metrics_of_a_list_say_what_is_else() -> None:
+    kind = Knn(Knn.Config(k=[20, 200], temperature=[0.07, 0.2]))
+    assert [kind._name(s) for s in kind.config.settings] == [
+        "knn", "knn/temperature 0.2", "knn/k 200", "knn/k 200 temperature 0.2",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"k": []}, {"k": [5, 5]}, {"k": [0]}, {"temperature": []}, {"temperature": [0.1, 0.0]}]
+)
+def test_lists_that_are_none(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"twice|at least 1|greater than 0"):
+        Knn.Config.model_validate(wrong)

@@ -1,120 +1,153 @@
-"""The linear classifier: its optimum against scikit-learn's, and what it refuses."""
+"""The grid of linear classifiers by SGD: each against torch's own, alone; and how the best is chosen."""
 
 from __future__ import annotations
+
+import math
 
 import numpy as np
 import pytest
 import torch
-from sklearn.linear_model import LogisticRegression
-from torch import Tensor
+from torch import Tensor, nn
 
 from graphssl.errors import RunError
+from graphssl.evaluation.figures import interval_of_accuracy
+from graphssl.evaluation.heads import Heads
 from graphssl.evaluation.labelled import Labelled, Splits
-from graphssl.evaluation.linear import fit_linear, linear_accuracy
+from graphssl.evaluation.linear import Linear, train_linear, validation_of
+from graphssl.evaluation.logistic import logistic_accuracy
+from graphssl.evaluation.scaling import Scaling
 
 
-def blobs(n: int, d: int, classes: int, seed: int, spread: float = 1.0) -> tuple[Tensor, Tensor]:
-    """Classes around their own centres, which do not depend on the seed."""
-    centres = torch.randn(classes, d, generator=torch.Generator().manual_seed(99))
+def cloud(n: int, seed: int, classes: int = 4, d: int = 10, noise: float = 1.5) -> Labelled:
+    centres = torch.randn(classes, d, generator=torch.Generator().manual_seed(5))
     generator = torch.Generator().manual_seed(seed)
-    labels = torch.arange(n) % classes
-    return centres[labels] + spread * torch.randn(n, d, generator=generator), labels
+    labels = torch.randint(0, classes, (n,), generator=generator)
+    return Labelled(3 + 2 * (centres[labels] + noise * torch.randn(n, d, generator=generator)), labels)
 
 
-@pytest.mark.parametrize("penalty", [1e-3, 1e-1])
-@pytest.mark.parametrize("classes", [2, 5])
-def test_the_optimum_is_that_of_scikit_learn(penalty: float, classes: int) -> None:
-    features, labels = blobs(200, 6, classes, 0)
-    x = features.double().numpy()
-    x = (x - x.mean(0)) / x.std(0)
-    theirs = LogisticRegression(C=1 / (penalty * len(x)), tol=1e-10, max_iter=5000).fit(x, labels.numpy())
-    weight, bias = fit_linear(features, labels, penalty, 500)
-    ours = torch.softmax(features @ weight.T + bias, 1).double().numpy()
-    expected = theirs.predict_proba(x)
-    if classes == 2:  # scikit-learn fits one row of weights there, with the penalty of one row
-        theirs = LogisticRegression(C=2 / (penalty * len(x)), tol=1e-10, max_iter=5000).fit(x, labels.numpy())
-        expected = theirs.predict_proba(x)
-    np.testing.assert_allclose(ours, expected, atol=2e-3)
+@pytest.mark.parametrize("weighted", [False, True])
+def test_each_head_is_torchs_sgd_on_a_linear_layer(weighted: bool) -> None:
+    """float64, by autograd, one classifier at a time."""
+    lr, decay, momentum = [0.5, 0.1, 0.02], [0.0, 0.01, 0.1], 0.9
+    data = cloud(64, 0)
+    x, y = data.features.double(), data.labels
+    heads = Heads(lr, decay, momentum, 4, 10, dtype=torch.float64)
+    weight = (torch.rand(16, 3, generator=torch.Generator().manual_seed(1)) > 0.4).double() if weighted else None
+    layers = [nn.Linear(10, 4).double() for _ in lr]
+    for i, layer in enumerate(layers):
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        sgd = torch.optim.SGD(layer.parameters(), lr[i], momentum, weight_decay=decay[i])
+        for step, rows in enumerate(torch.arange(64).split(16)):
+            sgd.param_groups[0]["lr"] = lr[i] * (1 - step / 4)
+            each = nn.functional.cross_entropy(layer(x[rows]), y[rows], reduction="none")
+            loss = each.mean() if weight is None else (each * weight[:, i]).sum() / weight[:, i].sum()
+            sgd.zero_grad()
+            loss.backward()
+            sgd.step()
+    for step, rows in enumerate(torch.arange(64).split(16)):
+        heads.step(x[rows], y[rows], 1 - step / 4, weight)
+    logits = heads.logits(x)
+    for i, layer in enumerate(layers):
+        torch.testing.assert_close(logits[:, i], layer(x).detach(), rtol=1e-11, atol=1e-11)
 
 
-def test_the_gradient_is_zero_at_the_optimum() -> None:
-    features, labels = blobs(120, 4, 3, 1)
-    weight, bias = fit_linear(features, labels, 1e-2, 500)
-    spread, mean = torch.std_mean(features.double(), dim=0, correction=0)
-    own = (weight.double() * spread).requires_grad_()
-    shift = (bias.double() + weight.double() @ mean).requires_grad_()
-    logits = ((features.double() - mean) / spread) @ own.T + shift
-    loss = torch.nn.functional.cross_entropy(logits, labels) + 1e-2 / 2 * own.square().sum()
-    for gradient in torch.autograd.grad(loss, [own, shift]):
-        assert gradient.abs().max() < 1e-4
+def test_a_head_that_sees_no_sample_of_a_batch_only_decays() -> None:
+    heads = Heads([0.1, 0.1], [0.0, 0.0], 0.0, 4, 10)
+    data = cloud(8, 0)
+    heads.step(data.features, data.labels, 1.0, torch.tensor([[1.0, 0.0]]).expand(8, 2))
+    assert bool((heads.weight[0] != 0).any())
+    assert bool((heads.weight[1] == 0).all())
 
 
-def test_what_is_separable_is_told_apart_and_noise_is_not() -> None:
-    keys, labels = blobs(300, 8, 4, 0, 0.1)
-    queries, truth = blobs(100, 8, 4, 1, 0.1)
-    assert linear_accuracy(Splits(Labelled(keys, labels), Labelled(queries, truth))) == 1.0
-    noise = torch.randn(400, 8, generator=torch.Generator().manual_seed(3))
-    chance = linear_accuracy(Splits(Labelled(noise[100:], labels), Labelled(noise[:100], truth)))
-    assert 0.1 < chance < 0.45
+def test_validation_is_a_share_of_each_class_and_the_same_everywhere() -> None:
+    labels = torch.cat([torch.zeros(100), torch.ones(20), torch.full((4,), 2), torch.full((1,), 3)]).long()
+    held = validation_of(labels, 0.1, 0)
+    assert [int(held[labels == c].sum()) for c in range(4)] == [10, 2, 0, 0]
+    assert held.nonzero()[:4, 0].tolist() == validation_of(labels, 0.1, 0).nonzero()[:4, 0].tolist()
+    assert held.tolist() != validation_of(labels, 0.1, 1).tolist()
+    order = np.random.default_rng(0).permutation(125)  # numpy promises its streams to stay
+    assert sorted(held[:100].nonzero()[:, 0].tolist()) == sorted([i for i in order if i < 100][:10])
+    assert [int(validation_of(labels, 0.99, 0)[labels == c].sum()) for c in range(4)] == [99, 19, 3, 0]
 
 
-def test_the_scale_and_the_place_of_features_do_not_matter() -> None:
-    keys, labels = blobs(200, 5, 3, 0, 2.0)
-    queries, truth = blobs(90, 5, 3, 1, 2.0)
-    plain = linear_accuracy(Splits(Labelled(keys, labels), Labelled(queries, truth)))
-    scale = torch.tensor([1e-3, 1.0, 50.0, 1e3, 0.2])
-    moved = linear_accuracy(Splits(Labelled(keys * scale + 7, labels), Labelled(queries * scale + 7, truth)))
-    assert abs(plain - moved) <= 1 / 90 + 1e-9
-    assert plain > 0.6
+def config(**options: object) -> Linear.Config:
+    return Linear.Config.model_validate({"epochs": 30, "batch": 64, **options})
 
 
-def test_a_constant_feature_changes_nothing() -> None:
-    keys, labels = blobs(100, 3, 2, 0)
-    wide = torch.cat([keys, torch.full((100, 1), 5.0)], 1)
-    weight, bias = fit_linear(wide, labels)
-    assert weight.isfinite().all()
-    assert bias.isfinite().all()
-    assert weight[:, 3].abs().max() == 0
+def test_it_agrees_with_logistic_regression_within_the_interval() -> None:
+    splits = Splits(cloud(2000, 1), cloud(1000, 2), 4)
+    found = train_linear(splits, config(), 0)
+    right = (found.logits(splits.queries.features).argmax(1) == splits.queries.labels).sum()
+    low, high = interval_of_accuracy(int(right), 1000)
+    assert 0.6 < right / 1000 < 0.98
+    assert low <= logistic_accuracy(splits) <= high
 
 
-def test_unlabelled_samples_are_left_out() -> None:
-    keys, labels = blobs(100, 3, 2, 0, 0.1)
-    spoilt = torch.cat([keys, 100 * torch.randn(50, 3)])
-    known = torch.cat([labels, torch.full((50,), -1)])
-    assert linear_accuracy(Splits(Labelled(spoilt, known), Labelled(keys, labels))) == linear_accuracy(
-        Splits(Labelled(keys, labels), Labelled(keys, labels))
-    )
-    nothing = torch.full((100,), -1)
-    with pytest.raises(RunError, match="reference samples with labels"):
-        linear_accuracy(Splits(Labelled(keys, nothing), Labelled(keys, labels)))
-    with pytest.raises(RunError, match="held-out samples with labels"):
-        linear_accuracy(Splits(Labelled(keys, labels), Labelled(keys, nothing)))
+def test_the_best_on_validation_is_trained_on_all() -> None:
+    """A pair that learns nothing in time is not chosen, whatever it would do on the test part."""
+    data = cloud(500, 3)
+    found = train_linear(Splits(data, data, 4), config(lr=[1e-9, 0.1, 1e9], decay=[0.0, 100.0]), 0)
+    assert found.chosen == {"lr": 0.1, "decay": 0.0}
+    assert [(row["lr"], row["decay"]) for row in found.validation] == [
+        (lr, decay) for lr in (1e-9, 0.1, 1e9) for decay in (0.0, 100.0)
+    ]
+    best = max(row["accuracy"] for row in found.validation)
+    assert found.validation[2]["accuracy"] == best
+    alone = train_linear(Splits(data, data, 4), config(lr=[0.1], decay=[0.0]), 0)
+    assert torch.equal(found.heads.weight, alone.heads.weight)
 
 
-def test_features_that_are_not_finite_are_refused() -> None:
-    keys, labels = blobs(20, 3, 2, 0)
-    keys[3, 1] = float("nan")
-    with pytest.raises(RunError, match="not finite"):
-        linear_accuracy(Splits(Labelled(keys, labels), Labelled(keys, labels)))
+def test_no_part_of_it_sees_the_test_part() -> None:
+    data, test, noise = cloud(500, 3), cloud(100, 4), cloud(100, 5, noise=9)
+    one, two = (train_linear(Splits(data, Labelled(t.features, 3 - t.labels), 4), config(), 0) for t in (test, noise))
+    assert one.chosen == two.chosen
+    assert torch.equal(one.heads.weight, two.heads.weight)
 
 
-def test_features_made_in_inference_mode_can_be_fitted() -> None:
-    with torch.inference_mode():
-        keys, labels = blobs(60, 3, 2, 0, 0.1)
-    assert (
-        linear_accuracy(Splits(Labelled(keys.clone(), labels.clone()), Labelled(keys.clone(), labels.clone()))) == 1.0
-    )
+@pytest.mark.parametrize("how", ["standardize", "l2", "none"])
+def test_scaling(how: str) -> None:
+    data = cloud(300, 0).features
+    data[:, 3] = 7.0
+    found = Scaling.of(data, how)(data)  # type: ignore[arg-type]
+    plain = data.double().numpy()
+    if how == "standardize":
+        spread = plain.std(0)
+        wanted = (plain - plain.mean(0)) / np.where(spread == 0, 1, spread)
+    else:
+        wanted = plain / np.linalg.norm(plain, axis=1, keepdims=True) if how == "l2" else plain
+    assert np.allclose(found.numpy(), wanted, atol=1e-5)
 
 
-def test_the_same_twice() -> None:
-    keys, labels = blobs(100, 6, 3, 0, 2.0)
-    one, two = (fit_linear(keys, labels) for _ in range(2))
-    assert torch.equal(one[0], two[0])
-    assert torch.equal(one[1], two[1])
+def test_too_few_for_validation() -> None:
+    few = Labelled(torch.randn(8, 3), torch.arange(8) // 2)
+    with pytest.raises(
+        RunError, match=r"linear.validation: 0.1 holds out nothing, as no class has 6 labelled pictures"
+    ):
+        train_linear(Splits(few, few, 4), config(), 0)
+    enough = Labelled(torch.randn(12, 3), torch.arange(12) // 6)
+    assert int(validation_of(enough.labels, 0.1, 0).sum()) == 2
+    train_linear(Splits(enough, enough, 2), config(epochs=1), 0)
 
 
-def test_a_class_without_samples_is_never_predicted() -> None:
-    keys, labels = blobs(60, 3, 2, 0, 0.1)
-    weight, bias = fit_linear(keys, labels, classes=5)
-    assert weight.shape == (5, 3)
-    assert (keys @ weight.T + bias).argmax(1).max() <= 1
+def test_a_grid_that_diverges_is_told() -> None:
+    data = cloud(200, 0)
+    with pytest.raises(RunError, match="every linear classifier of the grid diverges"):
+        train_linear(Splits(data, data, 4), config(lr=[1e30], decay=[1e10]), 0)
+
+
+def test_the_rate_falls_as_a_cosine_and_is_of_batches_of_256(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[tuple[float, float]] = []
+    plain = Heads.step
+
+    def step(self: Heads, x: Tensor, y: Tensor, factor: float, weight: Tensor | None = None) -> None:
+        seen.append((float(self.lr[0]), factor))
+        plain(self, x, y, factor, weight)
+
+    monkeypatch.setattr(Heads, "step", step)
+    data = cloud(200, 0)
+    train_linear(Splits(data, data, 4), config(lr=[0.4], decay=[0.0], epochs=2), 0)
+    steps = 2 * math.ceil(200 / 64)
+    assert seen[-steps:] == [
+        (pytest.approx(0.1), pytest.approx(0.5 * (1 + math.cos(math.pi * i / steps)))) for i in range(steps)
+    ]

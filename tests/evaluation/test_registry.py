@@ -14,7 +14,7 @@ from pydantic import PositiveInt
 from graphssl.cli.schema import graph_schema
 from graphssl.evaluation.context import Context
 from graphssl.evaluation.knn import Knn
-from graphssl.evaluation.linear import Linear
+from graphssl.evaluation.logistic import Logistic
 from graphssl.evaluation.registry import (
     REGISTRY,
     Evaluation,
@@ -54,7 +54,7 @@ class Rank(Evaluation):
 
 
 def test_those_of_the_framework() -> None:
-    assert list(REGISTRY) == ["knn", "linear"]
+    assert list(REGISTRY) == ["knn", "linear", "logistic"]
     assert find_evaluation("knn") is Knn
     with pytest.raises(LookupError, match="no evaluation is called 'lineer': did you mean 'linear'"):
         find_evaluation("lineer")
@@ -66,9 +66,9 @@ def section() -> Any:
 
 
 def test_the_section_has_the_options_of_each_and_the_monitor_last() -> None:
-    assert list(section().model_fields) == ["features", "knn", "linear", "monitor"]
+    assert list(section().model_fields) == ["features", "knn", "linear", "logistic", "monitor"]
     with registered("rank", Rank):
-        assert list(section().model_fields) == ["features", "knn", "linear", "rank", "monitor"]
+        assert list(section().model_fields) == ["features", "knn", "linear", "logistic", "rank", "monitor"]
         ((name, options),) = section()().asked.items()
         assert (name, options.model_dump()) == ("knn", Knn.Config().model_dump())
         assert isinstance(options, Knn.Config)
@@ -128,13 +128,13 @@ def test_what_lines_call_a_metric_and_how_its_number_reads() -> None:
 
 def test_the_options_that_are_said_with_a_score() -> None:
     assert Knn(Knn.Config(k=3_000_000)).settings() == "k 3000000, temperature 0.07"
-    assert Linear(Linear.Config()).settings() == "penalty 0.001"
+    assert Logistic(Logistic.Config()).settings() == "penalty 0.001"
     assert Rank(Rank.Config(share=0.25)).settings() == "most 3, share 0.25"
 
 
 def test_by_default_it_is_due_where_training_begins_and_ends() -> None:
-    linear = Linear(Linear.Config())
-    assert [epoch for epoch in range(5) if linear.due(epoch, ends=epoch in (0, 4))] == [0, 4]
+    logistic = Logistic(Logistic.Config())
+    assert [epoch for epoch in range(5) if logistic.due(epoch, ends=epoch in (0, 4))] == [0, 4]
 
 
 @pytest.mark.parametrize("name", ["features", "monitor", "asked", "model_dump", "copy", "two words", "a/b", ""])
@@ -185,7 +185,7 @@ def test_what_is_no_evaluation() -> None:
         evaluation("rank")(Rank)  # as where a module is imported again
         with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_registry\.py and"):
             evaluation("rank")(type("Other", (Rank,), {}))
-    assert list(REGISTRY) == ["knn", "linear"]
+    assert list(REGISTRY) == ["knn", "linear", "logistic"]
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:
