@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from .batch import BadImages, Batch, WholeBatch
 from .known import facts
-from .open import Datasets, Stream, open_data
+from .open import Datasets, open_data
 from .own.registry import DatasetConfig, Facts, dataset
 from .shards.write import index_shards, write_shards
+from .stream import Stream
 
 __all__ = [
     "BadImages",

@@ -16,6 +16,7 @@ from ..errors import RunError
 from ..world import concatenated, current, pooled
 from .embedding import embed
 from .labelled import Labelled, Splits
+from .views import Views
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
@@ -28,7 +29,8 @@ class Context:
     """A module that gives features of plain images, with the weights it has now, and the data to judge it on.
 
     size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast, None for
-    float32. name: what the graph calls what is judged. seed: of whatever is random in an evaluation.
+    float32. name: what the graph calls what is judged. seed: of whatever is random in an evaluation. augment: the node
+    that makes the graph's views; None where it has none.
     """
 
     module: nn.Module
@@ -40,6 +42,7 @@ class Context:
     dtype: torch.dtype | None = None
     name: str = ""
     seed: int = 0
+    augment: nn.Module | None = None
 
     @cached_property
     def features(self) -> Splits:
@@ -51,6 +54,10 @@ class Context:
     def names(self) -> tuple[str, ...]:
         """Of the classes."""
         return tuple(getattr(self.data, "classes", ()))
+
+    def views(self, node: nn.Module) -> Views:
+        """What an augmenting node makes of the pictures that classifiers learn from."""
+        return Views(node, self.data, self.facts, self.device, self.seed)
 
     def anew(self) -> Context:
         """The same without features, which other weights have made."""

@@ -28,10 +28,12 @@ def judge_of(
         known = DataFacts(
             known.channels, *known.image, None, len(data.classes) or None, known.mean, known.std, None, known.dtype
         )
+    views = (n.name for n in checked.graph.nodes.values() if "view" in n.component.traits)
+    augment = next((program.node(name) for name in views), None)
     first, *others = (
         Context(
             program.features(name), data, known, checked.image_size(name), spec.data.batch, device,
-            name=name, seed=spec.train.seed,
+            name=name, seed=spec.train.seed, augment=augment,
         )
         for name in checked.judged
     )  # fmt: skip

@@ -1,0 +1,67 @@
+"""Random views of the pictures that classifiers learn from, made outside of a graph's step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from ..component import REGISTRY, DataFacts, Sizes, build
+from ..data.order import permutation, seed_of
+
+if TYPE_CHECKING:
+    from ..data import Datasets
+
+__all__ = ["Seen", "Views", "augmenter"]
+
+
+class Seen(NamedTuple):
+    """views: of each picture, normalised, float32. label: int64, `b`."""
+
+    views: tuple[Annotated[Tensor, "b c h w"], ...]
+    label: Annotated[Tensor, "b"]
+
+
+class Views:
+    """What an augmenting node makes of pictures: of the whole ones where these have sizes of their own.
+
+    All randomness of an epoch is drawn from its seed: the same views again, on one device.
+    """
+
+    def __init__(self, node: nn.Module, data: Datasets, facts: DataFacts, device: torch.device, seed: int) -> None:
+        self._node: Any = node
+        self._data, self._device, self._seed = data, device, seed
+        self._cuts = tuple(getattr(node, "cuts", ())) if facts.source is None or hasattr(node, "cuts_only") else ()
+
+    def epoch(self, epoch: int, batch: int, places: Tensor | None = None) -> Iterator[Seen]:
+        """Of the labelled pictures that classifiers learn from, in another order each epoch, the last batch short.
+
+        places: int64, of some of them, by their place among all; default: all.
+        """
+        places = torch.arange(self._data.learning) if places is None else places.cpu()
+        order = places[permutation(len(places), self._seed, epoch)]
+        return self._views(order, epoch, batch)
+
+    def first(self, n: int, batch: int) -> Iterator[Seen]:
+        """Of n of them that are spread evenly, or all where there are no more."""
+        every = self._data.learning
+        places = torch.arange(every) if every <= n else torch.arange(n) * every // n
+        return self._views(places, 0, batch)
+
+    def _views(self, places: Tensor, epoch: int, batch: int) -> Iterator[Seen]:
+        generator = torch.Generator(self._device)
+        read = self._data.read_learning(places, batch, self._cuts, self._seed, epoch)
+        for number, found in enumerate(read):
+            generator.manual_seed(seed_of(f"views {self._seed} {epoch} {number}"))
+            draws = self._node.draw(len(found.label), generator, self._device)
+            with torch.no_grad():
+                views = self._node(found.cuts[0] if self._cuts else found.image, draws)
+            yield Seen(views if isinstance(views, tuple) else (views,), found.label.to(self._device))
+
+
+def augmenter(use: str, facts: DataFacts, **options: Any) -> nn.Module:
+    """A node that makes views, by its component's name, for pictures with these facts."""
+    sizes = Sizes({"c": facts.channels, "h": facts.height, "w": facts.width}, facts)
+    return build(REGISTRY[use], sizes=sizes, **options)
