@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from ..component import DataFacts
 from ..errors import RunError
 from ..world import concatenated, current, pooled
+from .cache import FeatureCache
 from .embedding import embed
 from .labelled import Labelled, Splits
 from .views import Views
@@ -30,7 +31,7 @@ class Context:
 
     size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast, None for
     float32. name: what the graph calls what is judged. seed: of whatever is random in an evaluation. augment: the node
-    that makes the graph's views; None where it has none.
+    that makes the graph's views; None where it has none. cache: of features, for weights that stay.
     """
 
     module: nn.Module
@@ -43,12 +44,13 @@ class Context:
     name: str = ""
     seed: int = 0
     augment: nn.Module | None = None
+    cache: FeatureCache | None = None
 
     @cached_property
     def features(self) -> Splits:
         """Of both splits, made when they are first asked for. Not to be written to: all evaluations have the same."""
-        reference = self._embed(self.data.reference(self.batch))
-        return Splits(reference, self._embed(self.data.test(self.batch)), self.facts.classes)
+        reference = self._kept("reference", lambda: self.data.reference(self.batch))
+        return Splits(reference, self._kept("test", lambda: self.data.test(self.batch)), self.facts.classes)
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -62,6 +64,16 @@ class Context:
     def anew(self) -> Context:
         """The same without features, which other weights have made."""
         return replace(self)
+
+    def _kept(self, split: str, batches: Callable[[], Iterable[Batch]]) -> Labelled:
+        """From the cache, or made and put there. Several processes make them anew, each its part."""
+        if self.cache is None or current().size > 1:
+            return self._embed(batches())
+        if (found := self.cache.load(split, self.device)) is not None:
+            return Labelled(*found)
+        made = self._embed(batches())
+        self.cache.save(split, made.features, made.labels)
+        return made
 
     def _embed(self, batches: Iterable[Batch]) -> Labelled:
         """Each process embeds its part, which is empty where there are fewer samples than processes."""

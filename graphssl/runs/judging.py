@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from importlib.metadata import version
 from typing import Any
 
 import torch
+from torch import nn
 
 from ..checks.checked import Checked
 from ..component import DataFacts
 from ..data import Datasets
+from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..evaluation.registry import Evaluation
@@ -21,8 +24,10 @@ __all__ = ["judge_in_run", "judge_of"]
 def judge_of(
     checked: Checked, program: Program, data: Datasets, evaluations: Mapping[str, Evaluation], device: torch.device, *,
     otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None,
+    known_by: Mapping[str, Any] | None = None,
 ) -> Judge:  # fmt: skip
-    """Of all that the graph judges. otherwise, on: see `Judge`."""
+    """Of all that the graph judges. otherwise, on: see `Judge`. known_by: by what the data are known again, for weights
+    that stay, of which features are kept on the disk."""
     spec, known = checked.graph.spec, checked.data
     if on is not None:
         known = DataFacts(
@@ -34,10 +39,22 @@ def judge_of(
         Context(
             program.features(name), data, known, checked.image_size(name), spec.data.batch, device,
             name=name, seed=spec.train.seed, augment=augment,
+            cache=None if known_by is None else _cache(program.features(name), checked, device, known_by),
         )
         for name in checked.judged
     )  # fmt: skip
     return Judge(evaluations, first, tuple(others), otherwise or {}, on)
+
+
+def _cache(network: nn.Module, checked: Checked, device: torch.device, known_by: Mapping[str, Any]) -> FeatureCache:
+    facts, data = checked.data, checked.graph.spec.data
+    return FeatureCache.of(
+        {
+            "network": digest_of(network), "graph": checked.graph.hash(), "computed": f"fp32 on {device.type}",
+            "torch": torch.__version__, "graphssl": version("graphssl"), "batch": data.batch, "mean": facts.mean,
+            "std": facts.std, "data": dict(known_by),
+        }
+    )  # fmt: skip
 
 
 def judge_in_run(

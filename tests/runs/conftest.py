@@ -19,6 +19,7 @@ def store(tmp_path_factory: pytest.TempPathFactory) -> str:
 def here(tmp_path: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", store)
+    monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "0")  # which is the user's own, and not the test's
     return tmp_path
 
 

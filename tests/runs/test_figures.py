@@ -14,6 +14,7 @@ from PIL import Image
 
 import graphssl
 from graphssl.errors import GraphError, RunError, UsageError
+from graphssl.evaluation import embedding
 from graphssl.runs.folder import find_run as find_folder
 from graphssl.track import find_run, store_uri
 from graphssl.track.client import open_client
@@ -197,3 +198,40 @@ def test_online_and_momentum_encoder_side_by_side(here: Path) -> None:
     mine, theirs = (graphssl.embed(result, picture, node) for node in ("encoder", "target.encoder"))
     assert mine.shape == theirs.shape == (2, 128)
     assert not mine.equal(theirs), "the target has statistics of its own"
+
+
+def test_features_are_made_once(run: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    plain = embedding.embed
+
+    def counted(*given: Any) -> Any:
+        made.append(1)
+        return plain(*given)
+
+    monkeypatch.setattr("graphssl.evaluation.context.embed", counted)
+    monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    first = graphssl.evaluate(run)
+    assert len(made) == 2
+    assert graphssl.evaluate(run).figures == first.figures
+    graphssl.evaluate(run, protocol="logistic")
+    assert len(made) == 2
+    graphssl.evaluate(run, sets=["data.batch=100"])
+    assert len(made) == 4
+    monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "0")
+    assert graphssl.evaluate(run).figures == first.figures
+    assert len(made) == 6
+
+
+def test_other_pictures_are_other_features(
+    run: str, shades: Callable[[], Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "1")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    folder = shades()
+    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn on shades": 1.0}
+    first, second = (folder / "test" / level / "0.png" for level in ("level0", "level3"))
+    content = first.read_bytes()
+    first.write_bytes(second.read_bytes())
+    second.write_bytes(content)
+    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn on shades": 22 / 24}
