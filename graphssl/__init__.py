@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         embed,
         embed_files,
         evaluate,
+        evaluate_together,
         export,
         load,
         neighbours,
@@ -28,8 +29,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
-    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "export", "load",
-    "neighbours", "run", "survey",
+    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
+    "export", "load", "neighbours", "run", "survey",
 ]  # fmt: skip
 
 

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from .runs.features import Embedded, Images, Neighbours
     from .runs.folder import RunFolder
     from .runs.results import Result
+    from .runs.seeds import Group
     from .track import Comparison, Delivered
 
     AnyGraph: TypeAlias = Checked | Graph | str | Path | Mapping[str, Any]
@@ -38,12 +39,16 @@ if TYPE_CHECKING:
     Sets: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 __all__ = [
-    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "export",
-    "load", "neighbours", "run", "survey", "ui",
+    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
+    "export", "load", "neighbours", "run", "survey", "ui",
 ]  # fmt: skip
 
 Report = Callable[[str], None]
 Progress = Callable[[int, int], None]  # how many are done, and of how many
+
+
+def _telling(report: Report) -> Report:
+    return lambda text: report(told(text))
 
 
 @taking
@@ -73,11 +78,9 @@ def check(graph: AnyGraph, sets: Sets = (), *, without_data: bool = False) -> Ch
     from .checks import checked
     from .graph.graph import Graph
 
-    if isinstance(graph, Graph | checked.Checked):
-        graph = load(graph, sets)
     if without_data:
         return checked.validated(load(graph, sets))
-    return checked.check(graph, list(sets))
+    return checked.check(load(graph, sets) if isinstance(graph, Graph | checked.Checked) else graph, list(sets))
 
 
 @taking
@@ -87,15 +90,13 @@ def compile(graph: AnyGraph, device: Device = "cpu", *, weights: bool = True, pr
     weights: whether nodes with `weights:` get those; False draws them as the others' are. processes: of those that
     train together, each on its rows of the batch. Raises GraphError for a graph that is wrong.
     """
-    import torch
-
     from .checks.checked import Checked
     from .runs import trained
     from .train.device import choose_device
 
-    where = torch.device("meta") if str(device) == "meta" else choose_device(str(device))
-    graph = graph if isinstance(graph, Checked) else load(graph)
-    return trained.compile(graph, where, weights=weights, processes=processes)
+    where = "meta" if str(device) == "meta" else choose_device(str(device))
+    known = graph if isinstance(graph, Checked) else load(graph)
+    return trained.compile(known, where, weights=weights, processes=processes)
 
 
 @taking
@@ -105,13 +106,12 @@ def draw(graph: AnyGraph, form: str | Path = "svg") -> bytes:
     form: svg, png, html (a page that zooms) or mmd (mermaid's text), or the name of a file that ends so. Raises
     UsageError for another, and GraphError for a graph that is wrong.
     """
+    from . import report
     from .checks.checked import Checked
-    from .report import draw as draw_graph
-    from .report import kind_of
 
-    kind = kind_of(str(form))
+    kind = report.kind_of(str(form))
     checked = graph if isinstance(graph, Checked) else check(graph, without_data=True)
-    return draw_graph(checked.graph, checked.shapes, kind)
+    return report.draw(checked.graph, checked.shapes, kind)
 
 
 @taking
@@ -140,10 +140,7 @@ def run(
     from .runs.session import resume_run, start_run
     from .train.device import choose_device
 
-    def say(text: str) -> None:
-        report(told(text))
-
-    where = choose_device(str(device))
+    say, where = _telling(report), choose_device(str(device))
     if resume is not None and not begins:
         return resume_run(str(resume), list(sets), where, say)
     assert graph is not None
@@ -169,8 +166,23 @@ def evaluate(
     """
     from .runs.evaluate import evaluate_run
 
-    where = None if data is None else str(data)
-    return evaluate_run(str(run), options or {}, str(device), list(sets), protocols=list(protocol), data=where)
+    where, more = None if data is None else str(data), list(sets)
+    return evaluate_run(str(run), options or {}, str(device), more, protocols=list(protocol), data=where)
+
+
+@taking
+def evaluate_together(
+    runs: Sequence[AnyRun], options: Mapping[str, Mapping[str, Any]] | None = None, *,
+    protocol: str | Sequence[str] = (), data: str | Path | None = None, device: Device = "auto", sets: Sets = (),
+    report: Callable[[Evaluated], None] | None = None,
+) -> list[Group]:  # fmt: skip
+    """As `evaluate`, several runs; those that differ in their seed alone are a group, with means and intervals.
+
+    report: gets what each run's evaluation gave."""
+    from .runs.seeds import evaluate_runs
+
+    names, where = [str(run) for run in runs], None if data is None else str(data)
+    return evaluate_runs(names, options or {}, str(device), list(sets), list(protocol), where, report)
 
 
 @taking
@@ -179,10 +191,10 @@ def export(
 ) -> Exported:
     """Writes a node for plain libraries, whole or not at all, and a model card, `encoder.md`, beside it.
 
-    output: default `encoder` with the format's ending. node: default the evaluated one. to: `torch`, a plain state
-    dict, where nothing is said; `torchvision` or `timm`, which loads strictly into their network; `safetensors`, with
-    metadata; `onnx` or `torch-export`, programs for batches of any size. For all but the first and `safetensors` the
-    features are compared with the node's before anything is written. Raises UsageError for a run or a node that is
+    output: default `encoder` with the format's ending. node: default the evaluated one. to: `torch`, a state dict, the
+    default; `torchvision` or `timm`, which loads strictly into their network; `safetensors`, with metadata; `onnx` or
+    `torch-export`, programs for batches of any size. For all but `torch` and `safetensors` features are compared with
+    the node's before anything is written. Raises UsageError for a run or a node that is
     not there, for one without weights, and where a library has no such network, RunError where a package is missing
     or the file cannot be written.
     """
@@ -250,10 +262,8 @@ def neighbours(
     """
     from .runs.features import find_neighbours
 
-    return find_neighbours(
-        str(run), queries, images, k, None if output is None else Path(output), node, str(device), batch, skip,
-        progress, list(sets),
-    )  # fmt: skip
+    file, more = None if output is None else Path(output), list(sets)
+    return find_neighbours(str(run), queries, images, k, file, node, str(device), batch, skip, progress, more)
 
 
 @taking
@@ -264,15 +274,9 @@ def survey(source: AnyGraph, sets: Sets = (), *, most: int | None = None, progre
     and sets, changes of it. most: pictures that are looked at, spread evenly; default: all. progress: called with how
     many are done, and of how many. Raises UsageError for what is none of these, RunError for a set that does not open.
     """
-    from .data.survey import section_of
-    from .data.survey import survey as look
-    from .graph.language.given import is_text
+    from .runs.surveyed import survey_of
 
-    if not isinstance(source, str | Path) or is_text(source) or str(source).endswith((".yaml", ".yml")):
-        return look(load(source, sets).spec.data, most, progress)
-    if sets:
-        raise UsageError("--set changes a graph file: name one, or leave it out")
-    return look(section_of(str(source)), most, progress)
+    return survey_of(source, list(sets), most, progress)
 
 
 @taking
@@ -285,14 +289,14 @@ def deliver(runs: AnyRun | Sequence[AnyRun] = (), report: Report = print) -> lis
     """
     from .runs.left import deliver as deliver_runs
 
-    return deliver_runs(cast("list[str | Path]", runs), lambda text: report(told(text)))
+    return deliver_runs(cast("list[str | Path]", runs), _telling(report))
 
 
 @taking
 def ui(port: int = 5000, report: Report = print) -> None:
     """Opens MLflow's own user interface on the store in use, until Ctrl-C. Raises RunError where there is none."""
-    from .track import serve, ui_command
+    from . import track
 
-    command = ui_command(port)
+    command = track.ui_command(port)
     report(f"MLflow on http://127.0.0.1:{port} (Ctrl-C ends it)")
-    serve(command)
+    track.serve(command)

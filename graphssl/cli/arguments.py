@@ -56,7 +56,8 @@ class Changeable(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
-        given = [ctx.params.get("graph"), *(ctx.params.get("graphs") or ()), *rest]
+        several = (*(ctx.params.get("graphs") or ()), *(ctx.params.get("runs") or ()))
+        given = [ctx.params.get("graph"), *several, *rest]
         changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]
         if changes:
             told = " ".join(f"--set {shlex.quote(change)}" for change in changes)

@@ -10,7 +10,7 @@ import typer
 
 from ..console import put, say, speaks, started
 from ..errors import GraphError, Problem, Problems, UsageError, escaped
-from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, RunArgument, Sets
+from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Sets
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
@@ -149,7 +149,7 @@ def new(
 
 @app.command(cls=Changeable)
 def evaluate(
-    run: RunArgument,
+    runs: Annotated[list[str], typer.Argument(help="A run, or several: names under runs/, or folders.")],
     protocols: Annotated[
         list[str] | None,
         typer.Option("--protocol", help="An evaluation, and no other: linear, knn ... May be repeated."),
@@ -170,18 +170,23 @@ def evaluate(
 ) -> None:
     """Evaluate a run's encoder again, by its graph's evaluations or by one that is named; MLflow gets the figures.
 
-    --set k=5 changes an option of the one --protocol; --set data.root=/data the graph.
+    --set k=5 changes an option of the one --protocol; --set data.root=/data the graph. Of several runs those that
+    differ in their seed alone are one figure, with its interval.
     """
     from .. import api
-    from .summary import evaluation_text
+    from .summary import evaluation_text, groups_text
 
     _collect_garbage()
     given = {name: value for name, value in (("k", k), ("temperature", temperature)) if value is not None}
     asked = {} if protocols and not given else {"knn": given}
     options: dict[str, dict[str, float]] = {**asked, **({"linear": {}} if linear else {})}
     named = [*protocols, *(name for name in options if name not in protocols)] if protocols else ()
-    found = api.evaluate(run, options, protocol=named, data=data, device=device, sets=sets or [])
-    put(evaluation_text(found))
+    groups = api.evaluate_together(
+        runs, options, protocol=named, data=data, device=device, sets=sets or [],
+        report=lambda found: put(evaluation_text(found)),
+    )  # fmt: skip
+    if len(runs) > 1:
+        put(groups_text(groups))
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from ..errors import escaped
 from ..evaluation.labels import parse
@@ -11,9 +11,10 @@ from ..runs.evaluate import Evaluated
 from ..runs.export import Exported
 from ..runs.features import Embedded, Neighbours
 from ..runs.results import Result
+from ..runs.seeds import Group
 from .table import table
 
-__all__ = ["embedded_text", "evaluation_text", "export_text", "neighbours_text", "run_text"]
+__all__ = ["embedded_text", "evaluation_text", "export_text", "groups_text", "neighbours_text", "run_text"]
 
 
 def run_text(result: Result) -> str:
@@ -50,6 +51,22 @@ def evaluation_text(evaluated: Evaluated) -> str:
             line += f", 95 % interval {low} to {high}"
         settings = evaluated.evaluations[parse(metric).evaluation].settings()
         lines.append(f"{line} ({settings})" if settings else line)
+    return "\n".join(map(escaped, lines))
+
+
+def groups_text(groups: Sequence[Group]) -> str:
+    """A line for each figure of the runs that differ in their seed alone."""
+    lines = []
+    for group in (group for group in groups if len(group.runs) > 1):
+        lines.append(f"{', '.join(group.runs)}: {len(group.runs)} seeds of one graph")
+        for metric, spread in group.spreads.items():
+            line = f"  {metric_title(metric, quantity=True)} {score_text(metric, spread.mean)}"
+            if spread.deviation is not None and spread.interval is not None:
+                low, high = (score_text(metric, bound) for bound in spread.interval)
+                line += f", deviation {score_text(metric, spread.deviation)}, 95 % interval of the mean {low} to {high}"
+            lines.append(line)
+    if alone := [group.runs[0] for group in groups if len(group.runs) == 1]:
+        lines.append(f"{', '.join(alone)}: no other of these runs differs in its seed alone")
     return "\n".join(map(escaped, lines))
 
 

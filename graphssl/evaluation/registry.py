@@ -22,6 +22,7 @@ options alone.
 from __future__ import annotations
 
 import inspect
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from typing import ClassVar, TypeVar
@@ -34,7 +35,8 @@ from .figures import Figures
 from .labels import parse
 
 __all__ = [
-    "REGISTRY", "Evaluation", "EvaluationConfig", "evaluation", "find_evaluation", "metric_title", "score_text",
+    "REGISTRY", "Evaluation", "EvaluationConfig", "bounds_of", "evaluation", "find_evaluation", "metric_title",
+    "score_text",
 ]  # fmt: skip
 
 
@@ -44,7 +46,7 @@ class Evaluation(ABC):
     title: what lines call it. quantity: what it measures. said: the options that are said with a score.
     default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one.
     when: options that say when it is due, and change nothing in what it measures. needs_labels: whether it is left out
-    of data without labels.
+    of data without labels. bounds: what its numbers lie between; a share's.
     """
 
     Config: ClassVar[type[EvaluationConfig]]
@@ -55,6 +57,7 @@ class Evaluation(ABC):
     more_is_better: ClassVar[bool] = True
     when: ClassVar[tuple[str, ...]] = ("every",)
     needs_labels: ClassVar[bool] = True
+    bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 
     config: EvaluationConfig
 
@@ -155,6 +158,12 @@ def score_text(metric: str, value: float) -> str:
     """A metric's number as it is read."""
     kind = _measuring(metric)
     return f"{value:.5g}" if kind is None else kind.text(value)
+
+
+def bounds_of(metric: str) -> tuple[float, float]:
+    """What a metric's numbers lie between."""
+    kind = _measuring(metric)
+    return (-math.inf, math.inf) if kind is None else kind.bounds
 
 
 def _measuring(metric: str) -> type[Evaluation] | None:

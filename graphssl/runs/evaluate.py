@@ -39,6 +39,7 @@ class Evaluated:
     """What the evaluations of a run's encoder measured, by metric; the evaluations, by name; how it was judged.
 
     figures: with what stands beside the numbers, by label: `knn`, and of other options or data `knn k 5 on pets`.
+    folder: the run's.
     """
 
     run: str
@@ -46,6 +47,7 @@ class Evaluated:
     evaluations: Mapping[str, Evaluation]
     notes: tuple[str, ...] = ()
     figures: Mapping[str, Figures] = field(default_factory=dict)
+    folder: str = ""
 
 
 def evaluate_run(
@@ -79,7 +81,9 @@ def evaluate_run(
             figures = {label: judged.figures for label, judged in judge.judge().items()}
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
     scores = {metric: value for one in figures.values() for metric, value in one.scores.items()}
-    return Evaluated(folder.name, scores, evaluations, (opened.judging,) if opened.judging else (), figures)
+    return Evaluated(
+        folder.name, scores, evaluations, (opened.judging,) if opened.judging else (), figures, str(folder.path)
+    )
 
 
 @contextmanager

@@ -1,0 +1,74 @@
+"""Runs that are the same but for their seed, and what their figures are together."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..errors import UsageError
+from ..evaluation.registry import bounds_of
+from ..evaluation.spread import Spread
+from ..graph.changes import described, differences
+from ..graph.graph import Graph
+from ..graph.read import load
+from .evaluate import Evaluated, evaluate_run
+from .folder import find_run
+from .protocols import Options
+
+__all__ = ["Group", "evaluate_runs", "grouped"]
+
+SEED, LENGTH = "train.seed", ("train.epochs", "train.steps")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Runs of one graph. seeds: of each. spreads: by metric, of those that all have."""
+
+    runs: tuple[str, ...]
+    seeds: tuple[int, ...]
+    spreads: Mapping[str, Spread]
+
+
+def evaluate_runs(
+    runs: Sequence[str], options: Options, device: str, sets: Sequence[str], protocols: Sequence[str], data: str | None,
+    report: Callable[[Evaluated], None] | None,
+) -> list[Group]:  # fmt: skip
+    """Each as `evaluate_run` has it, then in groups. Raises UsageError for none, and for one that is named twice."""
+    if not runs:
+        raise UsageError("name a run, or several")
+    if twice := [run for i, run in enumerate(runs) if run in runs[:i]]:
+        raise UsageError(f"the run '{twice[0]}' is named twice")
+    found = []
+    for run in runs:
+        found.append(evaluate_run(run, options, device, sets, protocols=protocols, data=data))
+        if report is not None:
+            report(found[-1])
+    return grouped(found)
+
+
+def grouped(found: Sequence[Evaluated]) -> list[Group]:
+    """In the order of the first of each group; a run that is like no other is a group of its own."""
+    groups: list[list[tuple[Graph, Evaluated]]] = []
+    for one in found:
+        graph = load(find_run(one.folder).graph)
+        for group in groups:
+            if _alike(group, graph):
+                group.append((graph, one))
+                break
+        else:
+            groups.append([(graph, one)])
+    return [_summed(group) for group in groups]
+
+
+def _alike(group: Sequence[tuple[Graph, Evaluated]], graph: Graph) -> bool:
+    """Whether only the seed differs, and what changes nothing in what is computed; and no seed is there already."""
+    first = group[0][0]
+    changes = [c for c in differences(described(first), described(graph)) if not c.free or c.key in LENGTH]
+    return {c.key for c in changes} == {SEED} and graph.spec.train.seed not in {g.spec.train.seed for g, _ in group}
+
+
+def _summed(group: Sequence[tuple[Graph, Evaluated]]) -> Group:
+    runs = [one for _, one in group]
+    shared = [metric for metric in runs[0].scores if all(metric in other.scores for other in runs)]
+    spreads = {metric: Spread.of([one.scores[metric] for one in runs], bounds_of(metric)) for metric in shared}
+    return Group(tuple(one.run for one in runs), tuple(g.spec.train.seed for g, _ in group), spreads)
