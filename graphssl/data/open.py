@@ -20,6 +20,7 @@ from .foresight import foreseen
 from .judged import judged
 from .kept import Keeping, Remaining
 from .known import fit_of, guess_note, whence_labels
+from .overlap import overlap
 from .own.known import form_of
 from .own.opening import open_dataset
 from .picture_sets import open_pictures
@@ -113,6 +114,10 @@ class Datasets:
         its part."""
         order = torch.arange(self._test.samples) if self._judged.learnt is None else self._judged.judged
         return self._test.read(_own(order), batch, full=False)
+
+    def overlap(self) -> str | None:
+        """What to warn of where held-out pictures are training pictures too; see `overlap`."""
+        return overlap(self._train.source, self._test.source) if self.judged else None
 
     def traces(self) -> dict[str, Trace]:
         """By what the pictures of both splits are known again."""

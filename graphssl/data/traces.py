@@ -18,7 +18,9 @@ from ..errors import RunError
 from .batch import Pictures, named
 from .decode import BadImageError
 
-__all__ = ["Change", "Trace", "changes", "sizes_and_times", "trace"]
+__all__ = [
+    "GONE", "Change", "Trace", "changes", "content_of", "sizes_and_times", "sizes_of", "spread_evenly", "trace",
+]  # fmt: skip
 
 Trace = Mapping[str, Tensor]
 
@@ -36,12 +38,21 @@ class Change(NamedTuple):
 
 def trace(pictures: Pictures) -> Trace:
     """Of a split: `sizes` and `times` of some pictures' files, `contents` of some pictures, `labels`; int64 each."""
-    positions = _spread(len(pictures.paths), MOST)
-    known: Callable[[Sequence[int]], Tensor] | None = getattr(pictures, "sizes_and_times", None)
-    sizes, times = torch.zeros((2, 0), dtype=torch.int64) if known is None else known(positions).contiguous()
-    contents = torch.tensor([_content(pictures, at) for at in _looked_at(pictures, sizes)], dtype=torch.int64)
+    positions = spread_evenly(len(pictures.paths), MOST)
+    sizes, times = _facts_of(pictures, positions)
+    contents = torch.tensor([content_of(pictures, at) for at in _looked_at(pictures, sizes)], dtype=torch.int64)
     labels = torch.tensor([_hash(pictures.label.cpu().contiguous().numpy().tobytes())])
     return {"sizes": sizes.clone(), "times": times.clone(), "contents": contents, "labels": labels}
+
+
+def _facts_of(pictures: Pictures, positions: Sequence[int]) -> Tensor:
+    known: Callable[[Sequence[int]], Tensor] | None = getattr(pictures, "sizes_and_times", None)
+    return torch.zeros((2, 0), dtype=torch.int64) if known is None else known(positions).contiguous()
+
+
+def sizes_of(pictures: Pictures, positions: Sequence[int]) -> Tensor:
+    """Of the files at these positions: int64, `n`; none where pictures are no files."""
+    return _facts_of(pictures, positions)[0]
 
 
 def sizes_and_times(paths: Iterable[str]) -> Tensor:
@@ -60,7 +71,7 @@ def _facts(path: str) -> tuple[int, int]:
 def changes(then: Mapping[str, Any], now: Trace, pictures: Pictures) -> Change:
     """What has changed in a split of the same names since `then`. pictures: it, as it is now."""
     n = len(pictures.paths)
-    places, looked = _spread(n, MOST), list(_looked_at(pictures, now["sizes"]))
+    places, looked = spread_evenly(n, MOST), list(_looked_at(pictures, now["sizes"]))
     if (other := _other(then, now, "sizes")) is not None:
         at = int(other[0])
         sizes = [_bytes(int(facts["sizes"][at])) for facts in (now, then)]
@@ -102,10 +113,11 @@ def _looked_at(pictures: Pictures, sizes: Tensor) -> Sequence[int]:
     n = len(pictures.paths)
     if not getattr(pictures, "steady", False):
         return ()
-    return range(n) if len(sizes) == n and int(sizes.clamp_min(0).sum()) <= WHOLE else _spread(n, FEW)
+    return range(n) if len(sizes) == n and int(sizes.clamp_min(0).sum()) <= WHOLE else spread_evenly(n, FEW)
 
 
-def _content(pictures: Pictures, position: int) -> int:
+def content_of(pictures: Pictures, position: int) -> int:
+    """A hash of what a picture's file holds; GONE of one that cannot be read."""
     try:
         picture = pictures.sample(position).picture
     except (BadImageError, RunError, MemoryError):
@@ -117,5 +129,6 @@ def _hash(data: bytes) -> int:
     return int.from_bytes(hashlib.blake2b(data, digest_size=8).digest(), "big") >> 1
 
 
-def _spread(n: int, most: int) -> Sequence[int]:
-    return range(n) if n <= most else [i * n // most for i in range(most)]
+def spread_evenly(n: int, most: int) -> list[int]:
+    """So many of n positions at most."""
+    return list(range(n)) if n <= most else [i * n // most for i in range(most)]

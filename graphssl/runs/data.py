@@ -35,6 +35,8 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
     if "label" in checked.graph.batch and not data.labelled:
         data.close()
         raise RunError(f"{NO_LABELS}; {data.labels}")
+    if (warning := the_same(data.overlap)) is not None:
+        report(f"warning: {warning}")
     if data.train.steps < train.accumulate:
         raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
     return data

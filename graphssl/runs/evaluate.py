@@ -98,6 +98,8 @@ def _opened(
         warn = lambda text: log.warning("%s", text)  # noqa: E731
         if on is None and (change := change_since(trained.header, opened, warn)):
             log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
+        if (overlap := opened.overlap()) is not None:
+            log.warning("warning: %s", overlap)
         if reason := no_judgement(opened):
             where = "" if on is None else f" on '{on}'"
             raise RunError(f"'{folder.name}' cannot be evaluated{where}: {reason}")
