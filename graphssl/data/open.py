@@ -14,7 +14,7 @@ from ..graph.spec.datasets import DATA_SETS, Kind
 from ..ports import Cut
 from ..world import current
 from . import archives, digits, nvjpeg, place
-from .batch import Arrays, BadImages, Batch, Cutting, Pictures, Split
+from .batch import UNREAD, Arrays, BadImages, Batch, Cutting, Pictures, Split
 from .fit import Fit
 from .foresight import foreseen
 from .judged import judged
@@ -97,6 +97,14 @@ class Datasets:
     def learning(self) -> int:
         """How many labelled samples classifiers learn from."""
         return len(self._learnt[1])
+
+    @property
+    def learning_labels(self) -> Tensor:
+        """Of these their labels, int64. Raises RunError where a set tells labels only as its pictures are read."""
+        split, order = self._learnt
+        if bool((found := split.label[order]).eq(UNREAD).any()):
+            raise RunError("labels of this data set are known only when its pictures are read, and are needed before")
+        return found
 
     def read_learning(
         self, places: Tensor, batch: int, cuts: tuple[Cut, ...] = (), seed: int = 0, epoch: int = 0

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from . import knn, linear, logistic
+from . import finetune, knn, linear, logistic
 from .context import Context
 from .embedding import embed
+from .figures import Figures
 from .judge import Judge
 from .labelled import Labelled, Splits
 from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = [
-    "Context", "Evaluation", "EvaluationConfig", "Judge", "Labelled", "Splits", "embed", "evaluation", "knn", "linear",
-    "logistic",
+    "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Labelled", "Splits", "embed", "evaluation",
+    "finetune", "knn", "linear", "logistic",
 ]  # fmt: skip

@@ -68,14 +68,14 @@ class Context:
     def _kept(self, split: str, batches: Callable[[], Iterable[Batch]]) -> Labelled:
         """From the cache, or made and put there. Several processes make them anew, each its part."""
         if self.cache is None or current().size > 1:
-            return self._embed(batches())
+            return self.embedded(batches())
         if (found := self.cache.load(split, self.device)) is not None:
             return Labelled(*found)
-        made = self._embed(batches())
+        made = self.embedded(batches())
         self.cache.save(split, made.features, made.labels)
         return made
 
-    def _embed(self, batches: Iterable[Batch]) -> Labelled:
+    def embedded(self, batches: Iterable[Batch]) -> Labelled:
         """Each process embeds its part, which is empty where there are fewer samples than processes."""
         batches = iter(batches)
         head = list(itertools.islice(batches, 1))

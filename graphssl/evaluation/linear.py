@@ -9,13 +9,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Annotated
+from typing import Annotated, Any
 
-import numpy as np
 import torch
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 from torch import Tensor
 
 from ..errors import RunError
@@ -25,8 +24,9 @@ from .heads import Heads
 from .labelled import Labelled, Splits
 from .registry import Evaluation, EvaluationConfig, evaluation
 from .scaling import Normalize, Scaling
+from .subset import Labels, few, validation_of
 
-__all__ = ["Linear", "train_linear", "validation_of"]
+__all__ = ["Linear", "train_linear"]
 
 
 @evaluation("linear")
@@ -34,16 +34,18 @@ class Linear(Evaluation):
     """Accuracy on the held-out split of the best of a grid of linear classifiers, where training ends."""
 
     title = "linear"
-    said = ("epochs", "normalize")
+    said = ("labels", "epochs", "normalize")
 
     class Config(EvaluationConfig):
         """A linear classifier by SGD on frozen features of plain pictures, judged on the held-out split.
 
-        lr: of batches of 256. lr, decay: each pair is trained; the best on `validation`, a share of each class of the
-        training part, is trained again on all of it. normalize: of the features, `standardize` by the mean and the
-        deviation of each, so that one grid suits encoders of every scale; `l2`; or `none`, as MoCo's code.
+        labels: so many of each class to learn from, or a share; default: all. lr: of batches of 256. lr, decay: each
+        pair is trained; the best on `validation`, a share of each class of the training part, is trained again on all
+        of it. normalize: of the features, `standardize` by the mean and the deviation of each, so that one grid suits
+        encoders of every scale; `l2`; or `none`, as MoCo's code.
         """
 
+        labels: Labels = None
         lr: list[PositiveFloat] = Field([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], min_length=1)
         decay: list[NonNegativeFloat] = Field([0.0, 1e-4, 1e-3], min_length=1)
         epochs: PositiveInt = 100
@@ -52,18 +54,29 @@ class Linear(Evaluation):
         validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
         normalize: Normalize = "standardize"
 
+        @model_validator(mode="before")
+        @classmethod
+        def _of_another(cls, given: Any) -> Any:
+            if isinstance(given, Mapping) and (others := {"penalty", "iterations"} & given.keys()):
+                raise ValueError(f"{' and '.join(sorted(others))}: L-BFGS is called `logistic`; `linear` is by SGD")
+            return given
+
     config: Config
 
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
 
     def run(self, context: Context) -> Figures:
-        known = context.features.known("a linear classifier")
+        known, of_labels = few(
+            context.features.known("a linear classifier"), self.config.labels, context.seed, context.names
+        )
         known = replace(known, reference=_in_floats(known.reference), queries=_in_floats(known.queries))
         found = train_linear(known, self.config, context.seed)
         ranked = found.logits(known.queries.features).topk(min(RANKS, known.class_count)).indices
         figures = classified("linear", ranked, known.queries.labels, known.class_count, context.names)
-        return replace(figures, details={"chosen": found.chosen, "validation": found.validation, **figures.details})
+        return replace(
+            figures, details={"chosen": found.chosen, "validation": found.validation, **of_labels, **figures.details}
+        )
 
 
 def _in_floats(part: Labelled) -> Labelled:
@@ -106,17 +119,6 @@ def train_linear(known: Splits, config: Linear.Config, seed: int) -> Trained:
     heads, scaling = _fit(reference, [chosen], config, seed, classes)
     table = [{**pair, "accuracy": accuracy} for pair, accuracy in zip(grid, accuracies, strict=True)]
     return Trained(heads, scaling, chosen, table)
-
-
-def validation_of(labels: Annotated[Tensor, "n"], share: float, seed: int) -> Annotated[Tensor, "n"]:
-    """Which samples are held out: of each class the share, rounded, but never all. The same on every machine."""
-    held = torch.zeros(len(labels), dtype=torch.bool)
-    order = np.random.default_rng(seed).permutation(len(labels))
-    shuffled = labels.cpu().numpy()[order]
-    for label in np.unique(shuffled):
-        mine = order[shuffled == label]
-        held[mine[: min(round(share * len(mine)), len(mine) - 1)]] = True
-    return held.to(labels.device)
 
 
 def _part(samples: Labelled, where: Tensor) -> Labelled:

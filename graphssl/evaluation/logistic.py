@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Annotated
 
 import torch
@@ -14,6 +15,7 @@ from .figures import RANKS, Figures, classified
 from .labelled import Splits
 from .registry import Evaluation, EvaluationConfig, evaluation
 from .scaling import Scaling
+from .subset import Labels, few
 
 __all__ = ["Logistic", "fit_logistic", "logistic_accuracy"]
 
@@ -23,24 +25,29 @@ class Logistic(Evaluation):
     """Accuracy on the held-out split, where training begins and ends."""
 
     title = "logistic"
-    said = ("penalty",)
+    said = ("labels", "penalty")
 
     class Config(EvaluationConfig):
         """Logistic regression by L-BFGS on frozen features, judged on the held-out split, before training and after it.
 
+        labels: so many of each class to learn from, or a share; default: all.
         penalty: times half the squared length of the weights, on standardised features. iterations: of L-BFGS, at most.
         """
 
+        labels: Labels = None
         penalty: NonNegativeFloat = 1e-3
         iterations: PositiveInt = 200
 
     config: Config
 
     def run(self, context: Context) -> Figures:
-        known = context.features.known("a linear classifier")
+        known, of_labels = few(
+            context.features.known("a linear classifier"), self.config.labels, context.seed, context.names
+        )
         logits = _logits(known, self.config.penalty, self.config.iterations)
         ranked = logits.topk(min(RANKS, known.class_count)).indices
-        return classified("logistic", ranked, known.queries.labels, known.class_count, context.names)
+        figures = classified("logistic", ranked, known.queries.labels, known.class_count, context.names)
+        return replace(figures, details={**of_labels, **figures.details})
 
 
 def logistic_accuracy(features: Splits, penalty: float = 1e-3, iterations: int = 200) -> float:

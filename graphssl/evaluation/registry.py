@@ -87,7 +87,7 @@ class Evaluation(ABC):
 
     def settings(self) -> str:
         """The options that are said with a score, such as `k 20, temperature 0.07`."""
-        values = {name: getattr(self.config, name) for name in self.said}
+        values = {name: value for name in self.said if (value := getattr(self.config, name)) is not None}
         return ", ".join(f"{name} {v:g}" if isinstance(v, float) else f"{name} {v}" for name, v in values.items())
 
 

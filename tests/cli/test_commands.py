@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -175,7 +176,7 @@ def test_what_cannot_be_exported(typed: Type, folder: Path, runs: tuple[str, str
 
 def test_compare(typed: Type, runs: tuple[str, str]) -> None:
     said = typed("compare", *runs)
-    rows = {line.split()[0]: line.split() for line in said.splitlines() if line}
+    rows = {row[0]: row for row in (re.split(r"\s{2,}", line.strip()) for line in said.splitlines()) if row[0]}
     assert rows["nodes.critic.temperature"][1:] == ["0.2", "0.5"]
     assert "nodes.queue.size" not in rows
     assert len(rows["knn"]) == 5

@@ -13,9 +13,10 @@ from graphssl.errors import RunError
 from graphssl.evaluation.figures import interval_of_accuracy
 from graphssl.evaluation.heads import Heads
 from graphssl.evaluation.labelled import Labelled, Splits
-from graphssl.evaluation.linear import Linear, train_linear, validation_of
+from graphssl.evaluation.linear import Linear, train_linear
 from graphssl.evaluation.logistic import logistic_accuracy
 from graphssl.evaluation.scaling import Scaling
+from graphssl.evaluation.subset import validation_of
 
 
 def cloud(n: int, seed: int, classes: int = 4, d: int = 10, noise: float = 1.5) -> Labelled:

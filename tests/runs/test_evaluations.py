@@ -136,12 +136,15 @@ def test_it_survives_an_interruption(here: Path, write: Write, monkeypatch: pyte
 
 def test_evaluate_measures_it_again(here: Path, write: Write) -> None:
     graphssl.run(write(GRAPH, ASKS, ("epochs: 3", "steps: 1")), name="one", device="cpu", report=nobody)
-    knn, *rest = evaluation_text(evaluate_run("one", {}, "cpu")).splitlines()
+    knn, top5, *rest = evaluation_text(evaluate_run("one", {}, "cpu")).splitlines()
     assert knn.startswith("one: kNN accuracy ")
+    assert top5.startswith("one: kNN top5 ")
     assert knn.endswith(" % (k 20, temperature 0.07)")
     assert rest == ["one: feature size in numbers 64 (bins 8)", "one: feature size samples 1,500 (bins 8)"]
-    found = evaluate_run("one", {"size": {"bins": 2}, "linear": {}}, "cpu")
-    assert list(found.scores) == ["knn", "linear", "size", "size/samples"]
+    found = evaluate_run("one", {"size": {"bins": 2}, "logistic": {}}, "cpu")
+    assert list(found.scores) == [
+        "knn", "knn/top5", "logistic", "logistic/top5", "size bins 2", "size bins 2/samples",
+    ]  # fmt: skip
     assert found.evaluations["size"].settings() == "bins 2"
     with pytest.raises(UsageError, match="no evaluation is called 'sise': did you mean 'size'"):
         evaluate_run("one", {"sise": {}}, "cpu")

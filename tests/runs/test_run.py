@@ -28,7 +28,10 @@ def test_a_run_from_start_to_end(here: Path, write: Write, store: str) -> None:
     said: list[str] = []
     result = graphssl.run(write(BYOL, *SHORT), name="first", device="cpu", report=said.append)
     assert result.outcome.step == 24
-    assert {name: set(found) for name, found in result.outcome.scores.items()} == {"knn": {0, 1}}
+    assert {name: set(found) for name, found in result.outcome.scores.items()} == {
+        "knn": {0, 1},
+        "knn/top5": {0, 1},
+    }
     facts = json.loads((here / "runs/first/run.json").read_text())
     assert facts["status"] == "finished"
     assert facts["mlflow"] == result.run_id

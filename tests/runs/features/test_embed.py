@@ -55,7 +55,8 @@ def test_every_form_gives_the_same_features() -> None:
 
 
 def test_they_are_the_features_that_an_evaluation_sees(root: Path) -> None:
-    checked, module, _ = load_trained(RunFolder(root / "one"), None, torch.device("cpu"))
+    trained = load_trained(RunFolder(root / "one"), None, torch.device("cpu"))
+    checked, module = trained.checked, trained.module
     data = open_data(checked.graph.spec.data, torch.device("cpu"), 0)
     facts = checked.data
     wanted, _ = embed_batches(module, data.test(4), facts.mean, facts.std, size=checked.image_size("encoder"))

@@ -1,0 +1,120 @@
+"""The whole network trained on labels, all of them or few (semi-supervised)."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import Annotated, Any, Literal
+
+import torch
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from torch import Tensor
+
+from ..errors import RunError
+from ..graph.spec import OPTIMIZERS, LearningRate, Optimizer, PerNode, Sgd, Train
+from ..graph.spec.tables import ConfigIn
+from ..train.precision import resolve
+from .context import Context
+from .figures import RANKS, Figures, classified
+from .labelled import Labelled
+from .registry import Evaluation, EvaluationConfig, evaluation
+from .subset import Labels, subset_of, validation_of
+from .supervised import Classifying, Recipe, train_supervised
+from .views import augmenter
+
+__all__ = ["Finetune"]
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Share = Annotated[float, Field(gt=0, le=1)]
+
+
+@evaluation("finetune")
+class Finetune(Evaluation):
+    """Accuracy on the held-out split of the network and a classifier, trained together, where training ends."""
+
+    title = "fine-tuned"
+    said = ("labels", "epochs")
+
+    class Config(EvaluationConfig):
+        """The whole network and a linear classifier on crops and flips, judged on plain held-out pictures.
+
+        labels: so many of each class, or a share, 0.01 or 0.1 (semi-supervised: SimCLR, Chen et al. 2020, section 5.2);
+        default: all. lr: of batches of 256; of several each is trained, and the best on `validation`, a share of each
+        class of what is learnt from, is trained again on all of it. optimizer, schedule, precision: as in `train:`; the
+        optimizer's own rate is not used. layer_decay: what the rate of a layer is times that of the layer after it.
+        area: of the crops. mixup: its alpha (Zhang et al. 2018, arXiv:1710.09412), smoothing: of the labels; both off.
+        """
+
+        labels: Labels = None
+        lr: list[PositiveFloat] = Field([0.01, 0.03, 0.1], min_length=1)
+        epochs: PositiveInt = 30
+        batch: PositiveInt = 256
+        optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = Sgd(use="sgd", weight_decay=0.0)
+        schedule: LearningRate = LearningRate()
+        layer_decay: Share | None = None
+        validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
+        area: tuple[Share, Share] = (0.08, 1.0)
+        flip: Fraction = 0.5
+        mixup: NonNegativeFloat = 0.0
+        smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+        precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+
+    config: Config
+
+    def due(self, epoch: int, ends: bool) -> bool:
+        return ends and epoch > 0
+
+    def run(self, context: Context) -> Figures:
+        labels = context.data.learning_labels
+        asked = self.config.labels
+        subset = None if asked is None else subset_of(labels, asked, context.seed, context.names)
+        places = torch.arange(len(labels)) if subset is None else subset.places
+        lr, table = self._chosen(context, labels, places)
+        found = _logits(context, self._trained(context, places, lr))
+        details: dict[str, Any] = {"chosen": {"lr": lr}, "validation": table, **(subset.said() if subset else {})}
+        ranked = found.features.topk(min(RANKS, found.features.shape[1])).indices
+        figures = classified("finetune", ranked, found.labels, found.features.shape[1], context.names)
+        return replace(figures, details={**details, **figures.details})
+
+    def _chosen(self, context: Context, labels: Tensor, places: Tensor) -> tuple[float, list[dict[str, float]]]:
+        """The rate that is best on a part of what is learnt from, and the accuracy of each; of one rate that."""
+        if len(self.config.lr) == 1:
+            return self.config.lr[0], []
+        held = validation_of(labels[places], self.config.validation, context.seed)
+        if not bool(held.any()):
+            raise RunError(
+                f"finetune.validation: {self.config.validation:g} of the labelled pictures holds out none, and there "
+                "are several rates to choose from: more labels, a larger share, or one rate (finetune.lr: [0.03])"
+            )
+        table = []
+        for lr in self.config.lr:
+            model = self._trained(context, places[~held], lr)
+            found = _logits(context, model, places[held])
+            right = (found.features.argmax(1) == found.labels).double().mean()
+            table.append({"lr": lr, "accuracy": float(right)})
+        return max(table, key=lambda row: row["accuracy"])["lr"], table
+
+    def _trained(self, context: Context, places: Tensor, lr: float) -> Classifying:
+        """A copy of the network, trained with a classifier on these pictures."""
+        config = self.config
+        operations = [{"use": "crop", "area": config.area}, {"use": "flip", "p": config.flip}]
+        views = context.views(augmenter("augment.chain", context.facts, operations=operations, views=1))
+        per_epoch = math.ceil(len(places) / config.batch)
+        optimizer = config.optimizer.model_copy(update={"lr": lr * min(config.batch, len(places)) / 256})
+        nodes = {} if config.layer_decay is None else {"network": PerNode(layer_decay=config.layer_decay)}
+        recipe = Recipe(
+            Train(epochs=config.epochs, optimizer=optimizer, schedule=config.schedule, nodes=nodes),
+            config.epochs * per_epoch, per_epoch, resolve(config.precision, context.device), config.mixup,
+            config.smoothing, context.seed,
+        )  # fmt: skip
+        size, classes = context.features.reference.features.shape[1], context.features.class_count
+        model = Classifying(context.module, size, classes, context.device)
+        train_supervised(model, lambda epoch: views.epoch(epoch, config.batch, places), recipe, context.device)
+        return model
+
+
+def _logits(context: Context, model: Classifying, places: Tensor | None = None) -> Labelled:
+    """Of plain pictures: of the held-out ones, or of some that classifiers learn from."""
+    judged = replace(context, module=model, cache=None)
+    batches = context.data.test(context.batch) if places is None else context.data.read_learning(places, context.batch)
+    return judged.embedded(batches).known("fine-tuning", "held-out")
