@@ -130,16 +130,11 @@ def run(
     arguments that are, and RunError for a run that could not go on.
     """
     begins = graph is not None and resume == "auto"
-    if graph is None and resume == "auto" and (name is not None or not Path("runs/auto").exists()):
-        raise UsageError("`--resume auto` goes on with a graph's run, or begins it: name the graph before it")
-    if not begins and (graph is None) == (resume is None):
-        raise UsageError("name a graph file to run, or a run to resume: one of the two")
-    if not begins and resume is not None and name is not None:
-        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")
-    from .runs.naming import check_name
+    from .runs.naming import check_asked, check_name
     from .runs.session import resume_run, start_run
     from .train.device import choose_device
 
+    check_asked(graph is not None, None if resume is None else str(resume), name)
     say, where = _telling(report), choose_device(str(device))
     if resume is not None and not begins:
         return resume_run(str(resume), list(sets), where, say)

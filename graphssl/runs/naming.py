@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 from ..errors import UsageError, escaped
 
-__all__ = ["check_name"]
+__all__ = ["check_asked", "check_name"]
 
 LONGEST = 200  # bytes: of the 255 that file systems have for a name, the rest is for what stands before or after
 TAKEN = '<>:"|?*'  # by other systems
@@ -48,3 +49,14 @@ def _against(name: str) -> Iterator[str]:
 
 def _called(character: str) -> str:
     return "a blank" if character == " " else f"'{character}'"
+
+
+def check_asked(graph: bool, resume: str | None, name: str | None) -> None:
+    """Raises UsageError where it is not said what is to be run: a graph, or a run that goes on. graph: is one named."""
+    if not graph and resume == "auto" and (name is not None or not Path("runs/auto").exists()):
+        raise UsageError("`--resume auto` goes on with a graph's run, or begins it: name the graph before it")
+    begins = graph and resume == "auto"
+    if not begins and graph != (resume is None):
+        raise UsageError("name a graph file to run, or a run to resume: one of the two")
+    if not begins and resume is not None and name is not None:
+        raise UsageError(f"a run that is resumed keeps its name, '{resume}': leave the name '{name}' out")

@@ -10,7 +10,8 @@ __all__ = ["Outcome", "Scores", "saved_scores"]
 
 Scores = dict[str, dict[int, float]]  # by metric and epoch, 0 for before training
 
-EARLY = ("knn", "linear")  # metrics that early checkpoints have beside the rest, and not under `scores`
+# Metrics that early checkpoints have beside the rest, and not under `scores`; by what they are called now.
+EARLY = {"knn": "knn", "linear": "logistic"}
 
 
 @dataclass
@@ -32,5 +33,5 @@ def saved_scores(payload: Mapping[str, Any]) -> Scores:
     """The scores in a checkpoint, as a copy."""
     saved = payload.get("scores")
     if saved is None:
-        saved = {metric: payload[metric] for metric in EARLY if payload.get(metric)}
+        saved = {now: payload[then] for then, now in EARLY.items() if payload.get(then)}
     return {metric: dict(by_epoch) for metric, by_epoch in saved.items()}

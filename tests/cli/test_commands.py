@@ -179,7 +179,7 @@ def test_compare(typed: Type, runs: tuple[str, str]) -> None:
     rows = {row[0]: row for row in (re.split(r"\s{2,}", line.strip()) for line in said.splitlines()) if row[0]}
     assert rows["nodes.critic.temperature"][1:] == ["0.2", "0.5"]
     assert "nodes.queue.size" not in rows
-    assert len(rows["knn"]) == 5
+    assert len(rows["knn"]) == 3
     assert "did you mean 'one'?" in typed("compare", "one", "onne", code=2)
 
 

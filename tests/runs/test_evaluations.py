@@ -161,4 +161,4 @@ def test_a_checkpoint_of_before_evaluations_had_names_goes_on(here: Path, write:
     result = graphssl.run(resume="one", device="cpu", report=nobody)
     knn = result.outcome.scores["knn"]
     assert (knn[0], knn[1], set(knn)) == (0.25, 0.5, {0, 1, 2})
-    assert set(result.outcome.scores) == {"knn"}
+    assert set(result.outcome.scores) == {"knn", "knn/top5"}

@@ -14,7 +14,7 @@ from graphssl.train.outcome import Scores, saved_scores
     [
         ({"scores": {"knn": {0: 0.5, 2: 0.75}, "third": {0: 3.0}}}, {"knn": {0: 0.5, 2: 0.75}, "third": {0: 3.0}}),
         ({"scores": {}}, {}),
-        ({"knn": {0: 0.5}, "linear": {0: 0.25}}, {"knn": {0: 0.5}, "linear": {0: 0.25}}),
+        ({"knn": {0: 0.5}, "linear": {0: 0.25}}, {"knn": {0: 0.5}, "logistic": {0: 0.25}}),
         ({"knn": {0: 0.5}, "linear": {}}, {"knn": {0: 0.5}}),
         ({"knn": {0: 0.5}}, {"knn": {0: 0.5}}),
         ({"knn": {}}, {}),

@@ -155,7 +155,7 @@ def test_features_that_are_not_finite_are_refused(root: Path, tmp_path: Path) ->
     (path,) = checkpoints.paths()
     payload = load(path)
     payload["model"]["encoder.conv1.weight"].fill_(float("nan"))
-    checkpoints.write(2, payload)
+    checkpoints.write(payload["step"], payload)
     with pytest.raises(RunError, match="'encoder' gives features that are not finite, for 12 of 12 pictures"):
         graphssl.embed(str(folder.path), "photos/test", device="cpu")
 
