@@ -26,6 +26,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "survey": {"source": "nowhere"},
     "ui": {"port": 0},
     "deliver": {"runs": [RUN]},
+    "evaluate_together": {"runs": [RUN]},
     "run": {"graph": "simclr", "device": "abacus"},
 }
 HOLDING: dict[str, Any] = {}
