@@ -117,6 +117,23 @@ class Datasets:
         cutting = Cutting((cuts,) if cuts else (), not cuts, seed, epoch)
         return split.read(order[places], batch, full=False, cutting=cutting)
 
+    @property
+    def pictures(self) -> int:
+        """How many training pictures there are, with labels or without."""
+        return self._train.samples
+
+    def read_pictures(
+        self, places: Tensor, batch: int, cuts: tuple[Cut, ...] | None = None, seed: int = 0, epoch: int = 0,
+        first: int = 0,
+    ) -> Iterator[Batch]:  # fmt: skip
+        """Some training pictures, by their place among all, `batch` at a time, the last one short.
+
+        cuts: as `read_learning` has them; None for pictures as they are evaluated. first: the number of the first
+        batch, of which the cuts' random numbers are made.
+        """
+        cutting = None if cuts is None else Cutting((cuts,) if cuts else (), not cuts, seed, epoch, first)
+        return self._train.read(places, batch, full=False, cutting=cutting)
+
     def test(self, batch: int) -> Iterator[Batch]:
         """The held-out split, but for what classifiers learn from, in order, the last batch short; of several processes
         its part."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import finetune, knn, linear, logistic
+from . import clusters, finetune, knn, label_free, linear, logistic, retrieval
 from .context import Context
 from .embedding import embed
 from .figures import Figures
@@ -11,6 +11,6 @@ from .labelled import Labelled, Splits
 from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = [
-    "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Labelled", "Splits", "embed", "evaluation",
-    "finetune", "knn", "linear", "logistic",
+    "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Labelled", "Splits", "clusters", "embed",
+    "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "retrieval",
 ]  # fmt: skip

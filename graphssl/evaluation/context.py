@@ -6,7 +6,7 @@ import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,7 @@ from .views import Views
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
 
-__all__ = ["Context"]
+__all__ = ["Context", "of_all_processes", "spread"]
 
 
 @dataclass(frozen=True)
@@ -61,6 +61,12 @@ class Context:
         """What an augmenting node makes of the pictures that classifiers learn from."""
         return Views(node, self.data, self.facts, self.device, self.seed)
 
+    def sample(self, n: int) -> Annotated[Tensor, "n d"]:
+        """Features of n training pictures, as they are evaluated, spread evenly over all, also of those without labels;
+        of all of them where there are no more."""
+        own = spread(self.data.pictures, n).tensor_split(current().size)[current().rank]
+        return self._kept(f"sample of {n}", lambda: self.data.read_pictures(own, self.batch)).features
+
     def anew(self) -> Context:
         """The same without features, which other weights have made."""
         return replace(self)
@@ -84,10 +90,19 @@ class Context:
             mean, std = self.facts.mean, self.facts.std
             every = itertools.chain(head, batches)
             found = embed(self.module, every, mean, std, self.size, self.device, self.dtype)
-        if current().size > 1:
-            widest = _widest(found[0])
-            found = found[0].reshape(len(found[0]), widest), found[1]
-        return Labelled(*map(concatenated, found))
+        return Labelled(of_all_processes(found[0]), concatenated(found[1]))
+
+
+def spread(every: int, n: int) -> Annotated[Tensor, "n"]:
+    """The places of n of so many, spread evenly, or of all where there are no more."""
+    return torch.arange(every) if every <= n else torch.arange(n) * every // n
+
+
+def of_all_processes(rows: Annotated[Tensor, "n d"]) -> Annotated[Tensor, "n d"]:
+    """The features of all processes, in their order. A process that has none may not know how wide they are."""
+    if current().size > 1:
+        rows = rows.reshape(len(rows), _widest(rows))
+    return concatenated(rows)
 
 
 def _widest(rows: Tensor) -> int:

@@ -34,12 +34,10 @@ def embed(
     map `b d h w`, averaged over its positions. Raises RunError for an output that is neither, and for no samples.
     """
     device = torch.device(device)
-    low = dtype is not None and dtype != torch.float32
     features, labels = [], []
-    with torch.inference_mode(), in_eval_mode(module), torch.autocast(device.type, dtype, enabled=low):
+    with frozen(module, device, dtype):
         for batch in batches:
-            image = prepare(batch.image.to(device, non_blocking=True), mean, std, size)
-            features.append(pooled(_given(module, image)).float())
+            features.append(vectors(module, prepare(batch.image.to(device, non_blocking=True), mean, std, size)))
             labels.append(batch.label.to(device, non_blocking=True))
     if not features:
         raise RunError("there are no samples to evaluate on: the split is empty")
@@ -64,6 +62,19 @@ def prepare(
     centre = image.new_tensor(mean)[:, None, None]
     spread = image.new_tensor(std)[:, None, None]
     return ((image - centre) / spread).contiguous(memory_format=torch.channels_last)
+
+
+@contextmanager
+def frozen(module: nn.Module, device: torch.device, dtype: torch.dtype | None) -> Iterator[None]:
+    """Meanwhile the module gives features and learns nothing. dtype: of autocast, None for float32."""
+    low = dtype is not None and dtype != torch.float32
+    with torch.inference_mode(), in_eval_mode(module), torch.autocast(device.type, dtype, enabled=low):
+        yield
+
+
+def vectors(module: nn.Module, image: Annotated[Tensor, "b c h w"]) -> Annotated[Tensor, "b d"]:
+    """Features of normalised images, float32. Raises RunError where the module fails, or gives none."""
+    return pooled(_given(module, image)).float()
 
 
 def _given(module: nn.Module, image: Tensor) -> Any:

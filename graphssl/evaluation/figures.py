@@ -10,10 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["COVERED", "Figures", "classified", "interval_of_accuracy"]
+__all__ = ["COVERED", "Figures", "classified", "interval_of_accuracy", "interval_of_mean"]
 
 COVERED = 0.95  # the share of intervals that have the true value
 DRAWS = 10_000  # of a bootstrap
+AT_ONCE = 2**20  # samples drawn at once
 RANKS = 5  # of top-5
 CONFUSED = 200  # classes up to which the confusion matrix is kept whole
 
@@ -86,5 +87,16 @@ def interval_of_accuracy(right: int, samples: int, covered: float = COVERED) -> 
     """The percentile bootstrap interval of a share (Efron & Tibshirani 1993, section 13.3): of `samples` drawn with
     replacement, as many are right as a binomial draw says. Nothing depends on when or where it is asked."""
     draws = np.random.default_rng(samples).binomial(samples, right / samples, DRAWS) / samples
+    low, high = np.quantile(draws, [(1 - covered) / 2, (1 + covered) / 2])
+    return float(low), float(high)
+
+
+def interval_of_mean(values: Annotated[np.ndarray[Any, Any], "n"], covered: float = COVERED) -> tuple[float, float]:
+    """As `interval_of_accuracy`, of the mean of any values, one a sample."""
+    n = len(values)
+    generator = np.random.default_rng(n)
+    each = max(AT_ONCE // n, 1)
+    counts = [min(each, DRAWS - done) for done in range(0, DRAWS, each)]
+    draws = np.concatenate([values[generator.integers(n, size=(count, n))].mean(1) for count in counts])
     low, high = np.quantile(draws, [(1 - covered) / 2, (1 + covered) / 2])
     return float(low), float(high)

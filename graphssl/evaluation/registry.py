@@ -35,8 +35,8 @@ from .figures import Figures
 from .labels import parse
 
 __all__ = [
-    "REGISTRY", "Evaluation", "EvaluationConfig", "bounds_of", "evaluation", "find_evaluation", "metric_title",
-    "score_text",
+    "REGISTRY", "Evaluation", "EvaluationConfig", "better_metrics", "bounds_of", "evaluation", "find_evaluation",
+    "metric_title", "score_text",
 ]  # fmt: skip
 
 
@@ -44,7 +44,8 @@ class Evaluation(ABC):
     """Base of every evaluation.
 
     title: what lines call it. quantity: what it measures. said: the options that are said with a score.
-    default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one.
+    default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one; or by
+    number, `{"alignment": False}` for `name/alignment`, where they differ: of others neither is.
     when: options that say when it is due, and change nothing in what it measures. needs_labels: whether it is left out
     of data without labels. bounds: what its numbers lie between; a share's.
     """
@@ -54,7 +55,7 @@ class Evaluation(ABC):
     quantity: ClassVar[str] = "accuracy"
     said: ClassVar[tuple[str, ...]] = ()
     default: ClassVar[bool] = False
-    more_is_better: ClassVar[bool] = True
+    more_is_better: ClassVar[bool | Mapping[str, bool]] = True
     when: ClassVar[tuple[str, ...]] = ("every",)
     needs_labels: ClassVar[bool] = True
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
@@ -142,6 +143,14 @@ def find_evaluation(name: str) -> type[Evaluation]:
     if name not in REGISTRY:
         raise LookupError(f"no evaluation is called '{name}': {suggest(name, REGISTRY, 'evaluations are')}")
     return REGISTRY[name]
+
+
+def better_metrics(name: str, more: bool) -> list[str]:
+    """The metrics of an evaluation of which more is better, or less; all of them by the evaluation's own name."""
+    found = find_evaluation(name).more_is_better
+    if isinstance(found, bool):
+        return [name] * (found is more)
+    return [f"{name}/{part}" for part, which in found.items() if which is more]
 
 
 def metric_title(metric: str, quantity: bool = False) -> str:

@@ -12,7 +12,7 @@ from ..component import REGISTRY, DataFacts, Sizes, build
 from ..data.order import permutation, seed_of
 
 if TYPE_CHECKING:
-    from ..data import Datasets
+    from ..data import Batch, Datasets
 
 __all__ = ["Seen", "Views", "augmenter"]
 
@@ -51,14 +51,33 @@ class Views:
         return self._views(places, 0, batch)
 
     def _views(self, places: Tensor, epoch: int, batch: int) -> Iterator[Seen]:
+        return self._made(self._data.read_learning(places, batch, self._cuts, self._seed, epoch), epoch, 0)
+
+    def of_pictures(self, places: Tensor, epoch: int, batch: int, first: int = 0) -> Iterator[Seen]:
+        """Of training pictures, also of those without labels, by their place among all.
+
+        epoch: others for each. first: the number of the first batch: parts of the same places have the same views as
+        all of them at once, where each part begins with a whole batch.
+        """
+        return self._made(self._data.read_pictures(places, batch, self._cuts, self._seed, epoch, first), epoch, first)
+
+    def _made(self, read: Iterator[Batch], epoch: int, first: int) -> Iterator[Seen]:
         generator = torch.Generator(self._device)
-        read = self._data.read_learning(places, batch, self._cuts, self._seed, epoch)
-        for number, found in enumerate(read):
+        for number, found in enumerate(read, first):
             generator.manual_seed(seed_of(f"views {self._seed} {epoch} {number}"))
             draws = self._node.draw(len(found.label), generator, self._device)
             with torch.no_grad():
                 views = self._node(found.cuts[0] if self._cuts else found.image, draws)
-            yield Seen(views if isinstance(views, tuple) else (views,), found.label.to(self._device))
+            yield Seen(tuple(_each(views)), found.label.to(self._device))
+
+
+def _each(views: Any) -> Iterator[Tensor]:
+    """Also of families of views."""
+    if isinstance(views, Tensor):
+        yield views
+    else:
+        for family in views:
+            yield from _each(family)
 
 
 def augmenter(use: str, facts: DataFacts, **options: Any) -> nn.Module:

@@ -67,6 +67,7 @@ def evaluate_run(
     evaluations = evaluations_of(section.evaluate, options, protocols)
     on, chosen = (None, section.data) if data is None else other_data(data, section.data)
     with _opened(folder, trained, chosen, where, on) as opened:
+        evaluations, notes = _possible(folder, opened, evaluations, bool(options or protocols), on)
         judge = judge_of(
             trained.checked,
             trained.program,
@@ -81,9 +82,7 @@ def evaluate_run(
             figures = {label: judged.figures for label, judged in judge.judge().items()}
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
     scores = {metric: value for one in figures.values() for metric, value in one.scores.items()}
-    return Evaluated(
-        folder.name, scores, evaluations, (opened.judging,) if opened.judging else (), figures, str(folder.path)
-    )
+    return Evaluated(folder.name, scores, evaluations, notes, figures, str(folder.path))
 
 
 @contextmanager
@@ -100,9 +99,6 @@ def _opened(
             log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
         if (overlap := opened.overlap()) is not None:
             log.warning("warning: %s", overlap)
-        if reason := no_judgement(opened):
-            where = "" if on is None else f" on '{on}'"
-            raise RunError(f"'{folder.name}' cannot be evaluated{where}: {reason}")
         yield opened
     finally:
         opened.close()
@@ -117,6 +113,25 @@ def _known_by(opened: Datasets, data: spec.Data) -> dict[str, Any]:
     files = opened.fingerprint, opened.held_files, opened.learning, opened.judged
     prepared = data.model_dump(mode="json", include={"use", "size", "eval", "channels", "dtype", "orientation"})
     return {"traces": traces, "files": files, "prepared": prepared}
+
+
+def _possible(
+    folder: RunFolder, data: Datasets, evaluations: dict[str, Evaluation], asked: bool, on: str | None
+) -> tuple[dict[str, Evaluation], tuple[str, ...]]:
+    """The evaluations that these data allow, and what is said of it.
+
+    asked: whether they were asked for by name: then a RunError says which of them cannot be, as where none can.
+    """
+    if not (reason := no_judgement(data)):
+        return evaluations, (data.judging,) if data.judging else ()
+    possible = {name: kind for name, kind in evaluations.items() if not kind.needs_labels}
+    if len(possible) == len(evaluations):
+        return evaluations, ()
+    others = ", ".join(name for name in evaluations if name not in possible)
+    if asked or not possible:
+        where = "" if on is None else f" on '{on}'"
+        raise RunError(f"'{folder.name}' cannot be evaluated by {others}{where}: {reason}")
+    return possible, (f"{others} is left out: {reason}",)
 
 
 def _otherwise(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:

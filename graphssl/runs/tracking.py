@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..checks.checked import Checked
 from ..errors import RunError
-from ..evaluation.registry import REGISTRY
+from ..evaluation.registry import better_metrics
 from ..track import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Status, Tracker
 from ..track.names import flatten
 from ..world import current
@@ -32,7 +32,7 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
     """Begins to track a run, or goes on with it. say: told when the store fails, and what else arrives."""
     graph = checked.graph
     files = [str(f) for f in graph.source.files]
-    better = {name: REGISTRY[name].more_is_better for name in graph.spec.evaluate.asked}
+    asked = graph.spec.evaluate.asked
     changes = flatten(folder.facts().get("changes", {}))
     tags = {
         **{f"{CHANGED}{name}": value for name, value in changes.items()},
@@ -43,8 +43,8 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
         "graphssl.folder": str(folder.path),
         "graphssl.processes": str(current().size),
         "graphssl.notes": "; ".join(folder.facts().get("notes", ())),
-        MORE_IS_BETTER: ",".join(name for name, more in better.items() if more),
-        LESS_IS_BETTER: ",".join(name for name, more in better.items() if not more),
+        MORE_IS_BETTER: ",".join(metric for name in asked for metric in better_metrics(name, True)),
+        LESS_IS_BETTER: ",".join(metric for name in asked for metric in better_metrics(name, False)),
     }
     if (twin := _twin(folder)) is not None:
         say(

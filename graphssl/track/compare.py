@@ -14,11 +14,13 @@ from .client import NOT_THERE, check_database, open_client, reason, store_uri
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
-# Tags of a run that name, with commas between, the evaluations of whose metrics more, or less, is better.
+# Tags of a run that name, with commas between, the evaluations of whose metrics more, or less, is better, or single
+# metrics of theirs.
 MORE_IS_BETTER, LESS_IS_BETTER = "graphssl.more_is_better", "graphssl.less_is_better"
 CHANGED = "graphssl.changed."  # tags: a parameter's value since a run went on with another
 # Words of a metric's name that say it, also where no tag does.
-MORE_WORDS, LESS_WORDS = {"knn", "linear", "accuracy", "top1", "top5", "probe", "mi"}, {"loss"}
+MORE_WORDS = {"knn", "linear", "logistic", "retrieval", "clusters", "accuracy", "top1", "top5", "probe", "mi"}
+LESS_WORDS = {"loss"}
 
 
 @dataclass(frozen=True)
@@ -113,10 +115,11 @@ def _best(store: Any, name: str, run: FoundRun) -> float | None:
 
 def _more_is_better(name: str, tags: Mapping[str, str]) -> bool | None:
     """Whether more is better, None where neither end is: by the evaluation that measures it, else by its name."""
+    first = re.split("[/. ]", name, maxsplit=1)[0]  # also of other options or data: `knn k 5/top5`
     for tag, more in ((MORE_IS_BETTER, True), (LESS_IS_BETTER, False)):
-        if re.split("[/.]", name, maxsplit=1)[0] in tags.get(tag, "").split(","):
+        if {first, f"{first}/{name.partition('/')[2]}"} & set(tags.get(tag, "").split(",")):
             return more
-    words = set(name.lower().replace("/", "_").replace(".", "_").split("_"))
+    words = set(re.split("[/._ ]", name.lower()))
     return True if MORE_WORDS & words else False if LESS_WORDS & words else None
 
 

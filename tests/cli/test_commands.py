@@ -209,7 +209,7 @@ def test_a_run_without_labels_cannot_be_evaluated(typed: Type, folder: Path) -> 
     assert "evaluation is left out: the data set has no labels" in said
     said = typed("evaluate", "plain", "--device", "cpu", code=1)
     assert said.startswith(
-        "graphssl: 'plain' cannot be evaluated: the data set has no labels; pictures in a folder for"
+        "graphssl: 'plain' cannot be evaluated by knn: the data set has no labels; pictures in a folder for"
     )
 
 

@@ -54,7 +54,7 @@ class Rank(Evaluation):
 
 
 def test_those_of_the_framework() -> None:
-    assert list(REGISTRY) == ["finetune", "knn", "linear", "logistic"]
+    assert list(REGISTRY) == ["clusters", "finetune", "knn", "label_free", "linear", "logistic", "retrieval"]
     assert find_evaluation("knn") is Knn
     with pytest.raises(LookupError, match="no evaluation is called 'lineer': did you mean 'linear'"):
         find_evaluation("lineer")
@@ -66,9 +66,9 @@ def section() -> Any:
 
 
 def test_the_section_has_the_options_of_each_and_the_monitor_last() -> None:
-    assert list(section().model_fields) == ["features", "finetune", "knn", "linear", "logistic", "monitor"]
+    assert list(section().model_fields) == ["features", *REGISTRY, "monitor"]
     with registered("rank", Rank):
-        assert list(section().model_fields) == ["features", "finetune", "knn", "linear", "logistic", "rank", "monitor"]
+        assert list(section().model_fields) == ["features", *REGISTRY, "monitor"]
         ((name, options),) = section()().asked.items()
         assert (name, options.model_dump()) == ("knn", Knn.Config().model_dump())
         assert isinstance(options, Knn.Config)
@@ -185,7 +185,7 @@ def test_what_is_no_evaluation() -> None:
         evaluation("rank")(Rank)  # as where a module is imported again
         with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_registry\.py and"):
             evaluation("rank")(type("Other", (Rank,), {}))
-    assert list(REGISTRY) == ["finetune", "knn", "linear", "logistic"]
+    assert list(REGISTRY) == ["clusters", "finetune", "knn", "label_free", "linear", "logistic", "retrieval"]
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:

@@ -180,7 +180,7 @@ def test_a_wrong_file_of_other_data(run: str, here: Path, text: str, message: st
 
 
 def test_other_data_without_labels(run: str, shades: Callable[[], Path]) -> None:
-    with pytest.raises(RunError, match=f"'{run}' cannot be evaluated on 'level0': the data set has no labels"):
+    with pytest.raises(RunError, match=f"'{run}' cannot be evaluated by knn on 'level0': the data set has no labels"):
         graphssl.evaluate(run, data=shades() / "train" / "level0")
 
 

@@ -1,0 +1,107 @@
+"""Clustering: whether k-means of the features finds the classes."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Annotated, Any, Literal, NamedTuple
+
+import numpy as np
+from pydantic import Field, PositiveInt
+from torch import Tensor
+
+from ..errors import RunError
+from .context import Context
+from .figures import Figures
+from .registry import Evaluation, EvaluationConfig, evaluation
+from .scaling import Normalize, Scaling
+
+__all__ = ["Agreement", "Clusters", "agreement", "cluster"]
+
+MANY = 100_000  # samples, above which k-means takes them in batches
+BATCH = 4096
+
+
+@evaluation("clusters")
+class Clusters(Evaluation):
+    """How well the clusters of the features agree with the classes, where training begins and ends."""
+
+    title = "clusters"
+    quantity = "normalised mutual information"
+    said = ("normalize",)
+
+    class Config(EvaluationConfig):
+        """k-means of the labelled held-out pictures' features, against their classes.
+
+        k: clusters; null: as many as there are classes. part: `held_out` or `training`, what is clustered. normalize:
+        of the features, `l2`, `standardize` or `none`. starts: of which the one with the least inertia is taken.
+        """
+
+        k: Annotated[int, Field(ge=2)] | None = None
+        part: Literal["held_out", "training"] = "held_out"
+        normalize: Normalize = "l2"
+        starts: PositiveInt = 10
+        iterations: PositiveInt = 300
+
+    config: Config
+
+    def run(self, context: Context) -> Figures:
+        features, part = context.features, self.config.part
+        known = features.queries if part == "held_out" else features.reference
+        known = known.known("k-means", part.replace("_", "-"))
+        k, n = self.config.k or features.class_count, len(known.labels)
+        if n < k:
+            raise RunError(
+                f"clusters: {n} labelled {part.replace('_', '-')} pictures cannot be parted into {k} clusters"
+            )
+        scaled = Scaling.of(known.features, self.config.normalize)(known.features)
+        assigned = cluster(scaled, k, context.seed, self.config.starts, self.config.iterations)
+        found = agreement(known.labels.cpu().numpy(), assigned)
+        scores = {"clusters": found.mutual_information, "clusters/adjusted_rand": found.adjusted_rand}
+        scores["clusters/accuracy"] = found.accuracy
+        sizes = sorted(np.bincount(assigned).tolist(), reverse=True)
+        details: dict[str, Any] = {"samples": n, "k": k, "sizes": sizes, "batches": n > MANY}
+        return Figures(scores, details=details)
+
+
+def cluster(
+    features: Annotated[Tensor, "n d"], k: int, seed: int, starts: int = 10, iterations: int = 300
+) -> Annotated[np.ndarray[Any, Any], "n"]:
+    """The cluster of each sample, from 0, by k-means++ and Lloyd's iterations; above 100,000 samples in batches
+    (Sculley 2010). Where fewer samples differ than there are clusters, some are empty."""
+    from sklearn.cluster import KMeans, MiniBatchKMeans
+    from sklearn.exceptions import ConvergenceWarning
+
+    rows = features.float().cpu().numpy()
+    options: dict[str, Any] = {"n_clusters": k, "n_init": starts, "max_iter": iterations, "random_state": seed}
+    kind = KMeans(**options) if len(rows) <= MANY else MiniBatchKMeans(**options, batch_size=BATCH)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # details have the sizes
+        found: np.ndarray[Any, Any] = kind.fit_predict(rows)
+    return found
+
+
+class Agreement(NamedTuple):
+    """Of clusters with classes. mutual_information: over the mean of both entropies, 0 to 1. adjusted_rand: 1 where all
+    agree, about 0 by chance (Hubert & Arabie 1985). accuracy: where each cluster stands for a class of its own, as well
+    as that can be chosen."""
+
+    mutual_information: float
+    adjusted_rand: float
+    accuracy: float
+
+
+def agreement(
+    labels: Annotated[np.ndarray[Any, Any], "n"], assigned: Annotated[np.ndarray[Any, Any], "n"]
+) -> Agreement:
+    """labels, assigned: whole numbers from 0. The names of the clusters do not matter."""
+    from scipy.optimize import linear_sum_assignment
+    from sklearn.metrics import adjusted_rand_score, normalized_mutual_info_score
+
+    together = np.zeros((int(assigned.max()) + 1, int(labels.max()) + 1), dtype=np.int64)
+    np.add.at(together, (assigned, labels), 1)
+    chosen = together[linear_sum_assignment(together, maximize=True)].sum()
+    return Agreement(
+        float(normalized_mutual_info_score(labels, assigned)),
+        float(adjusted_rand_score(labels, assigned)),
+        float(chosen / len(labels)),
+    )
