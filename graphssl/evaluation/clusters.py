@@ -28,6 +28,7 @@ class Clusters(Evaluation):
     title = "clusters"
     quantity = "normalised mutual information"
     said = ("normalize",)
+    bounds = (-0.5, 1.0)  # of the adjusted Rand index
 
     class Config(EvaluationConfig):
         """k-means of the labelled held-out pictures' features, against their classes.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
@@ -43,6 +44,7 @@ class LabelFree(Evaluation):
 
     title = "label-free"
     needs_labels = False
+    bounds = (-math.inf, math.inf)
     more_is_better: ClassVar[Mapping[str, bool]] = {
         "rankme": True, "lidar": True, "participation_ratio": True, "alignment": False, "uniformity": False,
     }  # fmt: skip

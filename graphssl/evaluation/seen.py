@@ -38,7 +38,8 @@ def embed_views(context: Context, n: int, q: int) -> Annotated[Tensor, "n q d"] 
     own = torch.cat([chunks[i] for i in mine]) if mine else places[:0]
     passes = [_pass(context, maker, own, epoch, mine, taken) for epoch in range(math.ceil(q / len(taken)))]
     rows = torch.cat(passes, dim=1)[:, :q]
-    return of_all_processes(rows.flatten(1)).unflatten(1, (q, -1))
+    whole = of_all_processes(rows.flatten(1))
+    return whole.view(len(whole), q, -1)
 
 
 def _taken(maker: Views, places: Tensor, channels: int) -> list[int]:

@@ -34,7 +34,8 @@ def singular_values(features: Annotated[Tensor, "n d"], centred: bool = False) -
     else:
         whole = features.double() - mean
         products = whole @ whole.T
-    return torch.linalg.eigvalsh(products).clamp_min(0).flip(0).sqrt()
+    squares: Tensor = torch.linalg.eigvalsh(products)
+    return squares.clamp_min(0).flip(0).sqrt()
 
 
 def rankme(singular: Annotated[Tensor, "r"]) -> float:
@@ -50,9 +51,11 @@ def _effective_rank(values: Tensor) -> float:
 
 def lidar(views: Annotated[Tensor, "n q d"], delta: float = 1e-4) -> float:
     """The effective rank, as RankMe has it, of the eigenvalues of W^-1/2 B W^-1/2 (Thilak et al. 2024,
-    arXiv:2312.04000, section 4): each picture is a class, its q views the samples of it. B is the covariance of the
-    means of the classes, W the mean over them of the covariance in each, + delta I; both unbiased. n and q are at
-    least 2."""
+    arXiv:2312.04000, equations 1 to 4): each picture is a class, its q views the samples of it.
+
+    B is the covariance of the means of the classes, W the mean over them of the covariance in each, + delta I; both
+    unbiased. n and q are at least 2.
+    """
     n, q, d = views.shape
     means = views.double().mean(1)
     between = means - means.mean(0)
@@ -77,7 +80,7 @@ class PowerLaw(NamedTuple):
 
 
 def fit_power_law(eigenvalues: Annotated[Tensor, "r"], first: int, last: int) -> PowerLaw | None:
-    """alpha-ReQ (Agrawal et al. 2022, section 3): the slope of log eigenvalue over -log j, for j from `first` to `last`
+    """alpha-ReQ (Agrawal et al. 2022): the slope of log eigenvalue over -log j, for j from `first` to `last`
     or to the last one that is not zero, by least squares with weights 1 / j, as in the authors' code and in Stringer
     et al. 2019. None where these are fewer than three."""
     known = int((eigenvalues > NOTHING * eigenvalues[:1]).sum())
