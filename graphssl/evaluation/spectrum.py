@@ -1,4 +1,4 @@
-"""Numbers of features that need no labels: of their spectrum, and of where they lie on the sphere; in float64."""
+"""Numbers of features that need no labels: of their spectrum, and of where they lie on the sphere."""
 
 from __future__ import annotations
 
@@ -121,12 +121,14 @@ def uniformity(features: Annotated[Tensor, "n d"], t: float = 2.0) -> float:
     t: 2 is theirs. 0 where all are equal; about -2 t where they are spread evenly in many dimensions.
     """
     n = len(features)
-    unit = functional.normalize(features.double(), dim=1)
+    unit = functional.normalize(features.double(), dim=1).float()
     total = torch.zeros((), dtype=torch.float64, device=features.device)
-    for part in unit.split(max(PIECE // n, 1)):
-        cosine = (part @ unit.T).clamp_(-1, 1)
-        total += cosine.sub_(1).mul_(2 * t).exp_().sum()
-    return math.log(max(float(total) - n, 5e-324) / (n * (n - 1)))  # each with itself is 1
+    size = max(PIECE // n, 1)
+    for first, part in zip(range(0, n, size), unit.split(size), strict=True):
+        each = (part @ unit[first:].T).clamp_(-1, 1).sub_(1).mul_(2 * t).exp_()
+        own, others = each[:, : len(part)], each[:, len(part) :]  # among themselves, and with those that follow
+        total += own.triu(1).sum(dtype=torch.float64) + others.sum(dtype=torch.float64)
+    return math.log(max(2 * float(total), 5e-324) / (n * (n - 1)))
 
 
 def _pieces(rows: Tensor, each: int) -> Iterator[Tensor]:
