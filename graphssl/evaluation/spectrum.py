@@ -121,7 +121,7 @@ def uniformity(features: Annotated[Tensor, "n d"], t: float = 2.0) -> float:
     t: 2 is theirs. 0 where all are equal; about -2 t where they are spread evenly in many dimensions.
     """
     n = len(features)
-    unit = functional.normalize(features.double(), dim=1).float()
+    unit = functional.normalize(features.float(), dim=1)
     total = torch.zeros((), dtype=torch.float64, device=features.device)
     size = max(PIECE // n, 1)
     for first, part in zip(range(0, n, size), unit.split(size), strict=True):
