@@ -32,9 +32,10 @@ class Judged(NamedTuple):
 class Judge:
     """Evaluates a frozen module by one evaluation or several, whose features are made once for all of them.
 
-    beside: other modules, judged alike; their metrics say what they are of: `knn of target.encoder`. otherwise: by an
-    evaluation's name, options that differ from those of the graph, and on: the name of other data; metrics say that
-    too. latest: the last figures of each evaluation, by label.
+    beside: other modules, judged alike; their metrics say what they are of: `knn of target.encoder`. plain: the name
+    of the one whose metrics do not; default: the first. otherwise: by an evaluation's name, options that differ from
+    those of the graph, and on: the name of other data; metrics say that too. latest: the last figures of each
+    evaluation, by label.
     """
 
     evaluations: Mapping[str, Evaluation]
@@ -43,6 +44,7 @@ class Judge:
     otherwise: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     on: str | None = None
     latest: dict[str, Judged] = field(default_factory=dict)
+    plain: str | None = None
 
     def scores_due(self, epoch: int, ends: bool) -> dict[str, float]:
         """The numbers of the evaluations that are due after so many epochs, by the metric's name; most often none.
@@ -59,10 +61,12 @@ class Judge:
         """As `scores`, with what stands beside the numbers, by what the figures are called: `knn`."""
         names = list(self.evaluations if names is None else names)
         found: dict[str, Judged] = {}
-        for place, given in enumerate((self.context, *self.beside)):
+        plain = self.context.name if self.plain is None else self.plain
+        for given in (self.context, *self.beside):
             context = given.anew()
             for name in names:
-                label = label_of(name, self.otherwise.get(name, {}), context.name if place else None, self.on)
+                of = None if context.name == plain else context.name
+                label = label_of(name, self.otherwise.get(name, {}), of, self.on)
                 found[label] = Judged(name, context.name, _named(self._run(name, context), name, label))
         self.latest.update(found)
         return found

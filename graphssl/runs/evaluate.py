@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from ..checks.checked import Checked, validated
 from ..data import Datasets, open_data
 from ..errors import RunError
 from ..evaluation.figures import Figures
@@ -77,6 +78,7 @@ def evaluate_run(
             otherwise=_otherwise(folder, evaluations),
             on=on,
             known_by=_known_by(opened, chosen),
+            plain=_judged_first(folder, trained.checked),
         )
         with enough_memory("in the evaluation", LESS):
             figures = {label: judged.figures for label, judged in judge.judge().items()}
@@ -138,6 +140,15 @@ def _otherwise(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> dict
     """By name, the options that are not those of the run's own graph."""
     own = load(RunFolder(folder.path).graph).spec.evaluate
     return {name: differing(evaluation, name, own) for name, evaluation in evaluations.items()}
+
+
+def _judged_first(folder: RunFolder, checked: Checked) -> str:
+    """What the run's own graph judges first: figures of it need not say that they are."""
+    own = load(RunFolder(folder.path).graph)
+    named = own.spec.evaluate.named
+    if named[:1] == checked.graph.spec.evaluate.named[:1]:
+        return checked.judged[0]
+    return next(iter(named or validated(own).judged), checked.judged[0])
 
 
 def _keep(folder: RunFolder, found: Sequence[Record]) -> None:

@@ -24,10 +24,10 @@ __all__ = ["judge_in_run", "judge_of"]
 def judge_of(
     checked: Checked, program: Program, data: Datasets, evaluations: Mapping[str, Evaluation], device: torch.device, *,
     otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None,
-    known_by: Mapping[str, Any] | None = None,
+    known_by: Mapping[str, Any] | None = None, plain: str | None = None,
 ) -> Judge:  # fmt: skip
-    """Of all that the graph judges. otherwise, on: see `Judge`. known_by: by what the data are known again, for weights
-    that stay, of which features are kept on the disk."""
+    """Of all that the graph judges. otherwise, on, plain: see `Judge`. known_by: by what the data are known again, for
+    weights that stay, of which features are kept on the disk."""
     spec, known = checked.graph.spec, checked.data
     if on is not None:
         known = DataFacts(
@@ -43,7 +43,7 @@ def judge_of(
         )
         for name in checked.judged
     )  # fmt: skip
-    return Judge(evaluations, first, tuple(others), otherwise or {}, on)
+    return Judge(evaluations, first, tuple(others), otherwise or {}, on, plain=plain)
 
 
 def _cache(network: nn.Module, checked: Checked, device: torch.device, known_by: Mapping[str, Any]) -> FeatureCache:

@@ -89,3 +89,23 @@ def test_on_other_pictures_without_labels(here: Path, write: Write) -> None:
     assert label.endswith(" on others")
     assert len(found.scores) == 6
     assert find_run(str(result.run_id)).metrics.keys() >= found.scores.keys()
+
+
+def test_figures_of_what_the_graph_does_not_judge_say_so(here: Path, write: Write) -> None:
+    """Else they would pass for those of its encoder, in the run's folder and in MLflow."""
+    result = graphssl.run(write(GRAPH), name=f"other-{here.name}", device="cpu", report=nobody)
+    before = {label: found[1] for label, found in result.outcome.scores.items()}
+    other = graphssl.evaluate(result, sets=["evaluate.features=z"], device="cpu")
+    assert set(other.scores) == {"knn of z", "knn of z/top5"}
+    both = graphssl.evaluate(result, sets=["evaluate.features=[z, encoder]"], device="cpu")
+    assert both.scores == {**other.scores, **before}
+    assert {r.label: r.features for r in records(find_folder(result.folder.name))} == {
+        "knn": "encoder",
+        "knn of z": "z",
+    }
+    assert find_run(str(result.run_id)).metrics["knn"] == before["knn"]
+
+    silent = write(GRAPH, ("features: encoder, ", ""))
+    found = graphssl.run(silent, name=f"auto-{here.name}", report=nobody)
+    named = graphssl.evaluate(found, sets=["evaluate.features=encoder"])
+    assert named.scores == {metric: value[1] for metric, value in found.outcome.scores.items()}, "it is found so too"
