@@ -99,6 +99,12 @@ class Datasets:
         return len(self._learnt[1])
 
     @property
+    def learning_index(self) -> Tensor:
+        """Of these their `Batch.index`."""
+        split, order = self._learnt
+        return split.index[order]
+
+    @property
     def learning_labels(self) -> Tensor:
         """Of these their labels, int64. Raises RunError where a set tells labels only as its pictures are read."""
         split, order = self._learnt

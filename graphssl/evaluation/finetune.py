@@ -18,14 +18,13 @@ from .context import Context
 from .figures import RANKS, Figures, classified
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, evaluation
-from .subset import Labels, subset_of, validation_of
+from .subset import Labels, Share, subset_of, validation_of
 from .supervised import Classifying, Recipe, train_supervised
-from .views import augmenter
+from .views import Area, augmenter
 
 __all__ = ["Finetune"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Share = Annotated[float, Field(gt=0, le=1)]
 
 
 @evaluation("finetune")
@@ -53,7 +52,7 @@ class Finetune(Evaluation):
         schedule: LearningRate = LearningRate()
         layer_decay: Share | None = None
         validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-        area: tuple[Share, Share] = (0.08, 1.0)
+        area: Area = Field([0.08, 1.0])
         flip: Fraction = 0.5
         mixup: NonNegativeFloat = 0.0
         smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0

@@ -41,7 +41,7 @@ class Logistic(Evaluation):
     config: Config
 
     def run(self, context: Context) -> Figures:
-        known, of_labels = few(
+        known, _, of_labels = few(
             context.features.known("a linear classifier"), self.config.labels, context.seed, context.names
         )
         logits = _logits(known, self.config.penalty, self.config.iterations)

@@ -19,7 +19,7 @@ from ..data.order import held_out
 from ..errors import RunError
 from .labelled import Labelled, Splits
 
-__all__ = ["Labels", "Subset", "few", "subset_of", "validation_of"]
+__all__ = ["Labels", "Share", "Subset", "few", "subset_of", "validation_of"]
 
 Share = Annotated[float, Field(gt=0, le=1)]
 Labels = PositiveInt | Share | None  # so many of each class, or this share of each
@@ -57,14 +57,14 @@ def subset_of(labels: Annotated[Tensor, "n"], asked: int | float, seed: int, nam
     return Subset(places, hashlib.sha256(text.encode()).hexdigest()[:16])
 
 
-def few(known: Splits, asked: Labels, seed: int, names: Sequence[str] = ()) -> tuple[Splits, dict[str, Any]]:
-    """The splits with fewer samples to learn from, and what is kept of that beside the figures."""
+def few(known: Splits, asked: Labels, seed: int, names: Sequence[str] = ()) -> tuple[Splits, Tensor, dict[str, Any]]:
+    """The splits with fewer samples to learn from, their places, and what is kept of that beside the figures."""
     if asked is None:
-        return known, {}
+        return known, torch.arange(len(known.reference.labels)), {}
     found = subset_of(known.reference.labels, asked, seed, names)
     places = found.places.to(known.reference.features.device)
     part = Labelled(known.reference.features[places], known.reference.labels[places])
-    return replace(known, reference=part), found.said()
+    return replace(known, reference=part), found.places, found.said()
 
 
 def validation_of(labels: Annotated[Tensor, "n"], share: float, seed: int) -> Annotated[Tensor, "n"]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from ..component import REGISTRY, DataFacts, Sizes, build
@@ -14,14 +15,18 @@ from ..data.order import permutation, seed_of
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
 
-__all__ = ["Seen", "Views", "augmenter"]
+__all__ = ["Area", "Seen", "Views", "augmenter"]
+
+# Of random crops the smallest and the largest share of the picture.
+Area = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)]
 
 
 class Seen(NamedTuple):
-    """views: of each picture, normalised, float32. label: int64, `b`."""
+    """views: of each picture, normalised, float32. label, place: int64; among all that classifiers learn from."""
 
     views: tuple[Annotated[Tensor, "b c h w"], ...]
     label: Annotated[Tensor, "b"]
+    place: Annotated[Tensor, "b"]
 
 
 class Views:
@@ -51,7 +56,8 @@ class Views:
         return self._views(places, 0, batch)
 
     def _views(self, places: Tensor, epoch: int, batch: int) -> Iterator[Seen]:
-        return self._made(self._data.read_learning(places, batch, self._cuts, self._seed, epoch), epoch, 0)
+        read = self._data.read_learning(places, batch, self._cuts, self._seed, epoch)
+        return self._made(read, epoch, 0, self._data.learning_index)
 
     def of_pictures(self, places: Tensor, epoch: int, batch: int, first: int = 0) -> Iterator[Seen]:
         """Of training pictures, also of those without labels, by their place among all.
@@ -59,16 +65,22 @@ class Views:
         epoch: others for each. first: the number of the first batch: parts of the same places have the same views as
         all of them at once, where each part begins with a whole batch.
         """
-        return self._made(self._data.read_pictures(places, batch, self._cuts, self._seed, epoch, first), epoch, first)
+        read = self._data.read_pictures(places, batch, self._cuts, self._seed, epoch, first)
+        return self._made(read, epoch, first, self._data.picture_index)
 
-    def _made(self, read: Iterator[Batch], epoch: int, first: int) -> Iterator[Seen]:
+    def _made(self, read: Iterator[Batch], epoch: int, first: int, index: Tensor) -> Iterator[Seen]:
+        """index: the `Batch.index` of every picture that may be read, in the order of their places."""
         generator = torch.Generator(self._device)
+        place_of = torch.empty(int(index.max()) + 1 if len(index) else 0, dtype=torch.int64)
+        place_of[index] = torch.arange(len(index))
+        place_of = place_of.to(self._device)
         for number, found in enumerate(read, first):
             generator.manual_seed(seed_of(f"views {self._seed} {epoch} {number}"))
             draws = self._node.draw(len(found.label), generator, self._device)
             with torch.no_grad():
                 views = self._node(found.cuts[0] if self._cuts else found.image, draws)
-            yield Seen(tuple(_each(views)), found.label.to(self._device))
+            label, place = found.label.to(self._device), place_of[found.index.to(self._device)]
+            yield Seen(tuple(_each(views)), label, place)
 
 
 def _each(views: Any) -> Iterator[Tensor]:

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from conftest import SIMCLR, Write
 from torch import Tensor, nn
 
+import graphssl
 from graphssl.errors import RunError
 from graphssl.evaluation.figures import interval_of_accuracy
+from graphssl.evaluation.grid import Grid, train_linear, train_on_views
 from graphssl.evaluation.heads import Heads
 from graphssl.evaluation.labelled import Labelled, Splits
-from graphssl.evaluation.linear import Linear, train_linear
+from graphssl.evaluation.linear import Linear
 from graphssl.evaluation.logistic import logistic_accuracy
 from graphssl.evaluation.scaling import Scaling
 from graphssl.evaluation.subset import validation_of
+from graphssl.evaluation.views import Seen
 
 
 def cloud(n: int, seed: int, classes: int = 4, d: int = 10, noise: float = 1.5) -> Labelled:
@@ -72,8 +78,8 @@ def test_validation_is_a_share_of_each_class_and_the_same_everywhere() -> None:
     assert [int(validation_of(labels, 0.99, 0)[labels == c].sum()) for c in range(4)] == [99, 19, 3, 0]
 
 
-def config(**options: object) -> Linear.Config:
-    return Linear.Config.model_validate({"epochs": 30, "batch": 64, **options})
+def config(**options: object) -> Grid:
+    return Linear.Config.model_validate({"epochs": 30, "batch": 64, **options}).grid
 
 
 def test_it_agrees_with_logistic_regression_within_the_interval() -> None:
@@ -152,3 +158,68 @@ def test_the_rate_falls_as_a_cosine_and_is_of_batches_of_256(monkeypatch: pytest
     assert seen[-steps:] == [
         (pytest.approx(0.1), pytest.approx(0.5 * (1 + math.cos(math.pi * i / steps)))) for i in range(steps)
     ]
+
+
+class Plain:
+    """Stands for views: the pictures as they are, in an order of its own."""
+
+    def __init__(self, image: Tensor, label: Tensor) -> None:
+        self.image, self.label = image, label
+
+    def epoch(self, epoch: int, batch: int, places: Tensor) -> Iterator[Seen]:
+        for some in places.roll(7 * epoch).split(batch):
+            yield Seen((self.image[some],), self.label[some], some)
+
+
+@pytest.mark.parametrize("every", [True, False])
+def test_on_views_each_pair_is_torchs_sgd_with_and_without_what_is_held_out(every: bool) -> None:
+    """Of each pair one classifier sees all, and one only what is not held out: the mean is over these."""
+    data = cloud(120, 0, d=12)
+    image = data.features.view(120, 3, 2, 2)
+    network, own = nn.Flatten().train(), config(lr=[0.2, 0.05], decay=[0.0, 0.02], epochs=2)
+    places = torch.arange(120) if every else torch.arange(10, 110)
+    known = Splits(Labelled(data.features[places], data.labels[places]), data, 4)
+    found = train_on_views(known, places, Plain(image, data.labels), network, own, 0)  # type: ignore[arg-type]
+    assert network.training
+    held = validation_of(known.reference.labels, own.validation, 0)
+    mean, std = known.reference.features.double().mean(0), known.reference.features.double().std(0, correction=0)
+    accuracies = []
+    for i, sees_all in [(i, flag) for flag in (False, True) for i in range(4)]:
+        pair, layer = own.pairs[i], nn.Linear(12, 4).double()
+        nn.init.zeros_(layer.weight)
+        nn.init.zeros_(layer.bias)
+        sgd = torch.optim.SGD(layer.parameters(), 1.0, 0.9, weight_decay=pair["decay"])
+        batches = [seen for epoch in (0, 1) for seen in Plain(image, data.labels).epoch(epoch, 64, places)]
+        for step, seen in enumerate(batches):
+            sgd.param_groups[0]["lr"] = pair["lr"] / 4 * (1 + math.cos(math.pi * step / len(batches))) / 2
+            is_held = held[(seen.place[:, None] == places).long().argmax(1)]
+            x, y = (seen.views[0].flatten(1).double() - mean) / std, seen.label
+            if not sees_all:
+                x, y = x[~is_held], y[~is_held]
+            sgd.zero_grad()
+            nn.functional.cross_entropy(layer(x), y).backward()
+            sgd.step()
+        mine = found.heads.weight[i + 4 * sees_all]
+        theirs = torch.cat([layer.weight, layer.bias[:, None]], 1)
+        torch.testing.assert_close(mine, theirs.detach().float(), rtol=1e-4, atol=1e-5)
+        if not sees_all:
+            x = (known.reference.features[held].double() - mean) / std
+            accuracies.append((layer(x).argmax(1) == known.reference.labels[held]).double().mean().item())
+    assert [row["accuracy"] for row in found.validation] == pytest.approx(accuracies)
+    assert found.which == 4 + accuracies.index(max(accuracies))
+    assert found.chosen == own.pairs[found.which - 4]
+
+
+def test_crops_of_a_run(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "0")
+    small = (("epochs: 2", "steps: 1"), ("batch: 16", "batch: 128"), ("knn: {k: 5, every: 1}", "knn: null"))
+    run = graphssl.run(write(SIMCLR, *small), name="a", report=lambda _: None)
+    plain = {"epochs": 2, "lr": [0.1], "decay": [0.0]}
+    crops = {**plain, "views": "crops", "area": [0.6, 1.0], "flip": 0}
+    found = [graphssl.evaluate(run, protocol="linear", sets=sets).scores for sets in (plain, crops, crops)]
+    one, two, again = (next(iter(scores.values())) for scores in found)
+    assert found[1] == found[2]
+    assert two == again
+    assert one != two
+    assert min(one, two) > 0.3

@@ -62,8 +62,10 @@ def test_a_class_with_fewer_than_asked() -> None:
 def test_splits_with_few_labels_keep_their_queries() -> None:
     part = Labelled(torch.arange(1000.0)[:, None], LABELS)
     splits = Splits(part, part, 4)
-    assert few(splits, None, 0) == (splits, {})
-    found, said = few(splits, 2, 0)
+    found, places, said = few(splits, None, 0)
+    assert (found, places.tolist(), said) == (splits, list(range(1000)), {})
+    found, places, said = few(splits, 2, 0)
+    assert found.reference.features[:, 0].tolist() == places.tolist()
     assert found.queries is splits.queries
     assert found.reference.features[:, 0].tolist() == subset_of(LABELS, 2, 0).places.tolist()
     assert LABELS[found.reference.features[:, 0].long()].tolist() == found.reference.labels.tolist()

@@ -29,7 +29,7 @@ def network() -> nn.Module:
 
 def epoch(number: int) -> Iterator[Seen]:
     for rows in torch.arange(24).roll(number).split(10):
-        yield Seen((IMAGE[rows],), LABEL[rows])
+        yield Seen((IMAGE[rows],), LABEL[rows], rows)
 
 
 def recipe(lr: float = 0.3, mixup: float = 0.0, smoothing: float = 0.0, **nodes: PerNode) -> Recipe:
