@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, NamedTuple
 
@@ -128,6 +129,11 @@ class Datasets:
         """How many training pictures there are, with labels or without."""
         return self._train.samples
 
+    @property
+    def picture_index(self) -> Tensor:
+        """Of these their `Batch.index`."""
+        return self._train.index
+
     def read_pictures(
         self, places: Tensor, batch: int, cuts: tuple[Cut, ...] | None = None, seed: int = 0, epoch: int = 0,
         first: int = 0,
@@ -153,6 +159,16 @@ class Datasets:
     def traces(self) -> dict[str, Trace]:
         """By what the pictures of both splits are known again."""
         return {name: trace(split.source) for name, split in (("train", self._train), ("held", self._test))}
+
+    def identity(self, section: spec.Data) -> dict[str, Any]:
+        """By what the pictures of an evaluation are known again, and how they are prepared; of JSON's kinds."""
+        traces = {
+            split: {key: hashlib.sha256(value.numpy().tobytes()).hexdigest() for key, value in found.items()}
+            for split, found in self.traces().items()
+        }
+        prepared = section.model_dump(mode="json", include={"use", "size", "eval", "channels", "dtype", "orientation"})
+        files = [self.fingerprint, self.held_files, self.learning, self.judged]
+        return {"traces": traces, "files": files, "prepared": prepared}
 
     def changes(self, then: Mapping[str, Any], now: dict[str, Trace]) -> dict[str, Change]:
         """In what splits are not what they were when their traces were taken."""

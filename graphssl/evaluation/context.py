@@ -21,6 +21,7 @@ from .views import Views
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
+    from ..graph import spec
 
 __all__ = ["Context", "of_all_processes", "spread"]
 
@@ -31,7 +32,8 @@ class Context:
 
     size: height and width of the images that it takes. batch: images embedded at a time. dtype: of autocast, None for
     float32. name: what the graph calls what is judged. seed: of whatever is random in an evaluation. augment: the node
-    that makes the graph's views; None where it has none. cache: of features, for weights that stay.
+    that makes the graph's views; None where it has none. cache: of features, for weights that stay. section: of the
+    data that the network was trained on.
     """
 
     module: nn.Module
@@ -45,6 +47,7 @@ class Context:
     seed: int = 0
     augment: nn.Module | None = None
     cache: FeatureCache | None = None
+    section: spec.Data | None = None
 
     @cached_property
     def features(self) -> Splits:
@@ -66,6 +69,15 @@ class Context:
         of all of them where there are no more."""
         own = spread(self.data.pictures, n).tensor_split(current().size)[current().rank]
         return self._kept(f"sample of {n}", lambda: self.data.read_pictures(own, self.batch)).features
+
+    def on(self, data: Datasets, section: spec.Data) -> Context:
+        """The same network on other data, which are seen as it sees pictures."""
+        known = self.facts
+        facts = DataFacts(
+            known.channels, *known.image, None, len(data.classes) or None, known.mean, known.std, None, known.dtype
+        )
+        cache = self.cache and replace(self.cache, depends={**self.cache.depends, "data": data.identity(section)})
+        return replace(self, data=data, facts=facts, cache=cache)
 
     def anew(self) -> Context:
         """The same without features, which other weights have made."""

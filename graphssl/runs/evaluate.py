@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -77,7 +76,7 @@ def evaluate_run(
             where,
             otherwise=_otherwise(folder, evaluations),
             on=on,
-            known_by=_known_by(opened, chosen),
+            section=chosen,
             plain=_judged_first(folder, trained.checked),
         )
         with enough_memory("in the evaluation", LESS):
@@ -104,17 +103,6 @@ def _opened(
         yield opened
     finally:
         opened.close()
-
-
-def _known_by(opened: Datasets, data: spec.Data) -> dict[str, Any]:
-    """By what the pictures of an evaluation are known again, and how they are prepared."""
-    traces = {
-        split: {key: hashlib.sha256(value.numpy().tobytes()).hexdigest() for key, value in found.items()}
-        for split, found in opened.traces().items()
-    }
-    files = opened.fingerprint, opened.held_files, opened.learning, opened.judged
-    prepared = data.model_dump(mode="json", include={"use", "size", "eval", "channels", "dtype", "orientation"})
-    return {"traces": traces, "files": files, "prepared": prepared}
 
 
 def _possible(

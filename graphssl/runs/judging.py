@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
 
@@ -10,12 +11,12 @@ import torch
 from torch import nn
 
 from ..checks.checked import Checked
-from ..component import DataFacts
 from ..data import Datasets
 from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
 from ..evaluation.registry import Evaluation
+from ..graph.spec import Data
 from ..program.program import Program
 
 __all__ = ["judge_in_run", "judge_of"]
@@ -23,36 +24,34 @@ __all__ = ["judge_in_run", "judge_of"]
 
 def judge_of(
     checked: Checked, program: Program, data: Datasets, evaluations: Mapping[str, Evaluation], device: torch.device, *,
-    otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None,
-    known_by: Mapping[str, Any] | None = None, plain: str | None = None,
+    otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None, section: Data | None = None,
+    plain: str | None = None,
 ) -> Judge:  # fmt: skip
-    """Of all that the graph judges. otherwise, on, plain: see `Judge`. known_by: by what the data are known again, for
-    weights that stay, of which features are kept on the disk."""
-    spec, known = checked.graph.spec, checked.data
-    if on is not None:
-        known = DataFacts(
-            known.channels, *known.image, None, len(data.classes) or None, known.mean, known.std, None, known.dtype
-        )
+    """Of all that the graph judges. otherwise, on, plain: see `Judge`. section: of the data, for weights that stay: then
+    features are kept on the disk."""
+    spec = checked.graph.spec
     views = (n.name for n in checked.graph.nodes.values() if "view" in n.component.traits)
     augment = next((program.node(name) for name in views), None)
-    first, *others = (
-        Context(
-            program.features(name), data, known, checked.image_size(name), spec.data.batch, device,
-            name=name, seed=spec.train.seed, augment=augment,
-            cache=None if known_by is None else _cache(program.features(name), checked, device, known_by),
-        )
-        for name in checked.judged
-    )  # fmt: skip
-    return Judge(evaluations, first, tuple(others), otherwise or {}, on, plain=plain)
+    contexts = []
+    for name in checked.judged:
+        network, size = program.features(name), checked.image_size(name)
+        context = Context(
+            network, data, checked.data, size, spec.data.batch, device, name=name, seed=spec.train.seed,
+            augment=augment, section=spec.data,
+        )  # fmt: skip
+        if section is not None:
+            context = replace(context, cache=_cache(network, checked, device, data.identity(section)))
+        contexts.append(context if on is None or section is None else context.on(data, section))
+    return Judge(evaluations, contexts[0], tuple(contexts[1:]), otherwise or {}, on, plain=plain)
 
 
-def _cache(network: nn.Module, checked: Checked, device: torch.device, known_by: Mapping[str, Any]) -> FeatureCache:
+def _cache(network: nn.Module, checked: Checked, device: torch.device, identity: Mapping[str, Any]) -> FeatureCache:
     facts, data = checked.data, checked.graph.spec.data
     return FeatureCache.of(
         {
             "network": digest_of(network), "graph": checked.graph.hash(), "computed": f"fp32 on {device.type}",
             "torch": torch.__version__, "graphssl": version("graphssl"), "batch": data.batch, "mean": facts.mean,
-            "std": facts.std, "data": dict(known_by),
+            "std": facts.std, "data": dict(identity),
         }
     )  # fmt: skip
 

@@ -9,13 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import BaseModel
 
 from .section import Section
 
 Kind = Literal["embedded", "archive", "pictures", "shards", "dataset"]
+Measure = Literal["top1", "mean_per_class"]
 Channels = tuple[float, float, float]
 
 
@@ -87,6 +88,31 @@ class HuggingFace(Section):
     label: str | None = None
 
 
+class Fetched(Section):
+    """Options of the sets that torchvision reads picture by picture. root: the folder that holds it. download: fetch it
+    there where it is not."""
+
+    root: str
+    download: bool = False
+
+    called: ClassVar[str]
+
+
+@dataclass(frozen=True)
+class Published:
+    """A set of torchvision's: its class, and its splits to learn from and to judge; None for one that has none.
+
+    measure: what the literature's tables have of it, of which one is the mean over classes of the accuracy in each.
+    """
+
+    cls: str
+    train: tuple[str, ...] | None
+    test: tuple[str, ...]
+    classes: int
+    measure: Measure
+    megabytes: int
+
+
 def _grey(value: float) -> Channels:
     return value, value, value
 
@@ -129,6 +155,26 @@ DATA_SETS: dict[str, DataSet] = {
         config=HuggingFace, cls="graphssl.data.own.huggingface:HuggingFaceSet",
     ),
 }  # fmt: skip
+
+
+def _fetched(name: str) -> type[Fetched]:
+    return type("Fetched", (Fetched,), {"called": name, "__doc__": Fetched.__doc__, "__module__": __name__})
+
+
+TORCHVISION: dict[str, Published] = {
+    "food101": Published("Food101", ("train",), ("test",), 101, "top1", 5000),
+    "dtd": Published("DTD", ("train", "val"), ("test",), 47, "top1", 630),
+    "pets": Published("OxfordIIITPet", ("trainval",), ("test",), 37, "mean_per_class", 810),
+    "flowers102": Published("Flowers102", ("train", "val"), ("test",), 102, "mean_per_class", 350),
+    "aircraft": Published("FGVCAircraft", ("trainval",), ("test",), 100, "mean_per_class", 2750),
+    "cars": Published("StanfordCars", ("train",), ("test",), 196, "top1", 1950),
+    "caltech101": Published("Caltech101", None, (), 101, "mean_per_class", 140),
+}
+for _name, _known in TORCHVISION.items():
+    DATA_SETS[_name] = DataSet(
+        "dataset", None, _known.classes, 224, *IMAGENET,
+        config=_fetched(_name), cls="graphssl.data.own.torchvision:TorchvisionSet",
+    )  # fmt: skip
 
 LOOSE = ("files", "labels", "test", "held_out")  # options of pictures that lie as they like
 
