@@ -11,7 +11,7 @@ from common import wait
 from graphssl.checks.checked import Checked
 from graphssl.data import BadImages, Datasets, Stream
 from graphssl.data.fit import Fit
-from graphssl.data.open import Opened
+from graphssl.data.opened import Opened
 from graphssl.data.resident import Resident
 from graphssl.graph.spec import Data
 from graphssl.program.assemble import compile_graph

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from .batch import BadImages, Batch, WholeBatch
 from .known import facts
-from .open import Datasets, open_data
+from .open import open_data
+from .opened import Datasets
 from .own.registry import DatasetConfig, Facts, dataset
 from .shards.write import index_shards, write_shards
 from .stream import Stream

@@ -27,8 +27,8 @@ def judge_of(
     otherwise: Mapping[str, Mapping[str, Any]] | None = None, on: str | None = None, section: Data | None = None,
     plain: str | None = None,
 ) -> Judge:  # fmt: skip
-    """Of all that the graph judges. otherwise, on, plain: see `Judge`. section: of the data, for weights that stay: then
-    features are kept on the disk."""
+    """Of all that the graph judges. otherwise, on, plain: see `Judge`. section: of the data, for weights that stay:
+    then features are kept on the disk."""
     spec = checked.graph.spec
     views = (n.name for n in checked.graph.nodes.values() if "view" in n.component.traits)
     augment = next((program.node(name) for name in views), None)

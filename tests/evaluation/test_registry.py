@@ -54,7 +54,16 @@ class Rank(Evaluation):
 
 
 def test_those_of_the_framework() -> None:
-    assert list(REGISTRY) == ["clusters", "finetune", "knn", "label_free", "linear", "logistic", "retrieval", "transfer"]
+    assert list(REGISTRY) == [
+        "clusters",
+        "finetune",
+        "knn",
+        "label_free",
+        "linear",
+        "logistic",
+        "retrieval",
+        "transfer",
+    ]
     assert find_evaluation("knn") is Knn
     with pytest.raises(LookupError, match="no evaluation is called 'lineer': did you mean 'linear'"):
         find_evaluation("lineer")
@@ -185,7 +194,16 @@ def test_what_is_no_evaluation() -> None:
         evaluation("rank")(Rank)  # as where a module is imported again
         with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_registry\.py and"):
             evaluation("rank")(type("Other", (Rank,), {}))
-    assert list(REGISTRY) == ["clusters", "finetune", "knn", "label_free", "linear", "logistic", "retrieval", "transfer"]
+    assert list(REGISTRY) == [
+        "clusters",
+        "finetune",
+        "knn",
+        "label_free",
+        "linear",
+        "logistic",
+        "retrieval",
+        "transfer",
+    ]
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:
