@@ -43,6 +43,7 @@ VERBS = [
     "embed",
     "embed_files",
     "evaluate",
+    "evaluate_together",
     "export",
     "load",
     "neighbours",
@@ -132,7 +133,7 @@ def test_export_says_what_it_has_written(run: str, tmp_path_factory: pytest.Temp
 
 
 def test_evaluate_measures_what_is_asked_for(run: str) -> None:
-    assert set(graphssl.evaluate(run, device="cpu").scores) == {"knn"}
+    assert set(graphssl.evaluate(run, device="cpu").scores) == {"knn", "knn/top5"}
     assert 0.1 < graphssl.evaluate(run, {"knn": {"k": 1}}, device="cpu").scores["knn"] <= 1
 
 

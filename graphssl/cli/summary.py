@@ -43,11 +43,11 @@ def run_text(result: Result) -> str:
 def evaluation_text(evaluated: Evaluated) -> str:
     """A line for each score, with its interval and the options that it depends on."""
     lines = list(evaluated.notes)
-    intervals = {m: bounds for figures in evaluated.figures.values() for m, bounds in figures.intervals.items()}
+    on = "" if evaluated.on is None else f" on {evaluated.on}"
     for metric, value in evaluated.scores.items():
-        line = f"{evaluated.run}: {metric_title(metric, quantity=True)} {score_text(metric, value)}"
-        if metric in intervals:
-            low, high = (score_text(metric, bound) for bound in intervals[metric])
+        line = f"{evaluated.run}: {metric_title(metric, quantity=True)}{on} {score_text(metric, value)}"
+        if metric in evaluated.intervals:
+            low, high = (score_text(metric, bound) for bound in evaluated.intervals[metric])
             line += f", 95 % interval {low} to {high}"
         settings = evaluated.evaluations[parse(metric).evaluation].settings()
         lines.append(f"{line} ({settings})" if settings else line)

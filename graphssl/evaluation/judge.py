@@ -21,11 +21,13 @@ __all__ = ["Judge", "Judged", "build_evaluations", "no_judgement"]
 
 
 class Judged(NamedTuple):
-    """Of one evaluation, by its name, of one network, by the graph's name of it."""
+    """Of one evaluation, by its name, of one network, by the graph's name of it. called: by whoever has asked, and
+    knows the options and the data: `knn`, `knn of target.encoder`."""
 
     evaluation: str
     features: str
     figures: Figures
+    called: str
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,8 @@ class Judge:
             for name in names:
                 of = None if context.name == plain else context.name
                 label = label_of(name, self.otherwise.get(name, {}), of, self.on)
-                found[label] = Judged(name, context.name, _named(self._run(name, context), name, label))
+                figures = _named(self._run(name, context), name, label)
+                found[label] = Judged(name, context.name, figures, label_of(name, {}, of))
         self.latest.update(found)
         return found
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import torch
 
@@ -14,7 +14,7 @@ from ..checks.checked import Checked, validated
 from ..data import Datasets, open_data
 from ..errors import RunError
 from ..evaluation.figures import Figures
-from ..evaluation.judge import no_judgement
+from ..evaluation.judge import Judged, no_judgement
 from ..evaluation.registry import Evaluation
 from ..graph import spec
 from ..graph.read import load
@@ -33,13 +33,16 @@ __all__ = ["Evaluated", "evaluate_run"]
 
 log = logging.getLogger(__name__)
 
+V = TypeVar("V")
+
 
 @dataclass(frozen=True)
 class Evaluated:
     """What the evaluations of a run's encoder measured, by metric; the evaluations, by name; how it was judged.
 
-    figures: with what stands beside the numbers, by label: `knn`, and of other options or data `knn k 5 on pets`.
-    folder: the run's.
+    intervals: of 95 %, by metric. figures: with what else stands beside the numbers, by what they are called in MLflow,
+    `knn`, and of other options or data than the graph's `knn k 5 on pets`. folder: the run's. on: what other data are
+    called.
     """
 
     run: str
@@ -48,6 +51,8 @@ class Evaluated:
     notes: tuple[str, ...] = ()
     figures: Mapping[str, Figures] = field(default_factory=dict)
     folder: str = ""
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    on: str | None = None
 
 
 def evaluate_run(
@@ -80,10 +85,22 @@ def evaluate_run(
             plain=_judged_first(folder, trained.checked),
         )
         with enough_memory("in the evaluation", LESS):
-            figures = {label: judged.figures for label, judged in judge.judge().items()}
+            found = judge.judge()
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
-    scores = {metric: value for one in figures.values() for metric, value in one.scores.items()}
-    return Evaluated(folder.name, scores, evaluations, notes, figures, str(folder.path))
+    return Evaluated(
+        folder.name, _called(found, lambda figures: figures.scores), evaluations, notes,
+        {label: judged.figures for label, judged in found.items()}, str(folder.path),
+        _called(found, lambda figures: figures.intervals), on,
+    )  # fmt: skip
+
+
+def _called(found: Mapping[str, Judged], of: Callable[[Figures], Mapping[str, V]]) -> dict[str, V]:
+    """By metric, as who has asked for it calls it."""
+    return {
+        judged.called + metric.removeprefix(label): value
+        for label, judged in found.items()
+        for metric, value in of(judged.figures).items()
+    }
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _shown(value: Any) -> str:
 def recorded(judge: Judge, step: int, data: str, computed: str, *, left: bool = False) -> list[Record]:
     """What a judge has measured last."""
     found = []
-    for label, (name, features, figures) in judge.latest.items():
+    for label, (name, features, figures, _) in judge.latest.items():
         evaluation = judge.evaluations[name]
         settings = evaluation.config.model_dump(mode="json", by_alias=True, exclude=set(evaluation.when))
         how = Record(

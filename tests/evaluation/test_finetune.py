@@ -79,7 +79,8 @@ def test_of_a_run(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch)
     run = graphssl.run(path, name="a", report=lambda _: None)
     sets = {"epochs": 1, "labels": 0.1, "lr": [0.1]}
     found = graphssl.evaluate(run, protocol="finetune", sets=sets)
-    assert set(found.scores) == {f"finetune labels 0.1 lr 0.1 epochs 1{part}" for part in ("", "/top5")}
+    assert set(found.scores) == {"finetune", "finetune/top5"}
+    assert set(found.figures) == {"finetune labels 0.1 lr 0.1 epochs 1"}
     assert not math.isnan(next(iter(found.scores.values())))
     again = graphssl.evaluate(run, protocol="finetune", sets=sets)
     assert again.figures == found.figures

@@ -143,7 +143,7 @@ def test_evaluate_measures_it_again(here: Path, write: Write) -> None:
     assert rest == ["one: feature size in numbers 64 (bins 8)", "one: feature size samples 1,500 (bins 8)"]
     found = evaluate_run("one", {"size": {"bins": 2}, "logistic": {}}, "cpu")
     assert list(found.scores) == [
-        "knn", "knn/top5", "logistic", "logistic/top5", "size bins 2", "size bins 2/samples",
+        "knn", "knn/top5", "logistic", "logistic/top5", "size", "size/samples",
     ]  # fmt: skip
     assert found.evaluations["size"].settings() == "bins 2"
     with pytest.raises(UsageError, match="no evaluation is called 'sise': did you mean 'size'"):

@@ -73,13 +73,14 @@ def test_the_same_again_is_the_same_number_and_not_logged_twice(run: str) -> Non
 def test_other_options_have_a_name_of_their_own(run: str) -> None:
     found = graphssl.evaluate(run, protocol="knn", sets={"k": [7, 20], "knn.temperature": 0.2})
     label = "knn k 7 20 temperature 0.2"
-    assert set(found.scores) == {label, f"{label}/top5", f"{label}/k 20", f"{label}/k 20/top5"}
+    assert set(found.scores) == {"knn", "knn/top5", "knn/k 20", "knn/k 20/top5"}
+    assert set(found.figures) == {label}
     by_options = graphssl.evaluate(run, {"knn": {"k": [7, 20], "temperature": 0.2}})
     assert by_options.scores == found.scores
     by_graph = graphssl.evaluate(run, sets=["evaluate.knn={k: [7, 20], temperature: 0.2}"])
     assert by_graph.scores == found.scores
     tracked = find_run(run)
-    assert {k: v for k, v in tracked.metrics.items() if k.startswith(label)} == found.scores
+    assert {k: v for k, v in tracked.metrics.items() if k.startswith(label)} == found.figures[label].scores
     assert tracked.tags[f"graphssl.evaluated.{label}"] == (
         "k [7, 20], temperature 0.2; of encoder; on digits; fp32 on cpu"
     )
@@ -122,7 +123,7 @@ def test_a_store_that_is_down_gets_them_later(
     said: list[str] = []
     graphssl.deliver(run, said.append)
     assert said == [f"{run}: figures of 1 evaluation delivered to MLflow"]
-    assert points(run)["knn k 3"] == [(1, found.scores["knn k 3"])]
+    assert points(run)["knn k 3"] == [(1, found.scores["knn"])]
     said.clear()
     graphssl.deliver(run, said.append)
     assert said == [f"{run}: nothing is left to deliver"]
@@ -155,7 +156,7 @@ def test_other_data(run: str, shades: Callable[[], Path], here: Path, form: str)
     if form in text:
         (here / "shades.yaml").write_text(text[form])
     found = graphssl.evaluate(run, data=folder if form == "folder" else here / "shades.yaml", protocol="knn")
-    assert found.scores == {"knn on shades": 1.0}
+    assert found.scores == {"knn": 1.0}
     record = kept(run)["knn on shades"]
     assert record["data"] == "shades"
     assert [row[:2] for row in record["details"]["per_class"]] == [[f"level{i}", 6] for i in range(4)]
@@ -229,9 +230,9 @@ def test_other_pictures_are_other_features(
     monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "1")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
     folder = shades()
-    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn on shades": 1.0}
+    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn": 1.0}
     first, second = (folder / "test" / level / "0.png" for level in ("level0", "level3"))
     content = first.read_bytes()
     first.write_bytes(second.read_bytes())
     second.write_bytes(content)
-    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn on shades": 22 / 24}
+    assert graphssl.evaluate(run, data=folder, protocol="knn").scores == {"knn": 22 / 24}

@@ -41,7 +41,8 @@ def test_three_protocols_in_a_run_and_after_it(here: Path, write: Write) -> None
     assert again.scores == {metric: found[1] for metric, found in scores.items()}
 
     other = graphssl.evaluate(result, protocol="retrieval", sets={"gallery": "held_out", "k": [2]}, device="cpu")
-    assert "retrieval gallery held_out k 2/recall_2" in other.scores
+    assert "retrieval/recall_2" in other.scores
+    assert "retrieval gallery held_out k 2" in other.figures
     kept = {record.label: record for record in records(find_folder(result.folder.name))}
     assert set(kept) == {"retrieval", "clusters", "label_free", "retrieval gallery held_out k 2"}
     assert kept["label_free"].settings == {"samples": 300, "seen": 60, "views": 3, "delta": 1e-4, "fit": [3, 20]}
@@ -88,7 +89,7 @@ def test_on_other_pictures_without_labels(here: Path, write: Write) -> None:
     assert label.startswith("label_free samples 300")
     assert label.endswith(" on others")
     assert len(found.scores) == 6
-    assert find_run(str(result.run_id)).metrics.keys() >= found.scores.keys()
+    assert find_run(str(result.run_id)).metrics.keys() >= found.figures[label].scores.keys()
 
 
 def test_figures_of_what_the_graph_does_not_judge_say_so(here: Path, write: Write) -> None:
