@@ -88,4 +88,4 @@ def test_of_a_run(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch)
         graphssl.evaluate(run, protocol="finetune", sets={"layer_decay": 1.5})
     assert "--set" in str(error.value)
     decayed = graphssl.evaluate(run, protocol="finetune", sets={**sets, "layer_decay": 0.5})
-    assert decayed.scores != found.scores
+    assert set(decayed.figures) == {"finetune labels 0.1 lr 0.1 epochs 1 layer_decay 0.5"}
