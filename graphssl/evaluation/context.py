@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from ..component import DataFacts
+from ..data.traces import spread_evenly
 from ..errors import RunError
 from ..world import concatenated, current, pooled
 from .cache import FeatureCache
@@ -107,7 +108,7 @@ class Context:
 
 def spread(every: int, n: int) -> Annotated[Tensor, "n"]:
     """The places of n of so many, spread evenly, or of all where there are no more."""
-    return torch.arange(every) if every <= n else torch.arange(n) * every // n
+    return torch.tensor(spread_evenly(every, n), dtype=torch.int64)
 
 
 def of_all_processes(rows: Annotated[Tensor, "n d"]) -> Annotated[Tensor, "n d"]:

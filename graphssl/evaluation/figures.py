@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["COVERED", "Figures", "classified", "interval_of_accuracy", "interval_of_mean"]
+__all__ = ["COVERED", "Figures", "classified", "classified_by", "interval_of_accuracy", "interval_of_mean"]
 
 COVERED = 0.95  # the share of intervals that have the true value
 DRAWS = 10_000  # of a bootstrap
@@ -62,6 +62,14 @@ def classified(
         intervals[f"{name}/top5"] = interval_of_accuracy(int(found.sum()), len(labels))
     confusion = torch.bincount(labels * classes + ranked[:, 0], minlength=classes * classes).view(classes, classes)
     return Figures(scores, intervals, _of_classes(confusion, names))
+
+
+def classified_by(
+    name: str, logits: Annotated[Tensor, "n c"], labels: Annotated[Tensor, "n"], names: Sequence[str] = ()
+) -> Figures:
+    """As `classified`, of a classifier that has a number for each class."""
+    classes = logits.shape[1]
+    return classified(name, logits.topk(min(RANKS, classes)).indices, labels, classes, names)
 
 
 def _share(hits: Tensor) -> float:

@@ -15,7 +15,7 @@ from ..graph.spec import OPTIMIZERS, LearningRate, Optimizer, PerNode, Sgd, Trai
 from ..graph.spec.tables import ConfigIn
 from ..train.precision import resolve
 from .context import Context
-from .figures import RANKS, Figures, classified
+from .figures import Figures, classified_by
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, evaluation
 from .subset import Labels, Share, subset_of, validation_of
@@ -71,8 +71,7 @@ class Finetune(Evaluation):
         lr, table = self._chosen(context, labels, places)
         found = _logits(context, self._trained(context, places, lr))
         details: dict[str, Any] = {"chosen": {"lr": lr}, "validation": table, **(subset.said() if subset else {})}
-        ranked = found.features.topk(min(RANKS, found.features.shape[1])).indices
-        figures = classified("finetune", ranked, found.labels, found.features.shape[1], context.names)
+        figures = classified_by("finetune", found.features, found.labels, context.names)
         return replace(figures, details={**details, **figures.details})
 
     def _chosen(self, context: Context, labels: Tensor, places: Tensor) -> tuple[float, list[dict[str, float]]]:

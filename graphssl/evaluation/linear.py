@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from .context import Context
-from .figures import RANKS, Figures, classified
+from .figures import Figures, classified_by
 from .grid import Grid, train_linear, train_on_views
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, evaluation
@@ -76,8 +76,8 @@ class Linear(Evaluation):
             crops = [{"use": "crop", "area": config.area}, {"use": "flip", "p": config.flip}]
             views = context.views(augmenter("augment.chain", context.facts, operations=crops, views=1))
             found = train_on_views(known, places, views, context.module, config.grid, context.seed)
-        ranked = found.logits(known.queries.features).topk(min(RANKS, known.class_count)).indices
-        figures = classified("linear", ranked, known.queries.labels, known.class_count, context.names)
+        logits = found.logits(known.queries.features)
+        figures = classified_by("linear", logits, known.queries.labels, context.names)
         chosen = {"chosen": found.chosen, "validation": found.validation}
         return replace(figures, details={**chosen, **of_labels, **figures.details})
 

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .context import Context
-from .figures import RANKS, Figures, classified
+from .figures import Figures, classified_by
 from .labelled import Splits
 from .registry import Evaluation, EvaluationConfig, evaluation
 from .scaling import Scaling
@@ -45,8 +45,7 @@ class Logistic(Evaluation):
             context.features.known("a linear classifier"), self.config.labels, context.seed, context.names
         )
         logits = _logits(known, self.config.penalty, self.config.iterations)
-        ranked = logits.topk(min(RANKS, known.class_count)).indices
-        figures = classified("logistic", ranked, known.queries.labels, known.class_count, context.names)
+        figures = classified_by("logistic", logits, known.queries.labels, context.names)
         return replace(figures, details={**of_labels, **figures.details})
 
 

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from ..component import REGISTRY, DataFacts, Sizes, build
 from ..data.order import permutation, seed_of
+from ..data.traces import spread_evenly
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
@@ -51,9 +52,7 @@ class Views:
 
     def first(self, n: int, batch: int) -> Iterator[Seen]:
         """Of n of them that are spread evenly, or all where there are no more."""
-        every = self._data.learning
-        places = torch.arange(every) if every <= n else torch.arange(n) * every // n
-        return self._views(places, 0, batch)
+        return self._views(torch.tensor(spread_evenly(self._data.learning, n), dtype=torch.int64), 0, batch)
 
     def _views(self, places: Tensor, epoch: int, batch: int) -> Iterator[Seen]:
         read = self._data.read_learning(places, batch, self._cuts, self._seed, epoch)

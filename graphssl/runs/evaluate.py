@@ -6,7 +6,8 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from functools import partial
+from typing import TypeVar
 
 import torch
 
@@ -17,6 +18,7 @@ from ..evaluation.figures import Figures
 from ..evaluation.judge import Judged, no_judgement
 from ..evaluation.registry import Evaluation
 from ..graph import spec
+from ..graph.graph import Graph
 from ..graph.read import load
 from ..train.device import choose_device
 from ..train.failures import enough_memory
@@ -73,17 +75,12 @@ def evaluate_run(
     on, chosen = (None, section.data) if data is None else other_data(data, section.data)
     with _opened(folder, trained, chosen, where, on) as opened:
         evaluations, notes = _possible(folder, opened, evaluations, bool(options or protocols), on)
+        own = load(RunFolder(folder.path).graph)
         judge = judge_of(
-            trained.checked,
-            trained.program,
-            opened,
-            evaluations,
-            where,
-            otherwise=_otherwise(folder, evaluations),
-            on=on,
-            section=chosen,
-            plain=_judged_first(folder, trained.checked),
-        )
+            trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen,
+            otherwise={name: differing(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
+            plain=_judged_first(own, trained.checked),
+        )  # fmt: skip
         with enough_memory("in the evaluation", LESS):
             found = judge.judge()
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
@@ -112,8 +109,7 @@ def _opened(
     refuse_absent(data)
     opened = open_data(data, device, train.seed, train.accumulate if on is None else 1)
     try:
-        warn = lambda text: log.warning("%s", text)  # noqa: E731
-        if on is None and (change := change_since(trained.header, opened, warn)):
+        if on is None and (change := change_since(trained.header, opened, partial(log.warning, "%s"))):
             log.warning("warning: the data set has changed since the checkpoint of '%s': %s", folder.name, change)
         if (overlap := opened.overlap()) is not None:
             log.warning("warning: %s", overlap)
@@ -141,15 +137,8 @@ def _possible(
     return possible, (f"{others} is left out: {reason}",)
 
 
-def _otherwise(folder: RunFolder, evaluations: Mapping[str, Evaluation]) -> dict[str, dict[str, Any]]:
-    """By name, the options that are not those of the run's own graph."""
-    own = load(RunFolder(folder.path).graph).spec.evaluate
-    return {name: differing(evaluation, name, own) for name, evaluation in evaluations.items()}
-
-
-def _judged_first(folder: RunFolder, checked: Checked) -> str:
+def _judged_first(own: Graph, checked: Checked) -> str:
     """What the run's own graph judges first: figures of it need not say that they are."""
-    own = load(RunFolder(folder.path).graph)
     named = own.spec.evaluate.named
     if named[:1] == checked.graph.spec.evaluate.named[:1]:
         return checked.judged[0]

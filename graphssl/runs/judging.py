@@ -32,6 +32,7 @@ def judge_of(
     spec = checked.graph.spec
     views = (n.name for n in checked.graph.nodes.values() if "view" in n.component.traits)
     augment = next((program.node(name) for name in views), None)
+    identity = None if section is None else data.identity(section)  # files are looked at for it
     contexts = []
     for name in checked.judged:
         network, size = program.features(name), checked.image_size(name)
@@ -39,8 +40,8 @@ def judge_of(
             network, data, checked.data, size, spec.data.batch, device, name=name, seed=spec.train.seed,
             augment=augment, section=spec.data,
         )  # fmt: skip
-        if section is not None:
-            context = replace(context, cache=_cache(network, checked, device, data.identity(section)))
+        if identity is not None:
+            context = replace(context, cache=_cache(network, checked, device, identity))
         contexts.append(context if on is None or section is None else context.on(data, section))
     return Judge(evaluations, contexts[0], tuple(contexts[1:]), otherwise or {}, on, plain=plain)
 

@@ -28,6 +28,17 @@ from graphssl.evaluation.registry import (
 from graphssl.graph.read import load
 from graphssl.graph.spec import graph_file
 
+BUILT_IN = [
+    "clusters",
+    "finetune",
+    "knn",
+    "label_free",
+    "linear",
+    "logistic",
+    "retrieval",
+    "transfer",
+]
+
 
 class Rank(Evaluation):
     """Two numbers, of which neither is a share."""
@@ -54,16 +65,7 @@ class Rank(Evaluation):
 
 
 def test_those_of_the_framework() -> None:
-    assert list(REGISTRY) == [
-        "clusters",
-        "finetune",
-        "knn",
-        "label_free",
-        "linear",
-        "logistic",
-        "retrieval",
-        "transfer",
-    ]
+    assert list(REGISTRY) == BUILT_IN
     assert find_evaluation("knn") is Knn
     with pytest.raises(LookupError, match="no evaluation is called 'lineer': did you mean 'linear'"):
         find_evaluation("lineer")
@@ -194,16 +196,7 @@ def test_what_is_no_evaluation() -> None:
         evaluation("rank")(Rank)  # as where a module is imported again
         with pytest.raises(EvaluationError, match=r"two evaluations are called 'rank': .*test_registry\.py and"):
             evaluation("rank")(type("Other", (Rank,), {}))
-    assert list(REGISTRY) == [
-        "clusters",
-        "finetune",
-        "knn",
-        "label_free",
-        "linear",
-        "logistic",
-        "retrieval",
-        "transfer",
-    ]
+    assert list(REGISTRY) == BUILT_IN
 
 
 def test_the_sections_need_no_torch_until_a_file_is_read() -> None:

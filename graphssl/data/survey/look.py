@@ -22,6 +22,7 @@ from ..decoding.upright import orientation_in
 from ..open import ARRAYS, FILES, notes_of
 from ..own.known import form_of
 from ..reader import places_for, quiet, stand
+from ..traces import spread_evenly
 from ..workers import as_it_is, default_workers, explained
 
 __all__ = ["Kind", "Survey", "survey"]
@@ -210,8 +211,7 @@ def _counted(label: Tensor, classes: Sequence[str]) -> dict[str, int]:
 
 def _spread(n: int, most: int | None) -> list[int]:
     """Positions, ascending, evenly over the split."""
-    wanted = n if most is None else min(n, most)
-    return [i * n // wanted for i in range(wanted)]
+    return spread_evenly(n, n if most is None else most)
 
 
 class _Looker(Dataset[Looks]):
