@@ -19,7 +19,7 @@ from graphssl.train.loop import Loop
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
-EPOCHS = 100_000  # never reached: schedules stand still
+EPOCHS = 100_000  # never reached: schedules stand still, where nothing else is said
 
 
 class Nobody:
@@ -50,9 +50,9 @@ class Until:
 class Training:
     """Trains a graph for one epoch more at each call, and waits for the device."""
 
-    def __init__(self, checked: Checked, data: Datasets, device: torch.device) -> None:
+    def __init__(self, checked: Checked, data: Datasets, device: torch.device, epochs: int = EPOCHS) -> None:
         self.spec, self.data, self.device = checked.graph.spec, data, device
-        self.step = step_of(checked, device, data.train.steps)
+        self.step = step_of(checked, device, data.train.steps, epochs=epochs)
         data.train.cut(self.step.program.cuts, "image" in self.step.program.inputs)
         self.done = 0
 
@@ -74,11 +74,13 @@ class Training:
         wait(self.device)
 
 
-def step_of(checked: Checked, device: torch.device, per_epoch: int, processes: int = 1) -> Step:
-    """A step with fresh weights, as `graphssl run` builds it."""
+def step_of(
+    checked: Checked, device: torch.device, per_epoch: int, processes: int = 1, epochs: int = EPOCHS
+) -> Step:  # fmt: skip
+    """A step with fresh weights, as `graphssl run` builds it. epochs: that schedules span."""
     train = checked.graph.spec.train
     program = compile_graph(checked.graph, checked.shapes, device, train.seed, processes=processes)
-    return Step(program, train, resolve(train.precision, device), device, EPOCHS * per_epoch, per_epoch)
+    return Step(program, train, resolve(train.precision, device), device, epochs * per_epoch, per_epoch)
 
 
 def noise(data: Data, size: int, batches: int, device: torch.device) -> Datasets:

@@ -505,3 +505,92 @@ def test_a_run_that_ends_in_the_middle_of_a_write(tmp_path: Path) -> None:
     assert [path.name for path in left][1:] == ["step-00000001.pt"]
     assert left[0].name.endswith(".tmp")
     assert 0.3 < left[0].stat().st_size / left[1].stat().st_size < 0.9
+
+
+# -- beside lightly ------------------------------------------------------------------------------------------
+
+
+BESIDE = ("--batch", "8", "--queue", "16", "--epochs", "2", "--every", "1", "--width", "8")
+
+
+def test_beside_keeps_what_is_done_and_goes_on(
+    run: Callable[..., str], script: Script, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    beside, record = script("beside"), tmp_path / "record.jsonl"
+    asked = ("--images", str(pictures), "--record", str(record), "--method", "moco_v2", *BESIDE)
+    monkeypatch.setattr(beside, "SIDES", {"graphssl": beside.Ours, "lightly": beside.Ours})  # also where it is not
+    monkeypatch.setattr(beside.importlib.util, "find_spec", lambda _name: True)
+    run("beside", *asked, "--seeds", "0")
+    record.write_text(record.read_text() + '{"method": "moco_v2", "seed": 1, "si')  # killed as it wrote
+    trained, seeds = beside.trained, []
+    monkeypatch.setattr(
+        beside, "trained", lambda setting, seed, *rest: seeds.append(seed) or trained(setting, seed, *rest)
+    )
+    text = run("beside", *asked, "--seeds", "0", "1", "--plot", str(tmp_path / "curves.png"))
+    assert seeds == [1]
+    assert cells(text, "moco_v2")[0] == "2"
+    assert "+0.00" in text, "one seed of one graph is the same twice"
+    assert (tmp_path / "curves.png").stat().st_size > 1000
+    found = beside.kept(record, {})
+    assert [(r["seed"], r["side"]) for r in found] == [(s, side) for s in (0, 1) for side in ("graphssl", "lightly")]
+    assert all(list(r["knn"]) == ["0", "1", "2"] and r["steps"] == 4 and r["seconds"] > 0 for r in found)
+    with pytest.raises(SystemExit, match=r"results of epochs 2, and not 3: name another --record"):
+        run("beside", *asked, "--epochs", "3")
+
+
+def test_the_difference_of_two_sides_is_welch_s(script: Script) -> None:
+    from scipy.stats import ttest_ind
+
+    ours, theirs = [0.51, 0.54, 0.55], [0.50, 0.47, 0.52]
+    difference, half = script("beside").compared(ours, theirs)
+    expected = ttest_ind(ours, theirs, equal_var=False).confidence_interval(0.95)
+    assert (difference - half, difference + half) == pytest.approx((expected.low, expected.high))
+
+
+@pytest.mark.parametrize("method", ["simclr", "byol", "moco_v2", "simsiam", "barlow_twins"])
+def test_both_sides_have_the_same_weights_steps_and_rates(script: Script, pictures: Path, method: str) -> None:
+    pytest.importorskip("lightly")
+    twins = script("twins")
+    setting = twins.Setting(method, pictures, epochs=3, batch=8, queue=16, width=8)
+    ours, theirs = (side(setting, 0, torch.device("cpu")) for side in (twins.Ours, twins.Lightly))
+    groups = theirs.optimizer.param_groups
+    sizes = [sorted(p.shape for p in parameters) for parameters in (ours.training.step.parameters, groups[0]["params"])]
+    assert sizes[0] == sizes[1]
+    for epoch in range(3):
+        assert groups[0]["lr"] == pytest.approx(twins.rate_of_epoch(setting, epoch))
+        ours()
+        theirs()
+        assert [g["lr"] for g in ours.training.step.optimizer.param_groups] == pytest.approx(
+            len(ours.training.step.optimizer.param_groups) * [twins.rate_of_epoch(setting, epoch)]
+        )
+    assert ours.steps == theirs.steps == 6
+
+
+def test_both_sides_have_the_same_loss(script: Script, pictures: Path) -> None:
+    """Of the same views and weights: heads, norms, temperatures and scales are alike."""
+    pytest.importorskip("lightly")
+    twins = script("twins")
+    for method in twins.TWINS:
+        setting = twins.Setting(method, pictures, epochs=1, batch=8, queue=16, width=8)
+        ours, theirs = (side(setting, 0, torch.device("cpu")) for side in (twins.Ours, twins.Lightly))
+        program = ours.training.step.program
+        nodes = {"encoder": theirs.encoder, "projector": theirs.projection, "predictor": theirs.prediction}
+        with torch.no_grad():
+            for name, module in nodes.items():
+                if module is not None:
+                    for own, other in zip(program.node(name).parameters(), module.parameters(), strict=True):
+                        own.copy_(other)
+            for part in ("encoder", "projector") if theirs.slow else ():
+                source = dict(program.node(part).named_parameters())
+                for name, own in program.node("target").named_parameters():
+                    if name.startswith(f"{part}."):
+                        own.copy_(source[name.removeprefix(f"{part}.")])
+        if method == "moco_v2":
+            program.node("queue").keys.copy_(theirs.criterion.memory_bank.bank)
+        image = images(8)
+        draws = program.draw(8, torch.Generator().manual_seed(1), torch.device("cpu"))
+        x0, x1 = program.node("augment")(image, draws[0])
+        loss = program.forward(image, *draws)["loss"].item()
+        other = theirs.loss(x0, x1).item()
+        offset = 1.0 if method in ("byol", "simsiam") else 0.0  # 1 - cos, and -cos
+        assert loss == pytest.approx(other + offset, rel=1e-4, abs=1e-5), method
