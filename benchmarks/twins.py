@@ -32,6 +32,7 @@ from graphssl.data import open_data
 
 MEAN, STD = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]  # lightly's default
 SIZE, TARGET, DECAY, MOMENTUM = 32, 0.99, 5e-4, 0.9
+VIEWS = "crop: [0.08, 1], flip: 0.5, strength: 0.5, style: torchvision, grey: 0.2, blur: 0"
 
 
 @dataclass(frozen=True)
@@ -97,7 +98,7 @@ class Setting:
         encoder = f"depth: 10, width: {self.width}, stem: {self.stem}, norm: batch, zero_init_residual: false"
         found = [
             f"data={{use: image_folder, root: {self.images}, batch: {self.batch}, {pixels}}}",
-            "nodes.augment={use: augment.simclr, crop: [0.08, 1], strength: 0.5, flip: 0.5, blur: 0, grey: 0.2}",
+            f"nodes.augment={{use: augment.simclr, {VIEWS}}}",
             f"nodes.encoder={{use: encoder.resnet, {encoder}}}",
             *(
                 f"nodes.{name}={{use: head.mlp, layers: {layers}, hidden: {hidden}, out: {twin.out}, norm: {norm}, "

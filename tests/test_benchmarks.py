@@ -20,7 +20,7 @@ from helpers import images
 from PIL import Image
 from torch.utils.flop_counter import FlopCounterMode
 
-from graphssl.checks.checked import validated
+from graphssl.checks.checked import check, validated
 from graphssl.graph.language.packaged import packaged
 
 BENCHMARKS = Path(__file__).parent.parent / "benchmarks"
@@ -564,6 +564,17 @@ def test_both_sides_have_the_same_weights_steps_and_rates(script: Script, pictur
             len(ours.training.step.optimizer.param_groups) * [twins.rate_of_epoch(setting, epoch)]
         )
     assert ours.steps == theirs.steps == 6
+
+
+def test_all_methods_have_the_same_views(script: Script, pictures: Path) -> None:
+    twins = script("twins")
+    settings = [twins.Setting(method, pictures, epochs=1, batch=8, queue=16) for method in twins.TWINS]
+    found = [check(f"cifar10/{s.method}", s.sets()).graph.resolved() for s in settings]
+    views, encoders = ([graph["nodes"][name] for graph in found] for name in ("augment", "encoder"))
+    assert views == len(found) * [views[0]]
+    assert encoders == len(found) * [encoders[0]]
+    shown = [views[0][key] for key in ("style", "hue", "strength", "solarize", "blur")]
+    assert shown == ["torchvision", 0.2, 0.5, 0, 0]
 
 
 def test_both_sides_have_the_same_loss(script: Script, pictures: Path) -> None:
