@@ -19,7 +19,7 @@ from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
 from ..world import parts_near
-from .features import image_size
+from .features import features_of, image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
 from .shapes import Shapes
@@ -46,12 +46,8 @@ class Checked:
 
     @property
     def features(self) -> str | None:
-        """What is evaluated: `evaluate.features`, or else the first node that takes the data's images and learns."""
-        if named := self.graph.spec.evaluate.named:
-            return named[0]
-        views = {n.name for n in self.graph.nodes.values() if "view" in n.component.traits}
-        trained = self.shapes.trainable()
-        return next((n for n in self.graph.nodes if n in trained - views and self.image_size(n) is not None), None)
+        """What is evaluated, see `features_of`."""
+        return features_of(self.graph, self.shapes)
 
     @property
     def judged(self) -> tuple[str, ...]:

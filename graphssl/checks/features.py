@@ -2,8 +2,31 @@
 
 from __future__ import annotations
 
+from ..graph.calls import Slot
 from ..graph.graph import Graph
 from .shapes import Shapes
+
+
+def features_of(graph: Graph, shapes: Shapes) -> str | None:
+    """What is evaluated: `evaluate.features`, or else the first node that takes the data's images and learns."""
+    if named := graph.spec.evaluate.named:
+        return named[0]
+    views = {n.name for n in graph.nodes.values() if "view" in n.component.traits}
+    trained = shapes.trainable()
+    return next((n for n in graph.nodes if n in trained - views and image_size(graph, shapes, n) is not None), None)
+
+
+def learnt_from(graph: Graph, shapes: Shapes) -> Slot | None:
+    """What a step computes of what is evaluated, of its first view: what an online probe learns from. None where a step
+    has nothing of it, as of the copy in a moving average."""
+    name = features_of(graph, shapes) or ""
+    if name in graph.values:
+        return graph.values[name].slots[0]
+    call = next((c for c in graph.step_calls() if c.node == name and c.method == "forward" and not c.grid), None)
+    outputs = () if call is None else call.outputs
+    found = [s for s in outputs if s.kind == "tensor" and len(shapes.slots[s.id][0]) in (2, 4)]
+    found.sort(key=lambda slot: (slot.output != "vector", len(shapes.slots[slot.id][0])))  # as `pooled` chooses
+    return found[0] if found else None
 
 
 def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clusters, finetune, knn, label_free, linear, logistic, retrieval, transfer
+from . import clusters, finetune, knn, label_free, linear, logistic, probe, retrieval, transfer
 from .context import Context
 from .embedding import embed
 from .figures import Figures
@@ -12,5 +12,5 @@ from .registry import Evaluation, EvaluationConfig, evaluation
 
 __all__ = [
     "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Labelled", "Splits", "clusters", "embed",
-    "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "retrieval", "transfer",
+    "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "probe", "retrieval", "transfer",
 ]  # fmt: skip

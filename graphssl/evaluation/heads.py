@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated
 
 import torch
@@ -34,6 +34,14 @@ class Heads:
         flat = self.weight.flatten(0, 1)
         every: Tensor = torch.addmm(flat[:, -1], features, flat[:, :-1].T)
         return every.view(len(features), -1, self.classes)
+
+    def state(self) -> dict[str, Tensor]:
+        """What is needed to go on."""
+        return {"weight": self.weight, "gathered": self._gathered}
+
+    def load(self, state: Mapping[str, Tensor]) -> None:
+        self.weight.copy_(state["weight"])
+        self._gathered.copy_(state["gathered"])
 
     def step(
         self, features: Annotated[Tensor, "b d"], labels: Annotated[Tensor, "b"], factor: float,

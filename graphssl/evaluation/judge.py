@@ -67,6 +67,8 @@ class Judge:
         for given in (self.context, *self.beside):
             context = given.anew()
             for name in names:
+                if given is not self.context and self.evaluations[name].of_first_alone:
+                    continue
                 of = None if context.name == plain else context.name
                 label = label_of(name, self.otherwise.get(name, {}), of, self.on)
                 figures = _named(self._run(name, context), name, label)

@@ -39,7 +39,8 @@ class Program:
     forward(fields..., cuts..., draws...): takes the batch fields in `inputs`, a tuple of tensors for each call in
     `cut`, whose views are cut of whole pictures before the step, and one for each random call; gives `loss` (0-d),
     `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual information, in nats), `carried` (what
-    the updates take) and `watch` (for each line that compares embeddings, the first pair, detached).
+    the updates take), `watch` (for each line that compares embeddings, the first pair, detached) and, with an online
+    probe, `probed` (what it learns from, detached).
     commit(carried...): writes the states; called after the optimizer's step.
     """
 

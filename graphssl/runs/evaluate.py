@@ -26,7 +26,7 @@ from ..train.loop import LESS
 from .data import change_since, refuse_absent
 from .figures import Record, deliver_figures, keep, recorded
 from .folder import RunFolder, find_run
-from .judging import judge_of
+from .judging import judge_of, probe_of
 from .other_data import other_data
 from .protocols import Options, as_changes, differing, evaluations_of
 from .trained import Trained, load_trained
@@ -81,6 +81,7 @@ def evaluate_run(
             otherwise={name: differing(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
             plain=_judged_first(own, trained.checked),
         )  # fmt: skip
+        probe_of(judge, opened, where, trained.header.get("probe", {}), lambda _: None)
         with enough_memory("in the evaluation", LESS):
             found = judge.judge()
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))

@@ -15,11 +15,13 @@ from ..data import Datasets
 from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations, no_judgement
+from ..evaluation.online import OnlineProbe
+from ..evaluation.probe import Probe
 from ..evaluation.registry import Evaluation
 from ..graph.spec import Data
 from ..program.program import Program
 
-__all__ = ["judge_in_run", "judge_of"]
+__all__ = ["judge_in_run", "judge_of", "probe_of"]
 
 
 def judge_of(
@@ -71,3 +73,17 @@ def judge_in_run(
             report(f"{what} is left out: {reason}")
         evaluations = {name: kind for name, kind in evaluations.items() if name not in left_out}
     return judge_of(checked, program, data, evaluations, device) if evaluations else None
+
+
+def probe_of(
+    judge: Judge | None, data: Datasets, device: torch.device, state: Mapping[str, Any], report: Callable[[str], None]
+) -> OnlineProbe | None:
+    """The classifier that learns beside a run, as far as a checkpoint has it; None where the graph asks for none."""
+    probe = None if judge is None else judge.evaluations.get("probe")
+    if not isinstance(probe, Probe):
+        return None
+    if not data.labelled:
+        report("the online probe learns nothing: no training picture has a label")
+    probe.online = OnlineProbe(probe.config.lr, probe.config.momentum, len(data.classes), device)
+    probe.online.load(state)
+    return probe.online

@@ -38,7 +38,7 @@ from .ended import ended, has_ended
 from .figures import keep_last, recorded
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
-from .judging import judge_in_run
+from .judging import judge_in_run, probe_of
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -136,6 +136,7 @@ class _Session:
     def __post_init__(self) -> None:
         self.warn = self.report  # above the live line, once there is one
         self.judge: Judge | None = None
+        self.probe_state: dict[str, Any] = {}
 
     def run(self, payload: dict[str, Any] | None) -> Result:
         """Prepares, trains and closes. payload: of the checkpoint to go on from, None to begin."""
@@ -149,6 +150,7 @@ class _Session:
             return ended(self.folder, payload, self.report)
         if self.resumed is not None:
             self._go_on(self.resumed, payload, per_epoch)
+        self.probe_state = (payload or {}).get("probe", {})
         step, outcome = self._prepare(payload, steps, per_epoch)
         status: Status = "FAILED"
         warnings: list[str] = []
@@ -256,6 +258,7 @@ class _Session:
             step, self.data, spec.train, spec.evaluate.monitor, self.judge,
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
             Stop(stop), self._header(), outcome, unjudged,
+            probe_of(self.judge, self.data, self.device, self.probe_state, self.report),
         )  # fmt: skip
         with worker_failures():
             loop.run(start)

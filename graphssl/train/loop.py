@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 
 from ..console import STOPPED
 from ..data import Batch, Datasets, WholeBatch
@@ -25,7 +27,7 @@ from .speed import Speed
 from .step import NonFiniteError, Step
 from .stopping import Stop
 
-__all__ = ["Judge", "Loop", "Metrics"]
+__all__ = ["Judge", "Loop", "Metrics", "Probe"]
 
 LESS = "A smaller data.batch takes less, and smaller images do."
 
@@ -49,12 +51,26 @@ class Judge(Protocol):
         """A metric's number as it is read."""
 
 
+class Probe(Protocol):
+    """A classifier that learns beside the training, and changes nothing in it."""
+
+    def learn(self, features: Tensor, label: Tensor, step: int, steps: int, *, rows: bool = False) -> None:
+        """One step. rows: of several processes each has its own."""
+
+    def accuracy(self) -> Tensor:
+        """Of the batches since it was last asked; 0-d, on the device, NaN where none had labels."""
+
+    def state(self) -> Mapping[str, Any]:
+        """What a checkpoint holds of it."""
+
+
 @dataclass
 class Loop:
     """Trains from `start` to the last step.
 
     judge: evaluates features on plain images, None for no evaluation. stop: asked after each step. header: what a
     checkpoint says of where it belongs. unjudged: whether the epoch that ends at the start is still to be evaluated.
+    probe: learns beside the training.
     """
 
     step: Step
@@ -69,6 +85,7 @@ class Loop:
     header: Mapping[str, Any]
     outcome: Outcome = field(default_factory=Outcome)
     unjudged: bool = False
+    probe: Probe | None = None
 
     def __post_init__(self) -> None:
         self.limits = Limits(self.step.device, compiled=self.step.compiled)
@@ -155,7 +172,11 @@ class Loop:
     def _step(self, number: int, group: list[Batch]) -> Mapping[str, Any]:
         try:
             with self.limits.step():
-                return self.step(number, group)
+                outputs = self.step(number, group)
+                if self.probe is not None:
+                    rows = bool(outputs.get("rows"))
+                    self.probe.learn(outputs["probed"], group[-1].label, number, self.step.steps, rows=rows)
+            return outputs
         except NonFiniteError as error:
             raise not_finite(number, str(error), self.checkpoints.latest_path()) from error
         except Exception as error:
@@ -182,10 +203,11 @@ class Loop:
             "loss": outputs["loss"],
             **{f"loss/{k}": v for k, v in outputs["terms"].items()},
             **{f"mi/{k}": v for k, v in outputs["bounds"].items()},
+            **({"probe/train": self.probe.accuracy()} if self.probe is not None else {}),
         }
         # All at once: the device is waited for.
         read = torch.stack([v.detach().float() for v in scalars.values()]).tolist()
-        values = dict(zip(scalars, read, strict=True))
+        values = {k: v for k, v in zip(scalars, read, strict=True) if k != "probe/train" or not math.isnan(v)}
         loss = self.outcome.loss = values["loss"]
         self.progress.update(step, loss, self.step.rate, lately)
         self.tracker.metrics({**values, "lr": self.step.rate, "images_per_second": lately}, step)
@@ -234,6 +256,8 @@ class Loop:
             return
         scores = {metric: dict(by_epoch) for metric, by_epoch in self.outcome.scores.items()}
         payload = {**self.header, "step": self.outcome.step, **state, "scores": scores}
+        if self.probe is not None:
+            payload["probe"] = dict(self.probe.state())
         if self.unjudged:
             payload["unjudged"] = True
         self.checkpoints.write(self.outcome.step, payload)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...errors import Problems
-from ..features import feature_problem
+from ..features import feature_problem, learnt_from
 from .facts import Facts
 
 __all__ = ["find"]
@@ -17,6 +17,11 @@ def find(facts: Facts, found: Problems) -> None:
 
 def _features(facts: Facts, found: Problems) -> None:
     graph, at = facts.graph, facts.at("evaluate", "features")
+    if "probe" in graph.spec.evaluate.asked and learnt_from(graph, facts.shapes) is None:
+        name = next(iter(graph.spec.evaluate.named), None)
+        what = f"a step computes nothing of '{name}'" if name else "no node takes the data's images and learns"
+        hint = "name the online encoder first: features: [encoder, target.encoder]"
+        found.add(f"there is nothing for the online probe to learn from: {what}", facts.at("evaluate", "probe"), hint)
     for name in graph.spec.evaluate.named:
         if reason := feature_problem(graph, facts.shapes, name):
             found.add(reason, at, "name an encoder, or a value that is made of batch.image")

@@ -1,0 +1,58 @@
+"""The online probe: what a linear classifier beside the training makes of held-out pictures."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from ..errors import RunError
+from .context import Context
+from .figures import RANKS, Figures, classified
+from .online import OnlineProbe
+from .registry import Evaluation, EvaluationConfig, evaluation
+
+__all__ = ["Probe"]
+
+
+@evaluation("probe")
+class Probe(Evaluation):
+    """Accuracy on the held-out split of the classifier that is trained beside the run, every so many epochs."""
+
+    title = "online probe"
+    said = ("lr",)
+
+    class Config(EvaluationConfig):
+        """A linear classifier that learns from the first view of each step's pictures, detached: the run's weights are
+        those of a run without it. lr: of batches of 256, under a cosine over the whole training.
+
+        every: epochs between two evaluations on held-out pictures; the training batches' accuracy, `probe/train`, is
+        logged with the loss.
+        """
+
+        lr: PositiveFloat = 0.1
+        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+        every: PositiveInt = 1
+
+    config: Config
+    of_first_alone = True
+    online: OnlineProbe | None = None
+
+    def due(self, epoch: int, ends: bool) -> bool:
+        return epoch > 0 and (ends or epoch % self.config.every == 0)
+
+    def run(self, context: Context) -> Figures:
+        known = context.features.known("the online probe")
+        logits = None if self.online is None else self.online.logits(known.queries.features)
+        if logits is None:
+            raise RunError(
+                "the online probe is trained beside a run, where its graph has `evaluate: {probe: {}}`; `linear` "
+                "judges a run that has ended"
+            )
+        if logits.shape[1] != known.class_count:
+            raise RunError(
+                f"the online probe knows the {logits.shape[1]} classes that it was trained on, and these data have "
+                f"{known.class_count}: `linear` learns from others"
+            )
+        ranked = logits.topk(min(RANKS, logits.shape[1])).indices
+        return classified("probe", ranked, known.queries.labels, logits.shape[1], context.names)
