@@ -15,7 +15,7 @@ from graphssl.data.opened import Opened
 from graphssl.data.resident import Resident
 from graphssl.graph.spec import Data
 from graphssl.program.assemble import compile_graph
-from graphssl.train.loop import Loop
+from graphssl.train.loop import Loop, Probe
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
@@ -48,7 +48,9 @@ class Until:
 
 
 class Training:
-    """Trains a graph for one epoch more at each call, and waits for the device."""
+    """Trains a graph for one epoch more at each call, and waits for the device. probe: learns beside it."""
+
+    probe: Probe | None = None
 
     def __init__(self, checked: Checked, data: Datasets, device: torch.device, epochs: int = EPOCHS) -> None:
         self.spec, self.data, self.device = checked.graph.spec, data, device
@@ -66,8 +68,9 @@ class Training:
         per_epoch = self.step.steps_per_epoch
         stop: Any = Until(self.done + per_epoch)
         loop = Loop(
-            self.step, self.data, self.spec.train, self.spec.evaluate.monitor, None, nobody, nobody, nobody, stop, {}
-        )
+            self.step, self.data, self.spec.train, self.spec.evaluate.monitor, None, nobody, nobody, nobody, stop, {},
+            probe=self.probe,
+        )  # fmt: skip
         stop.outcome = loop.outcome
         loop.run(self.done)
         self.done = loop.outcome.step

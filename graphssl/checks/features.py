@@ -16,6 +16,11 @@ def features_of(graph: Graph, shapes: Shapes) -> str | None:
     return next((n for n in graph.nodes if n in trained - views and image_size(graph, shapes, n) is not None), None)
 
 
+def probed(graph: Graph, shapes: Shapes) -> Slot | None:
+    """What an online probe learns from, where the graph asks for one."""
+    return learnt_from(graph, shapes) if "probe" in graph.spec.evaluate.asked else None
+
+
 def learnt_from(graph: Graph, shapes: Shapes) -> Slot | None:
     """What a step computes of what is evaluated, of its first view: what an online probe learns from. None where a step
     has nothing of it, as of the copy in a moving average."""

@@ -28,9 +28,8 @@ def run_text(result: Result) -> str:
     else:
         lines.append(f"finished after step {outcome.step}, loss {outcome.loss:.4f}")
     for metric, found in outcome.scores.items():
-        if len(found) > 1:
-            first, last = (score_text(metric, found[epoch]) for epoch in (min(found), max(found)))
-            lines.append(f"  {metric_title(metric):10} {first} before, {last} after")
+        if any(found):  # else nothing is measured after training
+            lines.append(f"  {metric_title(metric):10} {_from_first_to_last(metric, found)}")
     if outcome.images_per_second:  # else none has been logged
         lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
@@ -38,6 +37,14 @@ def run_text(result: Result) -> str:
         lines.append("  see it     graphssl ui")
     lines += [f"warning: {w}" for w in result.warnings]
     return "\n".join(map(escaped, lines))
+
+
+def _from_first_to_last(metric: str, found: Mapping[int, float]) -> str:
+    """found: by the epochs that were done."""
+    first, last = (score_text(metric, found[epoch]) for epoch in (min(found), max(found)))
+    if len(found) == 1:
+        return f"{last} after"
+    return f"{first} {'before' if min(found) == 0 else f'after epoch {min(found)}'}, {last} after"
 
 
 def evaluation_text(evaluated: Evaluated) -> str:

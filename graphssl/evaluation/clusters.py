@@ -46,10 +46,10 @@ class Clusters(Evaluation):
     config: Config
 
     def run(self, context: Context) -> Figures:
-        features, part = context.features, self.config.part
-        known = features.queries if part == "held_out" else features.reference
+        part = self.config.part
+        known = context.held_out if part == "held_out" else context.features.reference
         known = known.known("k-means", part.replace("_", "-"))
-        k, n = self.config.k or features.class_count, len(known.labels)
+        k, n = self.config.k or context.facts.classes or int(known.labels.max()) + 1, len(known.labels)
         if n < k:
             raise RunError(
                 f"clusters: {n} labelled {part.replace('_', '-')} pictures cannot be parted into {k} clusters"

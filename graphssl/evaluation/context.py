@@ -54,7 +54,12 @@ class Context:
     def features(self) -> Splits:
         """Of both splits, made when they are first asked for. Not to be written to: all evaluations have the same."""
         reference = self._kept("reference", lambda: self.data.reference(self.batch))
-        return Splits(reference, self._kept("test", lambda: self.data.test(self.batch)), self.facts.classes)
+        return Splits(reference, self.held_out, self.facts.classes)
+
+    @cached_property
+    def held_out(self) -> Labelled:
+        """Of the held-out split alone, for what needs no other; a part of `features`."""
+        return self._kept("test", lambda: self.data.test(self.batch))
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from .heads import Heads
 
 __all__ = ["OnlineProbe"]
 
-MOMENTUM = 0.01  # of the running statistics: a batch's share
+MOMENTUM = 0.1  # of the running statistics: a batch's share
 
 
 class OnlineProbe:

@@ -8,7 +8,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 
 from ..errors import RunError
 from .context import Context
-from .figures import RANKS, Figures, classified
+from .figures import Figures, classified_by
 from .online import OnlineProbe
 from .registry import Evaluation, EvaluationConfig, evaluation
 
@@ -32,7 +32,7 @@ class Probe(Evaluation):
 
         lr: PositiveFloat = 0.1
         momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-        every: PositiveInt = 1
+        every: PositiveInt = 5
 
     config: Config
     of_first_alone = True
@@ -42,17 +42,16 @@ class Probe(Evaluation):
         return epoch > 0 and (ends or epoch % self.config.every == 0)
 
     def run(self, context: Context) -> Figures:
-        known = context.features.known("the online probe")
-        logits = None if self.online is None else self.online.logits(known.queries.features)
+        known = context.held_out.known("the online probe", "held-out")
+        logits = None if self.online is None else self.online.logits(known.features)
         if logits is None:
             raise RunError(
                 "the online probe is trained beside a run, where its graph has `evaluate: {probe: {}}`; `linear` "
                 "judges a run that has ended"
             )
-        if logits.shape[1] != known.class_count:
+        if logits.shape[1] != (context.facts.classes or logits.shape[1]):
             raise RunError(
                 f"the online probe knows the {logits.shape[1]} classes that it was trained on, and these data have "
-                f"{known.class_count}: `linear` learns from others"
+                f"{context.facts.classes}: `linear` learns from others"
             )
-        ranked = logits.topk(min(RANKS, logits.shape[1])).indices
-        return classified("probe", ranked, known.queries.labels, logits.shape[1], context.names)
+        return classified_by("probe", logits, known.labels, context.names)

@@ -43,7 +43,7 @@ class Retrieval(Evaluation):
     config: Config
 
     def run(self, context: Context) -> Figures:
-        queries = context.features.queries.known("retrieval", "held-out")
+        queries = context.held_out.known("retrieval", "held-out")
         among = self.config.gallery == "held_out"
         gallery = queries if among else context.features.reference.known("retrieval")
         found = rank(queries, gallery, self.config.k, itself=among)

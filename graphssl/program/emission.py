@@ -13,6 +13,7 @@ import networkx as nx
 import torch
 from torch import fx
 
+from ..checks.features import probed
 from ..checks.shapes import Shapes
 from ..graph.calls import Argument, Call, Slot, Value
 from ..graph.graph import Graph
@@ -116,9 +117,11 @@ class Emission:
         return None
 
     def _needed(self) -> set[int]:
-        """The calls that a loss term or an update depends on."""
+        """The calls that a loss term, an update or an online probe depends on."""
         digraph = self.graph.digraph()
         ends = {s.id for t in self.graph.terms for s in t.slots}
+        if (slot := probed(self.graph, self.shapes)) is not None:
+            ends.add(slot.id)
         last = {c.id for c in self.graph.calls if c.section == "update" or any(s.id in ends for s in c.outputs)}
         return {n for end in last for n in nx.ancestors(digraph, end) if isinstance(n, int)} | last
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import fx
 
-from ..checks.features import learnt_from
+from ..checks.features import probed
 from ..checks.shapes import Shapes
 from ..graph.calls import Call, Slot
 from ..graph.graph import Graph, Term
@@ -45,18 +45,10 @@ class Outputs:
         watch = {k: tuple(self._detached(s, self._placed(s, True)) for s in pair) for k, pair in pairs}
         bounds = {term.name: bound for term in self._graph.terms if (bound := self._bound(term)) is not None}
         apart = {k: self._detach(v) for k, v in terms.items()}
-        probed = self._probed()
-        return {
-            "loss": loss, "terms": apart, "bounds": bounds, "carried": carried, "watch": watch,
-            **({} if probed is None else {"probed": probed}),
-        }  # fmt: skip
-
-    def _probed(self) -> fx.Node | None:
-        """What an online probe learns from, where the graph has one."""
-        if "probe" not in self._graph.spec.evaluate.asked:
-            return None
-        slot = learnt_from(self._graph, self._shapes)
-        return None if slot is None or slot.id not in self._slots else self._detached(slot, self._placed(slot, True))
+        outputs = {"loss": loss, "terms": apart, "bounds": bounds, "carried": carried, "watch": watch}
+        if (slot := probed(self._graph, self._shapes)) is not None:
+            outputs["probed"] = self._detached(slot, self._placed(slot, True))
+        return outputs
 
     def _term(self, term: Term) -> fx.Node:
         """The mean over the family."""

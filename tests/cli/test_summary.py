@@ -33,6 +33,15 @@ def test_the_close_of_a_finished_run() -> None:
     ]
 
 
+def test_it_says_since_when_what_is_not_measured_before_training() -> None:
+    outcome = Outcome(690, 0.07934)
+    outcome.scores = {"probe": {1: 0.7, 30: 0.95}, "linear": {30: 0.96}}
+    assert closing(outcome)[1:3] == [
+        "  online probe 70.00 % after epoch 1, 95.00 % after",
+        "  linear     96.00 % after",
+    ]
+
+
 def test_the_close_of_a_run_without_evaluation_or_store() -> None:
     assert closing(Outcome(6, 1.0, images_per_second=90.0), None, "2 metrics could not be delivered") == [
         "finished after step 6, loss 1.0000",

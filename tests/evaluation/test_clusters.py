@@ -81,7 +81,7 @@ def test_many_samples_come_in_batches(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def evaluated(reference: Labelled, queries: Labelled, **options: object) -> Any:
     made = Context(torch.nn.Identity(), None, DataFacts(classes=4), None, 7, torch.device("cpu"))  # type: ignore[arg-type]
-    made.__dict__["features"] = Splits(reference, queries, 4)
+    made.__dict__.update(features=Splits(reference, queries, 4), held_out=queries)
     return Clusters(Clusters.Config.model_validate(options)).run(made)
 
 

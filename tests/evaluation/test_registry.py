@@ -35,6 +35,7 @@ BUILT_IN = [
     "label_free",
     "linear",
     "logistic",
+    "probe",
     "retrieval",
     "transfer",
 ]

@@ -82,7 +82,7 @@ def test_one_class() -> None:
 
 def context(reference: Labelled, queries: Labelled) -> Context:
     made = Context(torch.nn.Identity(), None, DataFacts(classes=4), None, 7, torch.device("cpu"))  # type: ignore[arg-type]
-    made.__dict__["features"] = Splits(reference, queries, 4)
+    made.__dict__.update(features=Splits(reference, queries, 4), held_out=queries)
     return made
 
 
