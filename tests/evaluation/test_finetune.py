@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from conftest import SIMCLR, Write
 from torch import nn
 
 import graphssl
-from graphssl.component import DataFacts, discover
+from graphssl.component import DataFacts, Sizes, build, discover, find
 from graphssl.data import open_data
 from graphssl.errors import GraphError, RunError
 from graphssl.evaluation import Context
@@ -70,6 +71,26 @@ def test_few_labels() -> None:
         options(labels=2, lr=[0.1, 0.2]).run(context())
     with pytest.raises(RunError, match="labels: 500 of each class are asked for"):
         options(labels=500).run(context())
+
+
+def test_with_a_decay_of_layers_early_ones_move_less() -> None:
+    plain = context()
+    facts = DataFacts(height=32, width=32)
+    torch.manual_seed(0)
+    encoder = build(find("encoder.resnet"), None, Sizes({"c": 3}, facts), depth=10, width=8, stem="imagenet")
+    own = replace(plain, module=encoder)
+
+    def moved(**given: Any) -> tuple[float, float]:
+        """How far the first and the last convolution go in the first of few steps, as a share of their length."""
+        model = options(epochs=1, lr=[0.05], labels=0.1, **given)._trained(own, torch.arange(0, 1500, 10), 0.05)
+        pairs = zip(encoder.parameters(), model.network.parameters(), strict=True)
+        shares = [float((b - a).detach().norm() / a.norm()) for a, b in pairs if a.ndim == 4]
+        return shares[0], shares[-1]
+
+    first, last = moved()
+    early, late = moved(layer_decay=0.1)
+    assert early < 0.01 * first
+    assert late > 0.02 * last
 
 
 def test_of_a_run(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
