@@ -25,8 +25,9 @@ from .errors import RunError, Stopped
 from .ports import Negatives, Own, Pairs
 
 __all__ = [
-    "World", "concatenated", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "mean_of_all", "of_all",
-    "own_part", "parts_near", "pooled", "stops_elsewhere", "swapped", "the_same", "together", "waits_in_vain",
+    "World", "concatenated", "current", "each_of_rows", "everywhere", "exchanged", "gathered", "in_store",
+    "mean_of_all", "of_all", "own_part", "parts_near", "pooled", "stops_elsewhere", "swapped", "the_same", "together",
+    "waits_in_vain",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -94,12 +95,12 @@ def together(device: torch.device) -> Iterator[World]:
         with stops_elsewhere():
             yield _world
     except Stopped:
-        _agents_store(lambda store: store.set(STOPPED_KEY, b""))
+        in_store(lambda store: store.set(STOPPED_KEY, b""))
         raise
     except Exception as error:
         told = _lost(error)
         # The first that has an error to tell does; the others fail for the same reason, or of it.
-        told.quiet = _agents_store(lambda store: store.add("graphssl/told", 1)) not in (None, 1)  # type: ignore[attr-defined]
+        told.quiet = in_store(lambda store: store.add("graphssl/told", 1)) not in (None, 1)  # type: ignore[attr-defined]
         if told is error:
             raise
         raise told from error
@@ -130,12 +131,12 @@ def stops_elsewhere() -> Iterator[None]:
     try:
         yield
     except Exception as error:
-        if not waits_in_vain(error) or not _agents_store(lambda store: store.check([STOPPED_KEY])):
+        if not waits_in_vain(error) or not in_store(lambda store: store.check([STOPPED_KEY])):
             raise
         raise Stopped("a signal to another process") from error
 
 
-def _agents_store(ask: Callable[[Any], T]) -> T | None:
+def in_store(ask: Callable[[Any], T]) -> T | None:
     """What the store says that the processes met in; None where who keeps it is gone."""
     try:
         return ask(dist.distributed_c10d._get_default_store())

@@ -19,6 +19,7 @@ from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
 from ..world import parts_near
+from .evaluations import note_lacks
 from .features import features_of, image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
@@ -59,11 +60,14 @@ class Checked:
         return image_size(self.graph, self.shapes, name)
 
 
-def check(graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str] = (), *, weights: bool = True) -> Checked:
+def check(
+    graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str] = (), *, weights: bool = True,
+    evaluations: bool = True,
+) -> Checked:  # fmt: skip
     """Everything that can be known without a look at the data: shapes, gradient, states, rules, where the data are.
 
-    weights: whether to look for those that nodes start with; a run that goes on has its own. Raises GraphError with all
-    that is wrong.
+    weights: whether to look for those that nodes start with; a run that goes on has its own. evaluations: whether what
+    these lack stops a run; one that goes on leaves them out. Raises GraphError with all that is wrong.
     """
     found = Problems()
     graph = _read(graph, sets, found)
@@ -72,6 +76,8 @@ def check(graph: Graph | str | Path | Mapping[str, Any], sets: Sequence[str] = (
     data = _facts(graph, found)
     if "label" in graph.batch and data.unlabelled:
         found.add(f"{NO_LABELS}; {whence_labels(graph.spec.data)}", graph.source.at(("data", "use")), about="data")
+    if evaluations:
+        note_lacks(graph, found)
     return _check(graph, data, found, weights)
 
 

@@ -57,7 +57,9 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
 
 def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     """Why a node or a value gives no features of images; None where it does."""
-    if graph.original(name) in graph.nodes:
+    if (node := graph.nodes.get(graph.original(name))) is not None:
+        if "view" in node.component.traits:
+            return f"'{name}' makes images, and no features of them"
         if image_size(graph, shapes, name) is not None:
             return None
         return f"'{name}' takes no whole images of {shapes.data.channels} channels"

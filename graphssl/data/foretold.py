@@ -31,17 +31,22 @@ def notes_before(data: spec.Data) -> tuple[str, ...]:
 def foretold(data: spec.Data) -> LeftOut | None:
     """What will be left out of a set of pictures, None where it is too large to be listed for that."""
     found, told = PictureSet.of(data), LeftOut()
-    roots = [] if found.files is not None else [str(folder.root) for folder in found.folders]
-    if found.test is not None and not is_list(found.test):
-        roots.append(str(home(found.test)))
-    if any(_is_large(root) for root in roots):
+    if is_large(found):
         return None
     with contextlib.suppress(RunError):  # of what is wrong `presence` tells
         found.parts(told)
     return told
 
 
-def _is_large(root: str) -> bool:
+def is_large(found: PictureSet) -> bool:
+    """Whether a folder of it has so many files that they are not listed before a run."""
+    roots = [] if found.files is not None else [str(folder.root) for folder in found.folders]
+    if found.test is not None and not is_list(found.test):
+        roots.append(str(home(found.test)))
+    return any(_has_many(root) for root in roots)
+
+
+def _has_many(root: str) -> bool:
     walk = Walk(root, most=MOST)
     for _ in walk.below(root):
         pass

@@ -15,6 +15,7 @@ from ..ports import Cut
 from ..world import current
 from . import place
 from .batch import UNREAD, BadImages, Batch, Cutting, Split
+from .counted import Counts, counts_of
 from .judged import judged
 from .overlap import overlap
 from .stream import Stream
@@ -74,6 +75,11 @@ class Datasets:
     def learning(self) -> int:
         """How many labelled samples classifiers learn from."""
         return len(self._learnt[1])
+
+    @property
+    def counts(self) -> Counts:
+        """How many pictures of each class there are."""
+        return counts_of(self._train, self._test, self._judged, self.classes, self.labels)
 
     @property
     def learning_index(self) -> Tensor:

@@ -8,9 +8,10 @@ from .embedding import embed
 from .figures import Figures
 from .judge import Judge
 from .labelled import Labelled, Splits
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 
 __all__ = [
-    "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Labelled", "Splits", "clusters", "embed",
-    "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "probe", "retrieval", "transfer",
+    "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Known", "Labelled", "Lack", "Splits", "clusters",
+    "embed", "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "probe", "retrieval",
+    "transfer",
 ]  # fmt: skip

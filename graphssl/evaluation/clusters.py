@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, NamedTuple
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch import Tensor
 from ..errors import RunError
 from .context import Context
 from .figures import Figures
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .scaling import Normalize, Scaling
 
 __all__ = ["Agreement", "Clusters", "agreement", "cluster"]
@@ -45,15 +46,29 @@ class Clusters(Evaluation):
 
     config: Config
 
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        counts = known.counts
+        of = None if counts is None else counts.judging if self.config.part == "held_out" else counts.learning
+        if counts is None or of is None:
+            return
+        k, n = self.config.k or len(counts.classes), sum(of)
+        there = [label for label, count in enumerate(of) if count]
+        if len(there) < 2:
+            yield Lack(f"all {n:,} labelled {self._part} pictures are of one class, {known.names(there)}", "part")
+        elif n < k:
+            yield Lack(f"{n:,} labelled {self._part} pictures cannot be parted into {k} clusters", "k")
+
+    @property
+    def _part(self) -> str:
+        return self.config.part.replace("_", "-")
+
     def run(self, context: Context) -> Figures:
         part = self.config.part
         known = context.held_out if part == "held_out" else context.features.reference
-        known = known.known("k-means", part.replace("_", "-"))
+        known = known.known("k-means", self._part)
         k, n = self.config.k or context.facts.classes or int(known.labels.max()) + 1, len(known.labels)
         if n < k:
-            raise RunError(
-                f"clusters: {n} labelled {part.replace('_', '-')} pictures cannot be parted into {k} clusters"
-            )
+            raise RunError(f"clusters: {n} labelled {self._part} pictures cannot be parted into {k} clusters")
         scaled = Scaling.of(known.features, self.config.normalize)(known.features)
         assigned = cluster(scaled, k, context.seed, self.config.starts, self.config.iterations)
         found = agreement(known.labels.cpu().numpy(), assigned)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -17,8 +18,8 @@ from ..train.precision import resolve
 from .context import Context
 from .figures import Figures, classified_by
 from .labelled import Labelled
-from .registry import Evaluation, EvaluationConfig, evaluation
-from .subset import Labels, Share, subset_of, validation_of
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
+from .subset import Labels, Share, holds_out, lacks_of_labels, subset_of, validation_of
 from .supervised import Classifying, Recipe, train_supervised
 from .views import Area, augmenter
 
@@ -63,6 +64,20 @@ class Finetune(Evaluation):
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
 
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        if known.counts is not None and known.counts.learning is None:
+            yield Lack("the labels of this data set are known only when its pictures are read, and are needed before")
+        few = list(lacks_of_labels(self.config.labels, known))
+        yield from few
+        if not few and len(self.config.lr) > 1 and holds_out(known, self.config.labels, self.config.validation) == 0:
+            yield Lack(self._nothing_held(), "validation")
+
+    def _nothing_held(self) -> str:
+        return (
+            f"{self.config.validation:g} of the labelled pictures holds out none, and there are several rates to "
+            "choose from: more labels, a larger share, or one rate (finetune.lr: [0.03])"
+        )
+
     def run(self, context: Context) -> Figures:
         labels = context.data.learning_labels
         asked = self.config.labels
@@ -80,10 +95,7 @@ class Finetune(Evaluation):
             return self.config.lr[0], []
         held = validation_of(labels[places], self.config.validation, context.seed)
         if not bool(held.any()):
-            raise RunError(
-                f"finetune.validation: {self.config.validation:g} of the labelled pictures holds out none, and there "
-                "are several rates to choose from: more labels, a larger share, or one rate (finetune.lr: [0.03])"
-            )
+            raise RunError(f"finetune.validation: {self._nothing_held()}")
         table = []
         for lr in self.config.lr:
             model = self._trained(context, places[~held], lr)

@@ -23,7 +23,7 @@ from .scaling import Normalize, Scaling
 from .subset import validation_of
 from .views import Views
 
-__all__ = ["Grid", "Trained", "train_linear", "train_on_views"]
+__all__ = ["Grid", "Trained", "nothing_held", "train_linear", "train_on_views"]
 
 Pair = dict[str, float]  # of a rate and a decay
 
@@ -105,12 +105,15 @@ def train_on_views(
 def _held(labels: Tensor, grid: Grid, seed: int) -> Tensor:
     held = validation_of(labels, grid.validation, seed)
     if not bool(held.any()):
-        few = math.ceil(0.5 / grid.validation) + 1
-        raise RunError(
-            f"linear.validation: {grid.validation:g} holds out nothing, as no class has {few} labelled pictures to "
-            "learn from; a larger share does"
-        )
+        raise RunError(f"linear.validation: {nothing_held(grid.validation)}")
     return held
+
+
+def nothing_held(share: float) -> str:
+    """What is wrong where no class has a picture to spare."""
+    few = max(math.floor(0.5 / share) + 1, 2)
+    more = "; a larger share does" if few > 2 else ""
+    return f"{share:g} holds out nothing, as no class has {few} labelled pictures to learn from{more}"
 
 
 def _best(accuracies: Sequence[float], grid: Grid) -> tuple[int, list[Pair]]:

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ..errors import RAISED, RunError, ran_out
 from ..graph.slips import failed
 from ..graph.spec import EvaluationConfig
+from ..train.failures import enough_memory, fails_everywhere
 from .context import Context
 from .figures import Figures
 from .labels import label_of
 from .registry import Evaluation, find_evaluation, metric_title, score_text
 
-if TYPE_CHECKING:
-    from ..data import Datasets
-
-__all__ = ["Judge", "Judged", "build_evaluations", "no_judgement"]
+__all__ = ["Judge", "Judged", "build_evaluations"]
 
 
 class Judged(NamedTuple):
@@ -37,7 +35,8 @@ class Judge:
     beside: other modules, judged alike; their metrics say what they are of: `knn of target.encoder`. plain: the name
     of the one whose metrics do not; default: the first. otherwise: by an evaluation's name, options that differ from
     those of the graph, and on: the name of other data; metrics say that too. latest: the last figures of each
-    evaluation, by label.
+    evaluation, by label. told: of one that fails once training has begun, which goes on without its numbers; None: it
+    raises. failures: of those whose last attempt failed, why, by label.
     """
 
     evaluations: Mapping[str, Evaluation]
@@ -47,20 +46,25 @@ class Judge:
     on: str | None = None
     latest: dict[str, Judged] = field(default_factory=dict)
     plain: str | None = None
+    told: Callable[[str], None] | None = None
+    failures: dict[str, str] = field(default_factory=dict)
 
     def scores_due(self, epoch: int, ends: bool) -> dict[str, float]:
         """The numbers of the evaluations that are due after so many epochs, by the metric's name; most often none.
 
-        Raises RunError for a data set without labels.
+        Raises RunError for one that fails before training has begun.
         """
-        return self.scores(name for name, kind in self.evaluations.items() if kind.due(epoch, ends))
+        due = [name for name, kind in self.evaluations.items() if kind.due(epoch, ends)]
+        return _scores(self.judge(due, self.told if epoch else None))
 
     def scores(self, names: Iterable[str] | None = None) -> dict[str, float]:
         """The numbers of the named evaluations, default all, with the weights as they are now."""
-        return {m: v for judged in self.judge(names).values() for m, v in judged.figures.scores.items()}
+        return _scores(self.judge(names))
 
-    def judge(self, names: Iterable[str] | None = None) -> dict[str, Judged]:
-        """As `scores`, with what stands beside the numbers, by what the figures are called: `knn`."""
+    def judge(self, names: Iterable[str] | None = None, told: Callable[[str], None] | None = None) -> dict[str, Judged]:
+        """As `scores`, with what stands beside the numbers, by what the figures are called: `knn`.
+
+        told: of those that fail, which are left out; None: RunError."""
         names = list(self.evaluations if names is None else names)
         found: dict[str, Judged] = {}
         plain = self.context.name if self.plain is None else self.plain
@@ -71,10 +75,28 @@ class Judge:
                     continue
                 of = None if context.name == plain else context.name
                 label = label_of(name, self.otherwise.get(name, {}), of, self.on)
-                figures = _named(self._run(name, context), name, label)
-                found[label] = Judged(name, context.name, figures, label_of(name, {}, of))
+                measured = self._run(name, context) if told is None else self._tried(name, context, label, told)
+                if measured is None:
+                    continue
+                found[label] = Judged(name, context.name, _named(measured, name, label), label_of(name, {}, of))
         self.latest.update(found)
         return found
+
+    def _tried(self, name: str, context: Context, label: str, told: Callable[[str], None]) -> Figures | None:
+        """None where it fails, in every process: one alone cannot go on without the others."""
+        try:
+            with enough_memory("in the evaluation", "A smaller data.batch takes less."):
+                measured = self._run(name, context)
+        except RunError as error:
+            if not fails_everywhere():
+                raise
+            if self.failures.get(label) != str(error):
+                told(f"warning: {label} is left out, as it has failed: {error}")
+            self.failures[label] = str(error)
+            self.latest.pop(label, None)  # of an earlier epoch
+            return None
+        self.failures.pop(label, None)
+        return measured
 
     def _run(self, name: str, context: Context) -> Figures:
         """Its numbers by metric. Raises RunError where it fails: it may be a user's own, as components are."""
@@ -99,6 +121,10 @@ class Judge:
         return score_text(metric, value)
 
 
+def _scores(found: Mapping[str, Judged]) -> dict[str, float]:
+    return {metric: value for judged in found.values() for metric, value in judged.figures.scores.items()}
+
+
 def _named(figures: Figures, name: str, label: str) -> Figures:
     """The figures under another label than the evaluation's own name."""
     if label == name:
@@ -111,16 +137,3 @@ def _named(figures: Figures, name: str, label: str) -> Figures:
 def build_evaluations(options: Mapping[str, EvaluationConfig]) -> dict[str, Evaluation]:
     """The evaluations with these options, by name."""
     return {name: find_evaluation(name)(config) for name, config in options.items()}
-
-
-def no_judgement(data: Datasets) -> str | None:
-    """Why features cannot be judged on a data set."""
-    if not data.classes:
-        return f"the data set has no labels; {data.labels}"
-    if len(data.classes) == 1:
-        return f"the data set has one class, '{data.classes[0]}', and so nothing to tell apart"
-    if not data.held_out:
-        return "the data set has no held-out pictures"
-    if not data.judged:
-        return f"no held-out picture has a label{'' if data.labelled else ' but one of a class'}"
-    return None

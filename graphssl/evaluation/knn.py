@@ -14,7 +14,7 @@ from torch.nn import functional
 from .context import Context
 from .figures import RANKS, Figures, classified
 from .labelled import Labelled, Splits
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 
 __all__ = ["Knn", "knn_accuracy", "ranked_knn", "weighted_knn"]
 
@@ -61,6 +61,12 @@ class Knn(Evaluation):
 
     def due(self, epoch: int, ends: bool) -> bool:
         return ends or epoch % self.config.every == 0
+
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        n = known.counts.learns_from if known.counts is not None else None
+        if n is not None and (above := [str(k) for k in _listed(self.config.k) if k > n]):
+            what = f"{' and '.join(above)} neighbours are asked for, and there are {n:,} labelled pictures"
+            yield Lack(f"{what}: all of them vote", "k", stops=False)
 
     def run(self, context: Context) -> Figures:
         known, settings = context.features.known("kNN"), self.config.settings

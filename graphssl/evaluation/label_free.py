@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
@@ -13,7 +13,7 @@ from ..errors import RunError
 from .context import Context
 from .figures import Figures
 from .labelled import check_finite
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .seen import embed_views
 from .spectrum import (
     alignment,
@@ -29,6 +29,8 @@ __all__ = ["LabelFree"]
 
 KEPT = 512  # singular values, in details
 OF_VIEWS = "lidar", "alignment"
+NO_VIEWS = "the graph has no node that makes views"
+TOO_FEW = "label_free needs at least two training pictures"
 # What the literature says of the numbers, where it says something.
 PUBLISHED = {
     "rankme": "of runs of one method alone, more goes with better features (Garrido et al. 2023, arXiv:2210.02885)",
@@ -74,13 +76,30 @@ class LabelFree(Evaluation):
 
     config: Config
 
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        if not known.views:
+            yield Lack(f"lidar and alignment are left out: {NO_VIEWS}", stops=False)
+        if known.counts is None:
+            return
+        n, first, default = known.counts.pictures, self.config.fit[0], type(self.config).model_fields
+        if n < 2:
+            yield Lack(TOO_FEW)
+            return
+        if n < first + 3:  # centred, n pictures have n - 1 directions
+            few = f"{n:,} pictures have fewer than {first + 2} directions"
+            yield Lack(f"alpha_req is left out: {few}", "fit", stops=False)
+        for option in ("samples", "seen"):
+            asked = getattr(self.config, option)
+            if asked > n and asked != default[option].default:
+                yield Lack(f"there are {n:,} training pictures: all of them are taken", option, stops=False)
+
     def due(self, epoch: int, ends: bool) -> bool:
         return ends or epoch % self.config.every == 0
 
     def run(self, context: Context) -> Figures:
         features = context.sample(self.config.samples)
         if len(features) < 2:
-            raise RunError("label_free needs at least two training pictures")
+            raise RunError(TOO_FEW)
         check_finite(features)
         singular = singular_values(features)
         plain, why = self._of_plain(features, singular)
@@ -109,7 +128,7 @@ class LabelFree(Evaluation):
 
     def _of_views(self, context: Context) -> tuple[dict[str, float], dict[str, str]]:
         if context.augment is None:
-            return {}, dict.fromkeys(OF_VIEWS, "the graph has no node that makes views")
+            return {}, dict.fromkeys(OF_VIEWS, NO_VIEWS)
         views = embed_views(context, self.config.seen, self.config.views)
         if views is None:
             channels = context.facts.channels

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Annotated, Any, Literal
 
@@ -10,11 +10,11 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_
 
 from .context import Context
 from .figures import Figures, classified_by
-from .grid import Grid, train_linear, train_on_views
+from .grid import Grid, nothing_held, train_linear, train_on_views
 from .labelled import Labelled
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .scaling import Normalize
-from .subset import Labels, few
+from .subset import Labels, few, holds_out, lacks_of_labels
 from .views import Area, augmenter
 
 __all__ = ["Linear"]
@@ -65,6 +65,12 @@ class Linear(Evaluation):
 
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
+
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        few = list(lacks_of_labels(self.config.labels, known))
+        yield from few
+        if not few and holds_out(known, self.config.labels, self.config.validation) == 0:
+            yield Lack(nothing_held(self.config.validation), "validation")
 
     def run(self, context: Context) -> Figures:
         config, every = self.config, context.features.known("a linear classifier")

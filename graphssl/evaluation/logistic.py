@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Annotated
 
@@ -13,9 +14,9 @@ from torch.nn import functional
 from .context import Context
 from .figures import Figures, classified_by
 from .labelled import Splits
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .scaling import Scaling
-from .subset import Labels, few
+from .subset import Labels, few, lacks_of_labels
 
 __all__ = ["Logistic", "fit_logistic", "logistic_accuracy"]
 
@@ -39,6 +40,9 @@ class Logistic(Evaluation):
         iterations: PositiveInt = 200
 
     config: Config
+
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        return lacks_of_labels(self.config.labels, known)
 
     def run(self, context: Context) -> Figures:
         known, _, of_labels = few(

@@ -14,7 +14,15 @@
 
 That is all of it. `evaluate: {knn: {k: 5}}` is then validated, its numbers are measured when they are due, noted in
 checkpoints and in run.json, tracked, shown in the lines of a run and at its close, and `graphssl evaluate` measures
-them again. Those of the framework are files of this folder, which `__init__` imports; one of a user's is a class in a
+them again. What it needs of the data, and may not find, is said before anything is trained:
+
+        def lacks(self, known: Known) -> Iterator[Lack]:
+            if known.counts and known.counts.labelled < self.config.k:
+                yield Lack(f"there are {known.counts.labelled} labelled pictures", option="k")
+
+`graphssl check` tells it at the option's place where the pictures are files, a run before its first step, and
+`graphssl evaluate` before features are made; what labels are needed for is left out of data without any, also without
+this method. Those of the framework are files of this folder, which `__init__` imports; one of a user's is a class in a
 file or a package that the graph lists under `components:`. What is slow to import, `run` imports: `check` needs the
 options alone.
 """
@@ -24,9 +32,10 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import ClassVar, TypeVar
 
+from ..checks.evaluations import Known, Lack
 from ..errors import suggest
 from ..graph.spec import Evaluate, EvaluationConfig
 from ..graph.spec.evaluate import declare_evaluation
@@ -35,8 +44,8 @@ from .figures import Figures
 from .labels import parse
 
 __all__ = [
-    "REGISTRY", "Evaluation", "EvaluationConfig", "better_metrics", "bounds_of", "evaluation", "find_evaluation",
-    "metric_title", "score_text",
+    "REGISTRY", "Evaluation", "EvaluationConfig", "Known", "Lack", "better_metrics", "bounds_of", "evaluation",
+    "find_evaluation", "metric_title", "score_text",
 ]  # fmt: skip
 
 
@@ -74,6 +83,14 @@ class Evaluation(ABC):
         run on request: by `graphssl evaluate`.
         """
         return ends
+
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        """What it needs with these options and does not find, as far as that is known before there are features.
+
+        known: what may not be known is None. Where labels are needed there are some, of several classes, to learn from
+        and to judge on.
+        """
+        yield from ()
 
     @abstractmethod
     def run(self, context: Context) -> Mapping[str, float] | Figures:
@@ -130,7 +147,7 @@ def evaluation(name: str) -> Callable[[E], E]:
         if known and (_origin(known), known.__qualname__) != (_origin(cls), own):
             raise EvaluationError(f"two evaluations are called '{name}': {_origin(known)} and {_origin(cls)}")
         REGISTRY[name] = cls
-        declare_evaluation(name, cls.__name__, config, cls.default)
+        declare_evaluation(name, cls.__name__, config, cls.default, cls)
         return cls
 
     return register

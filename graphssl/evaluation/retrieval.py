@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Literal, NamedTuple
 
 import torch
@@ -15,10 +15,11 @@ from .context import Context
 from .figures import Figures, interval_of_accuracy, interval_of_mean
 from .knn import Several
 from .labelled import Labelled
-from .registry import Evaluation, EvaluationConfig, evaluation
+from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 
 __all__ = ["Ranked", "Retrieval", "rank"]
 
+NOTHING_TO_FIND = "no held-out picture has another one of its class in the gallery"
 SIMILARITIES = 2**22  # sorted at once, when no chunk is given: some hundred MB with all that is made of them
 
 
@@ -42,6 +43,21 @@ class Retrieval(Evaluation):
 
     config: Config
 
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        counts, among = known.counts, self.config.gallery == "held_out"
+        if counts is None or counts.judging is None or counts.learning is None:
+            return
+        pairs = zip(counts.judging, counts.learning, strict=True)
+        if not any(n > 1 if among else (n and others) for n, others in pairs):
+            yield Lack(NOTHING_TO_FIND, "gallery")
+            return
+        most = sum(counts.judging) - 1 if among else sum(counts.learning)
+        if above := [k for k in self.config.k if k >= most]:
+            own = self.config.k != type(self.config).model_fields["k"].default
+            numbers = " and ".join(f"recall at {k}" for k in above)
+            what = f"{numbers} would be 1 whatever is measured: {most:,} pictures are searched"
+            yield Lack(what if own else f"{what}; it is left out", "k", stops=own)
+
     def run(self, context: Context) -> Figures:
         queries = context.held_out.known("retrieval", "held-out")
         among = self.config.gallery == "held_out"
@@ -49,12 +65,15 @@ class Retrieval(Evaluation):
         found = rank(queries, gallery, self.config.k, itself=among)
         n = len(found.average_precision)
         if not n:
-            raise RunError("retrieval: no held-out picture has another one of its class in the gallery")
+            raise RunError(f"retrieval: {NOTHING_TO_FIND}")
         means = {"retrieval": found.average_precision, "retrieval/r_precision": found.r_precision}
         means["retrieval/map_at_r"] = found.map_at_r
         scores = {metric: values.mean().item() for metric, values in means.items()}
         intervals = {metric: interval_of_mean(values.cpu().numpy()) for metric, values in means.items()}
+        searched = len(gallery.labels) - among
         for k, hits in zip(self.config.k, found.hits.T, strict=True):
+            if k >= searched:  # nothing would be left out: 1 for all features
+                continue
             scores[f"retrieval/recall_{k}"] = hits.double().mean().item()
             intervals[f"retrieval/recall_{k}"] = interval_of_accuracy(int(hits.sum()), n)
         details = {"queries": n, "gallery": len(gallery.labels), "without_any_of_their_class": len(queries.labels) - n}

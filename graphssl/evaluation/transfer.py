@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import Field, model_validator
 
+from ..checks.evaluations import lacks_of
 from ..data import open_data
 from ..data.known import sides
 from ..data.presence import absence
@@ -17,7 +18,7 @@ from ..graph.spec import Data, data_section
 from ..graph.spec.datasets import TORCHVISION
 from .context import Context
 from .figures import Figures
-from .registry import Evaluation, EvaluationConfig, evaluation, find_evaluation
+from .registry import REGISTRY, Evaluation, EvaluationConfig, Known, Lack, evaluation, find_evaluation
 
 __all__ = ["SUITE", "Transfer"]
 
@@ -25,6 +26,7 @@ log = logging.getLogger(__name__)
 
 ARCHIVES = ("cifar10", "cifar100", "svhn", "fashion_mnist")
 SUITE = ("cifar10", "cifar100", *TORCHVISION)
+NONE_THERE = "no set of the suite is there:"
 MEASURES = {"top1": "top-1", "mean_per_class": "mean per class"}
 
 
@@ -70,6 +72,9 @@ class Transfer(Evaluation):
                 kind = find_evaluation(self.protocol)
             except LookupError as error:
                 raise ValueError(str(error)) from None
+            if not kind.needs_labels:
+                others = ", ".join(name for name, other in REGISTRY.items() if other.needs_labels)
+                raise ValueError(f"protocol: {self.protocol} says nothing of a set's classes; {others} do")
             config, wrong = validate(kind.Config, self.options)
             if config is None:
                 raise ValueError(f"options of '{self.protocol}': {wrong[0].message}")
@@ -80,50 +85,72 @@ class Transfer(Evaluation):
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
 
+    def lacks(self, known: Known) -> Iterator[Lack]:
+        absent = self._absent(known.data)
+        if len(absent) == len(self.config.suite):
+            yield Lack("\n  ".join([NONE_THERE, *absent.values()]), "root")
+        elif absent:
+            yield Lack("\n  ".join(["of the suite are left out:", *absent.values()]), "root", stops=False)
+
     def run(self, context: Context) -> Figures:
-        sections = {name: self._section(name, context) for name in self.config.suite}
-        absent = {name: absence(section) for name, section in sections.items()}
-        skipped = {n: f"{m.message}{f' ({m.hint})' if m.hint else ''}" for n, m in absent.items() if m is not None}
-        if len(skipped) == len(sections):
-            raise RunError("\n  ".join(["no set of the suite is there:", *skipped.values()]))
-        for why in skipped.values():
-            log.warning("left out of the suite: %s", why)
-        found = {name: self._judged(section, context) for name, section in sections.items() if name not in skipped}
-        scores = {f"transfer/{name}": _measured(name, figures)[1] for name, figures in found.items()}
+        skipped = self._absent(context.section)
+        if len(skipped) == len(self.config.suite):
+            raise RunError("\n  ".join([NONE_THERE, *skipped.values()]))
+        found = dict[str, Figures]()
+        for name in (name for name in self.config.suite if name not in skipped):
+            try:
+                found[name] = self._judged(name, context)
+            except RunError as error:  # another set may do
+                skipped[name] = f"{name}: {error}"
+                log.warning("left out of the suite: %s", skipped[name])
+        if not found:
+            raise RunError("\n  ".join(["no set of the suite can be judged on:", *skipped.values()]))
+        measured = {name: self._measured(name, figures) for name, figures in found.items()}
+        scores = {f"transfer/{name}": value for name, (_, value) in measured.items()}
         if not skipped:
             scores = {"transfer": sum(scores.values()) / len(scores), **scores}
-        sets = {name: _kept(name, figures) for name, figures in found.items()}
+        sets = {name: _kept(*measured[name], figures) for name, figures in found.items()}
         return Figures(scores, details={"sets": sets, "skipped": skipped})
 
-    def _section(self, name: str, context: Context) -> Data:
-        given: dict[str, Any] = {"use": name, "root": self.config.root, "batch": context.batch, "last": "keep"}
+    def _absent(self, like: Data | None) -> dict[str, str]:
+        """Which sets are not there, and how they come there. like: the section that the network is trained by."""
+        absent = {name: absence(self._section(name, like)) for name in self.config.suite}
+        return {n: f"{m.message}{f' ({m.hint})' if m.hint else ''}" for n, m in absent.items() if m is not None}
+
+    def _section(self, name: str, like: Data | None, batch: int = 1) -> Data:
+        given: dict[str, Any] = {"use": name, "root": self.config.root, "batch": batch, "last": "keep"}
         given["download"] = self.config.download
-        if context.section is not None:
-            given["size"] = list(sides(context.section))
-            given["eval"] = context.section.eval.model_dump(mode="json", exclude_none=True)
+        if like is not None:
+            given["size"] = list(sides(like))
+            given["eval"] = like.eval.model_dump(mode="json", exclude_none=True)
         section, wrong = validate(data_section(name), given)
         if section is None:
             raise RunError(f"transfer to {name}: {wrong[0].message}")
         return section
 
-    def _judged(self, section: Data, context: Context) -> Figures:
+    def _judged(self, name: str, context: Context) -> Figures:
+        section, kind = self._section(name, context.section, context.batch), self.config.evaluation()
         data = open_data(section, context.device, context.seed)
         try:
-            found = self.config.evaluation().run(context.on(data, section))
+            known = Known(section, context.augment is not None, data.counts)
+            for lack in lacks_of({self.config.protocol: kind}, known).get(self.config.protocol, ()):
+                if lack.prevents:
+                    raise RunError(".".join(filter(None, (self.config.protocol, lack.option))) + f": {lack.message}")
+            found = kind.run(context.on(data, section))
         finally:
             data.close()
         return found if isinstance(found, Figures) else Figures(found)
 
+    def _measured(self, name: str, figures: Figures) -> tuple[str, float]:
+        """The measure of a set, in words, and its number: where accuracy is measured that of the set's tables."""
+        quantity = find_evaluation(self.config.protocol).quantity
+        measure = TORCHVISION[name].measure if name in TORCHVISION else "top1"
+        if measure == "mean_per_class" and "mean_per_class" in figures.details:
+            return MEASURES[measure], float(figures.details["mean_per_class"])
+        value = float(next(iter(figures.scores.values())))
+        return (MEASURES["top1"] if quantity == Evaluation.quantity else quantity), value
 
-def _measured(name: str, figures: Figures) -> tuple[str, float]:
-    """The measure of a set, in words, and its number."""
-    measure = TORCHVISION[name].measure if name in TORCHVISION else "top1"
-    if measure == "mean_per_class" and "mean_per_class" in figures.details:
-        return MEASURES[measure], float(figures.details["mean_per_class"])
-    return MEASURES["top1"], float(next(iter(figures.scores.values())))
 
-
-def _kept(name: str, figures: Figures) -> Mapping[str, Any]:
-    measure, value = _measured(name, figures)
+def _kept(measure: str, value: float, figures: Figures) -> Mapping[str, Any]:
     few = {key: figures.details[key] for key in ("samples", "chosen", "subset") if key in figures.details}
     return {"measure": measure, "value": value, "scores": dict(figures.scores), **few}

@@ -6,20 +6,27 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
 
 import torch
-from pydantic import Field
+from pydantic import AfterValidator, Field
 from torch import Tensor, nn
 
 from ..component import REGISTRY, DataFacts, Sizes, build
 from ..data.order import permutation, seed_of
-from ..data.traces import spread_evenly
+from .subset import Share
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
 
 __all__ = ["Area", "Seen", "Views", "augmenter"]
 
+
+def _in_order(area: list[float]) -> list[float]:
+    if area[0] > area[1]:
+        raise ValueError(f"the smallest share comes first: [{area[1]:g}, {area[0]:g}]")
+    return area
+
+
 # Of random crops the smallest and the largest share of the picture.
-Area = Annotated[list[Annotated[float, Field(gt=0, le=1)]], Field(min_length=2, max_length=2)]
+Area = Annotated[list[Share], Field(min_length=2, max_length=2), AfterValidator(_in_order)]
 
 
 class Seen(NamedTuple):
@@ -48,14 +55,7 @@ class Views:
         """
         places = torch.arange(self._data.learning) if places is None else places.cpu()
         order = places[permutation(len(places), self._seed, epoch)]
-        return self._views(order, epoch, batch)
-
-    def first(self, n: int, batch: int) -> Iterator[Seen]:
-        """Of n of them that are spread evenly, or all where there are no more."""
-        return self._views(torch.tensor(spread_evenly(self._data.learning, n), dtype=torch.int64), 0, batch)
-
-    def _views(self, places: Tensor, epoch: int, batch: int) -> Iterator[Seen]:
-        read = self._data.read_learning(places, batch, self._cuts, self._seed, epoch)
+        read = self._data.read_learning(order, batch, self._cuts, self._seed, epoch)
         return self._made(read, epoch, 0, self._data.learning_index)
 
     def of_pictures(self, places: Tensor, epoch: int, batch: int, first: int = 0) -> Iterator[Seen]:

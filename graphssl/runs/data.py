@@ -16,7 +16,9 @@ from ..graph import spec
 from ..train.failures import enough_memory
 from ..world import the_same
 
-__all__ = ["bad_images", "change_since", "known_by", "open_run_data", "refuse_absent", "worker_failures"]
+__all__ = [
+    "bad_images", "change_since", "closed_on_error", "known_by", "open_run_data", "refuse_absent", "worker_failures",
+]  # fmt: skip
 
 
 def open_run_data(checked: Checked, device: torch.device, report: Callable[[str], None]) -> Datasets:
@@ -32,14 +34,24 @@ def open_run_data(checked: Checked, device: torch.device, report: Callable[[str]
 
     with enough_memory("as the data were read", "data.resident: workers leaves pictures on the disk."):
         data = open_data(checked.graph.spec.data, device, train.seed, train.accumulate, progress)
-    if "label" in checked.graph.batch and not data.labelled:
-        data.close()
-        raise RunError(f"{NO_LABELS}; {data.labels}")
-    if (warning := the_same(data.overlap)) is not None:
-        report(f"warning: {warning}")
-    if data.train.steps < train.accumulate:
-        raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
+    with closed_on_error(data):
+        if "label" in checked.graph.batch and not data.labelled:
+            raise RunError(f"{NO_LABELS}; {data.labels}")
+        if (warning := the_same(data.overlap)) is not None:
+            report(f"warning: {warning}")
+        if data.train.steps < train.accumulate:
+            raise RunError(f"an epoch has {data.train.steps} batches, fewer than train.accumulate: {train.accumulate}")
     return data
+
+
+@contextmanager
+def closed_on_error(data: Datasets) -> Iterator[None]:
+    """Closes the data where they turn out not to do."""
+    try:
+        yield
+    except BaseException:
+        data.close()
+        raise
 
 
 def refuse_absent(data: spec.Data) -> None:

@@ -15,7 +15,7 @@ from ..checks.checked import Checked, validated
 from ..data import Datasets, open_data
 from ..errors import RunError
 from ..evaluation.figures import Figures
-from ..evaluation.judge import Judged, no_judgement
+from ..evaluation.judge import Judged
 from ..evaluation.registry import Evaluation
 from ..graph import spec
 from ..graph.graph import Graph
@@ -27,6 +27,7 @@ from .data import change_since, refuse_absent
 from .figures import Record, deliver_figures, keep, recorded
 from .folder import RunFolder, find_run
 from .judging import judge_of, probe_of
+from .lacking import possible
 from .other_data import other_data
 from .protocols import Options, as_changes, differing, evaluations_of
 from .trained import Trained, load_trained
@@ -74,7 +75,9 @@ def evaluate_run(
     evaluations = evaluations_of(section.evaluate, options, protocols)
     on, chosen = (None, section.data) if data is None else other_data(data, section.data)
     with _opened(folder, trained, chosen, where, on) as opened:
-        evaluations, notes = _possible(folder, opened, evaluations, bool(options or protocols), on)
+        evaluations, notes = possible(
+            evaluations, trained.checked, opened, asked=bool(options or protocols), run=folder.name, on=on
+        )
         own = load(RunFolder(folder.path).graph)
         judge = judge_of(
             trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen,
@@ -117,25 +120,6 @@ def _opened(
         yield opened
     finally:
         opened.close()
-
-
-def _possible(
-    folder: RunFolder, data: Datasets, evaluations: dict[str, Evaluation], asked: bool, on: str | None
-) -> tuple[dict[str, Evaluation], tuple[str, ...]]:
-    """The evaluations that these data allow, and what is said of it.
-
-    asked: whether they were asked for by name: then a RunError says which of them cannot be, as where none can.
-    """
-    if not (reason := no_judgement(data)):
-        return evaluations, (data.judging,) if data.judging else ()
-    possible = {name: kind for name, kind in evaluations.items() if not kind.needs_labels}
-    if len(possible) == len(evaluations):
-        return evaluations, ()
-    others = ", ".join(name for name in evaluations if name not in possible)
-    if asked or not possible:
-        where = "" if on is None else f" on '{on}'"
-        raise RunError(f"'{folder.name}' cannot be evaluated by {others}{where}: {reason}")
-    return possible, (f"{others} is left out: {reason}",)
 
 
 def _judged_first(own: Graph, checked: Checked) -> str:

@@ -14,12 +14,13 @@ from ..checks.checked import Checked
 from ..data import Datasets
 from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
-from ..evaluation.judge import Judge, build_evaluations, no_judgement
+from ..evaluation.judge import Judge, build_evaluations
 from ..evaluation.online import OnlineProbe
 from ..evaluation.probe import Probe
 from ..evaluation.registry import Evaluation
 from ..graph.spec import Data
 from ..program.program import Program
+from .lacking import able
 
 __all__ = ["judge_in_run", "judge_of", "probe_of"]
 
@@ -60,19 +61,14 @@ def _cache(network: nn.Module, checked: Checked, device: torch.device, identity:
 
 
 def judge_in_run(
-    checked: Checked, program: Program, data: Datasets, device: torch.device, report: Callable[[str], None]
+    checked: Checked, program: Program, data: Datasets, device: torch.device, told: Callable[[str], None]
 ) -> Judge | None:
-    """None where nothing is judged. report: told of what is left out."""
+    """By the evaluations that the data allow; None where nothing is judged. told: of one that fails, see `Judge`."""
     evaluations = build_evaluations(checked.graph.spec.evaluate.asked)
     if not (checked.judged and evaluations):
         return None
-    if reason := no_judgement(data):
-        left_out = [name for name, kind in evaluations.items() if kind.needs_labels]
-        if left_out:
-            what = "evaluation" if len(left_out) == len(evaluations) else ", ".join(left_out)
-            report(f"{what} is left out: {reason}")
-        evaluations = {name: kind for name, kind in evaluations.items() if name not in left_out}
-    return judge_of(checked, program, data, evaluations, device) if evaluations else None
+    evaluations = able(evaluations, checked, data)
+    return replace(judge_of(checked, program, data, evaluations, device), told=told) if evaluations else None
 
 
 def probe_of(

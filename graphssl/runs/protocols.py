@@ -18,12 +18,14 @@ Options = Mapping[str, Mapping[str, Any]]
 def as_changes(sets: Sequence[str], protocols: Sequence[str]) -> list[str]:
     """Changes of the graph: `k=5` and `knn.k=5` as `evaluate.knn.k=5`, where `knn` is the one protocol.
 
-    What begins with a section of a graph is one already.
+    What begins with a section of a graph is one already. Raises UsageError for an option of another evaluation.
     """
     found = []
     for change in sets:
-        key = change.partition("=")[0]
+        key = change.partition("=")[0].strip()
         first = key.partition(".")[0].strip()
+        if protocols and first in REGISTRY and first not in protocols:
+            raise UsageError(f"'{key}' is an option of {first}, which is not run: --protocol {first} does")
         if first in GraphFile.model_fields:
             found.append(change)
         elif len(protocols) == 1 and first != protocols[0] and first not in REGISTRY:

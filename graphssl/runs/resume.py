@@ -60,7 +60,7 @@ def length(train: Train, per_epoch: int) -> int:
 
 def resumed(folder: RunFolder, sets: Sequence[str], payload: Mapping[str, Any] | None) -> Resumed:
     """The graph of a run with changes, on none of which its checkpoint depends. Raises UsageError for others."""
-    checked = check(folder.graph, sets, weights=payload is None)  # a checkpoint has them
+    checked = check(folder.graph, sets, weights=payload is None, evaluations=False)  # a checkpoint has weights
     if payload is None:
         return Resumed(checked)
     before = _before(folder, payload)

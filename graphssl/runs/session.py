@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from typing import Any
@@ -17,6 +17,7 @@ from ..console import restarts
 from ..data import Datasets
 from ..errors import RunError, Stopped, UsageError
 from ..evaluation.judge import Judge
+from ..evaluation.labels import parse
 from ..graph.language.dump import dump
 from ..graph.read import load
 from ..program.assemble import compile_graph
@@ -33,12 +34,13 @@ from ..train.stopping import Stop
 from ..world import current, stops_elsewhere, the_same, together
 from .artifacts import log_artifacts
 from .batch_size import fit_batch
-from .data import bad_images, change_since, known_by, open_run_data, worker_failures
+from .data import bad_images, change_since, closed_on_error, known_by, open_run_data, worker_failures
 from .ended import ended, has_ended
 from .figures import keep_last, recorded
 from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .judging import judge_in_run, probe_of
+from .lacking import tell_lacks
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -73,11 +75,13 @@ def start_run(
 
 def _start(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
     check_parts(checked, current().size)
-    precision = resolve(checked.graph.spec.train.precision, device)
+    precision, said = resolve(checked.graph.spec.train.precision, device), checked.warnings
     checked = replace(checked, graph=pin(checked.graph, checked.weights))
     checked = replace(fit_batch(checked, device, precision, report), weights=checked.weights)
     graph = checked.graph
     data = open_run_data(checked, device, report)
+    with closed_on_error(data):
+        tell_lacks(checked, data, report, said, begins=True)
 
     def fill(made: RunFolder) -> None:
         made.write(dump(portable(checked)))
@@ -120,6 +124,7 @@ def _resume(folder: RunFolder, sets: Sequence[str], device: torch.device, report
             f"the data set has changed since the checkpoint of '{folder.name}' was written: {change}; "
             "other data is a new run: leave --resume out"
         )
+    tell_lacks(checked, data, report, begins=False)
     return _Session(checked, device, precision, data, folder, report, found).run(payload)
 
 
@@ -174,7 +179,13 @@ class _Session:
                 if sys.exc_info()[0] is not None:  # there will be no result to have them
                     for line in warnings:
                         self.warn(f"warning: {line}")
-        return Result(self.folder, outcome, tracker.run_id, (*bad_images(self.data), *warnings))
+        return Result(self.folder, outcome, tracker.run_id, (*self._unmeasured(), *bad_images(self.data), *warnings))
+
+    def _unmeasured(self) -> Iterator[str]:
+        """What to say at the end of evaluations that have failed."""
+        for label in self.judge.failures if self.judge is not None else ():
+            again = f"graphssl evaluate {self.folder.called} --protocol {parse(label).evaluation}"
+            yield f"{label} has not been measured at the end: `{again}` tries again"
 
     def _tracker(self) -> Tracker | Untracked:
         if not current().first:
@@ -253,7 +264,7 @@ class _Session:
         self.warn = progress.message
         if isinstance(tracker, Tracker):
             log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
-        self.judge = judge_in_run(self.checked, step.program, self.data, self.device, self.report)
+        self.judge = judge_in_run(self.checked, step.program, self.data, self.device, self.warn)
         loop = Loop(
             step, self.data, spec.train, spec.evaluate.monitor, self.judge,
             Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,11 +17,15 @@ from ..graph.slips import failed
 from ..program.cost import memory_text, predict
 from ..program.in_place import overwritten
 from ..program.program import Program
+from ..world import current, in_store
 from .precision import Precision
 
-__all__ = ["enough_memory", "no_backward", "not_finite", "too_large"]
+__all__ = ["enough_memory", "fails_everywhere", "no_backward", "not_finite", "too_large"]
 
 GIB = 2**30
+TOGETHER = 60.0  # seconds in which all processes fail where one does
+
+_failed = itertools.count()  # the same number in every process
 
 
 def too_large(batch: int, program: Program, precision: Precision, device: torch.device, error: Exception) -> RunError:
@@ -85,3 +91,19 @@ def not_finite(step: int, terms: str, checkpoint: Path | None) -> RunError:
         f"the loss is not finite at step {step + 1} ({terms}); {kept}. "
         "A lower learning rate, a longer warm-up, train.clip or fp32 usually help."
     )
+
+
+def fails_everywhere() -> bool:
+    """Whether what has failed here has in every process, so that all can go on without it: none waits for another then.
+
+    Said in the store that they share, not between them: one that has not failed may wait for something else there.
+    """
+    world = current()
+    if world.size == 1:
+        return True
+    key, until = f"graphssl/failed/{next(_failed)}", time.monotonic() + TOGETHER
+    said = in_store(lambda store: store.add(key, 1))
+    while said is not None and said < world.size and time.monotonic() < until:
+        time.sleep(0.05)
+        said = in_store(lambda store: store.add(key, 0))
+    return said == world.size

@@ -11,11 +11,11 @@ from helpers import CPU
 from picture_files import picture
 
 from graphssl.api import check, survey
+from graphssl.checks.evaluations import no_judgement
 from graphssl.cli.pictures import survey_text
 from graphssl.data import Datasets, facts, open_data
 from graphssl.data.presence import absence
 from graphssl.errors import RunError
-from graphssl.evaluation.judge import no_judgement
 from graphssl.graph import spec
 from graphssl.runs.data import open_run_data
 

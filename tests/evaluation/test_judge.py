@@ -10,11 +10,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from graphssl.checks.evaluations import no_judgement
 from graphssl.component import DataFacts
 from graphssl.data import Batch
 from graphssl.errors import RunError
 from graphssl.evaluation import Context, Evaluation, EvaluationConfig, Judge
-from graphssl.evaluation.judge import build_evaluations, no_judgement
+from graphssl.evaluation.judge import build_evaluations
 from graphssl.evaluation.knn import Knn
 from graphssl.evaluation.logistic import Logistic
 

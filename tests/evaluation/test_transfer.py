@@ -15,7 +15,7 @@ from torch import nn
 from graphssl.component import DataFacts, discover
 from graphssl.data import open_data
 from graphssl.errors import RunError
-from graphssl.evaluation import Context
+from graphssl.evaluation import Context, Known, Lack
 from graphssl.evaluation.transfer import Transfer
 from graphssl.graph.spec import Data
 
@@ -64,21 +64,40 @@ def run(context: Context, root: Path, **options: Any) -> Any:
     return Transfer(Transfer.Config.model_validate({"root": str(root), **options})).run(context)
 
 
-def test_each_set_by_its_measure_and_what_is_not_there_is_said(
-    context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_each_set_by_its_measure_and_what_is_not_there_is_said(context: Context, tmp_path: Path) -> None:
     pets(tmp_path)
     dtd(tmp_path)
-    with caplog.at_level(logging.WARNING, logger="graphssl"):
-        found = run(context, tmp_path, suite=["pets", "food101", "dtd"], protocol="knn", options={"k": 3})
+    options = {"suite": ["pets", "food101", "dtd"], "protocol": "knn", "options": {"k": 3}}
+    found = run(context, tmp_path, **options)
     assert found.scores == {"transfer/pets": (1 + 3 / 4) / 2, "transfer/dtd": 1.0}
     assert found.details["sets"]["pets"]["measure"] == "mean per class"
     assert found.details["sets"]["pets"]["scores"]["knn"] == 19 / 20
     assert found.details["sets"]["dtd"]["measure"] == "top-1"
     assert found.details["sets"]["dtd"]["samples"] == 8
     assert list(found.details["skipped"]) == ["food101"]
+    (lack,) = lacks(context, tmp_path, **options)
+    assert not lack.stops
+    assert lack.message.startswith(
+        f"of the suite are left out:\n  'food101' is not in '{tmp_path}': download: true fetches it"
+    )
+
+
+def test_a_set_that_cannot_be_judged_on_leaves_the_others(
+    context: Context, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    pets(tmp_path)
+    dtd(tmp_path)
+    options = {"suite": ["pets", "dtd"], "protocol": "logistic", "options": {"labels": 12}}
+    with caplog.at_level(logging.WARNING, logger="graphssl"):
+        found = run(context, tmp_path, **options)
+    assert set(found.scores) == {"transfer/pets"}, "dtd has ten pictures of each kind to learn from"
     (said,) = caplog.messages
-    assert said.startswith(f"left out of the suite: 'food101' is not in '{tmp_path}': download: true fetches it")
+    assert said == (
+        "left out of the suite: dtd: logistic.labels: 12 of each class are asked for, and 'kind0' has 10, "
+        "'kind1' has 10"
+    )
+    with pytest.raises(RunError, match=r"no set of the suite can be judged on:\n  pets: .*\n  dtd: "):
+        run(context, tmp_path, **{**options, "options": {"labels": 100}})
 
 
 @pytest.mark.parametrize("protocol", ["logistic", "linear", "knn"])
@@ -91,7 +110,22 @@ def test_all_there_have_a_mean(context: Context, tmp_path: Path, protocol: str) 
     assert found == run(context, tmp_path, suite=["pets", "dtd"], protocol=protocol, options=options)
 
 
+def lacks(context: Context, root: Path, **options: Any) -> list[Lack]:
+    config = Transfer.Config.model_validate({"root": str(root), **options})
+    assert context.section is not None
+    return list(Transfer(config).lacks(Known(context.section, True)))
+
+
+def test_another_protocol_has_its_own_measure(context: Context, tmp_path: Path) -> None:
+    pets(tmp_path)
+    found = run(context, tmp_path, suite=["pets"], protocol="clusters")
+    assert found.details["sets"]["pets"]["measure"] == "normalised mutual information"
+
+
 def test_none_there(context: Context, tmp_path: Path) -> None:
+    (lack,) = lacks(context, tmp_path, suite=["pets", "cifar10"])
+    assert (lack.stops, lack.option) == (True, "root")
+    assert lack.message.startswith("no set of the suite is there:\n  'pets' is not in")
     with pytest.raises(
         RunError, match=r"no set of the suite is there:\n  'pets' is not in .*\n  'cifar10' is not there"
     ):
@@ -106,6 +140,7 @@ def test_none_there(context: Context, tmp_path: Path) -> None:
         ({"suite": []}, "at least 1"),
         ({"protocol": "lineer"}, "no evaluation is called 'lineer': did you mean 'linear'"),
         ({"protocol": "transfer"}, "transfer is run by another evaluation"),
+        ({"protocol": "label_free"}, "label_free says nothing of a set's classes; .*knn, .* do"),
         ({"protocol": "knn", "options": {"kk": 1}}, "options of 'knn': no key is called 'kk' here"),
     ],
 )

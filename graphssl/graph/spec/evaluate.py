@@ -7,6 +7,7 @@ declared here under its name. So the model of the section is made when it is nee
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -15,7 +16,9 @@ from pydantic import PositiveInt, create_model, field_validator
 
 from .section import Section
 
-__all__ = ["Evaluate", "EvaluationConfig", "Monitor", "declare_evaluation", "evaluate_section"]
+__all__ = [
+    "Evaluate", "EvaluationConfig", "Monitor", "declare_evaluation", "evaluate_section", "evaluations_asked",
+]  # fmt: skip
 
 BUILT_IN = "graphssl.evaluation"  # by its name: it needs torch, and its room comes later
 
@@ -64,22 +67,31 @@ class _Declared(NamedTuple):
     title: str
     config: type[EvaluationConfig]
     default: bool
+    kind: type[Any]  # of `evaluation/`, which is built of a config
 
 
 _DECLARED: dict[str, _Declared] = {}
 
 
-def declare_evaluation(name: str, title: str, config: type[EvaluationConfig], default: bool) -> None:
-    """Lets `evaluate:` hold an evaluation's options under its name. title: of its part of the JSON schema.
+def declare_evaluation(
+    name: str, title: str, config: type[EvaluationConfig], default: bool, kind: type[Any]
+) -> None:  # fmt: skip
+    """Lets `evaluate:` hold an evaluation's options under its name. title: of its part of the JSON schema. kind: what
+    is made of the options.
 
     default: graphs that say nothing of it have it. To turn this on for an evaluation changes the hash of every graph.
     """
-    _DECLARED[name] = _Declared(name, title, config, default)
+    _DECLARED[name] = _Declared(name, title, config, default, kind)
 
 
 def forget_evaluation(name: str) -> None:
     """Takes it back, as a test does with one of its own."""
     del _DECLARED[name]
+
+
+def evaluations_asked(section: Evaluate) -> Iterator[tuple[str, Any]]:
+    """The evaluations that are asked for, by name, with their options."""
+    return ((name, _DECLARED[name].kind(config)) for name, config in section.asked.items() if name in _DECLARED)
 
 
 def evaluate_section() -> type[Evaluate]:
@@ -91,7 +103,7 @@ def evaluate_section() -> type[Evaluate]:
 @cache
 def _section(declared: tuple[_Declared, ...]) -> type[Evaluate]:
     fields: dict[str, Any] = {}
-    for name, title, config, default in declared:
+    for name, title, config, default, _ in declared:
         model = create_model(title, __base__=config, __doc__=config.__doc__)
         fields[name] = (model | None, model() if default else None)
     fields["monitor"] = (Monitor | None, Monitor())
