@@ -72,7 +72,8 @@ def _lacks(kind: Any, known: Known) -> Iterator[Lack]:
         if reason := no_judgement(counts):
             yield Lack(reason, stops=False, labels=True)
             return
-        yield from _of_classes(counts, known)
+        if kind.quantity == "accuracy":
+            yield from _of_classes(counts, known)
     yield from kind.lacks(known)
 
 

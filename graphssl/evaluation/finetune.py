@@ -20,7 +20,7 @@ from .figures import Figures, classified_by
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .subset import Labels, Share, holds_out, lacks_of_labels, subset_of, validation_of
-from .supervised import Classifying, Recipe, train_supervised
+from .supervised import Classifying, Diverged, Recipe, train_supervised
 from .views import Area, augmenter
 
 __all__ = ["Finetune"]
@@ -96,13 +96,19 @@ class Finetune(Evaluation):
         held = validation_of(labels[places], self.config.validation, context.seed)
         if not bool(held.any()):
             raise RunError(f"finetune.validation: {self._nothing_held()}")
-        table = []
-        for lr in self.config.lr:
-            model = self._trained(context, places[~held], lr)
-            found = _logits(context, model, places[held])
-            right = (found.features.argmax(1) == found.labels).double().mean()
-            table.append({"lr": lr, "accuracy": float(right)})
-        return max(table, key=lambda row: row["accuracy"])["lr"], table
+        table = [{"lr": lr, "accuracy": self._accuracy(context, places, held, lr)} for lr in self.config.lr]
+        best = max(table, key=lambda row: row["accuracy"])
+        if best["accuracy"] < 0:
+            raise Diverged("fine-tuning diverges at every rate: lower ones (finetune.lr) usually help")
+        return best["lr"], table
+
+    def _accuracy(self, context: Context, places: Tensor, held: Tensor, lr: float) -> float:
+        """On what is held out; -1 of a rate that diverges."""
+        try:
+            found = _logits(context, self._trained(context, places[~held], lr), places[held])
+        except Diverged:
+            return -1.0
+        return float((found.features.argmax(1) == found.labels).double().mean())
 
     def _trained(self, context: Context, places: Tensor, lr: float) -> Classifying:
         """A copy of the network, trained with a classifier on these pictures."""
@@ -127,4 +133,7 @@ def _logits(context: Context, model: Classifying, places: Tensor | None = None) 
     """Of plain pictures: of the held-out ones, or of some that classifiers learn from."""
     judged = replace(context, module=model, cache=None)
     batches = context.data.test(context.batch) if places is None else context.data.read_learning(places, context.batch)
-    return judged.embedded(batches).known("fine-tuning", "held-out")
+    found = judged.embedded(batches)
+    if not bool(found.features.isfinite().all()):
+        raise Diverged("the fine-tuned network gives what is not finite: a lower rate (finetune.lr) usually helps")
+    return found.known("fine-tuning", "held-out")

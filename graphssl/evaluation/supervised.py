@@ -23,7 +23,11 @@ from ..train.rates import set_rates
 from .embedding import pooled
 from .views import Seen
 
-__all__ = ["Classifying", "Recipe", "train_supervised"]
+__all__ = ["Classifying", "Diverged", "Recipe", "train_supervised"]
+
+
+class Diverged(RunError):
+    """A training whose loss, or whose outputs, are not finite."""
 
 
 class Classifying(nn.Module):
@@ -62,7 +66,7 @@ def train_supervised(
 ) -> float:
     """All steps on the mean cross-entropy; the last loss. epochs: the batches of an epoch, by its number.
 
-    Raises RunError for a loss that is not finite.
+    Raises Diverged for a loss that is not finite.
     """
     optimizer = build_optimizer(model, recipe.train, device)
     step, last = 0, torch.zeros((), device=device)
@@ -74,7 +78,7 @@ def train_supervised(
                 last = _step(model, seen, recipe, optimizer, step)
             step += 1
         if not bool(last.isfinite()):
-            raise RunError(f"the loss is not finite in epoch {epoch + 1} of fine-tuning: a lower rate usually helps")
+            raise Diverged(f"the loss is not finite in epoch {epoch + 1} of fine-tuning: a lower rate usually helps")
     return float(last)
 
 

@@ -14,14 +14,14 @@ from ..errors import RunError
 from ..evaluation.judge import Judge
 from ..evaluation.labels import parse
 from ..files import read_regular, write_whole
-from ..track import Addition, Tracker, add_to_run
+from ..track import Addition, Tracker, add_to_run, one_at_a_time
 from ..world import current
 from .folder import RunFolder
 from .quiet import Untracked
 
 __all__ = ["Record", "deliver_figures", "figures_left", "keep", "keep_last", "recorded", "records"]
 
-FOLDER, LEFT, ALL_LEFT = "evaluations", ".left", "*/evaluations/.left"
+FOLDER, LEFT, LOCK, ALL_LEFT = "evaluations", ".left", ".lock", "*/evaluations/.left"
 LARGEST = 1 << 26  # bytes of a record
 TAG = "graphssl.evaluated."  # with the label: the settings of what was measured after the training
 
@@ -85,7 +85,11 @@ def keep(folder: RunFolder, found: Sequence[Record]) -> None:
     if any(record.left for record in found):
         write_whole(_mark(folder), "")
     for record in found:
-        write_whole(record.path(folder), json.dumps(asdict(record), indent=1) + "\n")
+        write_whole(record.path(folder), _text(record))
+
+
+def _text(record: Record) -> str:
+    return json.dumps(asdict(record), indent=1) + "\n"
 
 
 def keep_last(folder: RunFolder, found: Sequence[Record], tracker: Tracker | Untracked) -> None:
@@ -121,15 +125,25 @@ def figures_left(folder: RunFolder) -> bool:
 def deliver_figures(folder: RunFolder) -> int:
     """Delivers what MLflow is still to get, and says how many. Raises RunError where it does not take them.
 
-    A metric that the run has at that step is not logged again.
+    A metric that the run has at that step is not logged again: of several processes one delivers at a time.
     """
-    left = [record for record in records(folder) if record.left]
-    if left:
-        run_id = folder.facts().get("mlflow")
-        if run_id is None:
-            raise RunError("the run itself is not in MLflow yet")
-        tags = {record.label: {f"{TAG}{record.label}": record.said()} for record in left}
-        add_to_run(run_id, [Addition(r.scores, r.step, tags[r.label], r.path(folder).resolve()) for r in left])
-        keep(folder, [replace(record, left=False) for record in left])
-    _mark(folder).unlink(missing_ok=True)
+    with one_at_a_time(folder.path / FOLDER / LOCK) as alone:
+        if not alone:
+            raise RunError("another process delivers figures of the run, and has not done so yet")
+        left = [record for record in records(folder) if record.left]
+        if left:
+            run_id = folder.facts().get("mlflow")
+            if run_id is None:
+                raise RunError("the run itself is not in MLflow yet")
+            tags = {record.label: {f"{TAG}{record.label}": record.said()} for record in left}
+            add_to_run(run_id, [Addition(r.scores, r.step, tags[r.label], r.path(folder).resolve()) for r in left])
+        return _delivered(folder, left)
+
+
+def _delivered(folder: RunFolder, left: Sequence[Record]) -> int:
+    """Notes that MLflow has these, but for what has been measured anew meanwhile; how many there are."""
+    now = {_text(record) for record in records(folder)}
+    keep(folder, [replace(record, left=False) for record in left if _text(record) in now])
+    if not any(record.left for record in records(folder)):
+        _mark(folder).unlink(missing_ok=True)
     return len(left)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["Lock"]
+__all__ = ["Lock", "one_at_a_time"]
 
 DELIVERING, TRAINING, WRITING = 0, 1, 2  # bytes of the file that are locked
 
@@ -99,3 +100,18 @@ class Lock:
         if self._file is not None:
             with contextlib.suppress(OSError):
                 fcntl.lockf(self._file, fcntl.LOCK_UN, 1, byte)
+
+
+@contextlib.contextmanager
+def one_at_a_time(path: Path, patience: float = 30.0) -> Iterator[bool]:
+    """Meanwhile no other process, nor thread, is in this with that file. Whether that is so: others are waited for.
+
+    patience: in seconds.
+    """
+    lock, until = Lock(path), time.monotonic() + patience
+    try:
+        while not (alone := lock.take()) and time.monotonic() < until:
+            time.sleep(0.05)
+        yield alone
+    finally:
+        lock.close()

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +18,10 @@ from PIL import Image
 import graphssl
 from graphssl.errors import GraphError, RunError, UsageError
 from graphssl.evaluation import embedding
+from graphssl.runs import evaluate as evaluate_module
+from graphssl.runs import figures
 from graphssl.runs.folder import find_run as find_folder
-from graphssl.track import find_run, store_uri
+from graphssl.track import add_to_run, find_run, store_uri
 from graphssl.track.client import open_client
 
 GRAPH = SIMCLR.replace("batch: 16", "batch: 256").replace("epochs: 2", "steps: 1")
@@ -127,6 +132,48 @@ def test_a_store_that_is_down_gets_them_later(
     said.clear()
     graphssl.deliver(run, said.append)
     assert said == [f"{run}: nothing is left to deliver"]
+
+
+def test_two_evaluations_at_a_time_deliver_one_after_the_other(run: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else both find that MLflow does not have a point, and both log it."""
+    monkeypatch.setattr(evaluate_module, "deliver_figures", lambda folder: 0)
+    found = graphssl.evaluate(run, protocol="knn", sets=["k=3"])
+    folder, within, most = find_folder(run), [0], [0]
+
+    def add(*given: Any) -> str:
+        within[0] += 1
+        most[0] = max(most[0], within[0])
+        time.sleep(0.2)  # both would be here
+        done = add_to_run(*given)
+        within[0] -= 1
+        return done
+
+    monkeypatch.setattr(figures, "add_to_run", add)
+    with ThreadPoolExecutor(2) as both:
+        delivered = list(both.map(figures.deliver_figures, [folder, folder]))
+    assert (sorted(delivered), most) == ([0, 1], [1])
+    assert points(run)["knn k 3"] == [(1, found.scores["knn"])]
+    assert not figures.figures_left(folder)
+
+
+def test_what_is_measured_anew_while_it_is_delivered_is_still_to_be_delivered(
+    run: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(evaluate_module, "deliver_figures", lambda folder: 0)
+    graphssl.evaluate(run, protocol="knn", sets=["k=3"])
+    folder = find_folder(run)
+    (record,) = [one for one in figures.records(folder) if one.left]
+
+    def add(*given: Any) -> str:
+        figures.keep(folder, [replace(record, scores={"knn k 3": 0.125})])
+        return add_to_run(*given)
+
+    monkeypatch.setattr(figures, "add_to_run", add)
+    assert figures.deliver_figures(folder) == 1
+    assert figures.figures_left(folder)
+    monkeypatch.setattr(figures, "add_to_run", add_to_run)
+    assert figures.deliver_figures(folder) == 1
+    assert points(run)["knn k 3"][-1] == (1, 0.125)
 
 
 @pytest.fixture
