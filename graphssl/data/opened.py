@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import torch
@@ -136,10 +137,16 @@ class Datasets:
 
     def overlap(self) -> str | None:
         """What to warn of where held-out pictures are training pictures too; see `overlap`."""
-        return overlap(self._train.source, self._test.source) if self.judged else None
+        if not self.judged:
+            return None
+        return overlap(self._train.source, self._test.source, lambda: (self._traces["train"], self._traces["held"]))
 
     def traces(self) -> dict[str, Trace]:
-        """By what the pictures of both splits are known again."""
+        """By what the pictures of both splits are known again, as they are when it is first asked."""
+        return self._traces
+
+    @cached_property
+    def _traces(self) -> dict[str, Trace]:
         return {name: trace(split.source) for name, split in (("train", self._train), ("held", self._test))}
 
     def identity(self, section: spec.Data) -> dict[str, Any]:

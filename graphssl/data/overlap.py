@@ -2,28 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
 from .batch import Pictures, named
-from .traces import GONE, content_of, sizes_of, spread_evenly
+from .traces import GONE, MOST, Trace, content_of, spread_evenly
 
 __all__ = ["overlap"]
 
-JUDGED, TRAINED, READ = 256, 100_000, 4_000  # pictures that are looked at: held out, for training, and read of these
+JUDGED, READ = 256, 4_000  # pictures that are looked at: held out, and read of those for training
 
 
-def overlap(train: Pictures, held: Pictures) -> str | None:
+def overlap(train: Pictures, held: Pictures, traces: Callable[[], tuple[Trace, Trace]]) -> str | None:
     """What to warn of; None where none of some held-out pictures is among some of those for training.
 
-    Of large splits pictures that are spread evenly are looked at.
+    Of large splits pictures that are spread evenly are looked at. traces: of both, which know the files' sizes.
     """
     if not (getattr(train, "steady", False) and getattr(held, "steady", False)):
         return None
-    places, theirs = spread_evenly(len(held.paths), JUDGED), spread_evenly(len(train.paths), TRAINED)
-    mine, sizes = sizes_of(held, places), sizes_of(train, theirs)
-    if not len(mine) or not len(sizes):  # no files
+    sizes, of_held = (trace["sizes"] for trace in traces())
+    if not len(of_held) or not len(sizes):  # no files
         return None
+    theirs, every = spread_evenly(len(train.paths), MOST), spread_evenly(len(held.paths), MOST)
+    looked = spread_evenly(len(every), JUDGED)
+    places, mine = [every[i] for i in looked], of_held[looked]
     like = torch.tensor(theirs)[torch.isin(sizes, mine)]
     like = like[torch.tensor(spread_evenly(len(like), READ), dtype=torch.int64)]
     known = {content_of(train, at): at for at in like.tolist()}

@@ -19,7 +19,7 @@ from .batch import Pictures, named
 from .decode import BadImageError
 
 __all__ = [
-    "GONE", "Change", "Trace", "changes", "content_of", "sizes_and_times", "sizes_of", "spread_evenly", "trace",
+    "GONE", "MOST", "Change", "Trace", "changes", "content_of", "sizes_and_times", "spread_evenly", "trace",
 ]  # fmt: skip
 
 Trace = Mapping[str, Tensor]
@@ -48,11 +48,6 @@ def trace(pictures: Pictures) -> Trace:
 def _facts_of(pictures: Pictures, positions: Sequence[int]) -> Tensor:
     known: Callable[[Sequence[int]], Tensor] | None = getattr(pictures, "sizes_and_times", None)
     return torch.zeros((2, 0), dtype=torch.int64) if known is None else known(positions).contiguous()
-
-
-def sizes_of(pictures: Pictures, positions: Sequence[int]) -> Tensor:
-    """Of the files at these positions: int64, `n`; none where pictures are no files."""
-    return _facts_of(pictures, positions)[0]
 
 
 def sizes_and_times(paths: Iterable[str]) -> Tensor:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 import torch
 from PIL import Image
 
-from graphssl.data import open_data
+from graphssl.data import open_data, traces
 from graphssl.data import overlap as room
+from graphssl.data.files import Files
 from graphssl.graph.spec import Data
 
 
@@ -64,11 +66,28 @@ def test_of_many_some_are_read(root: Path, monkeypatch: pytest.MonkeyPatch) -> N
         read.append(position)
         return plain(pictures, position)
 
-    for name, most in (("JUDGED", 5), ("TRAINED", 30), ("READ", 10)):
-        monkeypatch.setattr(room, name, most)
+    for module, name, most in ((room, "JUDGED", 5), (room, "MOST", 30), (traces, "MOST", 30), (room, "READ", 10)):
+        monkeypatch.setattr(module, name, most)
     monkeypatch.setattr(room, "content_of", counted)
     assert found(root) is None
     assert len(read) == 10 + 5
+
+
+def test_files_are_looked_at_once_for_this_and_for_the_traces(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    plain, looked = Files.sizes_and_times, list[int]()
+
+    def counted(self: Files, positions: Sequence[int]) -> torch.Tensor:
+        looked.append(len(positions))
+        return plain(self, positions)
+
+    monkeypatch.setattr(Files, "sizes_and_times", counted)
+    section = Data(use="image_folder", root=str(root), size=8, batch=4)
+    data = open_data(section, torch.device("cpu"), 0)
+    assert data.overlap() is None
+    data.identity(section)
+    data.traces()
+    assert looked == [40, 20]
+    data.close()
 
 
 def test_files_of_other_sizes_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
