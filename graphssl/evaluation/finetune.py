@@ -15,6 +15,7 @@ from ..errors import RunError
 from ..graph.spec import OPTIMIZERS, LearningRate, Optimizer, PerNode, Sgd, Train
 from ..graph.spec.tables import ConfigIn
 from ..train.precision import resolve
+from ..world import current
 from .context import Context
 from .figures import Figures, classified_by
 from .labelled import Labelled
@@ -132,7 +133,10 @@ class Finetune(Evaluation):
 def _logits(context: Context, model: Classifying, places: Tensor | None = None) -> Labelled:
     """Of plain pictures: of the held-out ones, or of some that classifiers learn from."""
     judged = replace(context, module=model, cache=None)
-    batches = context.data.test(context.batch) if places is None else context.data.read_learning(places, context.batch)
+    if places is None:
+        batches = context.data.test(context.batch)
+    else:  # each process its part, as of the held-out ones
+        batches = context.data.read_learning(places.tensor_split(current().size)[current().rank], context.batch)
     found = judged.embedded(batches)
     if not bool(found.features.isfinite().all()):
         raise Diverged("the fine-tuned network gives what is not finite: a lower rate (finetune.lr) usually helps")

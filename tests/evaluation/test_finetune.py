@@ -20,6 +20,7 @@ from graphssl.errors import GraphError, RunError
 from graphssl.evaluation import Context
 from graphssl.evaluation.finetune import Finetune
 from graphssl.evaluation.subset import subset_of
+from graphssl.evaluation.supervised import Diverged
 from graphssl.graph.spec import Data
 
 CPU = torch.device("cpu")
@@ -59,6 +60,14 @@ def test_the_rate_is_chosen_on_a_part_of_what_is_learnt_from() -> None:
     assert low["lr"] == 1e-6
     assert low["accuracy"] < high["accuracy"]
     assert found.scores == options(lr=[0.5], epochs=2).run(context()).scores
+
+
+def test_a_rate_that_diverges_is_not_chosen() -> None:
+    found = options(lr=[1e12, 0.2], epochs=1).run(context())
+    assert (found.details["chosen"], found.details["validation"][0]["accuracy"]) == ({"lr": 0.2}, -1)
+    for rates in ([1e12], [1e12, 1e13]):
+        with pytest.raises(Diverged, match=r"\(finetune.lr\) usually help|a lower rate usually helps"):
+            options(lr=rates, epochs=2).run(context())
 
 
 def test_few_labels() -> None:

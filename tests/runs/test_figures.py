@@ -104,6 +104,12 @@ def test_when_it_is_due_is_no_other_option(run: str) -> None:
         ({"protocol": "knn", "sets": ["kk=3"]}, r"--set:1:1: no key is called 'kk' here"),
         ({"protocol": ["knn", "linear"], "sets": ["k=3"]}, r"--set:1:1: no key is called 'k' here"),
         ({"protocol": "knn", "sets": ["k=[3, 3]"]}, "a value stands in the list twice"),
+        (
+            {"protocol": "knn", "sets": ["linear.epochs=3"]},
+            "'linear.epochs' is an option of linear, which is not run: --protocol linear does",
+        ),
+        ({"protocol": "linear", "sets": ["area=[1.0, 0.5]"]}, r"the smallest share comes first: \[0.5, 1\]"),
+        ({"protocol": "knn", "sets": ["evaluate.features=augment"]}, "'augment' makes images, and no features of them"),
         ({"protocol": 3}, "protocol is the name of an evaluation, or a list of some, not 3"),
         ({"data": "nowhere.yaml"}, "nowhere.yaml"),
         ({"data": "nowhere"}, "there is no file or folder 'nowhere'"),

@@ -281,7 +281,8 @@ def test_the_introduction_says_what_ends_the_training(here: Path, pictures: Path
     said: list[str] = []
     graphssl.run(pictures, name="one", device="cpu", report=said.append)
     assert "2 steps an epoch, 2 steps (train.steps; train.epochs is not used); cpu, fp32" in said[1]
-    assert "evaluation is left out: the data set has no labels; pictures in a folder for each class have them" in said
+    why = "evaluation is left out: the data set has no labels; pictures in a folder for each class have them"
+    assert any(why in line for line in said)
     graphssl.run(pictures, ["train.steps=null", "train.epochs=1"], device="cpu", report=said.append)
     assert any("2 steps an epoch, 2 steps; cpu, fp32" in line for line in said)
 
@@ -292,4 +293,4 @@ def test_a_set_without_held_out_pictures_is_not_evaluated(here: Path, write: Wri
         Image.new("RGB", (16, 16)).save(here / f"pictures/{name}/0.png")
     said: list[str] = []
     graphssl.run(pictures, ["data.batch=2", "train.steps=1"], name="one", device="cpu", report=said.append)
-    assert "evaluation is left out: the data set has no held-out pictures" in said
+    assert any("evaluation is left out: the data set has no held-out pictures" in line for line in said)
