@@ -26,8 +26,8 @@ def overlap(train: Pictures, held: Pictures, traces: Callable[[], tuple[Trace, T
     if not len(of_held) or not len(sizes):  # no files
         return None
     theirs, every = spread_evenly(len(train.paths), MOST), spread_evenly(len(held.paths), MOST)
-    looked = spread_evenly(len(every), JUDGED)
-    places, mine = [every[i] for i in looked], of_held[looked]
+    chosen = spread_evenly(len(every), JUDGED)
+    places, mine = [every[i] for i in chosen], of_held[chosen]
     like = torch.tensor(theirs)[torch.isin(sizes, mine)]
     like = like[torch.tensor(spread_evenly(len(like), READ), dtype=torch.int64)]
     known = {content_of(train, at): at for at in like.tolist()}
