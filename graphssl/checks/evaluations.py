@@ -21,11 +21,13 @@ __all__ = [
 @dataclass(frozen=True)
 class Known:
     """What is known before there are features. counts: of the pictures, None where nobody has looked. data: the section
-    that the network is trained by. views: whether the graph has a node that makes views."""
+    that the network is trained by. views: whether the graph has a node that makes views. ordered: whether the layers of
+    what is judged have an order that is known."""
 
     data: Data
     views: bool
     counts: Counts | None = None
+    ordered: bool | None = None
 
     def names(self, labels: Iterable[int]) -> str:
         """Classes in words: `'a', 'b' and 7 more`."""
@@ -54,10 +56,10 @@ class Lack(NamedTuple):
         return self.stops or self.labels
 
 
-def known_of(graph: Graph, counts: Counts | None) -> Known:
+def known_of(graph: Graph, counts: Counts | None, ordered: bool | None = None) -> Known:
     """Of a graph and its data."""
     views = any("view" in node.component.traits for node in graph.nodes.values())
-    return Known(graph.spec.data, views, counts)
+    return Known(graph.spec.data, views, counts, ordered)
 
 
 def lacks_of(evaluations: Mapping[str, Any], known: Known) -> dict[str, list[Lack]]:

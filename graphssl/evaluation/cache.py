@@ -7,6 +7,7 @@ import hashlib
 import inspect
 import json
 import os
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["SIZE", "FeatureCache", "digest_of"]
 
 SIZE = "GRAPHSSL_FEATURE_CACHE"  # GiB that it takes at most; 0 keeps nothing
 DEFAULT = 10.0
+CHECKED = "crc32"  # of a file's metadata
 
 
 @dataclass(frozen=True)
@@ -49,17 +51,19 @@ class FeatureCache:
         return self.folder / f"{hashlib.sha256(known.encode()).hexdigest()[:40]}.safetensors"
 
     def load(self, split: str, device: torch.device) -> tuple[Tensor, Tensor] | None:
-        """Features and labels; None where they are not there, or cannot be read."""
-        from safetensors import SafetensorError
-        from safetensors.torch import load_file
+        """Features and labels; None where they are not there, cannot be read, or are not those that were written."""
+        from safetensors import SafetensorError, safe_open
 
         path = self._path(split)
         with contextlib.suppress(OSError, SafetensorError, KeyError):
             if not self.most:
                 return None
-            found = load_file(path, device=str(device))
-            os.utime(path)
-            return found["features"], found["labels"]
+            with safe_open(path, framework="pt", device="cpu") as file:
+                features, labels = file.get_tensor("features"), file.get_tensor("labels")
+                whole = (file.metadata() or {}).get(CHECKED) == _checked(features, labels)
+            if whole:
+                os.utime(path)
+                return features.to(device), labels.to(device)
         return None
 
     def save(self, split: str, features: Tensor, labels: Tensor) -> None:
@@ -73,7 +77,8 @@ class FeatureCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             self._make_room(size)
             with replacing(self._path(split)) as path:
-                save_file({"features": features.contiguous(), "labels": labels.contiguous()}, path)
+                tensors = {"features": features.contiguous(), "labels": labels.contiguous()}
+                save_file(tensors, path, metadata={CHECKED: _checked(features, labels)})
 
     def _make_room(self, size: int) -> None:
         files = []
@@ -87,6 +92,14 @@ class FeatureCache:
                 return
             path.unlink(missing_ok=True)
             taken -= length
+
+
+def _checked(*tensors: Tensor) -> str:
+    """By what it is known that a disk gives what it was given."""
+    found = 0
+    for tensor in tensors:
+        found = zlib.crc32(tensor.detach().cpu().contiguous().view(-1).view(torch.uint8).numpy().data, found)
+    return str(found)
 
 
 def _code_of(cls: type) -> bytes:

@@ -54,7 +54,7 @@ class Clusters(Evaluation):
         k, n = self.config.k or len(counts.classes), sum(of)
         there = [label for label, count in enumerate(of) if count]
         if len(there) < 2:
-            yield Lack(f"all {n:,} labelled {self._part} pictures are of one class, {known.names(there)}", "part")
+            yield Lack(f"the labelled {self._part} pictures are all of one class, {known.names(there)}", "part")
         elif n < k:
             yield Lack(f"{n:,} labelled {self._part} pictures cannot be parted into {k} clusters", "k")
 

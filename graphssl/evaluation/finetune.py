@@ -68,6 +68,9 @@ class Finetune(Evaluation):
     def lacks(self, known: Known) -> Iterator[Lack]:
         if known.counts is not None and known.counts.learning is None:
             yield Lack("the labels of this data set are known only when its pictures are read, and are needed before")
+        if self.config.layer_decay is not None and known.ordered is False:
+            hint = "features: names a node whose layers have one, such as an encoder"
+            yield Lack("the layers of what is judged have no order that is known", "layer_decay", hint=hint)
         few = list(lacks_of_labels(self.config.labels, known))
         yield from few
         if not few and len(self.config.lr) > 1 and holds_out(known, self.config.labels, self.config.validation) == 0:

@@ -72,9 +72,9 @@ class Transfer(Evaluation):
                 kind = find_evaluation(self.protocol)
             except LookupError as error:
                 raise ValueError(str(error)) from None
-            if not kind.needs_labels:
-                others = ", ".join(name for name, other in REGISTRY.items() if other.needs_labels)
-                raise ValueError(f"protocol: {self.protocol} says nothing of a set's classes; {others} do")
+            if not kind.needs_labels or kind.of_first_alone:
+                others = [name for name, one in REGISTRY.items() if one.needs_labels and not one.of_first_alone]
+                raise ValueError(f"protocol: {self.protocol} says nothing of a set's classes; {', '.join(others)} do")
             config, wrong = validate(kind.Config, self.options)
             if config is None:
                 raise ValueError(f"options of '{self.protocol}': {wrong[0].message}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping
 
 from ..checks.checked import Checked
-from ..checks.evaluations import Told, known_of, lacks_of, problem_of, told_of
+from ..checks.evaluations import Known, Told, known_of, lacks_of, problem_of, told_of
 from ..data import Datasets
 from ..errors import Problem, Problems, RunError
 from ..evaluation.judge import build_evaluations
 from ..evaluation.registry import Evaluation
+from ..graph.layers import layers_of
 
 __all__ = ["able", "possible", "tell_lacks"]
 
@@ -26,7 +27,7 @@ def tell_lacks(
     if not checked.judged:
         return
     evaluations, found = build_evaluations(checked.graph.spec.evaluate.asked), Problems()
-    told = {problem_of(checked.graph, one): one for one in told_of(evaluations, known_of(checked.graph, data.counts))}
+    told = {problem_of(checked.graph, one): one for one in told_of(evaluations, _known(checked, data))}
     new = [problem for problem in told if problem not in said]
     if begins:
         found.merge(new)
@@ -39,9 +40,15 @@ def _left_out(told: Told) -> str:
     return f"{', '.join(told.names)} is left out: {told.whole}"
 
 
+def _known(checked: Checked, data: Datasets) -> Known:
+    modules, originals = checked.shapes.modules, [checked.graph.original(name) for name in checked.judged]
+    ordered = all(name in modules and layers_of(modules[name]) for name in originals)
+    return known_of(checked.graph, data.counts, ordered)
+
+
 def able(evaluations: Evaluations, checked: Checked, data: Datasets) -> dict[str, Evaluation]:
     """Those that lack nothing without which they cannot be."""
-    found = lacks_of(evaluations, known_of(checked.graph, data.counts))
+    found = lacks_of(evaluations, _known(checked, data))
     prevented = {name for name, lacks in found.items() if any(lack.prevents for lack in lacks)}
     return {name: kind for name, kind in evaluations.items() if name not in prevented}
 
@@ -54,7 +61,7 @@ def possible(
     asked: whether they were asked for by name: then a RunError says which of them cannot be, as where none can. on:
     what other data than the run's are called.
     """
-    there, told = able(evaluations, checked, data), told_of(evaluations, known_of(checked.graph, data.counts))
+    there, told = able(evaluations, checked, data), told_of(evaluations, _known(checked, data))
     prevented = [one for one in told if one.lack.prevents]
     if prevented and (asked or not there):
         raise RunError(_refusal(prevented, run, on))

@@ -56,7 +56,7 @@ CASES: list[tuple[str, dict[str, Any], Counts, str | None, str]] = [
     ("clusters", {"k": 12}, counts(FIVE), None, ""),
     ("clusters", {"k": 13}, counts(FIVE), "k", "12 labelled held-out pictures cannot be parted into 13 clusters"),
     ("clusters", {}, counts(FIVE, (1, 1, 0)), "k", "2 labelled held-out pictures cannot be parted into 3 clusters"),
-    ("clusters", {}, counts(FIVE, (0, 9, 0)), "part", "all 9 labelled held-out pictures are of one class, 'b'"),
+    ("clusters", {}, counts(FIVE, (0, 9, 0)), "part", "the labelled held-out pictures are all of one class, 'b'"),
     ("clusters", {"part": "training", "k": 16}, counts(FIVE), "k", "15 labelled training pictures cannot be parted"),
     ("label_free", {}, counts(FIVE), None, ""),
     ("label_free", {}, counts(FIVE, pictures=1), None, "label_free needs at least two training pictures"),
@@ -71,6 +71,13 @@ def test_what_is_not_there_is_said_with_the_option_that_asks_for_it(
 ) -> None:
     said = lacks(name, found, **options)
     assert [(lack.option, message in lack.message) for lack in said] == [(option, True)] * bool(message), said
+
+
+def test_layer_decay_of_what_has_no_layers_in_order() -> None:
+    for ordered, said in ((False, ["layer_decay"]), (True, []), (None, [])):
+        known = Known(DATA, True, counts((9, 9, 9)), ordered)
+        assert [one.option for one in built("finetune", layer_decay=0.7).lacks(known)] == said
+        assert list(built("finetune").lacks(known)) == []
 
 
 def test_what_changes_a_number_or_leaves_one_out_stops_nothing() -> None:

@@ -51,6 +51,14 @@ def test_a_damaged_file_is_made_anew(tmp_path: Path) -> None:
     assert own.load("test", CPU) is None
     own.save("test", torch.ones(5, 3), torch.arange(5))
     assert own.load("test", CPU) is not None
+    written = own._path("test").read_bytes()
+    for at in (-1, -41, -60):  # of labels, and of features
+        damaged = bytearray(written)
+        damaged[at] ^= 1
+        own._path("test").write_bytes(damaged)
+        assert own.load("test", CPU) is None
+    own._path("test").write_bytes(written[:-1])
+    assert own.load("test", CPU) is None
 
 
 def test_a_place_that_cannot_be_written_is_no_error(tmp_path: Path) -> None:
