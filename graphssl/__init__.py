@@ -22,6 +22,7 @@ if TYPE_CHECKING:
         export,
         load,
         neighbours,
+        reproduce,
         run,
         survey,
     )
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 __all__ = [
     "GraphError", "RunError", "UsageError",
     "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
-    "export", "load", "neighbours", "run", "survey",
+    "export", "load", "neighbours", "reproduce", "run", "survey",
 ]  # fmt: skip
 
 

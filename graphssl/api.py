@@ -12,35 +12,30 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from .errors import UsageError, told
 from .runs.arguments import taking
 
 if TYPE_CHECKING:
-    import torch
     from torch import Tensor
 
     from .checks.checked import Checked
     from .data.survey import Survey
     from .graph.graph import Graph
     from .program.program import Program
+    from .runs.arguments import AnyGraph, AnyRun, Device, Sets
     from .runs.evaluate import Evaluated
     from .runs.export import Exported
     from .runs.features import Embedded, Images, Neighbours
-    from .runs.folder import RunFolder
+    from .runs.reproduction import Reproduced
     from .runs.results import Result
     from .runs.seeds import Group
     from .track import Comparison, Delivered
 
-    AnyGraph: TypeAlias = Checked | Graph | str | Path | Mapping[str, Any]
-    AnyRun: TypeAlias = str | Path | Result | RunFolder
-    Device: TypeAlias = str | torch.device | int
-    Sets: TypeAlias = Sequence[str] | Mapping[str, Any]
-
 __all__ = [
     "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
-    "export", "load", "neighbours", "run", "survey", "ui",
+    "export", "load", "neighbours", "reproduce", "run", "survey", "ui",
 ]  # fmt: skip
 
 Report = Callable[[str], None]
@@ -121,13 +116,11 @@ def run(
 ) -> Result:  # fmt: skip
     """Validates, trains, evaluates and tracks a run; with `resume`, goes on with one by its name.
 
-    With a graph, `resume="auto"` goes on with the run of that name, or of this job of torchrun's or Slurm's, or starts
-    it.
+    With a graph, `resume="auto"` goes on with the run of that name, or of this job of a scheduler's, or starts it.
 
-    graph: a file, or a packaged graph by name. sets: changes such as `nodes.queue.size=65536`. name: of a new run.
-    report: gets what is said, line by line. warn: gets the warnings of the graph; default: report. For several
-    processes start the script that calls it with torchrun. Raises GraphError for a graph that is wrong, UsageError for
-    arguments that are, and RunError for a run that could not go on.
+    name: of a new run. report: gets what is said, line by line. warn: gets the warnings of the graph; default: report.
+    For several processes start the script that calls it with torchrun. Raises GraphError for a graph that is wrong,
+    UsageError for arguments that are, and RunError for a run that could not go on.
     """
     begins = graph is not None and resume == "auto"
     from .runs.naming import check_asked, check_name
@@ -155,9 +148,8 @@ def evaluate(
 
     options: by an evaluation's name, where they differ from the graph's: `{"knn": {"k": 20}, "linear": {}}`. protocol:
     the evaluations that are run, and no others. data: other data than the run's: a YAML file with `data:`, or a folder.
-    sets: changes of the graph, such as `data.root=/data`, on which the weights do not depend; also of other verbs; and
-    of evaluations, `knn.k=5`. Raises UsageError for a run or an evaluation that is not there, and RunError for data
-    without labels.
+    sets: changes of the graph on which the weights do not depend, such as `data.root=/data`, and of evaluations,
+    `knn.k=5`. Raises UsageError for a run or an evaluation that is not there, and RunError for data without labels.
     """
     from .runs.evaluate import evaluate_run
 
@@ -171,13 +163,27 @@ def evaluate_together(
     protocol: str | Sequence[str] = (), data: str | Path | None = None, device: Device = "auto", sets: Sets = (),
     report: Callable[[Evaluated], None] | None = None,
 ) -> list[Group]:  # fmt: skip
-    """As `evaluate`, several runs; those that differ in their seed alone are a group, with means and intervals.
-
-    report: gets what each run's evaluation gave."""
+    """As `evaluate`, several runs; those of one graph but the seed are a group. report: gets each run's evaluation."""
     from .runs.seeds import evaluate_runs
 
     names, where = [str(run) for run in runs], None if data is None else str(data)
     return evaluate_runs(names, options or {}, str(device), list(sets), list(protocol), where, report)
+
+
+@taking
+def reproduce(
+    reproduction: str | Path, seeds: Sequence[int] = (), *, device: Device = "auto", sets: Sets = (),
+    only: str | None = None, report: Report = print, warn: Report | None = None,
+) -> Reproduced:  # fmt: skip
+    """Runs a published figure's recipe by its name, or its file: training of each seed, evaluation, the ledger's entry.
+
+    seeds: default: the file's. only: "ours" leaves out the other code that some are run beside. What was begun goes on.
+    Raises GraphError for a wrong file or graph, UsageError and RunError as `run` and `evaluate`.
+    """
+    from .runs.reproduction import reproduce_figure
+
+    say, more = _telling(report), list(sets)
+    return reproduce_figure(str(reproduction), list(seeds), str(device), more, only, say, warn or say)
 
 
 @taking
@@ -202,8 +208,7 @@ def export(
 def compare(runs: Sequence[AnyRun]) -> Comparison:
     """In what two or more runs differ, and how they did. Each is named as under `runs/`, or as in MLflow, or by its id.
 
-    Raises UsageError for fewer, for one that is not there, and for one that is named twice.
-    """
+    Raises UsageError for fewer, for one that is not there, and for one that is named twice."""
     from .runs.compare import compare_runs
 
     return compare_runs([str(run) for run in runs])
@@ -252,13 +257,12 @@ def neighbours(
 ) -> Neighbours:  # fmt: skip
     """The k images nearest to each query by the cosine of their features; a query's own file is left out.
 
-    queries, images: whatever `embed` takes. output: where to draw them, .png, .jpg or .webp: a row for each query.
-    The others are those of `embed_files`.
+    queries, images: as of `embed`. output: where to draw them, .png, .jpg or .webp. The others are of `embed_files`.
     """
     from .runs.features import find_neighbours
 
-    file, more = None if output is None else Path(output), list(sets)
-    return find_neighbours(str(run), queries, images, k, file, node, str(device), batch, skip, progress, more)
+    file = None if output is None else Path(output)
+    return find_neighbours(str(run), queries, images, k, file, node, str(device), batch, skip, progress, list(sets))
 
 
 @taking
@@ -266,8 +270,8 @@ def survey(source: AnyGraph, sets: Sets = (), *, most: int | None = None, progre
     """What a set of pictures is like: sizes, channels, classes, unreadable ones, mean and std of the training split.
 
     source: a folder, a list of files, shards, a saved Hugging Face dataset; or a graph file, whose `data:` is meant,
-    and sets, changes of it. most: pictures that are looked at, spread evenly; default: all. progress: called with how
-    many are done, and of how many. Raises UsageError for what is none of these, RunError for a set that does not open.
+    and sets, changes of it. most: pictures that are looked at, spread evenly; default: all. progress: of `embed_files`.
+    Raises UsageError for what is none of these, RunError for a set that does not open.
     """
     from .runs.surveyed import survey_of
 
@@ -278,9 +282,8 @@ def survey(source: AnyGraph, sets: Sets = (), *, most: int | None = None, progre
 def deliver(runs: AnyRun | Sequence[AnyRun] = (), report: Report = print) -> list[Delivered]:
     """Delivers to MLflow what ended runs could not, as its server was down: metrics, artifacts, how they ended.
 
-    runs: names, or folders; default: all under `runs/` that have something left. report: gets a line for each. The
-    store is MLFLOW_TRACKING_URI's, else the one that the run had. Raises UsageError for a run that is not there, and
-    RunError where some is left after that: it stays where it is.
+    runs: default: all under `runs/` that have something left. report: gets a line for each. The store is
+    MLFLOW_TRACKING_URI's, else the run's own. Raises UsageError for a run that is not there, RunError where some stays.
     """
     from .runs.left import deliver as deliver_runs
 

@@ -47,6 +47,7 @@ VERBS = [
     "export",
     "load",
     "neighbours",
+    "reproduce",
     "run",
     "survey",
 ]

@@ -42,7 +42,7 @@ def lengths() -> Iterator[tuple[str, int]]:
 def test_the_tree_has_every_room_and_no_other() -> None:
     rooms = {p.parent for p in SOURCES if p.name == "__init__.py"} - {ROOT / "graphssl"}
     files = {p for p in (ROOT / "graphssl").glob("*.py") if p.name != "__init__.py"}
-    there = {str(p.relative_to(ROOT)) for p in rooms | files} | {"graphssl", "components", "graphs"}
+    there = {str(p.relative_to(ROOT)) for p in rooms | files} | {"graphssl", "components", "graphs", "reproductions"}
     assert set(tree()) == there
     assert all(len(words) > 10 for words in tree().values())
 

@@ -16,7 +16,10 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parent.parent
-FOLDERS = {"graphssl": "graphssl", "components": "graphssl.components", "graphs": "graphssl.graphs"}
+FOLDERS = {
+    "graphssl": "graphssl", "components": "graphssl.components", "graphs": "graphssl.graphs",
+    "reproductions": "graphssl.reproductions",
+}  # fmt: skip
 
 
 def packages() -> set[str]:
@@ -34,7 +37,7 @@ def modules() -> set[str]:
         "/".join([*FOLDERS[folder].split("."), *file.relative_to(ROOT / folder).parts])
         for folder in FOLDERS
         for file in (ROOT / folder).rglob("*")
-        if file.suffix in (".py", ".yaml") and "__pycache__" not in file.parts
+        if file.suffix in (".py", ".yaml", ".json") and "__pycache__" not in file.parts
     }
 
 
@@ -71,7 +74,9 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     pip = [sys.executable, "-m", "pip", "--disable-pip-version-check", "--quiet"]
     run(*pip, "wheel", "--no-deps", "--no-index", "--no-build-isolation", "-w", folder, tree, cwd=folder)
     (wheel,) = folder.glob("*.whl")
-    assert {n for n in zipfile.ZipFile(wheel).namelist() if n.endswith((".py", ".yaml"))} == modules()
+    assert {
+        n for n in zipfile.ZipFile(wheel).namelist() if n.endswith((".py", ".yaml")) or "/results/" in n
+    } == modules()
     run(sys.executable, "-m", "venv", "--without-pip", folder / "venv", cwd=folder)
     python = folder / "venv" / "bin" / "python"
     site = Path(run(python, "-c", "import sysconfig; print(sysconfig.get_paths()['purelib'])", cwd=folder).strip())

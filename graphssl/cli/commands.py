@@ -189,6 +189,23 @@ def evaluate(
         put(groups_text(groups))
 
 
+@app.command(cls=Changeable)
+def reproduce(
+    name: Annotated[str | None, typer.Argument(help="A reproduction, or its file; default: what there is.")] = None,
+    seeds: Annotated[str | None, typer.Option(help="0,1,2; default: the file's.")] = None,
+    device: Device = "auto",
+    sets: Sets = None,
+    only: Annotated[str | None, typer.Option(help="ours: without the other code that some are run beside.")] = None,
+    page: Annotated[bool, typer.Option("--page", help="Write docs/reproductions.md, in a checkout.")] = False,
+    no_code: NoCode = False,
+) -> None:
+    """Reproduce a published figure: pretrain each seed, evaluate, and hold the mean beside what was published."""
+    from .reproductions import reproduce_and_tell
+
+    _collect_garbage()
+    raise typer.Exit(reproduce_and_tell(name, seeds, device, sets or [], only, page, _warn))
+
+
 @app.command()
 def compare(
     runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],

@@ -7,12 +7,25 @@ import inspect
 import operator
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TYPE_CHECKING, Any, ParamSpec, TypeAlias, TypeVar
 
 from ..errors import UsageError, reason_of
 from ..files import home
+
+if TYPE_CHECKING:
+    import torch
+
+    from ..checks.checked import Checked
+    from ..graph.graph import Graph
+    from .folder import RunFolder
+    from .results import Result
+
+    AnyGraph: TypeAlias = Checked | Graph | str | Path | Mapping[str, Any]
+    AnyRun: TypeAlias = str | Path | Result | RunFolder
+    Device: TypeAlias = str | torch.device | int
+    Sets: TypeAlias = Sequence[str] | Mapping[str, Any]
 
 __all__ = ["TAKES", "taking"]
 
@@ -224,6 +237,28 @@ def _names(value: Any, name: str) -> list[str]:
     return [_text(what)(one, f"{name}[{i}]") for i, one in enumerate(several)]
 
 
+def _seeds(value: Any, name: str) -> list[int]:
+    """Several seeds, or one."""
+    one = isinstance(value, int) or (type(value).__module__ == "numpy" and not getattr(value, "shape", ()))
+    found = [value] if one else _several(value, name, "seeds, as in [0, 1, 2]")
+    for i, seed in enumerate(found):
+        try:
+            found[i] = -1 if isinstance(seed, bool) else operator.index(seed)
+        except TypeError:
+            found[i] = -1
+        if found[i] < 0:
+            raise _wrong(f"{name}[{i}]", "a whole number, 0 or more", seed)
+    if len(set(found)) < len(found):
+        raise UsageError(f"a seed stands in {name} twice")
+    return found
+
+
+def _only(value: Any, name: str) -> str:
+    if value != "ours":
+        raise _wrong(name, "'ours', which leaves out the other code that some are run beside", value)
+    return "ours"
+
+
 TAKES: Mapping[str, Take] = {
     "graph": _graph("the path of a graph file, the name of a packaged graph, a mapping, or YAML text"),
     "sets": _sets,
@@ -242,6 +277,9 @@ TAKES: Mapping[str, Take] = {
     "paths": _anything,
     "options": _options,
     "protocol": _names,
+    "reproduction": _path("the name of a reproduction, or its file"),
+    "seeds": _seeds,
+    "only": _only,
     "data": _path("a YAML file with `data:`, a folder or a list of pictures"),
     "k": _count("the number of neighbours"),
     "batch": _count("the number of pictures at a time"),

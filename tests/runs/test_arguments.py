@@ -58,7 +58,15 @@ def test_every_argument_of_every_function_has_its_row() -> None:
 @pytest.mark.parametrize("verb", VERBS, ids=lambda verb: verb.__name__)
 def test_nothing_but_the_errors_of_the_house(verb: Callable[..., Any]) -> None:
     """Whatever stands for whichever argument: what it has no meaning for is told."""
-    needed = {"run": RUN, "graph": "nowhere.yaml", "images": [], "queries": [], "paths": [], "source": "nowhere"}
+    needed = {
+        "run": RUN,
+        "graph": "nowhere.yaml",
+        "images": [],
+        "queries": [],
+        "paths": [],
+        "source": "nowhere",
+        "reproduction": "nowhere",
+    }
     names = inspect.signature(verb).parameters
     given = GIVEN.get(verb.__name__, {name: value for name, value in needed.items() if name in names})
     for name in names:

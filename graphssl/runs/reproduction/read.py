@@ -1,0 +1,193 @@
+"""The file of a reproduction: found by its name or path, read strictly, held against graph and evaluations."""
+
+from __future__ import annotations
+
+import os
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+from importlib import resources
+from pathlib import Path
+
+from ...errors import GraphError, Problem, Problems, Span, UsageError, suggest
+from ...evaluation.registry import REGISTRY, find_evaluation
+from ...files import read_regular, special
+from ...graph.graph import Graph
+from ...graph.language import yaml
+from ...graph.language.packaged import find, packaged_file
+from ...graph.language.source import SET
+from ...graph.language.validation import validate
+from ...graph.read import load
+from .spec import Reproduction
+
+__all__ = ["Written", "find_file", "listed", "packaged_folder", "read"]
+
+LARGEST = 1 << 20  # bytes
+SUFFIXES = (".yaml", ".yml")
+
+
+@dataclass(frozen=True)
+class Written:
+    """A file that holds: its name, where it is, what it says, and its graph with the file's own changes.
+
+    asked: the graph as it is asked for: a name, or a path from where the command is. places: of the file's changes.
+    """
+
+    name: str
+    file: Path
+    spec: Reproduction
+    graph: Graph
+    asked: str
+    places: Mapping[str, Span]
+
+    @property
+    def packaged(self) -> bool:
+        """Whether it comes with graphssl."""
+        return self.file.resolve().parent == packaged_folder().resolve()
+
+    def at_home(self, problem: Problem) -> Problem:
+        """A problem of one of the file's changes, which `load` takes for one of the command's, where it stands."""
+        return _at_home(problem, self.places)
+
+    @property
+    def command(self) -> str:
+        """What reproduces it."""
+        return f"graphssl reproduce {shlex.quote(self.name if self.packaged else str(self.file))}"
+
+
+def packaged_folder() -> Path:
+    """Where those are that come with graphssl."""
+    return Path(str(resources.files("graphssl.reproductions")))
+
+
+def listed() -> list[str]:
+    """Names of those that come with graphssl."""
+    return sorted(path.stem for path in packaged_folder().glob("*.yaml"))
+
+
+def find_file(name: str) -> Path:
+    """The file of a path, or of a name. Raises UsageError, with a suggestion, where there is none."""
+    path, ours = Path(name), packaged_folder() / f"{name}.yaml"
+    if os.path.isfile(path) and path.suffix in SUFFIXES:
+        return path
+    if name in listed():
+        return ours
+    if found := special(path):
+        raise UsageError(f"'{name}' is {found}, and no reproduction's file")
+    if os.path.isfile(path):
+        raise UsageError(f"'{name}' is no reproduction's file, which ends in .yaml")
+    if path.suffix in SUFFIXES or path.name != name:
+        near = suggest(name, map(str, path.parent.glob("*.yaml"))) if os.path.isdir(path.parent) else None
+        known = near.text if near is not None and near.near else None
+        known = known or (suggest(path.stem, listed()).text if suggest(path.stem, listed()).near else None)
+        raise UsageError(f"there is no file '{name}'{f': {known}' if known else ''}")
+    hint = suggest(name, listed(), "there are").text or "`graphssl reproduce` lists those that there are"
+    raise UsageError(f"no reproduction is called '{name}': {hint}")
+
+
+def read(name: str) -> Written:
+    """A reproduction by its name or path. Raises GraphError with everything that is wrong in it."""
+    file, problems = find_file(name), Problems()
+    document = _document(file, problems)
+    problems.stop()
+    assert document is not None
+    spec, wrong = validate(Reproduction, document.data)
+    for one in wrong:
+        at = _at(document, file, one.path, key=one.kind == "unknown")
+        problems.add(one.message, at, one.hint, kind=one.kind)
+    if spec is None:
+        problems.stop()
+    assert spec is not None
+    found = _graph(spec, document, file, problems)
+    if found is not None:  # its own evaluations are known by now
+        _check_figures(spec, document, file, problems)
+    problems.stop()
+    assert found is not None
+    return Written(file.stem, file, spec, *found, _changes(spec, document, file))
+
+
+def _document(file: Path, problems: Problems) -> yaml.Document | None:
+    try:
+        content = read_regular(file, LARGEST)
+        text = None if content is None else content.decode("utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"'{file}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
+    if text is None:
+        raise UsageError(f"'{file}' has more than {LARGEST:,} bytes: this is no reproduction's file")
+    document = yaml.read(text, str(file), problems)
+    if document is not None and not isinstance(document.data, dict):
+        what = "the file is empty" if document.data is None else "a reproduction is a mapping"
+        problems.add(what, Span(str(file), 1), f"keys are {', '.join(Reproduction.model_fields)}")
+    return document
+
+
+def _at(document: yaml.Document, file: Path, path: yaml.Path, key: bool = False) -> Span:
+    """Where a value stands, or its key; what is not there stands where the section around it does."""
+    for end in range(len(path), 0, -1):
+        if (found := document.places.get(tuple(path[:end]))) is not None:
+            return found.key if key or end < len(path) else found.value
+    return Span(str(file), 1)
+
+
+def _graph(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems) -> tuple[Graph, str] | None:
+    """The graph with the file's changes, and as it is asked for; None where that is wrong, which is noted."""
+    beside = file.parent / spec.graph
+    asked = os.path.relpath(beside) if os.path.isfile(beside) else spec.graph
+    if asked == spec.graph and not (packaged_file(spec.graph).is_file() or os.path.isfile(asked)):
+        missing = Problems()
+        find(spec.graph, missing)
+        for problem in missing:
+            problems.add(problem.message, _at(document, file, ("graph",)), problem.hint, kind="unknown")
+        return None
+    for i, change in enumerate(spec.set):
+        key = change.partition("=")[0].strip()
+        if "=" not in change or not key:
+            at = _at(document, file, ("set", i))
+            problems.add("a change is written KEY=VALUE", at, "as in nodes.queue.size=65536")
+        elif key == "train.seed":
+            problems.add("the seed is not a change of the graph", _at(document, file, ("set", i)), "seeds: says it")
+    if problems.errors:
+        return None
+    try:
+        return load(asked, spec.set), asked
+    except GraphError as error:
+        places = _changes(spec, document, file)
+        problems.merge(_at_home(problem, places) for problem in error.problems)
+    return None
+
+
+def _changes(spec: Reproduction, document: yaml.Document, file: Path) -> dict[str, Span]:
+    """Where each of the file's changes stands."""
+    return {change: _at(document, file, ("set", i)) for i, change in enumerate(spec.set)}
+
+
+def _at_home(problem: Problem, places: Mapping[str, Span]) -> Problem:
+    span = problem.span
+    if span is None or span.file != SET or span.text not in places:
+        return problem
+    return replace(problem, span=places[span.text])
+
+
+def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems) -> None:
+    """Notes evaluations that are not there, and options that they do not take."""
+    options: dict[str, dict[str, object]] = {}
+    for metric, figure in spec.figures.items():
+        name, path = metric.partition("/")[0], ("figures", metric)
+        if name not in REGISTRY:
+            problems.unknown_name("evaluation", name, _at(document, file, path, key=True), REGISTRY)
+            continue
+        kind = find_evaluation(name)
+        _, wrong = validate(kind.Config, figure.options)
+        for one in wrong:
+            at = _at(document, file, (*path, "options", *one.path), key=one.kind == "unknown")
+            problems.add(one.message, at, one.hint, kind=one.kind)
+        if options.setdefault(name, figure.options) != figure.options:
+            at = _at(document, file, (*path, "options"))
+            problems.add(f"figures of one evaluation have the same options, and those of '{name}' differ", at)
+        if figure.epoch == "best" and "every" not in kind.Config.model_fields:
+            at, hint = _at(document, file, (*path, "epoch")), f"those that are: {', '.join(_in_runs())}"
+            problems.add(f"'{name}' is not measured while a run trains, so there is no best epoch", at, hint)
+
+
+def _in_runs() -> Iterator[str]:
+    return (name for name, kind in REGISTRY.items() if "every" in kind.Config.model_fields)

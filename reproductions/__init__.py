@@ -1,0 +1,1 @@
+"""Published figures and the recipes that reproduce them, a YAML file each; `graphssl reproduce NAME` runs one."""
