@@ -68,8 +68,8 @@ def test_pictures_without_labels(pictures: Path, here: Path) -> None:
     assert set(result.outcome.scores) >= OF_VIEWS | OF_PLAIN - {"label_free/alpha_req"}
     after = evaluate_run(result.folder.name, {}, "cpu")
     assert after.scores == {metric: found[max(found)] for metric, found in result.outcome.scores.items()}
-    (note,) = after.notes
-    assert note.startswith("knn is left out: the data set has no labels")
+    assert after.notes[0].startswith("knn is left out: the data set has no labels")
+    assert [note.partition(":")[0] for note in after.notes[1:]] == ["label_free.samples", "label_free.seen"]
     assert graphssl.evaluate(result, protocol="label_free", device="cpu").scores == after.scores
     for asked in ("knn", ["knn", "label_free"]):
         with pytest.raises(RunError, match=f"'{result.folder.name}' cannot be evaluated by knn: the data set has no"):
