@@ -15,10 +15,14 @@ __all__ = ["overlap"]
 JUDGED, READ = 256, 4_000  # pictures that are looked at: held out, and read of those for training
 
 
-def overlap(train: Pictures, held: Pictures, traces: Callable[[], tuple[Trace, Trace]]) -> str | None:
+def overlap(
+    train: Pictures, held: Pictures, traces: Callable[[], tuple[Trace, Trace]],
+    others: str = "data.test, data.held_out",
+) -> str | None:  # fmt: skip
     """What to warn of; None where none of some held-out pictures is among some of those for training.
 
-    Of large splits pictures that are spread evenly are looked at. traces: of both, which know the files' sizes.
+    Of large splits pictures that are spread evenly are looked at. traces: of both, which know the files' sizes. others:
+    the options that hold out others.
     """
     if not (getattr(train, "steady", False) and getattr(held, "steady", False)):
         return None
@@ -37,7 +41,7 @@ def overlap(train: Pictures, held: Pictures, traces: Callable[[], tuple[Trace, T
         return None
     example = f"{named(held, found[0][0])} is {named(train, found[0][1])}"
     looked = f"{len(places):,} held-out pictures" + " that were looked at" * (len(places) < len(held.paths))
-    advice = "scores on them say nothing; hold out others (data.test, data.held_out)"
+    advice = f"scores on them say nothing; hold out others ({others})"
     return f"{len(found):,} of {looked} are training pictures too: {example}; {advice}"
 
 

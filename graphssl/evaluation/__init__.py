@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from . import clusters, finetune, knn, label_free, linear, logistic, probe, retrieval, transfer
+from . import clusters, detection, finetune, knn, label_free, linear, logistic, probe, retrieval, transfer
 from .context import Context
 from .embedding import embed
 from .figures import Figures
@@ -12,6 +12,6 @@ from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 
 __all__ = [
     "Context", "Evaluation", "EvaluationConfig", "Figures", "Judge", "Known", "Labelled", "Lack", "Splits", "clusters",
-    "embed", "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "probe", "retrieval",
+    "detection", "embed", "evaluation", "finetune", "knn", "label_free", "linear", "logistic", "probe", "retrieval",
     "transfer",
 ]  # fmt: skip

@@ -66,6 +66,5 @@ def differing(evaluation: Evaluation, name: str, own: Evaluate) -> dict[str, Any
 
     When an evaluation is due during a training changes nothing in what it measures.
     """
-    mine = evaluation.config.model_dump(mode="json", by_alias=True)
-    theirs = (own.asked.get(name) or type(evaluation).Config()).model_dump(mode="json", by_alias=True)
+    mine, theirs = evaluation.config.named(), (own.asked.get(name) or type(evaluation).Config()).named()
     return {key: value for key, value in mine.items() if key not in evaluation.when and value != theirs.get(key)}

@@ -7,7 +7,7 @@ declared here under its name. So the model of the section is made when it is nee
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -25,6 +25,21 @@ BUILT_IN = "graphssl.evaluation"  # by its name: it needs torch, and its room co
 
 class EvaluationConfig(Section):
     """Base of every evaluation's `Config`: unknown keys are refused, values do not change."""
+
+    def refusals(self, network: Any, channels: int) -> Iterable[str]:
+        """Why a network cannot be judged so, of what is known before anything is trained; also of one without data.
+
+        network: a module. channels: of its pictures.
+        """
+        return ()
+
+    def absent(self) -> Iterable[str]:
+        """What has to be there for it, a package or a file, and is not."""
+        return ()
+
+    def named(self) -> Mapping[str, Any]:
+        """The options as figures are told apart by them."""
+        return self.model_dump(mode="json", by_alias=True)
 
 
 class Monitor(Section):

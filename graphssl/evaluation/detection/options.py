@@ -1,0 +1,62 @@
+"""What `train:` and `test:` of a detection may say: pictures with boxes, in VOC's or in COCO's format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import ConfigDict, Field, field_validator
+
+from ...graph.spec.section import Section
+
+__all__ = ["Boxes", "Coco", "Voc"]
+
+
+class Voc(Section):
+    """PASCAL VOC's format (Everingham et al. 2010): `Annotations/*.xml`, `JPEGImages/`, `ImageSets/Main/SPLIT.txt`.
+
+    root: the folder that holds these, VOCdevkit/VOC2007 say; or several, whose pictures are taken together. split: the
+    list that is taken of each: train, val, trainval or test.
+    """
+
+    model_config = ConfigDict(title="VocBoxes")
+
+    use: Literal["voc"]
+    root: str | list[str]
+    split: str
+
+    @field_validator("root")
+    @classmethod
+    def _each_once(cls, root: str | list[str]) -> str | list[str]:
+        if not root or (isinstance(root, list) and len(set(root)) < len(root)):
+            raise ValueError("root is a folder that holds Annotations, or several of them, each once")
+        return root
+
+    @property
+    def roots(self) -> list[str]:
+        return [self.root] if isinstance(self.root, str) else self.root
+
+    def named(self) -> str:
+        """What the pictures are called, wherever they are: `VOC2007 VOC2012 trainval`."""
+        return " ".join([*(Path(root).resolve().name for root in self.roots), self.split])
+
+
+class Coco(Section):
+    """COCO's format (Lin et al. 2014, arXiv:1405.0312).
+
+    annotations: the file with `images`, `annotations` and `categories`, instances_val2017.json say. images: the folder
+    from which its `file_name`s are.
+    """
+
+    model_config = ConfigDict(title="CocoBoxes")
+
+    use: Literal["coco"]
+    annotations: str
+    images: str
+
+    def named(self) -> str:
+        """What the pictures are called, wherever they are: `instances_val2017`."""
+        return Path(self.annotations).stem
+
+
+Boxes = Annotated[Voc | Coco, Field(discriminator="use")]
