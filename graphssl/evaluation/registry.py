@@ -32,8 +32,10 @@ from __future__ import annotations
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, TypeVar
+
+from torch import nn
 
 from ..checks.evaluations import Known, Lack
 from ..errors import suggest
@@ -91,6 +93,13 @@ class Evaluation(ABC):
         and to judge on.
         """
         yield from ()
+
+    def refusals(self, network: nn.Module, channels: int) -> Iterable[str]:
+        """Why a network cannot be judged so, as far as that is known before it is trained.
+
+        network: what is judged, also without data (meta). channels: of its pictures.
+        """
+        return ()
 
     @abstractmethod
     def run(self, context: Context) -> Mapping[str, float] | Figures:

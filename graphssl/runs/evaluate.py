@@ -29,7 +29,8 @@ from .folder import RunFolder, find_run
 from .judging import judge_of, probe_of
 from .lacking import possible
 from .other_data import other_data
-from .protocols import Options, as_changes, differing, evaluations_of
+from .protocols import Options, as_changes, evaluations_of
+from .recipes import read_asked
 from .trained import Trained, load_trained
 
 __all__ = ["Evaluated", "evaluate_run"]
@@ -69,11 +70,13 @@ def evaluate_run(
     those with options. sets: changes of the graph, also of these evaluations' options. data: other data, as
     `other_data` takes them. Raises UsageError for an evaluation that is not there, RunError for data without labels.
     """
-    folder, where = find_run(name, as_changes(sets, protocols)), choose_device(device)
+    asked = read_asked(protocols, data)
+    protocols, changes = asked.protocols, [*asked.changes, *as_changes(sets, asked.protocols)]
+    folder, where = find_run(name, changes), choose_device(device)
     trained = load_trained(folder, None, where)
     section = trained.checked.graph.spec
     evaluations = evaluations_of(section.evaluate, options, protocols)
-    on, chosen = (None, section.data) if data is None else other_data(data, section.data)
+    on, chosen = (None, section.data) if asked.data is None else other_data(asked.data, section.data)
     with _opened(folder, trained, chosen, where, on) as opened:
         evaluations, notes = possible(
             evaluations, trained.checked, opened, asked=bool(options or protocols), run=folder.name, on=on
@@ -81,7 +84,7 @@ def evaluate_run(
         own = load(RunFolder(folder.path).graph)
         judge = judge_of(
             trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen,
-            otherwise={name: differing(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
+            otherwise={name: asked.otherwise(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
             plain=_judged_first(own, trained.checked),
         )  # fmt: skip
         probe_of(judge, opened, where, trained.header.get("probe", {}), lambda _: None)

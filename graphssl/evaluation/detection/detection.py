@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt, model_validator
+from torch import nn
 
 from ...errors import RunError
 from ..context import Context
@@ -18,6 +19,9 @@ from .stages import Stages, stages_of
 __all__ = ["Detection"]
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
+
+PARTS = "training", "test"
+FORMS = "{use: voc, root: VOCdevkit/VOC2007, split: trainval} or {use: coco, annotations: FILE.json, images: FOLDER}"
 
 
 @evaluation("detection")
@@ -33,7 +37,7 @@ class Detection(Evaluation):
         """Faster R-CNN or Mask R-CNN of torchvision with the network as backbone (MoCo, He et al. 2020,
         arXiv:1911.05722, section 4.2), trained on pictures with boxes and judged by COCO's average precision.
 
-        train, test: pictures with boxes, {use: voc, root: VOCdevkit/VOC2007, split: trainval} or {use: coco,
+        training, test: pictures with boxes, {use: voc, root: VOCdevkit/VOC2007, split: trainval} or {use: coco,
         annotations: FILE.json, images: FOLDER}. model: faster_rcnn, or with masks mask_rcnn. neck: fpn, a feature
         pyramid on all maps; c4, the map before the last, and the last stage as the head of boxes (R50-C4; residual
         networks). norm: batch trains the batch norms and puts others into the pyramid or after C4's last stage, as MoCo
@@ -46,7 +50,7 @@ class Detection(Evaluation):
         strides 4 to 32.
         """
 
-        train: Boxes | None = None
+        training: Boxes | None = None
         test: Boxes | None = None
         model: Literal["faster_rcnn", "mask_rcnn"] = "faster_rcnn"
         neck: Literal["fpn", "c4"] = "fpn"
@@ -74,50 +78,41 @@ class Detection(Evaluation):
                     f"steps has {max(self.steps)}, and training ends after {self.iterations} iterations: give both, "
                     "or steps: null"
                 )
-            if self.model == "mask_rcnn" and any(isinstance(one, Voc) for one in (self.train, self.test)):
+            if self.model == "mask_rcnn" and any(isinstance(one, Voc) for one in (self.training, self.test)):
                 raise ValueError("mask_rcnn learns from masks, and VOC's format has boxes: use: coco, or faster_rcnn")
             return self
-
-        def refusals(self, network: Any, channels: int) -> Iterator[str]:
-            """Why a network cannot be the backbone; also of one without data (meta)."""
-            found = stages_of(network, channels)
-            if (why := found if isinstance(found, str) else _unfit(found, self)) is not None:
-                yield why
-
-        def absent(self) -> Iterator[str]:
-            """What has to be there, and is not."""
-            for name in ("train", "test"):
-                if getattr(self, name) is None:
-                    yield (
-                        f"it needs pictures with boxes, detection.{name}: {{use: voc, root: VOCdevkit/VOC2007, split: "
-                        "trainval}, or {use: coco, annotations: FILE.json, images: FOLDER}"
-                    )
-            if not masks.is_there():
-                yield masks.MISSING
 
         def named(self) -> Mapping[str, Any]:
             """The options as figures are told apart by them: pictures by what they are called, wherever they are."""
             found = self.model_dump(mode="json", by_alias=True)
-            return {**found, **{k: one.named() for k in ("train", "test") if (one := getattr(self, k)) is not None}}
+            return {**found, **{k: one.named() for k in PARTS if (one := getattr(self, k)) is not None}}
 
     config: Config
 
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
 
+    def refusals(self, network: nn.Module, channels: int) -> Iterator[str]:
+        found = stages_of(network, channels)
+        if (why := found if isinstance(found, str) else _unfit(found, self.config)) is not None:
+            yield f"it cannot be the backbone of a detector: {why}"
+
+    def absent(self) -> Iterator[str]:
+        """What has to be there, and is not."""
+        for name in PARTS:
+            if getattr(self.config, name) is None:
+                yield f"{name}: pictures with boxes are needed, {FORMS}"
+        if not masks.is_there():
+            yield masks.MISSING
+
     def run(self, context: Context) -> Figures:
-        _check(self.config, context)
+        if missing := list(self.absent()):
+            raise RunError("\n  ".join(["detection cannot be measured:", *missing]))
+        for why in self.refusals(context.module, context.facts.channels):
+            raise RunError(f"'{context.name}': {why}")
         from .measuring import measure  # torchvision's detectors take a while to load
 
         return measure(self.config, context)
-
-
-def _check(config: Detection.Config, context: Context) -> None:
-    """Raises RunError before anything is trained."""
-    if missing := list(config.absent()):
-        raise RunError("\n  ".join(["detection cannot be measured:", *missing]))
-    if refused := list(config.refusals(context.module, context.facts.channels)):
-        raise RunError(f"'{context.name}' cannot be the backbone of a detector: {refused[0]}")
 
 
 def _unfit(stages: Stages, config: Detection.Config) -> str | None:

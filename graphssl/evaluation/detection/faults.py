@@ -47,9 +47,9 @@ class Faults:
 
 
 def _lines(found: Mapping[str, list[str]]) -> list[str]:
-    """`2 pictures that are missing: a.jpg; b.jpg`, of each kind."""
+    """`pictures that are missing (2): a.jpg; b.jpg`, of each kind."""
     lines = []
     for what, where in found.items():
         more = "; ..." if len(where) > EXAMPLES else ""
-        lines.append(f"{len(where):,} {what}: {'; '.join(where[:EXAMPLES])}{more}")
+        lines.append(f"{what} ({len(where):,}): {'; '.join(where[:EXAMPLES])}{more}")
     return [*lines[:KINDS], *([f"and {len(lines) - KINDS} other kinds"] if len(lines) > KINDS else [])]

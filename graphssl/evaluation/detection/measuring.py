@@ -48,7 +48,7 @@ def measure(config: Detection.Config, context: Context) -> Figures:
     losses = train_detector(model, train.learnt, recipe, context.facts.channels, context.device)
     found = find_objects(model, test.pictures, config.test_size, context.facts.channels, context.device)
     details: dict[str, Any] = {
-        "measure": MEASURE, "train": train.said(), "test": test.said(), "lr": recipe.lr, "loss": losses,
+        "measure": MEASURE, "training": train.said(), "test": test.said(), "lr": recipe.lr, "loss": losses,
     }  # fmt: skip
     return _figures(test, found, recipe.masks, details)
 
@@ -69,9 +69,9 @@ def read_both(config: Detection.Config) -> tuple[BoxSet, BoxSet]:
     all that is wrong in the files; warns of what is left out, and of pictures that are in both."""
     wrong = Faults(), Faults()
     masks = config.model == "mask_rcnn"
-    train = _read(config.train, None, masks, wrong[0])
+    train = _read(config.training, None, masks, wrong[0])
     test = _read(config.test, train.classes, masks, wrong[1]) if train.classes else train
-    names = [f"detection.{name}" for name in ("train", "test")]
+    names = [f"detection.{name}" for name in ("training", "test")]
     Faults.stop(dict(zip(names, wrong, strict=True)))
     for name, part in zip(names, (train, test), strict=True):
         if not part.learnt:

@@ -10,13 +10,24 @@ from pathlib import Path
 from ...errors import Problems, suggest
 from ...files import special
 
-__all__ = ["find", "is_packaged", "near", "packaged", "packaged_file"]
+__all__ = ["find", "is_packaged", "near", "packaged", "packaged_evaluations", "packaged_file"]
+
+EVALUATIONS = "detection"  # the folders of recipes of evaluations, which are no graphs
 
 
 def packaged() -> list[str]:
     """Names of the graphs that come with graphssl: `byol`, `cifar10/byol`."""
+    return [name for name in _names() if EVALUATIONS not in name.split("/")]
+
+
+def packaged_evaluations() -> list[str]:
+    """Names of the recipes of evaluations that come with graphssl: `imagenet/detection/voc_c4`."""
+    return [name for name in _names() if EVALUATIONS in name.split("/")]
+
+
+def _names() -> list[str]:
     root = _root()
-    return sorted(str(p.relative_to(root).with_suffix("")) for p in root.rglob("*.yaml"))
+    return sorted(p.relative_to(root).with_suffix("").as_posix() for p in root.rglob("*.yaml"))
 
 
 def packaged_file(name: str) -> Path:

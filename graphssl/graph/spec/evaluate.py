@@ -26,17 +26,6 @@ BUILT_IN = "graphssl.evaluation"  # by its name: it needs torch, and its room co
 class EvaluationConfig(Section):
     """Base of every evaluation's `Config`: unknown keys are refused, values do not change."""
 
-    def refusals(self, network: Any, channels: int) -> Iterable[str]:
-        """Why a network cannot be judged so, of what is known before anything is trained; also of one without data.
-
-        network: a module. channels: of its pictures.
-        """
-        return ()
-
-    def absent(self) -> Iterable[str]:
-        """What has to be there for it, a package or a file, and is not."""
-        return ()
-
     def named(self) -> Mapping[str, Any]:
         """The options as figures are told apart by them."""
         return self.model_dump(mode="json", by_alias=True)
