@@ -152,7 +152,9 @@ def evaluate(
     runs: Annotated[list[str], typer.Argument(help="A run, or several: names under runs/, or folders.")],
     protocols: Annotated[
         list[str] | None,
-        typer.Option("--protocol", help="An evaluation, and no other: linear, knn ... May be repeated."),
+        typer.Option(
+            "--protocol", help="An evaluation, and no other: linear, knn ..., or a file of them. May be repeated."
+        ),
     ] = None,
     data: Annotated[
         str | None,
