@@ -30,6 +30,7 @@ from graphssl.graph.spec import graph_file
 
 BUILT_IN = [
     "clusters",
+    "detection",
     "finetune",
     "knn",
     "label_free",
