@@ -89,14 +89,15 @@ class _Reader:
     def picture(
         self, row: Mapping[str, Any], folder: str, there: set[str], objects: Sequence[Mapping[str, Any]]
     ) -> Picture | None:  # fmt: skip
-        name, size = row.get("file_name"), (row.get("width"), row.get("height"))
-        if not isinstance(name, str) or not all(isinstance(side, int) and side > 0 for side in size):
+        name, width, height = (row.get(key) for key in ("file_name", "width", "height"))
+        if not isinstance(name, str) or not all(isinstance(side, int) and side > 0 for side in (width, height)):
             self.faults.wrong("pictures without file_name, width and height", f"image {row['id']} in {self.file}")
             return None
         path = os.path.join(folder, name)
         if there and name not in there and not os.path.isfile(path):
             self.faults.wrong("pictures that are missing", path)
             return None
+        size: tuple[int, int] = int(width or 0), int(height or 0)
         made = [self._object(one, size) for one in objects]
         return Picture(path, *size, tuple(one for one in made if one is not None))
 
@@ -118,9 +119,8 @@ class _Reader:
         if self.masks and (why := _unmasked(mask, size)) is not None:
             self.faults.wrong(f"objects {why}", self.at(row))
             return None
-        area = row.get("area")
-        area = float(area) if _is_number(area) else (inner[2] - inner[0]) * (inner[3] - inner[1])
-        return Object(inner, label, area, crowd=crowd, mask=mask if self.masks else None)
+        area = row["area"] if _is_number(row.get("area")) else (inner[2] - inner[0]) * (inner[3] - inner[1])
+        return Object(inner, label, float(area), crowd=crowd, mask=mask if self.masks else None)
 
 
 def _is_number(value: Any) -> bool:

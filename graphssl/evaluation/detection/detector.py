@@ -70,7 +70,7 @@ def _held(part: nn.Module, norm: Norm, *, held: bool = False) -> list[nn.Module]
     norms = [module for module in part.modules() if isinstance(module, _BatchNorm)]
     for module in norms:
         if hasattr(module, "splits"):
-            module.splits = 1
+            module.splits = 1  # type: ignore[assignment]  # a number, of the components
     if held:
         part.requires_grad_(False)
     if norm == "batch" and not held:

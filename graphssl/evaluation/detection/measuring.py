@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 from torch import nn
@@ -76,8 +76,8 @@ def read_both(config: Detection.Config) -> tuple[BoxSet, BoxSet]:
     for name, part in zip(names, (train, test), strict=True):
         if not part.learnt:
             raise RunError(f"{name} has no object that counts, among {len(part.pictures):,} pictures")
-    both: Any = [Files(part.pictures) for part in (train, test)]
-    if (same := overlap(*both, others=names[1])) is not None:
+    learnt, judged = (cast(Any, Files(part.pictures)) for part in (train, test))
+    if (same := overlap(learnt, judged, names[1])) is not None:
         log.warning("warning: %s", same)
     return train, test
 

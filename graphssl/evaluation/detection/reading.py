@@ -22,7 +22,8 @@ from .pictures import Object, Picture
 
 __all__ = ["Read", "ahead", "batches_of", "look_at", "read"]
 
-T, R = TypeVar("T"), TypeVar("R")
+T = TypeVar("T")
+R = TypeVar("R")
 
 UNREADABLE = OSError, ValueError, SyntaxError
 AHEAD = 4  # jobs a thread that are under way

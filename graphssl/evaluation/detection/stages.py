@@ -144,7 +144,7 @@ def _of_chain(chain: nn.Sequential, channels: int) -> Stages | str:
         return f"what its `features` make are no maps; {HELP}"
     groups = [list(group) for _, group in itertools.groupby(range(len(made)), key=lambda i: strides[i])]
     parts = [nn.Sequential(*(chain[i] for i in group)) for group in groups]
-    stem = parts[: max(len(parts) - MOST, 0)] or [nn.Identity()]
+    stem = parts[: max(len(parts) - MOST, 0)]
     return _measured([nn.Sequential(*stem), *parts[-MOST:]], channels)
 
 

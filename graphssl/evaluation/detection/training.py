@@ -109,7 +109,7 @@ def _step(
         losses = detector([one.image for one in batch], [one.target for one in batch])
     loss: Tensor = torch.stack([one.float() for one in losses.values()]).sum()
     optimizer.zero_grad(set_to_none=True)
-    recipe.precision.scaled(loss).backward()  # type: ignore[no-untyped-call]
+    recipe.precision.scaled(loss).backward()
     if recipe.precision.scaler is not None:
         recipe.precision.scaler.step(optimizer)
         recipe.precision.scaler.update()
