@@ -19,7 +19,7 @@ from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.read import load
 from ..world import parts_near
-from .evaluations import note_lacks
+from .evaluations import note_lacks, note_refusals
 from .features import features_of, image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
@@ -78,7 +78,7 @@ def check(
         found.add(f"{NO_LABELS}; {whence_labels(graph.spec.data)}", graph.source.at(("data", "use")), about="data")
     if evaluations:
         note_lacks(graph, found)
-    return _check(graph, data, found, weights)
+    return _check(graph, data, found, weights, evaluations)
 
 
 def validated(graph: Graph | str | Path, data: DataFacts | None = None) -> Checked:
@@ -129,7 +129,7 @@ def _find_data(graph: Graph, found: Problems) -> None:
             found.add(missing.message, at, missing.hint, kind="missing", about="data")
 
 
-def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False) -> Checked:
+def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False, evaluations: bool = False) -> Checked:
     """Notes what else is wrong; raises GraphError where that stops a run."""
     if graph.asks_for_batch and (samples := data.fewer_than(graph.spec.data.batch * graph.spec.train.accumulate)):
         graph = graph.with_batch(max(1, samples // graph.spec.train.accumulate))  # no more than there is
@@ -140,6 +140,8 @@ def _check(graph: Graph, data: DataFacts, found: Problems, weights: bool = False
     unknown = find_unknown_parts(graph, built, found)
     if shapes is not None and not unknown:  # else nothing is known of what trains
         check_rules(graph, shapes, found)
+    if shapes is not None and evaluations:
+        note_refusals(graph, shapes, found)
     found.stop()
     assert shapes is not None
     return Checked(graph, shapes, data, tuple(in_file_order(found)), loadings)

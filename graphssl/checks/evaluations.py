@@ -12,9 +12,12 @@ from ..graph.graph import Graph
 from ..graph.language.packaged import is_packaged
 from ..graph.spec import Data
 from ..graph.spec.evaluate import evaluations_asked
+from .features import features_of
+from .shapes import Shapes
 
 __all__ = [
-    "Known", "Lack", "Told", "known_of", "lacks_of", "no_judgement", "note_lacks", "problem_of", "told_of",
+    "Known", "Lack", "Told", "known_of", "lacks_of", "no_judgement", "note_lacks", "note_refusals", "problem_of",
+    "told_of",
 ]  # fmt: skip
 
 
@@ -149,6 +152,16 @@ def note_lacks(graph: Graph, found: Problems) -> None:
         named = ("evaluate", told.names[0]) in graph.source.places
         if told.lack.stops or (named and problem.span and not is_packaged(problem.span.file)):
             found.merge([problem])
+
+
+def note_refusals(graph: Graph, shapes: Shapes, found: Problems) -> None:
+    """Notes networks that cannot be judged as the graph asks, at the evaluation's place."""
+    judged = graph.spec.evaluate.named or tuple(filter(None, (features_of(graph, shapes),)))
+    for evaluation, kind in evaluations_asked(graph.spec.evaluate):
+        for name in judged:
+            network = shapes.modules.get(graph.original(name))
+            for why in kind.refusals(network, shapes.data.channels):
+                found.add(f"{evaluation}: '{name}': {why}", graph.source.at(("evaluate", evaluation), key=True))
 
 
 def problem_of(graph: Graph, told: Told) -> Problem:

@@ -94,10 +94,10 @@ class Evaluation(ABC):
         """
         yield from ()
 
-    def refusals(self, network: nn.Module, channels: int) -> Iterable[str]:
+    def refusals(self, network: nn.Module | None, channels: int) -> Iterable[str]:
         """Why a network cannot be judged so, as far as that is known before it is trained.
 
-        network: what is judged, also without data (meta). channels: of its pictures.
+        network: what is judged, also without data (meta); None for a value of the flow. channels: of its pictures.
         """
         return ()
 

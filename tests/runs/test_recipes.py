@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from box_files import coco, shapes, voc
-from conftest import BYOL, SIMCLR, problems_of
+from conftest import BYOL, SIMCLR, Write, problems_of
 from left_runs import left_run
 
 import graphssl
@@ -180,4 +180,35 @@ def test_data_that_are_not_there_are_told(run: str, caplog: pytest.LogCaptureFix
     with caplog.at_level(logging.WARNING), pytest.raises(RunError) as error:
         graphssl.evaluate(run, protocol="imagenet/detection/voc_c4")
     text = str(error.value)
-    assert "detection.training: folders without Annotations (2): VOCdevkit/VOC2007; VOCdevkit/VOC2012" in text
+    assert "detection.training: there is no Annotations in VOCdevkit/VOC2007, VOCdevkit/VOC2012" in text
+    assert "detection.test: there is no Annotations in VOCdevkit/VOC2007" in text
+
+
+# -- in a graph --------------------------------------------------------------------------------------------------------
+
+ASKS = "evaluate: {features: encoder, knn: {k: 5, every: 1}}"
+
+
+def test_check_finds_what_is_missing_and_networks_without_maps(write: Write, here: Path) -> None:
+    asks = f"evaluate: {{features: FEATURES, knn: null, detection: {SMALL}}}"
+    boxed = asks.replace("TRAIN", boxes(here))
+    assert graphssl.check(write(SIMCLR, (ASKS, boxed.replace("FEATURES", "encoder"))))
+    (found,) = problems_of(graphssl.check, write(SIMCLR, (ASKS, boxed.replace("FEATURES", "z"))))
+    assert "detection: 'z': it cannot be the backbone of a detector: it is a value of the flow" in found
+    vit = ("{use: encoder.resnet, depth: 10, width: 8}", "{use: encoder.vit, patch: 8, dim: 32, depth: 2, heads: 2}")
+    (found,) = problems_of(graphssl.check, write(SIMCLR, vit, (ASKS, boxed.replace("FEATURES", "encoder"))))
+    assert "detection: 'encoder': it cannot be the backbone of a detector: no feature maps can be had of a ViT" in found
+    lacking = asks.replace("FEATURES", "encoder").replace(", TRAIN", ", training: {use: voc, root: no, split: a}")
+    found = "\n".join(problems_of(graphssl.check, write(SIMCLR, (ASKS, lacking))))
+    assert "detection.training: there is no Annotations in no" in found
+    assert "detection.test: pictures with boxes are needed" in found
+
+
+def test_it_is_due_where_a_run_ends(write: Write, here: Path) -> None:
+    asks = f"evaluate: {{features: encoder, knn: null, detection: {SMALL.replace('TRAIN', boxes(here))}}}"
+    path = write(SIMCLR, (ASKS, asks), ("epochs: 2", "steps: 1"), ("batch: 16", "batch: 64"))
+    run = graphssl.run(path, name="with_boxes", report=lambda _: None)
+    assert set(run.outcome.scores) >= {"detection", "detection/ap50"}
+    assert set(run.outcome.scores["detection"]) == {1}
+    again = graphssl.evaluate(run, protocol="detection")
+    assert again.scores["detection"] == run.outcome.scores["detection"][1]

@@ -11,7 +11,7 @@ from torch import nn
 from ...errors import RunError
 from ..context import Context
 from ..figures import Figures
-from ..registry import Evaluation, EvaluationConfig, evaluation
+from ..registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from . import masks
 from .options import Boxes, Voc
 from .stages import Stages, stages_of
@@ -92,22 +92,26 @@ class Detection(Evaluation):
     def due(self, epoch: int, ends: bool) -> bool:
         return ends and epoch > 0
 
-    def refusals(self, network: nn.Module, channels: int) -> Iterator[str]:
+    def refusals(self, network: nn.Module | None, channels: int) -> Iterator[str]:
         found = stages_of(network, channels)
         if (why := found if isinstance(found, str) else _unfit(found, self.config)) is not None:
             yield f"it cannot be the backbone of a detector: {why}"
 
-    def absent(self) -> Iterator[str]:
-        """What has to be there, and is not."""
+    def lacks(self, known: Known | None) -> Iterator[Lack]:
+        """Nothing of what is known of the run's own data."""
         for name in PARTS:
-            if getattr(self.config, name) is None:
-                yield f"{name}: pictures with boxes are needed, {FORMS}"
+            boxes = getattr(self.config, name)
+            if boxes is None:
+                yield Lack("pictures with boxes are needed", name, hint=FORMS)
+            elif (absent := boxes.absent()) is not None:
+                yield Lack(absent, name)
         if not masks.is_there():
-            yield masks.MISSING
+            yield Lack(masks.MISSING, hint=masks.GET)
 
     def run(self, context: Context) -> Figures:
-        if missing := list(self.absent()):
-            raise RunError("\n  ".join(["detection cannot be measured:", *missing]))
+        if lacks := list(self.lacks(None)):
+            told = [f"{'.'.join(filter(None, ('detection', lack.option)))}: {lack.message}" for lack in lacks]
+            raise RunError("\n  ".join(told))
         for why in self.refusals(context.module, context.facts.channels):
             raise RunError(f"'{context.name}': {why}")
         from .measuring import measure  # torchvision's detectors take a while to load

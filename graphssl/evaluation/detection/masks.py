@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
-__all__ = ["MISSING", "as_code", "decoded", "encoded", "is_there"]
+__all__ = ["GET", "MISSING", "as_code", "decoded", "encoded", "is_there"]
 
-MISSING = "detection needs pycocotools, which is not installed: pip install 'graphssl[detection]'"
+MISSING, GET = "it needs pycocotools, which is not installed", "pip install 'graphssl[detection]'"
 
 Bytes = np.ndarray[Any, np.dtype[np.uint8]]
 

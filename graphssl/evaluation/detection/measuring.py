@@ -76,8 +76,9 @@ def read_both(config: Detection.Config) -> tuple[BoxSet, BoxSet]:
     for name, part in zip(names, (train, test), strict=True):
         if not part.learnt:
             raise RunError(f"{name} has no object that counts, among {len(part.pictures):,} pictures")
-    learnt, judged = (cast(Any, Files(part.pictures)) for part in (train, test))
-    if (same := overlap(learnt, judged, names[1])) is not None:
+    learnt, judged = Files(train.pictures), Files(test.pictures)
+    same = overlap(cast(Any, learnt), cast(Any, judged), lambda: (learnt.trace(), judged.trace()), names[1])
+    if same is not None:
         log.warning("warning: %s", same)
     return train, test
 

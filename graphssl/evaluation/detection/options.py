@@ -11,6 +11,8 @@ from ...graph.spec.section import Section
 
 __all__ = ["Boxes", "Coco", "Voc"]
 
+NOTES = "Annotations"
+
 
 class Voc(Section):
     """PASCAL VOC's format (Everingham et al. 2010): `Annotations/*.xml`, `JPEGImages/`, `ImageSets/Main/SPLIT.txt`.
@@ -31,6 +33,16 @@ class Voc(Section):
         if not root or (isinstance(root, list) and len(set(root)) < len(root)):
             raise ValueError("root is a folder that holds Annotations, or several of them, each once")
         return root
+
+    def absent(self) -> str | None:
+        """What is not there at all."""
+        gone = [root for root in self.roots if not (Path(root) / NOTES).is_dir()]
+        return f"there is no {NOTES} in {', '.join(gone)}{self._hint(Path(gone[0]))}" if gone else None
+
+    @staticmethod
+    def _hint(root: Path) -> str:
+        inner = sorted(str(path.parent) for path in [*root.glob(f"*/{NOTES}"), *root.glob(f"*/*/{NOTES}")])[:2]
+        return f": root is {' or '.join(inner)}" if inner else ""
 
     @property
     def roots(self) -> list[str]:
@@ -53,6 +65,12 @@ class Coco(Section):
     use: Literal["coco"]
     annotations: str
     images: str
+
+    def absent(self) -> str | None:
+        """What is not there at all."""
+        if not Path(self.annotations).is_file():
+            return f"there is no file {self.annotations}"
+        return None if Path(self.images).is_dir() else f"there is no folder {self.images}"
 
     def named(self) -> str:
         """What the pictures are called, wherever they are: `instances_val2017`."""

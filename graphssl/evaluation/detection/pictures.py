@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from ...data.batch import Sample
-from ...data.traces import sizes_and_times
+from ...data.traces import MOST, Trace, sizes_and_times, spread_evenly
 from ...errors import RunError
 
 __all__ = ["BoxSet", "Files", "Object", "Picture"]
@@ -76,8 +76,9 @@ class Files:
     def __init__(self, pictures: Sequence[Picture]) -> None:
         self.paths = [picture.path for picture in pictures]
 
-    def sizes_and_times(self, positions: Sequence[int]) -> Annotated[Any, "2 n"]:
-        return sizes_and_times(self.paths[i] for i in positions)
+    def trace(self) -> Trace:
+        """The files' sizes, of as many as those who compare look at."""
+        return {"sizes": sizes_and_times(self.paths[i] for i in spread_evenly(len(self.paths), MOST))[0]}
 
     def sample(self, position: int) -> Any:
         try:

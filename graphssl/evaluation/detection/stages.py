@@ -67,9 +67,9 @@ class _Whole(nn.Module):
         return found[self.first :]
 
 
-def stages_of(network: nn.Module, channels: int) -> Stages | str:
+def stages_of(network: nn.Module | None, channels: int) -> Stages | str:
     """The stages of a copy of a network, or why it has none; also without data (meta). channels: of its pictures."""
-    if isinstance(network, fx.GraphModule):
+    if network is None or isinstance(network, fx.GraphModule):
         return "it is a value of the flow, and detection takes a network: name the node in evaluate.features"
     network = copy.deepcopy(network).requires_grad_(True)
     parts = _residual(network)

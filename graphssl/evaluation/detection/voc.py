@@ -11,12 +11,12 @@ from PIL import Image
 
 from .clip import clipped
 from .faults import Faults
-from .options import Voc
+from .options import NOTES, Voc
 from .pictures import BoxSet, Object, Picture
 
 __all__ = ["read_voc"]
 
-LISTS, NOTES, IMAGES = "ImageSets/Main", "Annotations", "JPEGImages"
+LISTS, IMAGES = "ImageSets/Main", "JPEGImages"
 
 
 def read_voc(option: Voc, classes: Sequence[str] | None, faults: Faults) -> BoxSet:
@@ -36,9 +36,7 @@ def read_voc(option: Voc, classes: Sequence[str] | None, faults: Faults) -> BoxS
 def _notes(root: Path, split: str, faults: Faults) -> Iterator[tuple[Path, ElementTree.Element]]:
     """The annotations of a split, with their files."""
     if not (root / NOTES).is_dir():
-        inner = sorted(str(path.parent) for path in root.glob(f"**/{NOTES}"))[:2] if root.is_dir() else []
-        hint = f", which {', '.join(inner)} has" if inner else ""
-        faults.wrong(f"folders without {NOTES}{hint}", str(root))
+        faults.wrong(f"folders without {NOTES}", str(root))
         return
     listed = root / LISTS / f"{split}.txt"
     try:

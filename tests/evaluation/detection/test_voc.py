@@ -105,7 +105,9 @@ def test_a_list_that_is_not_there_or_empty(tmp_path: Path) -> None:
     assert "(there are trainval)" in text
     (root / "ImageSets/Main/test.txt").write_text("\n")
     assert "splits without a picture" in told(read(root, split="test")[1])
-    assert f"folders without Annotations, which {root} has (1): {tmp_path}" in told(read(tmp_path)[1])
+    option = Voc(use="voc", root=str(tmp_path), split="test")
+    assert option.absent() == f"there is no Annotations in {tmp_path}: root is {root}"
+    assert Voc(use="voc", root=str(root), split="test").absent() is None
 
 
 def test_a_picture_by_the_name_that_its_annotation_says(tmp_path: Path) -> None:
