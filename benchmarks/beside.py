@@ -19,6 +19,7 @@ batch at once; ours keeps weights and pictures channels-last and has a fused opt
 from __future__ import annotations
 
 import argparse
+import datetime
 import importlib.util
 import json
 import math
@@ -108,6 +109,7 @@ def trained(setting: Setting, seed: int, every: int, plain: Plain, device: torch
         {
             "method": setting.method, "seed": seed, "side": name, "knn": {f"{e}": v for e, v in curves[name].items()},
             "seconds": round(side.seconds, 3), "steps": side.steps, "setting": said(setting, every),
+            "machine": f"{machine()}, {torch.get_num_threads()} thread(s)", "date": f"{datetime.date.today()}",
         }
         for name, side in sides.items()
     ]  # fmt: skip

@@ -380,29 +380,7 @@ def test_the_number_of_a_sweep_is_one_of_its_graph(script: Script, name: str) ->
         assert len(more.nodes) - len(few.nodes) == sweep.values[1] - sweep.values[0]
 
 
-# -- cifar10 -------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.slow
-def test_cifar10_leaves_out_what_is_finished(
-    run: Callable[..., str], pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
-    tiny = ("--set", "data.batch=8", "--set", "nodes.encoder.width=8", "--set", "nodes.queue.size=16")
-    options = ("moco_v2", "--images", str(pictures), "--folder", str(tmp_path / "runs"), "--epochs", "1", *tiny)
-    first = cells(run("cifar10", *options), "moco_v2")
-    assert first[:1] + first[4:5] == ["1", "84.7"]
-    assert float(first[5]) == pytest.approx(float(first[2]) - 84.7)
-    checkpoint = next((tmp_path / "runs").rglob("step-*.pt"))
-    written = checkpoint.stat().st_mtime_ns
-    assert cells(run("cifar10", *options), "moco_v2")[:6] == first[:6]
-    assert checkpoint.stat().st_mtime_ns == written
-
-
-def test_cifar10_knows_what_is_published(run: Callable[..., str], pictures: Path) -> None:
-    with pytest.raises(SystemExit):
-        run("cifar10", "cpc", "--images", str(pictures))
+# -- how many GPUs -------------------------------------------------------------------------------------------
 
 
 IMAGENET = [name for name in packaged() if name.startswith("imagenet/")]

@@ -14,9 +14,11 @@ from ..data.foretold import notes_before
 from ..data.place import free_device_memory, free_memory
 from ..graph.calls import Slot, Value
 from ..graph.language.dump import dump
-from ..program.cost import Cost, memory_text, predict
+from ..graph.spec import DATA_SETS
+from ..program.cost import RATE, Cost, hours_text, memory_text, predict
 from ..program.sharding import held_whole
 from ..program.traffic import traffic
+from ..runs.resume import length
 from ..train.precision import DTYPES, resolve
 from .table import table
 
@@ -105,7 +107,22 @@ def _slot_shape(checked: Checked, slot: Slot) -> str:
 def _totals(checked: Checked) -> str:
     """Trainable parameters, and what a step costs where it would run here: on a GPU if there is one."""
     trained = sum(p.numel() for m in checked.shapes.modules.values() for p in m.parameters() if p.requires_grad)
-    return f"{trained:,} trainable parameters; {_step(checked)}"
+    return f"{trained:,} trainable parameters; {_step(checked)}{_training(checked)}"
+
+
+def _training(checked: Checked) -> str:
+    """How long all of it takes on a GPU, where it takes long, and where that is known without a look at files."""
+    spec = checked.graph.spec
+    train, samples = spec.train, spec.data.samples or DATA_SETS[spec.data.use].samples
+    if (samples is None and train.steps is None) or checked.graph.asks_for_batch:
+        return ""
+    steps = length(train, (samples or 0) // spec.data.batch // train.accumulate)
+    flops = predict(checked.graph, checked.shapes, torch.device("cpu")).flops * train.accumulate * steps
+    if flops < RATE * 360:
+        return ""
+    return (
+        f"\n{steps:,} steps: {hours_text(flops)} of a GPU that does {RATE / 1e12:.0f} TFLOP/s, by the arithmetic alone"
+    )
 
 
 def _step(checked: Checked, processes: int = 1) -> str:

@@ -16,19 +16,21 @@ from ...errors import RunError
 from ...files import home, read_regular
 from ...train.signals import Interrupt
 from ..folder import RUNS
+from .ledger import Entry
 from .plan import Plan
 
 __all__ = ["run_beside"]
 
 LARGEST = 1 << 26  # bytes
-Found = dict[int, tuple[dict[str, float], float | None]]  # by seed: scores by metric, and seconds
+Found = dict[int, Entry]  # by seed
 
 
-def run_beside(plan: Plan, device: torch.device) -> tuple[Found, Found]:
+def run_beside(plan: Plan, device: torch.device, facts: Mapping[str, str]) -> tuple[Found, Found]:
     """Ours and theirs. The command keeps what is done in its file, and goes on with it when it is run again.
 
     A line of the file: `{"side": "graphssl", "seed": 0, "knn": {"10": 0.61}, "seconds": 12.5}`: of each figure's
-    metric a share, or shares by epoch. Raises RunError where the command fails, or leaves a seed out.
+    metric a share, or shares by epoch; `date` and `machine`, where they are not this run's. Raises RunError where the
+    command fails, or leaves a seed out.
     """
     beside = plan.spec.beside
     assert beside is not None
@@ -43,7 +45,8 @@ def run_beside(plan: Plan, device: torch.device) -> tuple[Found, Found]:
     if code:
         raise RunError(f"the command beside {beside.name} ended with exit code {code}; what it has done is in {record}")
     lines = list(_lines(record))
-    found = tuple(_side(plan, lines, side) for side in ("graphssl", beside.name))
+    lines = [line for line in lines if all(line.get(key) == value for key, value in beside.only.items())]
+    found = tuple(_side(plan, lines, side, facts) for side in ("graphssl", beside.name))
     for side, one in zip(("graphssl", beside.name), found, strict=True):
         if missing := [seed for seed in plan.seeds if seed not in one]:
             raise RunError(f"the command beside {beside.name} has left {side}, seed {missing[0]}, out of {record}")
@@ -80,12 +83,14 @@ def _lines(record: Path) -> Iterator[Mapping[str, Any]]:
                 yield found
 
 
-def _side(plan: Plan, lines: list[Mapping[str, Any]], side: str) -> Found:
+def _side(plan: Plan, lines: list[Mapping[str, Any]], side: str, facts: Mapping[str, str]) -> Found:
+    """facts: of this run, where a line has none of its own."""
     found: Found = {}
     for line in lines:
         if line.get("side") == side and line.get("seed") in plan.seeds:
             scores = {metric: f.scale * _value(line, metric, f.epoch) for metric, f in plan.spec.figures.items()}
-            found[line["seed"]] = scores, line.get("seconds")
+            own = {key: str(line.get(key, value)) for key, value in facts.items()}
+            found[line["seed"]] = Entry(scores=scores, seconds=line.get("seconds"), **own)
     return found
 
 

@@ -15,7 +15,7 @@ from ...evaluation.registry import find_evaluation
 from ...graph.read import load
 from ..data import refuse_absent
 from .ledger import recipe_of
-from .read import Written
+from .read import Written, measured_in_runs
 from .spec import Reproduction
 
 __all__ = ["Plan", "planned", "script_of"]
@@ -76,9 +76,9 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
 
 
 def _judged(spec: Reproduction) -> list[str]:
-    """What makes the graph judge in its run what the best epoch is asked of."""
-    best = {metric.partition("/")[0]: f.options for metric, f in spec.figures.items() if f.epoch == "best"}
-    return [f"evaluate.{name}={json.dumps(options)}" for name, options in best.items()]
+    """What makes the graph judge in its run what can be judged there; the online probe, nowhere else."""
+    options = {metric.partition("/")[0]: figure.options for metric, figure in spec.figures.items()}
+    return [f"evaluate.{name}={json.dumps(options[name])}" for name in options if measured_in_runs(name)]
 
 
 def _refuse_unlabelled(written: Written, checked: Checked) -> None:

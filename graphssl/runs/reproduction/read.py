@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
@@ -20,7 +20,7 @@ from ...graph.language.validation import validate
 from ...graph.read import load
 from .spec import Reproduction
 
-__all__ = ["Written", "find_file", "listed", "packaged_folder", "read"]
+__all__ = ["Written", "find_file", "listed", "measured_in_runs", "packaged_folder", "read"]
 
 LARGEST = 1 << 20  # bytes
 SUFFIXES = (".yaml", ".yml")
@@ -184,10 +184,12 @@ def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, prob
         if options.setdefault(name, figure.options) != figure.options:
             at = _at(document, file, (*path, "options"))
             problems.add(f"figures of one evaluation have the same options, and those of '{name}' differ", at)
-        if figure.epoch == "best" and "every" not in kind.Config.model_fields:
-            at, hint = _at(document, file, (*path, "epoch")), f"those that are: {', '.join(_in_runs())}"
+        if figure.epoch == "best" and not measured_in_runs(name):
+            at = _at(document, file, (*path, "epoch"))
+            hint = f"those that are: {', '.join(filter(measured_in_runs, REGISTRY))}"
             problems.add(f"'{name}' is not measured while a run trains, so there is no best epoch", at, hint)
 
 
-def _in_runs() -> Iterator[str]:
-    return (name for name, kind in REGISTRY.items() if "every" in kind.Config.model_fields)
+def measured_in_runs(name: str) -> bool:
+    """Whether an evaluation is run every so many epochs."""
+    return "every" in find_evaluation(name).Config.model_fields

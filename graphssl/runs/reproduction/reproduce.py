@@ -16,6 +16,7 @@ import torch
 from ...checks.checked import check
 from ...evaluation.registry import Evaluation
 from ...evaluation.spread import Spread
+from ...program.cost import hours_text
 from ...track.machine import system_facts
 from ...train.device import choose_device
 from ..evaluate import evaluate_run
@@ -25,7 +26,7 @@ from ..protocols import evaluations_of
 from ..results import Result
 from ..session import start_run
 from .beside import run_beside
-from .forecast import arithmetic, hours_text
+from .forecast import arithmetic
 from .ledger import Entry, Results, keep_results, results_of, spreads_of
 from .plan import Plan, planned
 from .read import Written, read
@@ -74,9 +75,9 @@ def reproduce_figure(
         warn(written.at_home(warning).render())
     _introduce(plan, where, report)
     if plan.beside:
-        ours, theirs = run_beside(plan, where)
-        said = {side: _noted(plan, found) for side, found in (("ours", ours), ("theirs", theirs))}
-        return Reproduced(written, said["ours"], said["theirs"], _kept(plan, said["ours"], said["theirs"], report))
+        sides = run_beside(plan, where, _facts(plan))
+        ours, theirs = ({f"{seed}": entry for seed, entry in side.items()} for side in sides)
+        return Reproduced(written, ours, theirs, _kept(plan, ours, theirs, report))
     done: dict[str, Entry] = {}
     kept = None
     for seed in plan.seeds:
@@ -182,11 +183,6 @@ def _command(plan: Plan) -> str:
 def _short(change: str) -> str:
     key, _, value = change.partition("=")
     return f"{key}={Path(value).name}" if os.path.isabs(value) else change
-
-
-def _noted(plan: Plan, found: Mapping[int, tuple[dict[str, float], float | None]]) -> dict[str, Entry]:
-    facts = _facts(plan)
-    return {f"{seed}": Entry(scores=scores, seconds=seconds, **facts) for seed, (scores, seconds) in found.items()}
 
 
 def _kept(plan: Plan, ours: Mapping[str, Entry], theirs: Mapping[str, Entry], report: Say | None) -> Path | None:

@@ -49,12 +49,14 @@ class Beside(Section):
     """Other code that is trained beside ours in one command, which writes what came of both as JSON lines.
 
     name: of its side in these lines. module: what it needs to have installed. command: with `{seeds}`, `{root}` of the
-    data, `{device}` and `{record}`, the file to add lines to; a script is found from the file's folder.
+    data, `{device}` and `{record}`, the file to add lines to; a script is found from the file's folder. only: what the
+    lines that count have, `{method: byol}`, where a file may have others.
     """
 
     name: Text
     module: Text
     command: list[Text] = Field(min_length=1)
+    only: dict[str, str] = Field(default_factory=dict)
 
 
 class Reproduction(Section):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from .forecast import hours_text
+from ...program.cost import hours_text
 from .ledger import Results, recipe_of, results_of
 from .read import Written, listed, read
 

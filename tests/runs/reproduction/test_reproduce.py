@@ -93,6 +93,7 @@ def test_what_is_done_is_not_done_again(put: Put, monkeypatch: pytest.MonkeyPatc
     assert known.seeds["2"].command == "graphssl reproduce tiny.yaml --seeds 2"
 
 
+@pytest.mark.slow
 def test_a_seed_that_was_stopped_goes_on(put: Put, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second seed's run ends with its process; the same command goes on with it, to the same figures."""
     put(("train.steps=2", "train.steps=4, train.checkpoint.steps=1"))
@@ -144,6 +145,13 @@ def test_the_best_epoch_is_that_of_the_run(put: Put, here: Path) -> None:
     curve = {int(epoch): value for epoch, value in run["scores"]["knn"].items()}
     assert set(curve) == {0, 1, 2, 3}
     assert found.seeds["0"].scores["knn"] == pytest.approx(100 * max(v for e, v in curve.items() if e))
+
+
+def test_what_is_measured_beside_a_run_alone_is_measured_there(put: Put) -> None:
+    """The simclr of the file has no online probe."""
+    put(("  knn/top5: {options: {k: 5}}", "  probe: {options: {lr: 0.2}}"))
+    found = graphssl.reproduce("tiny.yaml", [0], report=nobody)
+    assert 0 < found.seeds["0"].scores["probe"] <= 100
 
 
 def test_a_recipe_that_has_changed_begins_a_new_entry(put: Put) -> None:
@@ -244,6 +252,8 @@ with open(record, "a") as file:
         for side, more in (("graphssl", 0.0), ("peer", 0.01)):
             curve = {"0": 0.1, "5": 0.9, "10": 0.5 + more + int(seed) / 100}
             line = {"side": side, "seed": int(seed), "knn": curve, "knn/top5": 1.0, "seconds": 3.0 if more else 1.0}
+            file.write(json.dumps({**line, "method": "another", "knn": 0.0}) + "\\n")
+            line |= {"method": "this", "machine": "an abacus"}
             file.write(json.dumps(line) + "\\n")
     file.write('{"side": "gra')
 """
@@ -252,13 +262,14 @@ with open(record, "a") as file:
 def test_other_code_is_run_beside_by_its_command(put: Put, here: Path) -> None:
     (here / "peer.py").write_text(PEER)
     command = 'command: [python, peer.py, "{record}", "{device}", "{seeds}"]'
-    put(("differs:", f"beside: {{name: peer, module: json, {command}}}\ndiffers:"))
+    put(("differs:", f"beside: {{name: peer, module: json, only: {{method: this}}, {command}}}\ndiffers:"))
     found = graphssl.reproduce("tiny.yaml", report=nobody)
     assert found.spreads["knn"].mean == pytest.approx(50.5), "the last epoch's, in percent"
     assert [entry.scores["knn"] for entry in found.beside.values()] == pytest.approx([51, 52])
     known = results_of(found.written)
     assert known is not None
     assert (known.seeds["1"].seconds, known.beside["1"].seconds) == (1.0, 3.0)
+    assert known.seeds["0"].machine == "an abacus"
     (here / "peer.py").write_text("raise SystemExit(3)")
     with pytest.raises(RunError, match=r"ended with exit code 3"):
         graphssl.reproduce("tiny.yaml", report=nobody)
