@@ -58,8 +58,8 @@ class Evaluation(ABC):
     default: graphs that say nothing of it have it. more_is_better: which of two of its numbers is the better one; or by
     number, `{"alignment": False}` for `name/alignment`, where they differ: of others neither is.
     when: options that say when it is due, and change nothing in what it measures. needs_labels: whether it is left out
-    of data without labels. bounds: what its numbers lie between; a share's. of_first_alone: of several networks
-    that are judged it measures the first.
+    of data without labels. needs_data: whether it looks at the data of the run. bounds: what its numbers lie between;
+    a share's. of_first_alone: of several networks that are judged it measures the first.
     """
 
     Config: ClassVar[type[EvaluationConfig]]
@@ -70,6 +70,7 @@ class Evaluation(ABC):
     more_is_better: ClassVar[bool | Mapping[str, bool]] = True
     when: ClassVar[tuple[str, ...]] = ("every",)
     needs_labels: ClassVar[bool] = True
+    needs_data: ClassVar[bool] = True
     of_first_alone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import torch
 
@@ -77,13 +77,14 @@ def evaluate_run(
     section = trained.checked.graph.spec
     evaluations = evaluations_of(section.evaluate, options, protocols)
     on, chosen = (None, section.data) if asked.data is None else other_data(asked.data, section.data)
-    with _opened(folder, trained, chosen, where, on) as opened:
+    needed = any(kind.needs_data for kind in evaluations.values())
+    with _opened(folder, trained, chosen, where, on) if needed else nullcontext(cast(Datasets, _NoData())) as opened:
         evaluations, notes = possible(
             evaluations, trained.checked, opened, asked=bool(options or protocols), run=folder.name, on=on
         )
         own = load(RunFolder(folder.path).graph)
         judge = judge_of(
-            trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen,
+            trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen if needed else None,
             otherwise={name: asked.otherwise(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
             plain=_judged_first(own, trained.checked),
         )  # fmt: skip
@@ -105,6 +106,12 @@ def _called(found: Mapping[str, Judged], of: Callable[[Figures], Mapping[str, V]
         for label, judged in found.items()
         for metric, value in of(judged.figures).items()
     }
+
+
+class _NoData:
+    """In the place of data that nobody looks at, and which may not be here."""
+
+    counts = None
 
 
 @contextmanager

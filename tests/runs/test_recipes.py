@@ -184,6 +184,15 @@ def test_data_that_are_not_there_are_told(run: str, caplog: pytest.LogCaptureFix
     assert "detection.test: there is no Annotations in VOCdevkit/VOC2007" in text
 
 
+def test_the_data_of_the_run_need_not_be_here(here: Path) -> None:
+    text = SIMCLR.replace("use: digits", "use: image_folder, root: gone, size: 32")
+    run = str(left_run(here / "runs/c", text).path)
+    found = graphssl.evaluate(run, protocol=str(recipe(here)))
+    assert set(found.figures) == {"detection by small"}
+    with pytest.raises(RunError, match="gone"):
+        graphssl.evaluate(run, protocol="knn")
+
+
 # -- in a graph --------------------------------------------------------------------------------------------------------
 
 ASKS = "evaluate: {features: encoder, knn: {k: 5, every: 1}}"

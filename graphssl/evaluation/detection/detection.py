@@ -31,7 +31,7 @@ class Detection(Evaluation):
     title = "detection"
     quantity = "box AP"
     said = ("model", "neck", "iterations")
-    needs_labels = False  # of the data that the run was trained on
+    needs_labels = needs_data = False  # those that the run was trained on
 
     class Config(EvaluationConfig):
         """Faster R-CNN or Mask R-CNN of torchvision with the network as backbone (MoCo, He et al. 2020,

@@ -28,6 +28,7 @@ from .reading import look_at
 from .stages import Stages, stages_of
 from .training import Recipe, train_detector
 from .voc import read_voc
+from .voc_precision import voc07_precision
 
 if TYPE_CHECKING:
     from .detection import Detection
@@ -50,7 +51,11 @@ def measure(config: Detection.Config, context: Context) -> Figures:
     details: dict[str, Any] = {
         "measure": MEASURE, "training": train.said(), "test": test.said(), "lr": recipe.lr, "loss": losses,
     }  # fmt: skip
-    return _figures(test, found, recipe.masks, details)
+    figures = _figures(test, found, recipe.masks, details)
+    if not isinstance(config.test, Voc):
+        return figures
+    own = {f"detection/{name}": value for name, value in voc07_precision(test, found).items()}
+    return replace(figures, scores={**figures.scores, **own})
 
 
 def _figures(test: BoxSet, found: Sequence[Found], masks: bool, details: dict[str, Any]) -> Figures:

@@ -7,11 +7,12 @@ from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, field_validator
 
+from ...errors import suggest
 from ...graph.spec.section import Section
 
 __all__ = ["Boxes", "Coco", "Voc"]
 
-NOTES = "Annotations"
+NOTES, LISTS = "Annotations", "ImageSets/Main"
 
 
 class Voc(Section):
@@ -37,12 +38,18 @@ class Voc(Section):
     def absent(self) -> str | None:
         """What is not there at all."""
         gone = [root for root in self.roots if not (Path(root) / NOTES).is_dir()]
-        return f"there is no {NOTES} in {', '.join(gone)}{self._hint(Path(gone[0]))}" if gone else None
-
-    @staticmethod
-    def _hint(root: Path) -> str:
-        inner = sorted(str(path.parent) for path in [*root.glob(f"*/{NOTES}"), *root.glob(f"*/*/{NOTES}")])[:2]
-        return f": root is {' or '.join(inner)}" if inner else ""
+        if gone:
+            root = Path(gone[0])
+            inner = sorted(str(path.parent) for path in [*root.glob(f"*/{NOTES}"), *root.glob(f"*/*/{NOTES}")])[:2]
+            hint = f": root is {' or '.join(inner)}" if inner else ""
+            return f"there is no {NOTES} in {', '.join(gone)}{hint}"
+        lists = [Path(root) / LISTS for root in self.roots]
+        without = [folder for folder in lists if not (folder / f"{self.split}.txt").is_file()]
+        if not without:
+            return None
+        there = sorted(path.stem for path in without[0].glob("*.txt") if "_" not in path.stem)  # no class's own
+        near = suggest(self.split, there, "there are")
+        return f"there is no {without[0] / self.split}.txt{f': {near}' if near else ''}"
 
     @property
     def roots(self) -> list[str]:

@@ -11,12 +11,12 @@ from PIL import Image
 
 from .clip import clipped
 from .faults import Faults
-from .options import NOTES, Voc
+from .options import LISTS, NOTES, Voc
 from .pictures import BoxSet, Object, Picture
 
 __all__ = ["read_voc"]
 
-LISTS, IMAGES = "ImageSets/Main", "JPEGImages"
+IMAGES = "JPEGImages"
 
 
 def read_voc(option: Voc, classes: Sequence[str] | None, faults: Faults) -> BoxSet:

@@ -45,7 +45,8 @@ def test_the_loss_falls_and_the_figures_have_their_form(tmp_path: Path, caplog: 
     asked = detection(iterations=8, **{**of_voc(tmp_path, 3), "regions": 16})
     with caplog.at_level(logging.INFO):
         found = asked.run(context())
-    assert {"detection", "detection/ap50", "detection/ap75", "detection/ap_small"} == set(found.scores)
+    own = {f"detection/voc07_{name}" for name in ("ap", "ap50", "ap75")}
+    assert {"detection", "detection/ap50", "detection/ap75", "detection/ap_small", *own} == set(found.scores)
     losses = found.details["loss"]
     assert len(losses) == 8
     assert losses[-1] < 0.9 * losses[0]
@@ -62,6 +63,7 @@ def test_the_loss_falls_and_the_figures_have_their_form(tmp_path: Path, caplog: 
 def test_twelve_pictures_in_vocs_format_are_learnt_by_heart(tmp_path: Path) -> None:
     found = detection(iterations=110, **of_voc(tmp_path)).run(context())
     assert found.scores["detection/ap50"] > 0.9
+    assert found.scores["detection/voc07_ap50"] > 0.9
     assert found.scores["detection"] > 0.4
 
 

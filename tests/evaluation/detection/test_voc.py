@@ -108,6 +108,11 @@ def test_a_list_that_is_not_there_or_empty(tmp_path: Path) -> None:
     option = Voc(use="voc", root=str(tmp_path), split="test")
     assert option.absent() == f"there is no Annotations in {tmp_path}: root is {root}"
     assert Voc(use="voc", root=str(root), split="test").absent() is None
+    listed = root / "ImageSets/Main"
+    near = Voc(use="voc", root=str(root), split="tst").absent()
+    assert near == f"there is no {listed / 'tst'}.txt: did you mean 'test'?"
+    far = Voc(use="voc", root=str(root), split="2007").absent()
+    assert far == f"there is no {listed / '2007'}.txt: there are test, trainval"
 
 
 def test_a_picture_by_the_name_that_its_annotation_says(tmp_path: Path) -> None:
