@@ -15,6 +15,7 @@ from torchvision.models.detection.mask_rcnn import MaskRCNNPredictor
 from torchvision.ops import FeaturePyramidNetwork, MultiScaleRoIAlign
 from torchvision.ops.feature_pyramid_network import LastLevelMaxPool
 
+from .last_stage import LastStage
 from .stages import Stages, run_parts
 
 __all__ = ["Backbone", "build_detector"]
@@ -80,38 +81,6 @@ def _held(part: nn.Module, norm: Norm, *, held: bool = False) -> list[nn.Module]
     return list(norms)
 
 
-class _Last(nn.Module):
-    """The network's last stage on what is cut of a map for each box, and with norm: batch a batch norm after it, as in
-    MoCo's appendix: `n c 14 14` to `n d 7 7`."""
-
-    def __init__(self, stage: nn.Module, width: int, norm: Norm, held: bool) -> None:
-        super().__init__()
-        self.stage, self._still = stage, _held(stage, norm, held=held)
-        self.norm = nn.BatchNorm2d(width) if norm == "batch" else nn.Identity()
-
-    def train(self, mode: bool = True) -> _Last:
-        super().train(mode)
-        for module in self._still:
-            module.eval()
-        return self
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.norm(self.stage(x))
-        return found
-
-
-class _Averaged(nn.Module):
-    """A box's features, averaged over its cells: `n c 14 14` to `n d`."""
-
-    def __init__(self, last: _Last) -> None:
-        super().__init__()
-        self.last = last
-
-    def forward(self, x: Tensor) -> Tensor:
-        found: Tensor = self.last(x)
-        return found.mean(dim=(2, 3))
-
-
 def build_detector(
     stages: Stages, classes: int, *, masks: bool, pyramid: bool, norm: Norm, trainable: int, min_size: Sequence[int],
     max_size: int, mean: Sequence[float], std: Sequence[float], regions: int = 512,
@@ -128,16 +97,19 @@ def build_detector(
         options |= {"num_classes": classes + 1}
     else:
         sizes = (tuple(anchors or [stages.strides[-2] * 2**i for i in range(1, 6)]),)
-        options = _pooled(["0"], POOLED, masks, 0) | _last_heads(stages, classes, masks, norm, trainable)
+        options = _of_last(stages.channels[-1], classes, masks)
     options |= {
         "rpn_anchor_generator": AnchorGenerator(sizes, (RATIOS,) * len(sizes)),
         "box_batch_size_per_image": regions,
     }
     kind: type[FasterRCNN] = MaskRCNN if masks else FasterRCNN
-    made: nn.Module = kind(
+    made: Any = kind(
         backbone, min_size=tuple(min_size), max_size=max_size, image_mean=list(mean), image_std=list(std), **options
     )
-    return made
+    if not pyramid:
+        _last_stage(stages, norm, trainable).put_into(made.roi_heads, masks)
+    found: nn.Module = made
+    return found
 
 
 def _pooled(names: list[str], size: int, masks: bool, samples: int) -> dict[str, Any]:
@@ -148,14 +120,21 @@ def _pooled(names: list[str], size: int, masks: bool, samples: int) -> dict[str,
     return found
 
 
-def _last_heads(stages: Stages, classes: int, masks: bool, norm: Norm, trainable: int) -> dict[str, Any]:
-    """The last stage is the head of boxes and, with the same weights, of masks; as many proposals as detectron's."""
-    width = stages.channels[-1]
-    last = _Last(stages.parts[-1], width, norm, trainable == 0)
-    found: dict[str, Any] = {
-        "box_head": _Averaged(last), "box_predictor": FastRCNNPredictor(width, classes + 1),
+def _last_stage(stages: Stages, norm: Norm, trainable: int) -> LastStage:
+    still = _held(stages.parts[-1], norm, held=trainable == 0)
+    after = nn.BatchNorm2d(stages.channels[-1]) if norm == "batch" else nn.Identity()
+    return LastStage(MultiScaleRoIAlign(["0"], POOLED, 0), stages.parts[-1], after, still)
+
+
+def _of_last(width: int, classes: int, masks: bool) -> dict[str, Any]:
+    """Predictors on the last stage, whose place its head has yet to take; as many proposals as detectron's C4 has.
+
+    Cells have as many samples a side as they have pixels."""
+    found = _pooled(["0"], POOLED, masks, 0)
+    found |= {
+        "box_head": nn.Identity(), "box_predictor": FastRCNNPredictor(width, classes + 1),
         "rpn_pre_nms_top_n_train": 12_000, "rpn_pre_nms_top_n_test": 6_000,
     }  # fmt: skip
     if masks:
-        found |= {"mask_head": last, "mask_predictor": MaskRCNNPredictor(width, WIDTH, classes + 1)}
+        found |= {"mask_head": nn.Identity(), "mask_predictor": MaskRCNNPredictor(width, WIDTH, classes + 1)}
     return found

@@ -70,7 +70,7 @@ def test_twelve_pictures_in_vocs_format_are_learnt_by_heart(tmp_path: Path) -> N
 @pytest.mark.slow
 def test_twelve_pictures_in_cocos_format_are_learnt_by_heart_with_their_masks(tmp_path: Path) -> None:
     boxes = coco(tmp_path, shapes())
-    found = detection(model="mask_rcnn", iterations=130, training=boxes, test=boxes).run(context())
+    found = detection(model="mask_rcnn", iterations=150, training=boxes, test=boxes).run(context())
     assert found.scores["detection/ap50"] > 0.9
     assert found.scores["detection/mask_ap50"] > 0.9
     assert {"detection/mask_ap", "detection/mask_ap75", "detection/mask_ap_small"} < set(found.scores)
@@ -80,7 +80,7 @@ def test_twelve_pictures_in_cocos_format_are_learnt_by_heart_with_their_masks(tm
 @pytest.mark.slow
 def test_with_a_pyramid(tmp_path: Path) -> None:
     network = ResNet(ResNet.Config(depth=10, width=8, stem="imagenet"), {"c": 3, "h": 32, "w": 32})
-    found = detection(neck="fpn", iterations=3, batch=2, regions=8, **of_voc(tmp_path, 2)).run(context(network))
+    found = detection(neck="fpn", iterations=8, batch=2, regions=8, **of_voc(tmp_path, 2)).run(context(network))
     assert {"detection", "detection/ap50"} < set(found.scores)
     assert found.details["loss"][-1] < found.details["loss"][0]
 

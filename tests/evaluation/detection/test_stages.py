@@ -150,11 +150,24 @@ def test_layers_that_do_not_train(pyramid: bool) -> None:
 
 def test_the_last_stage_is_the_head_of_c4_of_boxes_and_of_masks() -> None:
     detector = built(pyramid=False, masks=True)
-    assert detector.roi_heads.mask_head is detector.roi_heads.box_head.last
+    last = detector.roi_heads.box_head.last
+    assert sum(p is last.stage[0].conv1.weight for p in detector.parameters()) == 1
     assert detector.backbone.out_channels == 32
     assert detector.rpn.anchor_generator.sizes == ((8, 16, 32, 64, 128),), "2 to 32 strides of 4"
     assert built().rpn.anchor_generator.sizes == ((8,), (16,), (32,), (64,), (128,))
-    assert isinstance(detector.roi_heads.mask_head.norm, nn.BatchNorm2d)
+    assert isinstance(last.norm, nn.BatchNorm2d)
+    features, boxes = {"0": torch.randn(2, 32, 16, 16)}, [torch.rand(5, 4) * 20 + torch.tensor([0.0, 0, 30, 30])] * 2
+    shapes, heads = [(64, 64)] * 2, detector.train().roi_heads
+    heads.box_head(heads.box_roi_pool(features, boxes, shapes))
+    steps = int(last.norm.num_batches_tracked)
+    some = [boxes[0][[3, 1]], boxes[1][[4]]]
+    in_training = heads.mask_head(heads.mask_roi_pool(features, some, shapes))
+    assert int(last.norm.num_batches_tracked) == steps, "masks have some of what was made for boxes"
+    expected = last(last.pool(features, boxes, shapes))
+    torch.testing.assert_close(in_training, expected[[3, 1, 9]])
+    heads.eval()
+    alone = heads.mask_head(heads.mask_roi_pool(features, some, shapes))
+    torch.testing.assert_close(alone, last(last.pool(features, some, shapes)))
 
 
 def test_the_encoder_itself_stays_as_it_was() -> None:
