@@ -109,7 +109,8 @@ def trained(setting: Setting, seed: int, every: int, plain: Plain, device: torch
         {
             "method": setting.method, "seed": seed, "side": name, "knn": {f"{e}": v for e, v in curves[name].items()},
             "seconds": round(side.seconds, 3), "steps": side.steps, "setting": said(setting, every),
-            "machine": f"{machine()}, {torch.get_num_threads()} thread(s)", "date": f"{datetime.date.today()}",
+            "machine": f"{machine().rpartition(', ')[0]}, {torch.get_num_threads()} thread(s)",
+            "date": f"{datetime.date.today()}",
         }
         for name, side in sides.items()
     ]  # fmt: skip

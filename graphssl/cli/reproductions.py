@@ -71,7 +71,7 @@ def reproduced_text(found: Reproduced) -> str:
     rows = [HEAD, *figure_rows(spec, found.seeds)]
     if spec.beside is not None and found.beside:
         rows += figure_rows(spec, found.beside, spec.beside.name)
-    lines.append(table(rows))
+    lines += [table(rows)] if found.seeds else ["no seed is done yet"]
     for who, seeds in (("", found.seeds), (f"{spec.beside.name}, " if spec.beside else "", found.beside)):
         for seed, entry in seeds.items():
             scores = ", ".join(f"{metric} {value:.2f}" for metric, value in entry.scores.items())

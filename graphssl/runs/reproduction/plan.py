@@ -25,7 +25,8 @@ __all__ = ["Plan", "planned", "script_of"]
 class Plan:
     """sets: all changes of the graph but the seed. checked: of the first seed. recipe: see `recipe_of`.
 
-    own: whether it is the file's own recipe: what `--set` changes does not change what is computed.
+    own: whether it is the file's own recipe: what `--set` changes does not change what is computed, and what is trained
+    beside other code is.
     """
 
     written: Written
@@ -71,7 +72,7 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     _refuse_unlabelled(written, checked)
     if beside:
         _refuse_absent_code(written)
-    own = recipe == recipe_of(written.graph, spec)
+    own = recipe == recipe_of(written.graph, spec) and beside == (spec.beside is not None)
     return Plan(written, seeds, all_sets, tuple(sets), checked, recipe, own, beside)
 
 

@@ -99,8 +99,7 @@ def read(name: str) -> Written:
         problems.stop()
     assert spec is not None
     found = _graph(spec, document, file, problems)
-    if found is not None:  # its own evaluations are known by now
-        _check_figures(spec, document, file, problems)
+    _check_figures(spec, document, file, problems, known=found is not None)
     problems.stop()
     assert found is not None
     return Written(file.stem, file, spec, *found, _changes(spec, document, file))
@@ -168,13 +167,14 @@ def _at_home(problem: Problem, places: Mapping[str, Span]) -> Problem:
     return replace(problem, span=places[span.text])
 
 
-def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems) -> None:
-    """Notes evaluations that are not there, and options that they do not take."""
+def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems, *, known: bool) -> None:
+    """Notes evaluations that are not there, and options that they do not take. known: whether the graph's own are."""
     options: dict[str, dict[str, object]] = {}
     for metric, figure in spec.figures.items():
         name, path = metric.partition("/")[0], ("figures", metric)
         if name not in REGISTRY:
-            problems.unknown_name("evaluation", name, _at(document, file, path, key=True), REGISTRY)
+            if known:
+                problems.unknown_name("evaluation", name, _at(document, file, path, key=True), REGISTRY)
             continue
         kind = find_evaluation(name)
         _, wrong = validate(kind.Config, figure.options)

@@ -189,7 +189,9 @@ def _kept(plan: Plan, ours: Mapping[str, Entry], theirs: Mapping[str, Entry], re
     """Adds them to the ledger, where they are of the file's own recipe."""
     if not plan.own:
         if report is not None:
-            report("the ledger stays as it is: --set changes what is computed")
+            alone = plan.spec.beside is not None and not plan.beside
+            why = "its figures are those beside other code" if alone else "--set changes what is computed"
+            report(f"the ledger stays as it is: {why}")
         return None
     before = results_of(plan.written)
     if before is None or before.recipe != plan.recipe:

@@ -215,6 +215,14 @@ def test_a_wrong_change_of_the_file_is_told_with_its_place_in_it(put: Put) -> No
     assert "--set:" not in told
 
 
+def test_figures_and_changes_are_told_together(put: Put) -> None:
+    told = problems(
+        put(("nodes.encoder.width=8", "nodes.encoder.depht=8"), ("{k: 5}, published", "{kk: 5}, published"))
+    )
+    assert "no key is called 'depht' here" in told
+    assert "no key is called 'kk' here" in told
+
+
 def test_names(here: Path) -> None:
     with pytest.raises(UsageError, match=r"did you mean 'paper_imagenet_byol'\?"):
         graphssl.reproduce("paper_imagnet_byol")
@@ -241,7 +249,10 @@ def test_other_code_that_is_not_there_is_told(put: Put, here: Path) -> None:
     put(("differs:", f"{beside}differs:"))
     with pytest.raises(UsageError, match=r"peer is not installed.*there is no peer\.py.*--only ours"):
         graphssl.reproduce("tiny.yaml", report=nobody)
-    assert graphssl.reproduce("tiny.yaml", [0], only="ours", report=nobody).kept is not None
+    said: list[str] = []
+    alone = graphssl.reproduce("tiny.yaml", [0], only="ours", report=said.append)
+    assert alone.kept is None, "what is trained alone has another time, and may have other figures"
+    assert said[-1] == "the ledger stays as it is: its figures are those beside other code"
 
 
 PEER = """\
