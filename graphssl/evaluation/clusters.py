@@ -29,6 +29,7 @@ class Clusters(Evaluation):
     title = "clusters"
     quantity = "normalised mutual information"
     said = ("normalize",)
+    parts = ("", "adjusted_rand", "accuracy")
     bounds = (-0.5, 1.0)  # of the adjusted Rand index
 
     class Config(EvaluationConfig):

@@ -10,12 +10,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-__all__ = ["COVERED", "Figures", "classified", "classified_by", "interval_of_accuracy", "interval_of_mean"]
+__all__ = ["COVERED", "TOP", "Figures", "classified", "classified_by", "interval_of_accuracy", "interval_of_mean"]
 
 COVERED = 0.95  # the share of intervals that have the true value
 DRAWS = 10_000  # of a bootstrap
 AT_ONCE = 2**20  # samples drawn at once
 RANKS = 5  # of top-5
+TOP = ("", "top5")  # what stands after the name of a classifier in its numbers' names
 CONFUSED = 200  # classes up to which the confusion matrix is kept whole
 
 

@@ -17,7 +17,7 @@ from ..graph.spec.tables import ConfigIn
 from ..train.precision import resolve
 from ..world import current
 from .context import Context
-from .figures import Figures, classified_by
+from .figures import TOP, Figures, classified_by
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .subset import Labels, Share, holds_out, lacks_of_labels, subset_of, validation_of
@@ -35,6 +35,7 @@ class Finetune(Evaluation):
 
     title = "fine-tuned"
     said = ("labels", "epochs")
+    parts = TOP
 
     class Config(EvaluationConfig):
         """The whole network and a linear classifier on crops and flips, judged on plain held-out pictures.

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .context import Context
-from .figures import RANKS, Figures, classified
+from .figures import RANKS, TOP, Figures, classified
 from .labelled import Labelled, Splits
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 
@@ -40,6 +40,7 @@ class Knn(Evaluation):
 
     title = "kNN"
     said = ("k", "temperature")
+    parts = (*TOP, r"(k \d+)?( ?temperature [^/]+)?(/top5)?")
     default = True
 
     class Config(EvaluationConfig):

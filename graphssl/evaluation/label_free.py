@@ -47,6 +47,7 @@ class LabelFree(Evaluation):
     title = "label-free"
     needs_labels = False
     bounds = (-math.inf, math.inf)
+    parts = ("rankme", "lidar", "alpha_req", "participation_ratio", "alignment", "uniformity")
     more_is_better: ClassVar[Mapping[str, bool]] = {
         "rankme": True, "lidar": True, "participation_ratio": True, "alignment": False, "uniformity": False,
     }  # fmt: skip

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from .context import Context
-from .figures import Figures, classified_by
+from .figures import TOP, Figures, classified_by
 from .grid import Grid, nothing_held, train_linear, train_on_views
 from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
@@ -26,6 +26,7 @@ class Linear(Evaluation):
 
     title = "linear"
     said = ("labels", "views", "epochs")
+    parts = TOP
 
     class Config(EvaluationConfig):
         """A linear classifier by SGD on frozen features, judged on plain held-out pictures.

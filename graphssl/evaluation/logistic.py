@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from .context import Context
-from .figures import Figures, classified_by
+from .figures import TOP, Figures, classified_by
 from .labelled import Splits
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .scaling import Scaling
@@ -27,6 +27,7 @@ class Logistic(Evaluation):
 
     title = "logistic"
     said = ("labels", "penalty")
+    parts = TOP
 
     class Config(EvaluationConfig):
         """Logistic regression by L-BFGS on frozen features, judged on the held-out split, before training and after it.

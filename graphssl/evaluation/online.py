@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
 
 import torch
@@ -13,7 +13,7 @@ from ..world import gathered
 from .embedding import pooled
 from .heads import Heads
 
-__all__ = ["OnlineProbe"]
+__all__ = ["OnlineProbe", "unlike"]
 
 MOMENTUM = 0.1  # of the running statistics: a batch's share
 
@@ -22,10 +22,15 @@ class OnlineProbe:
     """SGD on features whose statistics run along, as of a batch norm without scale and shift.
 
     Its numbers depend on the batches alone, so that a run that goes on has those of one that was not stopped.
+
+    of: what the features are of. names: of the classes. A state that says otherwise is another's: see `unlike`.
     """
 
-    def __init__(self, lr: float, momentum: float, classes: int, device: torch.device) -> None:
+    def __init__(
+        self, lr: float, momentum: float, classes: int, device: torch.device, of: str = "", names: Sequence[str] = ()
+    ) -> None:
         self._lr, self._momentum, self._classes, self._device = lr, momentum, classes, device
+        self.of, self.names = of, list(names)
         self._heads: Heads | None = None
         self._mean = self._variance = torch.empty(0)
         self._right = torch.zeros(2, device=device)  # since it was last read: right ones, and all with labels
@@ -41,6 +46,9 @@ class OnlineProbe:
             heads = self._started(found)
             known = (label >= 0).to(found.dtype)
             mean, variance = found.mean(0), found.var(0, correction=0)
+            finite = torch.isfinite(mean + variance).all()  # else of a step that a scaler of the loss leaves out
+            known, found = known * finite, torch.where(finite, found, 0)
+            mean, variance = torch.where(finite, mean, self._mean), torch.where(finite, variance, self._variance)
             self._mean.lerp_(mean, MOMENTUM)
             self._variance.lerp_(variance, MOMENTUM)
             x, y = (found - mean) * (variance + 1e-5).rsqrt(), label.clamp_min(0)
@@ -71,7 +79,8 @@ class OnlineProbe:
     def state(self) -> dict[str, Any]:
         if self._heads is None:
             return {}
-        return {**self._heads.state(), "mean": self._mean, "variance": self._variance, "right": self._right}
+        statistics = {"mean": self._mean, "variance": self._variance, "right": self._right}
+        return {**self._heads.state(), **statistics, **({"of": self.of, "names": self.names} if self.of else {})}
 
     def load(self, state: Mapping[str, Any]) -> None:
         """The reverse; nothing of a run that had none."""
@@ -82,3 +91,15 @@ class OnlineProbe:
         heads = self._started(torch.zeros(1, len(mean), device=self._device))
         heads.load(state)
         self._mean, self._variance, self._right = mean.clone(), variance.clone(), right.clone()
+
+
+def unlike(state: Mapping[str, Any], of: str | None, names: Sequence[str]) -> str | None:
+    """Why a state is that of a probe of other features or classes. of: what features are of, None for any."""
+    if not state:
+        return None
+    if of is not None and state.get("of", of) != of:
+        return f"it has learnt from '{state['of']}', and not from '{of}'"
+    if (learnt := len(state["weight"][0])) != len(names):
+        return f"it has learnt {learnt} classes, and these data have {len(names)}"
+    same = state.get("names", list(names)) == list(names)
+    return None if same else "it has learnt other classes than these data have"

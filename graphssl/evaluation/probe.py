@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from ..errors import RunError
 from .context import Context
-from .figures import Figures, classified_by
+from .figures import TOP, Figures, classified_by
 from .online import OnlineProbe
 from .registry import Evaluation, EvaluationConfig, evaluation
 
@@ -21,6 +22,7 @@ class Probe(Evaluation):
 
     title = "online probe"
     said = ("lr",)
+    parts = TOP
 
     class Config(EvaluationConfig):
         """A linear classifier that learns from the first view of each step's pictures, detached: the run's weights are
@@ -49,9 +51,6 @@ class Probe(Evaluation):
                 "the online probe is trained beside a run, where its graph has `evaluate: {probe: {}}`; `linear` "
                 "judges a run that has ended"
             )
-        if logits.shape[1] != (context.facts.classes or logits.shape[1]):
-            raise RunError(
-                f"the online probe knows the {logits.shape[1]} classes that it was trained on, and these data have "
-                f"{context.facts.classes}: `linear` learns from others"
-            )
+        if not bool(torch.isfinite(logits).all()):
+            raise RunError("the online probe has diverged: its numbers are not finite; a lower evaluate.probe.lr helps")
         return classified_by("probe", logits, known.labels, context.names)

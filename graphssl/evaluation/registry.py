@@ -31,6 +31,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import ClassVar, TypeVar
@@ -59,7 +60,8 @@ class Evaluation(ABC):
     number, `{"alignment": False}` for `name/alignment`, where they differ: of others neither is.
     when: options that say when it is due, and change nothing in what it measures. needs_labels: whether it is left out
     of data without labels. needs_data: whether it looks at the data of the run. bounds: what its numbers lie between;
-    a share's. of_first_alone: of several networks that are judged it measures the first.
+    a share's. of_first_alone: of several networks that are judged it measures the first. parts: what may stand after
+    its name and a slash in its numbers' names, as regular expressions, "" for its name alone; None: nobody knows.
     """
 
     Config: ClassVar[type[EvaluationConfig]]
@@ -73,6 +75,7 @@ class Evaluation(ABC):
     needs_data: ClassVar[bool] = True
     of_first_alone: ClassVar[bool] = False
     bounds: ClassVar[tuple[float, float]] = (0.0, 1.0)
+    parts: ClassVar[tuple[str, ...] | None] = None
 
     config: EvaluationConfig
 
@@ -114,6 +117,12 @@ class Evaluation(ABC):
     def text(cls, value: float) -> str:
         """A number of it as it is read; by default a share, in percent."""
         return f"{100 * value:.2f} %"
+
+    @classmethod
+    def gives(cls, metric: str) -> bool:
+        """Whether a number of it may be called so; True where nobody knows."""
+        part = metric.partition("/")[2]
+        return cls.parts is None or any(re.fullmatch(known, part) for known in cls.parts)
 
     def settings(self) -> str:
         """The options that are said with a score, such as `k 20, temperature 0.07`."""

@@ -30,6 +30,7 @@ class Retrieval(Evaluation):
     title = "retrieval"
     quantity = "mean average precision"
     said = ("gallery",)
+    parts = ("", r"recall_\d+", "r_precision", "map_at_r")
 
     class Config(EvaluationConfig):
         """Retrieval by cosine similarity: each labelled held-out picture is a query, and what is of its class is found.

@@ -36,6 +36,7 @@ class Transfer(Evaluation):
 
     title = "transfer"
     said = ("protocol",)
+    parts = ("", *ARCHIVES, *TORCHVISION)
     needs_labels = False  # of the data that the run was trained on
 
     class Config(EvaluationConfig):

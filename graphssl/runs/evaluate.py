@@ -29,6 +29,7 @@ from .folder import RunFolder, find_run
 from .judging import judge_of, probe_of
 from .lacking import possible
 from .other_data import other_data
+from .probed import of_what_was_probed, without_another_s
 from .protocols import Options, as_changes, evaluations_of
 from .recipes import read_asked
 from .trained import Trained, load_trained
@@ -73,16 +74,16 @@ def evaluate_run(
     asked = read_asked(protocols, data)
     protocols, changes = asked.protocols, [*asked.changes, *as_changes(sets, asked.protocols)]
     folder, where = find_run(name, changes), choose_device(device)
+    own, named = load(RunFolder(folder.path).graph), (*options, *protocols)
+    folder, unprobed = of_what_was_probed(folder, own, named)
     trained = load_trained(folder, None, where)
     section = trained.checked.graph.spec
     evaluations = evaluations_of(section.evaluate, options, protocols)
     on, chosen = (None, section.data) if asked.data is None else other_data(asked.data, section.data)
     needed = any(kind.needs_data for kind in evaluations.values())
     with _opened(folder, trained, chosen, where, on) if needed else nullcontext(cast(Datasets, _NoData())) as opened:
-        evaluations, notes = possible(
-            evaluations, trained.checked, opened, asked=bool(options or protocols), run=folder.name, on=on
-        )
-        own = load(RunFolder(folder.path).graph)
+        evaluations, notes = possible(evaluations, trained.checked, opened, asked=bool(named), run=folder.name, on=on)
+        evaluations, more = without_another_s(evaluations, own, trained, opened, folder.name, asked=bool(named))
         judge = judge_of(
             trained.checked, trained.program, opened, evaluations, where, on=on, section=chosen if needed else None,
             otherwise={name: asked.otherwise(kind, name, own.spec.evaluate) for name, kind in evaluations.items()},
@@ -93,7 +94,7 @@ def evaluate_run(
             found = judge.judge()
     _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
     return Evaluated(
-        folder.name, _called(found, lambda figures: figures.scores), evaluations, notes,
+        folder.name, _called(found, lambda figures: figures.scores), evaluations, (*notes, *more, *unprobed),
         {label: judged.figures for label, judged in found.items()}, str(folder.path),
         _called(found, lambda figures: figures.intervals), on,
     )  # fmt: skip

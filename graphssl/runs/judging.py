@@ -15,7 +15,7 @@ from ..data import Datasets
 from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations
-from ..evaluation.online import OnlineProbe
+from ..evaluation.online import OnlineProbe, unlike
 from ..evaluation.probe import Probe
 from ..evaluation.registry import Evaluation
 from ..graph.spec import Data
@@ -80,6 +80,10 @@ def probe_of(
         return None
     if not data.labelled:
         report("the online probe learns nothing: no training picture has a label")
-    probe.online = OnlineProbe(probe.config.lr, probe.config.momentum, len(data.classes), device)
-    probe.online.load(state)
+    of, names = judge.context.name, data.classes  # type: ignore[union-attr]
+    probe.online = OnlineProbe(probe.config.lr, probe.config.momentum, len(names), device, of, names)
+    if why := unlike(state, of, names):
+        report(f"the online probe begins anew: {why}")
+    else:
+        probe.online.load(state)
     return probe.online

@@ -11,11 +11,12 @@ from typing import Any
 import pytest
 import torch
 from conftest import BYOL, SIMCLR, Write, problems_of
+from PIL import Image
 from torch import Tensor, nn
 
 import graphssl
 from graphssl.errors import GraphError, RunError
-from graphssl.evaluation.online import OnlineProbe
+from graphssl.evaluation.online import OnlineProbe, unlike
 from graphssl.runs.folder import find_run
 from graphssl.train.checkpoint import Checkpoints
 from graphssl.train.step import Step
@@ -207,3 +208,71 @@ def test_of_every_kind_of_graph(graph: str) -> None:
 def test_wrong_options(write: Write) -> None:
     with pytest.raises(GraphError, match="'lr' is 0"):
         graphssl.check(write(SIMCLR), ["evaluate.probe.lr=0"])
+
+
+def test_a_batch_that_is_not_finite_teaches_nothing() -> None:
+    probe = OnlineProbe(0.5, 0.0, 3, CPU)
+    every = batches()
+    for step, (x, y) in enumerate(every):
+        probe.learn(x, y, step, 12)
+    before = {key: value.clone() for key, value in probe.state().items()}
+    spoilt = every[0][0].clone()
+    spoilt[7, 2] = math.inf
+    probe.learn(spoilt, every[0][1], 6, 12)
+    assert all(torch.equal(probe.state()[key], before[key]) for key in ("weight", "mean", "variance", "right"))
+
+
+def test_of_other_features_or_classes_it_begins_anew(write: Write) -> None:
+    graphssl.run(write(SIMCLR, RUN[0], WITH), ["train.steps=2"], name="one", device="cpu", report=nobody)
+    said: list[str] = []
+    sets = ["train.steps=3", "evaluate.features=z"]
+    result = graphssl.run(resume="one", sets=sets, device="cpu", report=said.append)
+    assert "the online probe begins anew: it has learnt from 'encoder', and not from 'z'" in said
+    assert result.outcome.step == 3
+    assert last("one")["probe"]["mean"].shape == (8,)
+    state = {"weight": torch.zeros(1, 3, 7), "of": "encoder", "names": ["a", "b", "c"]}
+    assert unlike(state, "encoder", ["a", "b", "c"]) is None
+    assert unlike(state, None, ["a", "b", "d"]) == "it has learnt other classes than these data have"
+    assert unlike(state, None, ["a", "b"]) == "it has learnt 3 classes, and these data have 2"
+    assert unlike({}, "encoder", []) is None
+
+
+def test_what_it_has_not_learnt_it_is_not_asked_for(write: Write, tmp_path: Path) -> None:
+    graph = write(SIMCLR, RUN[0], ("knn: {k: 5, every: 1}", "knn: {k: 5}, probe: {lr: 1.0}"))
+    graphssl.run(graph, ["train.steps=2"], name="one", device="cpu", report=nobody)
+    for sets, why in (
+        ({"lr": 0.5}, "it was not trained with lr 0.5"),
+        (["evaluate.features=z"], "it has learnt from 'encoder', and not from 'z'"),
+    ):
+        with pytest.raises(RunError, match=f"'one' cannot be evaluated by probe: {why}"):
+            graphssl.evaluate("one", protocol="probe", sets=sets, device="cpu")
+    found = graphssl.evaluate("one", sets=["evaluate.features=z"], device="cpu")
+    assert found.notes == ("probe is left out: it has learnt from 'encoder', and not from 'z'",)
+    assert set(found.scores) == {"knn of z", "knn of z/top5"}
+    for name in ("cat", "dog"):
+        for part in ("train", "test"):
+            (tmp_path / "pets" / part / name).mkdir(parents=True)
+            for i in range(6):
+                Image.new("L", (8, 8), 20 * i).save(tmp_path / "pets" / part / name / f"{part}{i}.png")
+    found = graphssl.evaluate("one", data=tmp_path / "pets", device="cpu")
+    assert "probe is left out: it has learnt 10 classes, and these data have 2" in found.notes
+    assert set(found.scores) == {"knn"}
+    with pytest.raises(RunError, match="it has learnt 10 classes"):
+        graphssl.evaluate("one", protocol="probe", data=tmp_path / "pets", device="cpu")
+    assert not list((find_run("one").path / "evaluations").glob("probe-*"))
+
+
+def test_another_network_is_judged_beside_a_probe(write: Write) -> None:
+    """That a step computes nothing of it stops no evaluation that comes after the training."""
+    sets = ["train.steps=2", "data.batch=128", "evaluate.probe={}"]
+    graphssl.run(write(BYOL), sets, name="one", device="cpu", report=nobody)
+    found = graphssl.evaluate("one", protocol="knn", sets=["evaluate.features=target.encoder"], device="cpu")
+    assert "knn of target.encoder" in found.scores
+    assert found.notes == ()
+
+
+def test_one_that_has_diverged_has_no_figure(write: Write, capsys: pytest.CaptureFixture[str]) -> None:
+    sets = ["train.steps=3", "evaluate.probe.lr=1e38"]
+    result = graphssl.run(write(SIMCLR, RUN[0], WITH), sets, name="one", device="cpu", report=nobody)
+    assert "probe" not in result.outcome.scores
+    assert "the online probe has diverged" in capsys.readouterr().out

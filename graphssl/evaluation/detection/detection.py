@@ -31,6 +31,7 @@ class Detection(Evaluation):
     title = "detection"
     quantity = "box AP"
     said = ("model", "neck", "iterations")
+    parts = ("", r"(mask_)?ap(50|75|_small|_medium|_large)", "mask_ap", r"voc07_ap(50|75)?")
     needs_labels = needs_data = False  # those that the run was trained on
 
     class Config(EvaluationConfig):

@@ -23,6 +23,7 @@ from .spec import Reproduction
 __all__ = ["Entry", "Forecast", "Results", "keep_results", "recipe_of", "results_of", "spreads_of"]
 
 LARGEST = 1 << 24  # bytes
+ENCODER = "encoder"  # what is judged by default, and left out of a recipe's hash
 HERE = Path("reproductions", "results")
 
 
@@ -57,6 +58,8 @@ class Results(Section):
 def recipe_of(graph: Graph, spec: Reproduction) -> str:
     """A hash of what the numbers depend on: the graph without its seed and what is free, and what is measured."""
     told = {key: value for key, value in _leaves(described(graph)) if key != "train.seed" and not _free(key)}
+    if (judged := graph.spec.evaluate.named[:1]) not in ((), (ENCODER,)):
+        told["evaluate.features"] = judged
     measured = {metric: (figure.options, figure.epoch) for metric, figure in spec.figures.items()}
     return hashlib.sha256(json.dumps([told, measured], sort_keys=True).encode()).hexdigest()[:12]
 

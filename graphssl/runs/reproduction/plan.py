@@ -3,27 +3,31 @@
 from __future__ import annotations
 
 import importlib.util
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from ...checks.checked import Checked, check
+from ...data.counted import counted
 from ...errors import GraphError, UsageError
 from ...evaluation.registry import find_evaluation
 from ...graph.read import load
-from ..data import refuse_absent
+from ..data import open_run_data, refuse_absent
+from ..lacking import tell_lacks
 from .ledger import recipe_of
-from .read import Written, measured_in_runs
+from .read import Written, asking, asks_of_figures, measured_in_runs
 from .spec import Reproduction
 
-__all__ = ["Plan", "planned", "script_of"]
+__all__ = ["Plan", "planned", "refuse_lacking", "script_of"]
 
 
 @dataclass(frozen=True)
 class Plan:
-    """sets: all changes of the graph but the seed. checked: of the first seed. recipe: see `recipe_of`.
+    """sets: all changes of the graph but the seed. checked: of the first seed; whole: with the evaluations that come
+    after its training, too. recipe: see `recipe_of`.
 
     own: whether it is the file's own recipe: what `--set` changes does not change what is computed, and what is trained
     beside other code is.
@@ -34,6 +38,7 @@ class Plan:
     sets: tuple[str, ...]
     asked: tuple[str, ...]
     checked: Checked
+    whole: Checked
     recipe: str
     own: bool
     beside: bool
@@ -56,6 +61,9 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     spec, seeds = written.spec, tuple(seeds or written.spec.seeds)
     if any(change.partition("=")[0].strip() == "train.seed" for change in sets):
         raise UsageError("train.seed is not changed by --set here: --seeds says which seeds there are")
+    for change in sets:
+        if (name := change.partition("=")[0].strip()) == "evaluate" or asks_of_figures(spec, name):
+            raise UsageError(f"--set {name} would change what the figures of {written.name} are: its file says that")
     beside = spec.beside is not None and only is None
     if beside and sets and any(not change.startswith("data.root=") for change in sets):
         raise UsageError(
@@ -65,7 +73,8 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     all_sets = (*spec.set, *_judged(spec), *sets)
     try:
         recipe = recipe_of(load(written.asked, [*spec.set, *sets]), spec)
-        checked = check(written.asked, [*all_sets, f"train.seed={seeds[0]}"])
+        checked = check(written.asked, [*all_sets, seed := f"train.seed={seeds[0]}"])
+        whole = checked if beside else check(written.asked, [*spec.set, *_asked(spec), *sets, seed])
     except GraphError as error:
         raise GraphError(map(written.at_home, error.problems)) from None
     refuse_absent(checked.graph.spec.data)
@@ -73,13 +82,36 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     if beside:
         _refuse_absent_code(written)
     own = recipe == recipe_of(written.graph, spec) and beside == (spec.beside is not None)
-    return Plan(written, seeds, all_sets, tuple(sets), checked, recipe, own, beside)
+    return Plan(written, seeds, all_sets, tuple(sets), checked, whole, recipe, own, beside)
 
 
 def _judged(spec: Reproduction) -> list[str]:
     """What makes the graph judge in its run what can be judged there; the online probe, nowhere else."""
     options = {metric.partition("/")[0]: figure.options for metric, figure in spec.figures.items()}
-    return [f"evaluate.{name}={json.dumps(options[name])}" for name in options if measured_in_runs(name)]
+    return [asking(name, options[name]) for name in options if measured_in_runs(name)]
+
+
+def _asked(spec: Reproduction) -> list[str]:
+    """What makes the graph ask for all that is measured."""
+    return list(dict.fromkeys(asking(m.partition("/")[0], figure.options) for m, figure in spec.figures.items()))
+
+
+def refuse_lacking(plan: Plan, device: torch.device) -> None:
+    """Raises GraphError for an evaluation that the data do not allow, also one that comes after the training; where
+    `check` has not seen the pictures they are opened for it."""
+    if plan.beside or counted(plan.whole.graph.spec.data) is not None:
+        return
+    data = open_run_data(plan.whole, device, _nobody)
+    try:
+        tell_lacks(plan.whole, data, _nobody, plan.whole.warnings, begins=True)
+    except GraphError as error:
+        raise GraphError(map(plan.written.at_home, error.problems)) from None
+    finally:
+        data.close()
+
+
+def _nobody(line: str) -> None:
+    """What the run says by itself."""
 
 
 def _refuse_unlabelled(written: Written, checked: Checked) -> None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -20,7 +22,7 @@ from ...graph.language.validation import validate
 from ...graph.read import load
 from .spec import Reproduction
 
-__all__ = ["Written", "find_file", "listed", "measured_in_runs", "packaged_folder", "read"]
+__all__ = ["Written", "asking", "asks_of_figures", "find_file", "listed", "measured_in_runs", "packaged_folder", "read"]
 
 LARGEST = 1 << 20  # bytes
 SUFFIXES = (".yaml", ".yml")
@@ -145,6 +147,9 @@ def _graph(spec: Reproduction, document: yaml.Document, file: Path, problems: Pr
             problems.add("a change is written KEY=VALUE", at, "as in nodes.queue.size=65536")
         elif key == "train.seed":
             problems.add("the seed is not a change of the graph", _at(document, file, ("set", i)), "seeds: says it")
+        elif asks_of_figures(spec, key):
+            at = _at(document, file, ("set", i))
+            problems.add(f"'{key}' is an option of a figure", at, "figures: {NAME: {options: {...}}} says it")
     if problems.errors:
         return None
     try:
@@ -156,8 +161,21 @@ def _graph(spec: Reproduction, document: yaml.Document, file: Path, problems: Pr
 
 
 def _changes(spec: Reproduction, document: yaml.Document, file: Path) -> dict[str, Span]:
-    """Where each of the file's changes stands."""
-    return {change: _at(document, file, ("set", i)) for i, change in enumerate(spec.set)}
+    """Where each of the file's changes stands, and what its figures ask of the graph."""
+    asked = {asking(metric.partition("/")[0], f.options): ("figures", metric) for metric, f in spec.figures.items()}
+    places: dict[str, yaml.Path] = {**asked, **{change: ("set", i) for i, change in enumerate(spec.set)}}
+    return {change: _at(document, file, path) for change, path in places.items()}
+
+
+def asks_of_figures(spec: Reproduction, key: str) -> bool:
+    """Whether a change of the graph is one of an evaluation that a figure is of, whose options the figure says."""
+    first, _, rest = key.partition(".")
+    return first == "evaluate" and rest.partition(".")[0] in {metric.partition("/")[0] for metric in spec.figures}
+
+
+def asking(evaluation: str, options: Mapping[str, object]) -> str:
+    """The change of a graph that asks for an evaluation."""
+    return f"evaluate.{evaluation}={json.dumps(options)}"
 
 
 def _at_home(problem: Problem, places: Mapping[str, Span]) -> Problem:
@@ -177,6 +195,9 @@ def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, prob
                 problems.unknown_name("evaluation", name, _at(document, file, path, key=True), REGISTRY)
             continue
         kind = find_evaluation(name)
+        if not kind.gives(metric):
+            given = [f"{name}/{part}" if part else name for part in kind.parts or () if re.fullmatch(r"\w*", part)]
+            problems.unknown_name("figure", metric, _at(document, file, path, key=True), given)
         _, wrong = validate(kind.Config, figure.options)
         for one in wrong:
             at = _at(document, file, (*path, "options", *one.path), key=one.kind == "unknown")

@@ -7,13 +7,14 @@ import os
 import platform
 import shlex
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import torch
 
 from ...checks.checked import check
+from ...errors import RunError
 from ...evaluation.registry import Evaluation
 from ...evaluation.spread import Spread
 from ...program.cost import hours_text
@@ -28,7 +29,7 @@ from ..session import start_run
 from .beside import run_beside
 from .forecast import arithmetic
 from .ledger import Entry, Results, keep_results, results_of, spreads_of
-from .plan import Plan, planned
+from .plan import Plan, planned, refuse_lacking
 from .read import Written, read
 from .spec import Figure
 
@@ -71,6 +72,7 @@ def reproduce_figure(
     written = read(name)
     where = choose_device(device)
     plan = planned(written, seeds, sets, only)
+    refuse_lacking(plan, where)
     for warning in plan.checked.warnings:
         warn(written.at_home(warning).render())
     _introduce(plan, where, report)
@@ -123,14 +125,25 @@ def _entry(plan: Plan, seed: int, result: Result, seconds: float | None, device:
 
 
 def _score(metric: str, figure: Figure, result: Result, device: torch.device) -> float:
-    if figure.epoch == "best":
-        learnt = {epoch: value for epoch, value in result.outcome.scores[metric].items() if epoch > 0}
-        return max(learnt.values())
     name = metric.partition("/")[0]
+    if figure.epoch == "best":
+        learnt = {epoch: value for epoch, value in result.outcome.scores.get(metric, {}).items() if epoch > 0}
+        if not learnt:
+            raise _not_given(metric, result, result.outcome.scores)
+        return max(learnt.values())
     found = _measured(name, figure, result)
     if found is None:
         found = evaluate_run(str(result.folder.path), {name: figure.options}, str(device), protocols=[name]).scores
+    if metric not in found:
+        raise _not_given(metric, result, found)
     return found[metric]
+
+
+def _not_given(metric: str, result: Result, found: Iterable[str]) -> RunError:
+    """Of a number that these data do not have, `knn/top5` of five classes, or that was left out."""
+    name = metric.partition("/")[0]
+    given = ", ".join(other for other in found if other.partition("/")[0] == name) or f"nothing of {name}"
+    return RunError(f"'{result.folder.name}' has no figure '{metric}': what was measured on these data is {given}")
 
 
 def _measured(name: str, figure: Figure, result: Result) -> Mapping[str, float] | None:

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 import graphssl
 from graphssl.errors import GraphError, RunError, UsageError
@@ -134,6 +135,20 @@ def test_changes_that_count_have_runs_of_their_own_and_no_place_in_the_ledger(pu
     assert other.kept is not None, "how often something is said changes no number"
 
 
+def test_figures_of_another_network_are_another_recipe(put: Put, here: Path) -> None:
+    path, said = put(), list[str]()
+    plain = graphssl.reproduce(path, [0], report=nobody)
+    kept = (here / "results" / "tiny.json").read_text()
+    found = graphssl.reproduce(path, [0], sets=["evaluate.features=z"], report=said.append)
+    assert found.seeds["0"].run != plain.seeds["0"].run
+    assert found.seeds["0"].scores != plain.seeds["0"].scores
+    assert "the ledger stays as it is: --set changes what is computed" in said
+    assert (here / "results" / "tiny.json").read_text() == kept
+    for change in ("evaluate.knn.k=9", "evaluate={knn: {k: 9}}", "evaluate.knn={k: 9}"):
+        with pytest.raises(UsageError, match="would change what the figures of tiny are"):
+            graphssl.reproduce(path, [0], sets=[change], report=nobody)
+
+
 def test_the_best_epoch_is_that_of_the_run(put: Put, here: Path) -> None:
     changes = (
         ("train.steps=2", "train.epochs=3"),
@@ -194,6 +209,16 @@ def test_all_that_is_wrong_is_told_at_once(put: Put) -> None:
         ("seeds: [0, 1]", "seeds: []", 5, "'seeds' is a list of 0"),
         ("seeds: [0, 1]", "seeds: [-1]", 5, "-1"),
         ("{value: 75.0,", "{value: .nan,", 7, "nan"),
+        ("[train.steps=2,", "[evaluate.knn.k=9,", 3, "'evaluate.knn.k' is an option of a figure"),
+        ("knn/top5:", "knn/top50:", 8, "no figure is called 'knn/top50'\n"),
+        ("  knn/top5: {options: {k: 5}}", "  label_free: {}", 8, "no figure is called 'label_free'"),
+        ("  knn/top5: {options: {k: 5}}", "  detection: {}", 8, "detection.training: pictures with boxes are needed"),
+        (
+            "  knn/top5: {options: {k: 5}}",
+            "  linear: {options: {labels: 5000}}",
+            8,
+            "linear.labels: 5000 of each class",
+        ),
         (
             "  knn/top5: {options: {k: 5}}",
             "  logistic: {epoch: best}",
@@ -213,6 +238,23 @@ def test_a_wrong_change_of_the_file_is_told_with_its_place_in_it(put: Put) -> No
     assert "tiny.yaml:3:38: encoder.resnet: no key is called 'depht' here" in told
     assert "did you mean 'depth'?" in told
     assert "--set:" not in told
+
+
+@pytest.mark.parametrize("epoch", ["best", "last"])
+def test_a_number_that_the_data_do_not_have_is_told(put: Put, here: Path, epoch: str) -> None:
+    for part in ("train", "test"):
+        for name in ("cat", "dog"):
+            (here / "pets" / part / name).mkdir(parents=True)
+            for i in range(4):
+                Image.new("RGB", (8, 8), (9 * i, i, 0)).save(here / "pets" / part / name / f"{part}{name}{i}.png")
+    data = "data={use: image_folder, root: pets, batch: 4, size: 32}"
+    changes = (
+        ("train.steps=2, data.batch=128", f'"{data}", train.steps=2'),
+        ("options: {k: 5}}\n", "options: {k: 5}}\n"),
+    )
+    path = put(*changes, ("knn/top5: {options", f"knn/top5: {{epoch: {epoch}, options"))
+    with pytest.raises(RunError, match=r"has no figure 'knn/top5': what was measured on these data is knn$"):
+        graphssl.reproduce(path, [0], report=nobody)
 
 
 def test_figures_and_changes_are_told_together(put: Put) -> None:
