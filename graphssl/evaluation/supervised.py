@@ -92,13 +92,7 @@ def _step(model: Classifying, seen: Seen, recipe: Recipe, optimizer: torch.optim
     loss = weight * functional.cross_entropy(logits, label, label_smoothing=recipe.smoothing)
     if weight < 1:
         loss = loss + (1 - weight) * functional.cross_entropy(logits, other, label_smoothing=recipe.smoothing)
-    optimizer.zero_grad(set_to_none=True)
-    recipe.precision.scaled(loss).backward()
-    if recipe.precision.scaler is not None:
-        recipe.precision.scaler.step(optimizer)
-        recipe.precision.scaler.update()
-    else:
-        optimizer.step()
+    recipe.precision.descend(loss, optimizer)
     return loss.detach()
 
 

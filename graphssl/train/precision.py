@@ -41,6 +41,16 @@ class Precision:
         """The loss as the backward pass starts from it."""
         return loss if self.scaler is None else self.scaler.scale(loss)
 
+    def descend(self, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """One step on the gradient of a loss alone; none where float16 has overflown."""
+        optimizer.zero_grad(set_to_none=True)
+        self.scaled(loss).backward()
+        if self.scaler is None:
+            optimizer.step()
+        else:
+            self.scaler.step(optimizer)
+            self.scaler.update()
+
 
 def resolve(precision: str, device: torch.device) -> Precision:
     """What `train.precision` means on a device: auto, fp32, bf16 or fp16.

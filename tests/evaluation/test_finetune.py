@@ -93,7 +93,7 @@ def test_with_a_decay_of_layers_early_ones_move_less() -> None:
         """How far the first and the last convolution go in the first of few steps, as a share of their length."""
         model = options(epochs=1, lr=[0.05], labels=0.1, **given)._trained(own, torch.arange(0, 1500, 10), 0.05)
         pairs = zip(encoder.parameters(), model.network.parameters(), strict=True)
-        shares = [float((b - a).detach().norm() / a.norm()) for a, b in pairs if a.ndim == 4]
+        shares = [float(((b - a).norm() / a.norm()).detach()) for a, b in pairs if a.ndim == 4]
         return shares[0], shares[-1]
 
     first, last = moved()

@@ -108,11 +108,5 @@ def _step(
         torch.manual_seed(seed_of(f"detection {recipe.seed} step {i}"))  # sizes of pictures, and samples of boxes
         losses = detector([one.image for one in batch], [one.target for one in batch])
     loss: Tensor = torch.stack([one.float() for one in losses.values()]).sum()
-    optimizer.zero_grad(set_to_none=True)
-    recipe.precision.scaled(loss).backward()
-    if recipe.precision.scaler is not None:
-        recipe.precision.scaler.step(optimizer)
-        recipe.precision.scaler.update()
-    else:
-        optimizer.step()
+    recipe.precision.descend(loss, optimizer)
     return loss.detach()
