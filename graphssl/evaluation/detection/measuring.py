@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 import torch
 from torch import nn
@@ -18,6 +18,7 @@ from ...train.precision import resolve
 from ..context import Context
 from ..figures import Figures
 from .coco import read_coco
+from .config import DetectionConfig
 from .detector import build_detector
 from .faults import Faults
 from .finding import find_objects
@@ -30,9 +31,6 @@ from .training import Recipe, train_detector
 from .voc import read_voc
 from .voc_precision import voc07_precision
 
-if TYPE_CHECKING:
-    from .detection import Detection
-
 __all__ = ["build", "measure", "read_both"]
 
 log = logging.getLogger(__name__)
@@ -41,7 +39,7 @@ BATCH = 16  # of which the literature's rates are
 MEASURE = "COCO's AP: 101 recalls, the mean over IoU .5 to .95; ap50 is at IoU .5, over the same 101 recalls"
 
 
-def measure(config: Detection.Config, context: Context) -> Figures:
+def measure(config: DetectionConfig, context: Context) -> Figures:
     """All of it. Raises RunError for files that cannot be learnt from, before anything is trained."""
     train, test = read_both(config)
     model, recipe = build(config, context, len(train.classes)), _recipe(config, context)
@@ -69,7 +67,7 @@ def _figures(test: BoxSet, found: Sequence[Found], masks: bool, details: dict[st
     return Figures({"detection": scores.pop("detection/ap"), **scores}, details=details)
 
 
-def read_both(config: Detection.Config) -> tuple[BoxSet, BoxSet]:
+def read_both(config: DetectionConfig) -> tuple[BoxSet, BoxSet]:
     """The pictures that are learnt from, and those that are judged on, of the same classes. Raises RunError with
     all that is wrong in the files; warns of what is left out, and of pictures that are in both."""
     wrong = Faults(), Faults()
@@ -94,7 +92,7 @@ def _read(boxes: Any, classes: Any, masks: bool, faults: Faults) -> BoxSet:
     return replace(found, left_out=faults.left_out)
 
 
-def build(config: Detection.Config, context: Context, classes: int) -> nn.Module:
+def build(config: DetectionConfig, context: Context, classes: int) -> nn.Module:
     """The detector as it begins: a copy of the network, and new layers that the seed has drawn."""
     facts = context.facts
     stages = stages_of(context.module, facts.channels)
@@ -109,7 +107,7 @@ def build(config: Detection.Config, context: Context, classes: int) -> nn.Module
     return made.to(context.device)
 
 
-def _recipe(config: Detection.Config, context: Context) -> Recipe:
+def _recipe(config: DetectionConfig, context: Context) -> Recipe:
     steps = config.steps
     if steps is None:
         steps = [config.iterations * 3 // 4, config.iterations * 11 // 12]
@@ -120,7 +118,7 @@ def _recipe(config: Detection.Config, context: Context) -> Recipe:
     )  # fmt: skip
 
 
-def _introduce(config: Detection.Config, train: BoxSet, test: BoxSet, context: Context) -> None:
+def _introduce(config: DetectionConfig, train: BoxSet, test: BoxSet, context: Context) -> None:
     learnt = train.learnt
     objects = sum(len(picture.learnt) for picture in learnt)
     log.info(
