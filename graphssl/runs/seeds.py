@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from ..errors import UsageError
 from ..evaluation.registry import bounds_of
@@ -11,6 +12,7 @@ from ..evaluation.spread import Spread
 from ..graph.changes import described, differences
 from ..graph.graph import Graph
 from ..graph.read import load
+from ..train.checkpoint import Checkpoints
 from .evaluate import Evaluated, evaluate_run
 from .folder import find_run
 from .protocols import Options
@@ -33,17 +35,39 @@ def evaluate_runs(
     runs: Sequence[str], options: Options, device: str, sets: Sequence[str], protocols: Sequence[str], data: str | None,
     report: Callable[[Evaluated], None] | None,
 ) -> list[Group]:  # fmt: skip
-    """Each as `evaluate_run` has it, then in groups. Raises UsageError for none, and for one that is named twice."""
+    """Each as `evaluate_run` has it, then in groups. Raises UsageError for none, for one that is named twice, and
+    for those that are not there or have no checkpoint before any is evaluated."""
     if not runs:
         raise UsageError("name a run, or several")
     if twice := [run for i, run in enumerate(runs) if run in runs[:i]]:
         raise UsageError(f"the run '{twice[0]}' is named twice")
+    _refuse_absent(runs)
     found = []
     for run in runs:
         found.append(evaluate_run(run, options, device, sets, protocols=protocols, data=data))
         if report is not None:
             report(found[-1])
     return grouped(found)
+
+
+def _refuse_absent(runs: Sequence[str]) -> None:
+    """Of several runs all that are wrong, at once; of one `evaluate_run` tells."""
+    if len(runs) < 2:
+        return
+    wrong: list[str] = []
+    named: dict[Path, str] = {}
+    for run in runs:
+        try:
+            folder = find_run(run)
+        except UsageError as error:
+            wrong.append(str(error))
+            continue
+        if (other := named.setdefault(folder.path.resolve(), run)) != run:
+            wrong.append(f"'{other}' and '{run}' are the same run")
+        elif Checkpoints(folder.checkpoints).latest_path() is None:
+            wrong.append(f"the run '{run}' has no checkpoint yet")
+    if wrong:
+        raise UsageError("\n  ".join([*(["nothing has been evaluated"] if len(wrong) > 1 else []), *wrong]))
 
 
 def grouped(found: Sequence[Evaluated]) -> list[Group]:

@@ -56,3 +56,19 @@ def test_wrong_use() -> None:
         graphssl.evaluate_together([])
     with pytest.raises(UsageError, match="the run 'a' is named twice"):
         graphssl.evaluate_together(["a", "b", "a"])
+
+
+def test_all_runs_are_there_before_one_is_evaluated(here: Path, write: Write) -> None:
+    name = f"{here.parent.name}-{here.name}"
+    graphssl.run(write(GRAPH, ASKS), name=name, report=nobody)
+    told: list[Evaluated] = []
+    (here / "runs" / "begun").mkdir()
+    (here / "runs" / "begun" / "graph.yaml").write_text((here / "runs" / name / "graph.yaml").read_text())
+    with pytest.raises(UsageError) as caught:
+        graphssl.evaluate_together([name, "begun", "nobody", f"runs/{name}"], report=told.append)
+    assert not told
+    first, *others = str(caught.value).splitlines()
+    assert first == "nothing has been evaluated"
+    assert others[0] == "  the run 'begun' has no checkpoint yet"
+    assert others[1].startswith("  there is no run called 'nobody'")
+    assert others[2] == f"  '{name}' and 'runs/{name}' are the same run"
