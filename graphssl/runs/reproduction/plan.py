@@ -17,7 +17,7 @@ from ...evaluation.registry import find_evaluation
 from ...graph.read import load
 from ..data import open_run_data, refuse_absent
 from ..lacking import tell_lacks
-from .ledger import recipe_of
+from .ledger import recipe_of, results_of
 from .read import Written, asking, asks_of_figures, measured_in_runs
 from .spec import Reproduction
 
@@ -57,7 +57,8 @@ class Plan:
 
 
 def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: str | None) -> Plan:
-    """Raises GraphError for what is wrong with the graph, UsageError for data or code that is not there."""
+    """Raises GraphError for what is wrong with the graph, UsageError for data or code that is not there, RunError for
+    results that are damaged."""
     spec, seeds = written.spec, tuple(seeds or written.spec.seeds)
     if any(change.partition("=")[0].strip() == "train.seed" for change in sets):
         raise UsageError("train.seed is not changed by --set here: --seeds says which seeds there are")
@@ -78,6 +79,7 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     except GraphError as error:
         raise GraphError(map(written.at_home, error.problems)) from None
     refuse_absent(checked.graph.spec.data)
+    results_of(written)  # raises for what cannot be added to
     _refuse_unlabelled(written, checked)
     if beside:
         _refuse_absent_code(written)

@@ -94,6 +94,15 @@ def test_what_is_done_is_not_done_again(put: Put, monkeypatch: pytest.MonkeyPatc
     assert known.seeds["2"].command == "graphssl reproduce tiny.yaml --seeds 2"
 
 
+def test_results_that_are_damaged_are_told_before_anything_is_trained(put: Put, here: Path) -> None:
+    put()
+    (here / "results").mkdir()
+    (here / "results/tiny.json").write_text('{"recipe": ')
+    with pytest.raises(RunError, match=r"tiny\.json holds no results .*: delete it"):
+        graphssl.reproduce("tiny.yaml", report=nobody)
+    assert not (here / "runs").exists()
+
+
 @pytest.mark.slow
 def test_a_seed_that_was_stopped_goes_on(put: Put, here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second seed's run ends with its process; the same command goes on with it, to the same figures."""
