@@ -142,12 +142,14 @@ def told_of(evaluations: Mapping[str, Any], known: Known) -> list[Told]:
 def note_lacks(graph: Graph, found: Problems) -> None:
     """Notes what the evaluations of a graph lack, at their places, as far as it is known before the data are opened.
 
-    What stops nothing is a warning of what the user's own file asks for.
+    What stops nothing is a warning of what the user's own file asks for. Of data with which something is wrong already
+    nothing more is said.
     """
     evaluations = dict(evaluations_asked(graph.spec.evaluate))
     if not evaluations:
         return
-    for told in told_of(evaluations, known_of(graph, counted(graph.spec.data))):
+    wrong = any(p.about == "data" and p.severity == "error" for p in found)
+    for told in told_of(evaluations, known_of(graph, None if wrong else counted(graph.spec.data))):
         problem = problem_of(graph, told)
         named = ("evaluate", told.names[0]) in graph.source.places
         if told.lack.stops or (named and problem.span and not is_packaged(problem.span.file)):
