@@ -34,7 +34,7 @@ STOPPED = 75  # the exit code of a run that was told to
 
 @dataclass(frozen=True)
 class Sample:
-    """At one moment. seconds: since the beginning. work: of processors, in seconds."""
+    """At one moment. seconds: since the first step. work: of processors, in seconds."""
 
     seconds: float
     step: int
@@ -78,8 +78,20 @@ def write_pictures(folder: Path) -> None:
         Image.fromarray(pixels.numpy()).save(path)
 
 
+def refuse_ended(process: subprocess.Popen[bytes], log: Path) -> None:
+    if process.poll() is not None:
+        raise SystemExit(f"the run has ended: {log.read_text()[-2000:]}")
+
+
+def wait_for_a_step(process: subprocess.Popen[bytes], log: Path) -> None:
+    """Until the training has begun: what starts up grows, however long it takes on a machine that is busy."""
+    while "step=" not in log.read_text():
+        refuse_ended(process, log)
+        time.sleep(0.1)
+
+
 def soak(graph: str, minutes: float, threads: int) -> list[Sample]:
-    """Samples of one run, 48 of them, evenly in time."""
+    """Samples of one run, 48 of them, evenly in time, from its first step on."""
     with tempfile.TemporaryDirectory(prefix="soak-") as name:
         folder, log = Path(name), Path(name, "log.txt")
         write_pictures(folder / "pictures")
@@ -90,12 +102,13 @@ def soak(graph: str, minutes: float, threads: int) -> list[Sample]:
         command = [sys.executable, "-m", "graphssl", "run", graph, "--device", "cpu", *(f"--set={s}" for s in sets)]
         with log.open("w") as file:
             process = subprocess.Popen(command, cwd=folder, env=env, stdout=file, stderr=subprocess.STDOUT)
-            began, samples = time.monotonic(), list[Sample]()
+            samples = list[Sample]()
             try:
+                wait_for_a_step(process, log)
+                began = time.monotonic()
                 for i in range(1, 49):
                     time.sleep(max(began + i * minutes * 60 / 48 - time.monotonic(), 0))
-                    if process.poll() is not None:
-                        raise SystemExit(f"the run has ended: {log.read_text()[-2000:]}")
+                    refuse_ended(process, log)
                     samples.append(look(process.pid, began, log))
             finally:
                 process.send_signal(signal.SIGTERM)

@@ -451,7 +451,7 @@ def test_a_soak_says_whether_anything_grows(run: Callable[..., str]) -> None:
     for what in ("MiB", "handles", "threads", "ms a step"):
         found = re.search(rf"^{what}, last quarter over the second: ([\d.]+)$", text, re.M)
         assert found, text
-        assert what == "ms a step" or 0.25 < float(found[1]) < 4  # on a loaded machine the second quarter still begins
+        assert what == "ms a step" or 0.5 < float(found[1]) < 2
 
 
 def test_a_run_that_ends_in_the_middle_of_a_write(tmp_path: Path) -> None:
