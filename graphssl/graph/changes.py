@@ -15,7 +15,7 @@ from .graph import Graph
 from .later import without_later
 from .spec.weights import identity
 
-__all__ = ["Change", "described", "differences", "own_places", "stretched"]
+__all__ = ["Change", "described", "differences", "is_free", "own_places", "stretched"]
 
 # Keys of a resolved graph, with all below them, of which the weights at a step do not depend.
 NAMES = ("graph", "description", "allow")
@@ -37,7 +37,7 @@ class Change(NamedTuple):
     @property
     def free(self) -> bool:
         """Whether a run that goes on may have another value there."""
-        return any(self.key == name or self.key.startswith(f"{name}.") for name in FREE)
+        return is_free(self.key)
 
     @property
     def override(self) -> str:
@@ -46,6 +46,11 @@ class Change(NamedTuple):
 
     def __str__(self) -> str:
         return f"{self.key}: {_text(self.was)} then, {_text(self.now)} now"
+
+
+def is_free(key: str) -> bool:
+    """Whether the weights at a step do not depend on a key of a resolved graph."""
+    return any(key == name or key.startswith(f"{name}.") for name in FREE)
 
 
 def differences(was: Mapping[str, Any], now: Mapping[str, Any], path: str = "") -> Iterator[Change]:

@@ -75,12 +75,11 @@ def probe_of(
     judge: Judge | None, data: Datasets, device: torch.device, state: Mapping[str, Any], report: Callable[[str], None]
 ) -> OnlineProbe | None:
     """The classifier that learns beside a run, as far as a checkpoint has it; None where the graph asks for none."""
-    probe = None if judge is None else judge.evaluations.get("probe")
-    if not isinstance(probe, Probe):
+    if judge is None or not isinstance(probe := judge.evaluations.get("probe"), Probe):
         return None
     if not data.labelled:
         report("the online probe learns nothing: no training picture has a label")
-    of, names = judge.context.name, data.classes  # type: ignore[union-attr]
+    of, names = judge.context.name, data.classes
     probe.online = OnlineProbe(probe.config.lr, probe.config.momentum, len(names), device, of, names)
     if why := unlike(state, of, names):
         report(f"the online probe begins anew: {why}")

@@ -21,7 +21,7 @@ def flatten(values: Mapping[str, Any]) -> dict[str, str]:
     {'nodes.queue.use': 'negatives.queue', 'nodes.queue.size': '64'}
     """
     flat: dict[str, str] = {}
-    for key, value in _leaves(values, ""):
+    for key, value in leaves(values):
         name = free = clean_name(key)
         number = 2
         while free in flat:
@@ -31,10 +31,11 @@ def flatten(values: Mapping[str, Any]) -> dict[str, str]:
     return flat
 
 
-def _leaves(values: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+def leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """The values of a nested mapping by dotted keys; an empty mapping is a value."""
     for key, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{prefix}{key}.")
+            yield from leaves(value, f"{prefix}{key}.")
         else:
             yield f"{prefix}{key}", value
 

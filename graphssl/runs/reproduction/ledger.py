@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from pydantic import Field, ValidationError
 
@@ -14,9 +13,10 @@ from ...errors import RunError, reason_of
 from ...evaluation.registry import bounds_of
 from ...evaluation.spread import Spread
 from ...files import read_regular, write_whole, writing
-from ...graph.changes import FREE, LENGTH, described
+from ...graph.changes import LENGTH, described, is_free
 from ...graph.graph import Graph
 from ...graph.spec.section import Section
+from ...track.names import leaves
 from .read import Written, packaged_folder
 from .spec import Reproduction
 
@@ -57,23 +57,15 @@ class Results(Section):
 
 def recipe_of(graph: Graph, spec: Reproduction) -> str:
     """A hash of what the numbers depend on: the graph without its seed and what is free, and what is measured."""
-    told = {key: value for key, value in _leaves(described(graph)) if key != "train.seed" and not _free(key)}
+    told = {
+        key: value
+        for key, value in leaves(described(graph))
+        if key in LENGTH or not (key == "train.seed" or is_free(key))
+    }
     if (judged := graph.spec.evaluate.named[:1]) not in ((), (ENCODER,)):
         told["evaluate.features"] = judged
     measured = {metric: (figure.options, figure.epoch) for metric, figure in spec.figures.items()}
     return hashlib.sha256(json.dumps([told, measured], sort_keys=True).encode()).hexdigest()[:12]
-
-
-def _leaves(data: Mapping[str, Any], path: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in data.items():
-        if isinstance(value, Mapping) and value:
-            yield from _leaves(value, f"{path}{key}.")
-        else:
-            yield f"{path}{key}", value
-
-
-def _free(key: str) -> bool:
-    return key not in LENGTH and any(key == name or key.startswith(f"{name}.") for name in FREE)
 
 
 def _file(written: Written) -> Path:

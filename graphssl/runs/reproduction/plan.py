@@ -65,26 +65,26 @@ def planned(written: Written, seeds: Sequence[int], sets: Sequence[str], only: s
     for change in sets:
         if (name := change.partition("=")[0].strip()) == "evaluate" or asks_of_figures(spec, name):
             raise UsageError(f"--set {name} would change what the figures of {written.name} are: its file says that")
-    beside = spec.beside is not None and only is None
-    if beside and sets and any(not change.startswith("data.root=") for change in sets):
+    beside = spec.beside if only is None else None
+    if beside is not None and any(not change.startswith("data.root=") for change in sets):
         raise UsageError(
-            f"{written.name} is run by its own command beside {spec.beside.name}, which takes no --set but data.root; "  # type: ignore[union-attr]
+            f"{written.name} is run by its own command beside {beside.name}, which takes no --set but data.root; "
             "with --only ours it takes others"
         )
     all_sets = (*spec.set, *_judged(spec), *sets)
     try:
         recipe = recipe_of(load(written.asked, [*spec.set, *sets]), spec)
         checked = check(written.asked, [*all_sets, seed := f"train.seed={seeds[0]}"])
-        whole = checked if beside else check(written.asked, [*spec.set, *_asked(spec), *sets, seed])
+        whole = checked if beside is not None else check(written.asked, [*spec.set, *_asked(spec), *sets, seed])
     except GraphError as error:
         raise GraphError(map(written.at_home, error.problems)) from None
     refuse_absent(checked.graph.spec.data)
     results_of(written)  # raises for what cannot be added to
     _refuse_unlabelled(written, checked)
-    if beside:
+    if beside is not None:
         _refuse_absent_code(written)
-    own = recipe == recipe_of(written.graph, spec) and beside == (spec.beside is not None)
-    return Plan(written, seeds, all_sets, tuple(sets), checked, whole, recipe, own, beside)
+    own = recipe == recipe_of(written.graph, spec) and beside == spec.beside
+    return Plan(written, seeds, all_sets, tuple(sets), checked, whole, recipe, own, beside is not None)
 
 
 def _judged(spec: Reproduction) -> list[str]:
