@@ -60,7 +60,7 @@ def test_those_beside_lightly_are_the_benchmark_s(
     assert written.spec.beside is not None
     words = written.spec.beside.command
     epochs = int(words[words.index("--epochs") + 1])
-    setting = twins.Setting(method, Path("cifar10"), epochs)
+    setting = twins.Setting(method, Path("cifar10-small"), epochs)
     assert load(written.asked, written.spec.set).resolved() == load(f"cifar10/{method}", setting.sets()).resolved()
     assert [path.is_file() for path in script_of(written)] == [True]
 
