@@ -25,13 +25,14 @@ if TYPE_CHECKING:
         reproduce,
         run,
         survey,
+        sweep,
     )
     from .errors import GraphError, RunError, UsageError
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
     "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
-    "export", "load", "neighbours", "reproduce", "run", "survey",
+    "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
 ]  # fmt: skip
 
 

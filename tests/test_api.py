@@ -50,6 +50,7 @@ VERBS = [
     "reproduce",
     "run",
     "survey",
+    "sweep",
 ]
 
 

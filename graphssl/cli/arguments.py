@@ -13,7 +13,17 @@ from typer.core import TyperCommand, TyperGroup
 from ..code import NO_CODE
 from ..errors import UsageError
 
-__all__ = ["Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "RunArgument", "Sets"]
+__all__ = [
+    "Changeable",
+    "Commands",
+    "Device",
+    "GraphArgument",
+    "Interrupted",
+    "NoCode",
+    "RunArgument",
+    "Sets",
+    "seeds_of",
+]
 
 
 def _refuse_code(value: bool) -> bool:
@@ -65,3 +75,16 @@ class Changeable(TyperCommand):
         if rest:
             ctx.fail(f"Got unexpected extra argument{'s' * (len(rest) > 1)} ({' '.join(rest)})")
         return rest
+
+
+def seeds_of(text: str | None) -> list[int]:
+    """`0,1,2` as numbers. Raises UsageError for what is none."""
+    if text is None:
+        return []
+    words = [word.strip() for word in text.split(",")]
+    if not all(word.isdecimal() for word in words):
+        raise UsageError(f"--seeds are whole numbers, 0 or more, with commas between: 0,1,2, and not '{text}'")
+    found = [int(word) for word in words]
+    if len(set(found)) < len(found):
+        raise UsageError(f"a seed stands in --seeds {text} twice")
+    return found

@@ -9,9 +9,10 @@ from ..errors import UsageError, escaped
 from ..runs.reproduction import Reproduced, State, states, write_page
 from ..runs.reproduction.words import HEAD, figure_rows, published_text, ratio_of
 from ..train.signals import Interrupt
+from .arguments import seeds_of
 from .table import table
 
-__all__ = ["reproduce_and_tell", "reproduced_text", "seeds_of", "states_text"]
+__all__ = ["reproduce_and_tell", "reproduced_text", "states_text"]
 
 
 def reproduce_and_tell(
@@ -40,19 +41,6 @@ def reproduce_and_tell(
         if found.code:
             put(f"stopped; the same command goes on: {found.written.command}")
     return found.code
-
-
-def seeds_of(text: str | None) -> list[int]:
-    """`0,1,2` as numbers. Raises UsageError for what is none."""
-    if text is None:
-        return []
-    words = [word.strip() for word in text.split(",")]
-    if not all(word.isdecimal() for word in words):
-        raise UsageError(f"--seeds are whole numbers, 0 or more, with commas between: 0,1,2, and not '{text}'")
-    found = [int(word) for word in words]
-    if len(set(found)) < len(found):
-        raise UsageError(f"a seed stands in --seeds {text} twice")
-    return found
 
 
 def states_text(states: Iterable[State]) -> str:

@@ -48,7 +48,7 @@ from .labels import parse
 
 __all__ = [
     "REGISTRY", "Evaluation", "EvaluationConfig", "Known", "Lack", "better_metrics", "bounds_of", "evaluation",
-    "find_evaluation", "metric_title", "score_text",
+    "find_evaluation", "measured_in_runs", "metric_title", "score_text",
 ]  # fmt: skip
 
 
@@ -181,6 +181,11 @@ def find_evaluation(name: str) -> type[Evaluation]:
     if name not in REGISTRY:
         raise LookupError(f"no evaluation is called '{name}': {suggest(name, REGISTRY, 'evaluations are')}")
     return REGISTRY[name]
+
+
+def measured_in_runs(name: str) -> bool:
+    """Whether an evaluation is run every so many epochs of a training; others on request, after it."""
+    return "every" in find_evaluation(name).Config.model_fields
 
 
 def better_metrics(name: str, more: bool) -> list[str]:

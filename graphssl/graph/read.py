@@ -79,9 +79,12 @@ def _check_features(spec: GraphFile, scope: Scope) -> None:
             scope.unknown("node and no value", name, at, known, removal, "nodes and values")
 
 
-def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Graph:
+def load(
+    graph: str | Path | Mapping[str, Any], sets: Sequence[str] = (), fragments: Sequence[Path] = ()
+) -> Graph:  # fmt: skip
     """Reads a graph file, a packaged graph by its name, or a graph's text, and wires it.
 
-    sets: changes such as `nodes.queue.size=65536`. Raises GraphError with everything that is wrong.
+    sets: changes such as `nodes.queue.size=65536`. fragments: files that are laid over the graph before these. Raises
+    GraphError with everything that is wrong.
     """
-    return read(load_source(graph, sets))
+    return read(load_source(graph, sets, fragments))

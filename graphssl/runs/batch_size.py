@@ -10,12 +10,10 @@ from ..checks.checked import Checked, validated
 from ..checks.inference import infer
 from ..data.place import free_device_memory, free_memory
 from ..errors import GraphError, RunError
-from ..program.assemble import compile_graph
-from ..program.blank import blank
 from ..program.cost import predict
-from ..train.precision import Precision, resolve
-from ..train.step import Step
+from ..train.precision import Precision
 from ..world import current, of_all
+from .steps import take_steps
 
 __all__ = ["fit_batch"]
 
@@ -154,24 +152,13 @@ def _peak(checked: Checked, device: torch.device, precision: Precision, batch: i
     before = torch.cuda.memory_reserved(device)
     torch.cuda.reset_peak_memory_stats(device)
     try:
-        _take_steps(checked, device, precision, batch)
-        torch.cuda.synchronize(device)
+        for _ in take_steps(checked, device, precision, batch, 2):  # the second has the optimizer's moments
+            pass
     except torch.OutOfMemoryError:
         return None
     finally:
         torch.cuda.empty_cache()
     return torch.cuda.max_memory_reserved(device) - before
-
-
-def _take_steps(checked: Checked, device: torch.device, precision: Precision, batch: int) -> None:
-    graph, facts = checked.graph.with_batch(batch), checked.data
-    train = graph.spec.train.model_copy(update={"compile": "off"})
-    program = compile_graph(graph, infer(graph, facts, batch), device, train.seed)
-    own = resolve(precision.name, device)  # with a gradient scaler of its own
-    step = Step(program, train, own, device, 2, 2)
-    generator = torch.Generator(device).manual_seed(train.seed)
-    for t in range(2):  # the second has the optimizer's moments
-        step(t, [blank(program, device, generator)] * train.accumulate)
 
 
 def _without_errors(checked: Checked, own: int, processes: int) -> Checked:

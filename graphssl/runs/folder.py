@@ -58,6 +58,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def rows(self) -> Path:
+        """Its metrics, a row each."""
+        return self.path / "metrics.csv"
+
+    @property
     def spool(self) -> Path:
         """Metrics that could not be delivered yet."""
         return self.path / "undelivered.jsonl"
@@ -112,6 +117,19 @@ class RunFolder:
             except OSError:  # a file system without locks
                 pass
             yield
+
+    def is_claimed(self) -> bool:
+        """Whether another process trains here now."""
+        import fcntl
+
+        try:
+            with open(self.path / ".lock", "r+b") as file:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # no run yet, or a file system without locks
+            return False
+        return False
 
 
 @contextlib.contextmanager

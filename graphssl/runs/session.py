@@ -45,6 +45,7 @@ from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
 from .resume import Resumed, asked_again, fitting, header_of, length, resumed, unlike
+from .sinks import sinks
 from .tracking import open_tracker
 
 __all__ = ["resume_run", "start_run"]
@@ -265,9 +266,10 @@ class _Session:
         if isinstance(tracker, Tracker):
             log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
         self.judge = judge_in_run(self.checked, step.program, self.data, self.device, self.warn)
+        metrics = stack.enter_context(sinks(self.folder, tracker, start, self.warn))
         loop = Loop(
             step, self.data, spec.train, spec.evaluate.monitor, self.judge,
-            Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
+            Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, metrics,
             Stop(stop), self._header(), outcome, unjudged,
             probe_of(self.judge, self.data, self.device, self.probe_state, self.report),
         )  # fmt: skip

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,7 +16,10 @@ from ..world import current
 from .folder import RunFolder
 from .left import Beside
 
-__all__ = ["open_tracker"]
+__all__ = ["PARENT", "STUDY", "TAG", "open_tracker"]
+
+PARENT, STUDY = "GRAPHSSL_PARENT", "GRAPHSSL_STUDY"  # in the environment of a study's runs: its run in MLflow, its name
+TAG = "graphssl.study"
 
 
 class _RunTracker(Tracker):
@@ -41,6 +45,8 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
         "graphssl.graph_hash": graph.hash(),
         "graphssl.parent": files[-2] if len(files) > 1 else "",
         "graphssl.folder": str(folder.path),
+        TAG: os.environ.get(STUDY, ""),
+        "mlflow.parentRunId": os.environ.get(PARENT, ""),
         "graphssl.processes": str(current().size),
         "graphssl.notes": "; ".join(folder.facts().get("notes", ())),
         MORE_IS_BETTER: ",".join(metric for name in asked for metric in better_metrics(name, True)),

@@ -7,12 +7,13 @@ from .client import store_uri
 from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
 from .left import Delivered, deliver_left, is_left
 from .lock import one_at_a_time
+from .rows import Point, Rows, read_rows
 from .sender import Busy
 from .tracker import Status, Tracker
 from .ui import serve, ui_command
 
 __all__ = [
     "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
-    "MetricRow", "Status", "Tracker", "add_to_run", "compare", "deliver_left", "find_run", "is_left", "one_at_a_time",
-    "serve", "store_uri", "ui_command",
+    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "deliver_left", "find_run", "is_left",
+    "one_at_a_time", "read_rows", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

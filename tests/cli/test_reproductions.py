@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typed_commands import Type
 
-from graphssl.cli.reproductions import seeds_of
+from graphssl.cli.arguments import seeds_of
 from graphssl.errors import UsageError
 
 TINY = """\

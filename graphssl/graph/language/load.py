@@ -22,8 +22,13 @@ DEEPEST, MOST = 64, 256  # files that extend one another in a row; in all
 START = "graph:, nodes:, flow: and loss: make a graph; `graphssl new NAME` writes one to start from"
 
 
-def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Source:
-    """Reads a graph file, a packaged graph by its name, or a graph's text. Raises GraphError with what is wrong."""
+def load(
+    graph: str | Path | Mapping[str, Any], sets: Sequence[str] = (), fragments: Sequence[Path] = ()
+) -> Source:  # fmt: skip
+    """Reads a graph file, a packaged graph by its name, or a graph's text. Raises GraphError with what is wrong.
+
+    fragments: files that are laid over it in turn, before the sets; one may extend the graph, which it is laid over.
+    """
     problems = Problems()
     source = Source()
     files = _Files(problems)
@@ -31,6 +36,8 @@ def load(graph: str | Path | Mapping[str, Any], sets: Sequence[str] = ()) -> Sou
     file = find(str(graph), problems) if text is None else Path(GIVEN)
     if file is not None:
         source = files.read(file, (), text)
+        for fragment in fragments:
+            files.lay(fragment, source)
         for text in sets:
             if (change := read_change(text, problems)) is not None:
                 source.merge(change)
@@ -56,14 +63,24 @@ class _Files:
             self._merged[known] = self._merge(path, parents, text)
         return self._merged[known].copy()
 
-    def _merge(self, path: Path, parents: tuple[Path, ...], text: str | None) -> Source:
-        text = _text(path, self._problems) if text is None else text
-        document = yaml.read(text, str(path), self._problems) if text is not None else None
+    def lay(self, path: Path, onto: Source, parents: tuple[Path, ...] = ()) -> None:
+        """Lays a file over a source, after those of the files that it extends that are no part of the source yet."""
+        document = self._document(path, None)
         if document is None:
-            return Source(files=(path,))
-        if not isinstance(document.data, dict):
-            what = "the file is empty" if document.data is None else "a graph file is a mapping of sections"
-            self._problems.add(what, Span(str(path), 1), START)
+            return
+        there = set(map(os.path.realpath, onto.files))
+        for parent, at in _parents(document, path, self._problems):
+            if os.path.realpath(parent) in there:
+                continue
+            if (ring := self._refused(parent, (*parents, path))) is None:
+                self.lay(parent, onto, (*parents, path))
+            elif ring:
+                self._problems.add(ring, at)
+        onto.merge(_own(document, path))
+
+    def _merge(self, path: Path, parents: tuple[Path, ...], text: str | None) -> Source:
+        document = self._document(path, text)
+        if document is None:
             return Source(files=(path,))
         merged = Source()
         for parent, at in _parents(document, path, self._problems):
@@ -71,8 +88,18 @@ class _Files:
                 merged.merge(self.read(parent, (*parents, path)))
             elif ring:
                 self._problems.add(ring, at)
-        merged.merge(Source({k: v for k, v in document.data.items() if k != "extends"}, document.places, (path,)))
+        merged.merge(_own(document, path))
         return merged
+
+    def _document(self, path: Path, text: str | None) -> yaml.Document | None:
+        """What a file says; None where that is no mapping of sections, which is noted."""
+        text = _text(path, self._problems) if text is None else text
+        document = yaml.read(text, str(path), self._problems) if text is not None else None
+        if document is not None and not isinstance(document.data, dict):
+            what = "the file is empty" if document.data is None else "a graph file is a mapping of sections"
+            self._problems.add(what, Span(str(path), 1), START)
+            return None
+        return document
 
     def _refused(self, parent: Path, parents: tuple[Path, ...]) -> str | None:
         """Why a file is not read too, in words that are empty where they have been said; None where it is."""
@@ -84,6 +111,11 @@ class _Files:
             said, self._full = self._full, True
             return "" if said else f"a graph extends more than {MOST} files: that many are the most"
         return None
+
+
+def _own(document: yaml.Document, path: Path) -> Source:
+    """What a file says itself, without what it extends."""
+    return Source({k: v for k, v in document.data.items() if k != "extends"}, document.places, (path,))
 
 
 def _text(path: Path, problems: Problems) -> str | None:

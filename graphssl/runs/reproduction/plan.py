@@ -13,12 +13,12 @@ import torch
 from ...checks.checked import Checked, check
 from ...data.counted import counted
 from ...errors import GraphError, UsageError
-from ...evaluation.registry import find_evaluation
+from ...evaluation.registry import find_evaluation, measured_in_runs
 from ...graph.read import load
 from ..data import open_run_data, refuse_absent
 from ..lacking import tell_lacks
 from .ledger import recipe_of, results_of
-from .read import Written, asking, asks_of_figures, measured_in_runs
+from .read import Written, asking, asks_of_figures
 from .spec import Reproduction
 
 __all__ = ["Plan", "planned", "refuse_lacking", "script_of"]

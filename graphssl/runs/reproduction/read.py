@@ -12,7 +12,7 @@ from importlib import resources
 from pathlib import Path
 
 from ...errors import GraphError, Problem, Problems, Span, UsageError, suggest
-from ...evaluation.registry import REGISTRY, find_evaluation
+from ...evaluation.registry import REGISTRY, find_evaluation, measured_in_runs
 from ...files import read_regular, special
 from ...graph.graph import Graph
 from ...graph.language import yaml
@@ -22,7 +22,7 @@ from ...graph.language.validation import validate
 from ...graph.read import load
 from .spec import Reproduction
 
-__all__ = ["Written", "asking", "asks_of_figures", "find_file", "listed", "measured_in_runs", "packaged_folder", "read"]
+__all__ = ["Written", "asking", "asks_of_figures", "find_file", "listed", "packaged_folder", "read"]
 
 LARGEST = 1 << 20  # bytes
 SUFFIXES = (".yaml", ".yml")
@@ -209,8 +209,3 @@ def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, prob
             at = _at(document, file, (*path, "epoch"))
             hint = f"those that are: {', '.join(filter(measured_in_runs, REGISTRY))}"
             problems.add(f"'{name}' is not measured while a run trains, so there is no best epoch", at, hint)
-
-
-def measured_in_runs(name: str) -> bool:
-    """Whether an evaluation is run every so many epochs."""
-    return "every" in find_evaluation(name).Config.model_fields

@@ -1,0 +1,143 @@
+"""The cells of a study, all checked before any is trained: those that run, those that cannot, those that are equal."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from ...checks.checked import Checked, check
+from ...errors import GraphError, Problem, Refused, RunError, UsageError, suggest
+from ...graph.read import load
+from ...graph.spec import GraphFile
+from ...track.names import leaves
+from ..data import refuse_absent
+from .axes import changes_of, grid
+from .metric import Metric
+from .reading import Asked
+
+__all__ = ["Cell", "Cells", "Invalid", "cell_of", "cells_of", "check_conditions"]
+
+SEED = "train.seed=0"  # of a cell's graph, which is that of all seeds
+
+
+@dataclass(frozen=True)
+class Cell:
+    """labels: its values as they are shown, by key. digest: of what it computes, whatever the seed."""
+
+    labels: Mapping[str, str]
+    drawn: Mapping[str, Any]
+    digest: str
+    checked: Checked = field(repr=False, compare=False)
+
+
+@dataclass(frozen=True)
+class Invalid:
+    """A cell that cannot run, and why."""
+
+    labels: Mapping[str, str]
+    reasons: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Cells:
+    """equal: those that compute the same as an earlier one, by labels. left_out: by the conditions."""
+
+    cells: tuple[Cell, ...]
+    invalid: tuple[Invalid, ...]
+    equal: tuple[tuple[Mapping[str, str], Cell], ...]
+    left_out: int
+
+
+def cells_of(asked: Asked, metric: Metric, progress: Callable[[int], None] | None = None) -> Cells:
+    """All cells of a grid. progress: told how many are looked at. Raises GraphError for conditions on unknown keys,
+    UsageError where no cell is left, with the reasons."""
+    cells: dict[str, Cell] = {}
+    invalid: list[Invalid] = []
+    equal: list[tuple[Mapping[str, str], Cell]] = []
+    left_out, known = 0, set(asked.axes)
+    for i, values in enumerate(grid(asked.axes)):
+        try:
+            found = cell_of(asked, metric, values, known)
+        except Refused as error:
+            raise UsageError(str(error)) from None
+        if found is None:
+            left_out += 1
+        elif isinstance(found, Invalid):
+            invalid.append(found)
+        elif found.digest in cells:
+            equal.append((found.labels, cells[found.digest]))
+        else:
+            cells[found.digest] = found
+        if progress is not None:
+            progress(i + 1)
+    check_conditions(asked, known)
+    if not cells:
+        reasons = dict.fromkeys(reason for one in invalid for reason in one.reasons)
+        why = [f"the conditions leave out all {left_out}"] if left_out and not invalid else list(reasons)
+        raise UsageError("\n  ".join(["no cell of the study can run", *why]))
+    return Cells(tuple(cells.values()), tuple(invalid), tuple(equal), left_out)
+
+
+def cell_of(asked: Asked, metric: Metric, values: Mapping[str, Any], known: set[str]) -> Cell | Invalid | None:
+    """The cell of these values; None where a condition leaves it out. known: gets the keys of its graph.
+
+    Raises Refused for a condition that compares what cannot be."""
+    axes = asked.axes
+    labels = {key: axis.label(values[key]) for key, axis in axes.items()}
+    named = {key: labels[key] if axis.files else values[key] for key, axis in axes.items()}
+    early = [one for one in asked.conditions if not any(_of_graph(key) for key in one.keys - set(axes))]
+    if not all(one.holds(named) for one in early):
+        return None
+    changes = changes_of(axes, values)
+    try:
+        graph = load(asked.source, [*asked.spec.set, *changes.sets, SEED], changes.fragments)
+    except GraphError as error:
+        return Invalid(labels, _reasons(error.problems))
+    flat = dict(leaves(graph.resolved()))
+    known.update(flat)
+    if not all(one.holds({**flat, **named}) for one in asked.conditions if one not in early):
+        return None
+    if (lacking := metric.lacking(graph)) is not None:
+        return Invalid(labels, (lacking,))
+    try:
+        refuse_absent(graph.spec.data)
+        checked = check(graph)
+    except GraphError as error:
+        return Invalid(labels, _reasons(error.problems))
+    except RunError as error:
+        return Invalid(labels, (str(error),))
+    drawn = {key: axis.drawn(values[key]) for key, axis in axes.items()}
+    return Cell(labels, drawn, graph.hash(), checked)
+
+
+def _reasons(problems: Iterable[Problem]) -> tuple[str, ...]:
+    """What is wrong, a line each, with the rule's code."""
+    errors = [p for p in problems if p.severity == "error"]
+    lines = (f"{p.message}{f' [{p.code}]' if p.code else ''}{f' ({p.hint})' if p.hint else ''}" for p in errors)
+    return tuple(dict.fromkeys(lines))
+
+
+def _of_graph(key: str) -> bool:
+    """Whether a dotted name begins as a graph's key does."""
+    return "." in key and key.partition(".")[0] in GraphFile.model_fields
+
+
+def check_conditions(asked: Asked, known: set[str]) -> None:
+    """Raises GraphError for a comparison in which nothing is a key. known: the keys that some cell has."""
+    problems = []
+    for one in asked.conditions:
+        for compared in (node for node in ast.walk(one.tree) if isinstance(node, ast.Compare)):
+            names = [ast.unparse(side) for side in (compared.left, *compared.comparators)]
+            if not any(name in known or _begins(name, known) for name in names):
+                hint = suggest(names[0], known if _of_graph(names[0]) else asked.axes, "what varies is").text
+                text = f"'{names[0]}' of the condition '{one.text}' is no key of the study"
+                problems.append(Problem(text, hint=hint, kind="unknown"))
+    if problems:
+        raise GraphError(problems)
+
+
+def _begins(name: str, known: Iterable[str]) -> bool:
+    """Whether it is a key with others below it."""
+    return any(key.startswith(f"{name}.") for key in known)

@@ -1,0 +1,148 @@
+"""What came of a study: a row for each cell, over its seeds."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from ...evaluation.registry import bounds_of, metric_title, score_text
+from ...evaluation.spread import Spread
+from .book import Trial
+from .metric import Metric
+
+__all__ = ["Outcome", "Row", "outcome_of", "rows_csv", "rows_latex", "rows_markdown"]
+
+
+@dataclass(frozen=True)
+class Row:
+    """A cell: its values, and by seed the trial that counts. best: whether no other cell's mean is better."""
+
+    cell: str
+    labels: Mapping[str, str]
+    trials: Mapping[int, Trial]
+    metric: Metric
+    best: bool = False
+
+    @property
+    def values(self) -> dict[int, float]:
+        return {seed: one.value for seed, one in self.trials.items() if one.value is not None}
+
+    @property
+    def spread(self) -> Spread | None:
+        found = list(self.values.values())
+        return Spread.of(found, bounds_of(self.metric.name)) if found else None
+
+    @property
+    def state(self) -> str:
+        """What else there is to say of its runs."""
+        states = [one.state for one in self.trials.values() if one.state != "complete"]
+        return ", ".join(f"{states.count(state)} {state}" for state in dict.fromkeys(states))
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """name: of the study. rows: the best first, those without figures last."""
+
+    name: str
+    metric: Metric
+    keys: tuple[str, ...]
+    rows: tuple[Row, ...]
+
+    @property
+    def failed(self) -> list[Trial]:
+        return [one for row in self.rows for one in row.trials.values() if one.state == "failed"]
+
+    def count(self, state: str) -> int:
+        return sum(one.state == state for row in self.rows for one in row.trials.values())
+
+
+def outcome_of(
+    name: str, metric: Metric, cells: Mapping[str, Mapping[str, str]], trials: Sequence[Trial]
+) -> Outcome:  # fmt: skip
+    """cells: the labels of each, by digest, in their order."""
+    found: dict[str, dict[int, Trial]] = {cell: {} for cell in cells}
+    for trial in trials:  # of a cell and a seed the one that has come furthest, else the last, counts
+        known = found.get(trial.cell, {}).get(trial.seed)
+        if trial.cell in found and (known is None or known.state not in ("complete", "pruned")):
+            found[trial.cell][trial.seed] = trial
+    rows = [Row(cell, cells[cell], dict(sorted(of.items())), metric) for cell, of in found.items()]
+    means = {row.cell: row.spread.mean for row in rows if row.spread is not None}
+    best = metric.best(means.values()) if means else None
+    rows = [Row(r.cell, r.labels, r.trials, metric, means.get(r.cell) == best is not None) for r in rows]
+    rows.sort(
+        key=lambda row: (row.cell not in means, -means.get(row.cell, 0.0) if metric.more else means.get(row.cell, 0.0))
+    )
+    return Outcome(name, metric, tuple(next(iter(cells.values()), {})), tuple(rows))
+
+
+def figure_text(row: Row, plus_minus: str = "±") -> str:
+    """`97.31 ± 0.42 %`: the mean, and half of its 95 % interval."""
+    spread, name = row.spread, row.metric.name
+    if spread is None:
+        return "-"
+    mean = score_text(name, spread.mean)
+    if spread.interval is None:
+        return mean
+    half = score_text(name, max(spread.interval[1] - spread.mean, spread.mean - spread.interval[0]))
+    number, _, unit = mean.partition(" ")
+    return " ".join(filter(None, (number, plus_minus, half.partition(" ")[0], unit)))
+
+
+def columns(outcome: Outcome) -> list[list[str]]:
+    """The table with its head, as words."""
+    head = [*outcome.keys, metric_title(outcome.metric.name), "seeds", ""]
+    rows = [head]
+    for row in outcome.rows:
+        note = ", ".join(filter(None, ("best" if row.best and len(outcome.rows) > 1 else "", row.state)))
+        rows.append([*row.labels.values(), figure_text(row), str(len(row.values)), note])
+    return rows if any(row[-1] for row in rows) else [row[:-1] for row in rows]
+
+
+def rows_markdown(outcome: Outcome) -> str:
+    """As a page of Markdown has it, the best in bold."""
+    head, *rows = columns(outcome)
+    at = len(outcome.keys)
+    for row, of in zip(rows, outcome.rows, strict=True):
+        row[at] = f"**{row[at]}**" if of.best else row[at]
+    lines = [head, ["---"] * len(head), *([_cell(word) for word in row] for row in rows)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def _cell(word: str) -> str:
+    return word.replace("|", "\\|")
+
+
+def rows_latex(outcome: Outcome) -> str:
+    """As a paper has it, for the package booktabs."""
+    head, *rows = ([_tex(word) for word in row] for row in columns(outcome))
+    at = len(outcome.keys)
+    for row, of in zip(rows, outcome.rows, strict=True):
+        row[at] = rf"\textbf{{{row[at]}}}" if of.best else row[at]
+    kinds = "l" * at + "r" * (len(head) - at)
+    body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
+    return (
+        f"\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{' & '.join(head)} \\\\\n\\midrule\n{body}\\bottomrule\n"
+        "\\end{tabular}\n"
+    )
+
+
+TEX = {"\\": r"\textbackslash{}", "±": r"$\pm$", "~": r"\textasciitilde{}", "^": r"\textasciicircum{}"}
+
+
+def _tex(text: str) -> str:
+    return "".join(TEX.get(c, f"\\{c}" if c in "&%$#_{}" else c) for c in text)
+
+
+def rows_csv(outcome: Outcome) -> str:
+    """A row a run, for other tools."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow([*outcome.keys, "seed", outcome.metric.name, "state", "run"])
+    for row in outcome.rows:
+        for seed, one in row.trials.items():
+            writer.writerow(
+                [*row.labels.values(), seed, "" if one.value is None else repr(one.value), one.state, one.run]
+            )
+    return out.getvalue()
