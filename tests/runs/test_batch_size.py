@@ -17,6 +17,7 @@ from graphssl.graph.read import load
 from graphssl.program.cost import predict
 from graphssl.runs import batch_size
 from graphssl.runs.batch_size import fit_batch
+from graphssl.runs.steps import take_steps
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 from graphssl.world import World
@@ -219,10 +220,10 @@ def test_steps_with_random_pictures_run(write: Write, monkeypatch: pytest.Monkey
     checked = check(write(MOCO, AUTO, ("size: 48", "size: 256")))
     seen = list[int]()
     monkeypatch.setattr(Step, "__call__", lambda _, t, batches: seen.append(len(batches[0].image)))
-    batch_size._take_steps(checked, CPU, resolve("fp32", CPU), 16)
+    assert all(seconds >= 0 for seconds in take_steps(checked, CPU, resolve("fp32", CPU), 16, 2))
     assert seen == [16, 16]
     monkeypatch.undo()
-    batch_size._take_steps(checked, CPU, resolve("fp32", CPU), 16)
+    assert all(seconds >= 0 for seconds in take_steps(checked, CPU, resolve("fp32", CPU), 16, 2))
 
 
 @pytest.mark.gpu
