@@ -9,6 +9,8 @@ from typing import Any
 from ..errors import GraphError, Problems
 from .flow import read_flow
 from .graph import Graph
+from .language.kinds import refuse_other_kind
+from .language.load import START
 from .language.load import load as load_source
 from .language.sections import read_sections
 from .language.source import Source
@@ -25,6 +27,7 @@ from .wiring import Wiring
 def read(source: Source) -> Graph:
     """Validates the file and wires the graph; raises GraphError with every problem found."""
     problems = Problems()
+    refuse_other_kind(source, ["graph"], problems, START)
     incomplete = not load_components(source, problems)  # first: the sections may name what they register
     sections = read_sections(source, problems, incomplete=incomplete)
     if sections is None:

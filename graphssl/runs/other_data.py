@@ -9,6 +9,7 @@ from ..data.known import sides
 from ..data.survey import section_of
 from ..errors import Problems
 from ..graph import spec
+from ..graph.language.kinds import refuse_other_kind
 from ..graph.language.load import load
 from ..graph.language.source import Source
 from ..graph.language.validation import validate
@@ -35,6 +36,7 @@ def other_data(source: str, trained_on: spec.Data) -> tuple[str, spec.Data]:
 def _section(file: Path) -> tuple[spec.Data, set[str]]:
     """The section of a file, and the keys that it has. Relative paths are from where the command is, as in graphs."""
     source, problems = load(file), Problems()
+    refuse_other_kind(source, ["data", "graph"], problems, "data: {use: image_folder, root: FOLDER}, say, is one")
     load_components(source, problems)
     place: tuple[str, ...] = ("data",) if "data" in source.data else ()
     keys = source.data.get("data", source.data)

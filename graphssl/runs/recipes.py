@@ -11,8 +11,9 @@ from typing import Any
 from ..errors import Problems, UsageError, suggest
 from ..evaluation.detection.options import Boxes
 from ..evaluation.registry import Evaluation
+from ..graph.language.kinds import refuse_other_kind
 from ..graph.language.load import load
-from ..graph.language.packaged import packaged_evaluations
+from ..graph.language.packaged import other_kind, packaged_evaluations
 from ..graph.language.source import Source
 from ..graph.language.validation import validate
 from ..graph.plugins import load_components
@@ -24,6 +25,7 @@ from .protocols import differing
 __all__ = ["Asked", "read_asked"]
 
 DETECTION = "detection"
+RECIPE = "evaluate: {linear: {epochs: 50}}, say, is a recipe"
 
 
 class _BoxData(Section):
@@ -67,6 +69,8 @@ def read_asked(protocols: Sequence[str], data: str | None) -> Asked:
     recipes: dict[str, tuple[str, Evaluate]] = {}
     for text in protocols:
         if not text.endswith((".yaml", ".yml")) and text not in packaged_evaluations():
+            if other := other_kind(text, "recipe"):
+                raise UsageError(f"no evaluation is called '{text}': {other}")
             if "/" in text:
                 hint = suggest(text, packaged_evaluations(), "recipes are")
                 raise UsageError(f"there is no recipe of an evaluation '{text}': {hint}")
@@ -95,8 +99,9 @@ def read_asked(protocols: Sequence[str], data: str | None) -> Asked:
 def _recipe(text: str) -> Evaluate:
     """The section `evaluate:` of a file that has no other."""
     source, problems = load(text), Problems()
+    refuse_other_kind(source, ["recipe"], problems, RECIPE)
     load_components(source, problems)
-    _refuse_others(source, ("evaluate",), problems, "evaluate: {linear: {epochs: 50}}, say, is a recipe")
+    _refuse_others(source, ("evaluate",), problems, RECIPE)
     given = source.data.get("evaluate")
     section, wrong = validate(evaluate_section(), given if isinstance(given, dict) else {})
     for one in wrong:
@@ -122,6 +127,7 @@ def _boxes(data: str) -> dict[str, Any]:
     if not data.endswith((".yaml", ".yml")):
         raise UsageError(f"{DETECTION} takes pictures with boxes: --data is a YAML file with data: {form}")
     source, problems = load(data), Problems()
+    refuse_other_kind(source, ["boxes"], problems, f"data: {form}")
     place: tuple[str, ...] = ("data",) if "data" in source.data else ()
     if place:
         _refuse_others(source, place, problems, f"data: {form}")

@@ -67,9 +67,9 @@ def test_pictures_with_boxes_are_data_of_a_file(run: str, here: Path) -> None:
     found = graphssl.evaluate(run, protocol="detection", data=file, sets=sets)
     (label,) = found.figures
     assert label.startswith("detection on shapes neck c4 iterations 1 batch 1 ")
-    file.write_text("data: {use: voc, root: x}\n")
+    file.write_text("data: {root: x}\n")
     text = "\n".join(problems_of(read_asked, ["detection"], str(file)))
-    assert "no key is called 'use' here" in text
+    assert "no key is called 'root' here" in text
     assert "'training' and 'test' are missing" in text
     with pytest.raises(UsageError, match=r"--data is a YAML file with data: \{training:"):
         graphssl.evaluate(run, protocol="detection", data=here)
@@ -121,7 +121,7 @@ def test_a_recipe_may_be_of_any_evaluation(run: str, here: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("graph: a\nnodes: {}\nevaluate: {knn: {}}\n", "'nodes' says nothing here"),
+        ("graph: a\ntrain: {}\nevaluate: {knn: {}}\n", "'train' says nothing here"),
         ("evaluate: {features: encoder}\n", "this file asks for no evaluation"),
         ("evaluate: {knn: {kk: 5}}\n", "no key is called 'kk'"),
         ("evaluate: {knnn: {}}\n", "did you mean 'knn'"),

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from importlib import resources
 from pathlib import Path
 
 from ...errors import Problems, suggest
 from ...files import special
+from .kinds import TITLES, FileKind, taken_by
 
-__all__ = ["find", "is_packaged", "near", "packaged", "packaged_evaluations", "packaged_file"]
+__all__ = [
+    "find", "is_packaged", "near", "other_kind", "packaged", "packaged_evaluations", "packaged_file",
+    "packaged_reproductions",
+]  # fmt: skip
 
 EVALUATIONS = "detection"  # the folders of recipes of evaluations, which are no graphs
 
@@ -23,6 +27,21 @@ def packaged() -> list[str]:
 def packaged_evaluations() -> list[str]:
     """Names of the recipes of evaluations that come with graphssl: `imagenet/detection/voc_c4`."""
     return [name for name in _names() if EVALUATIONS in name.split("/")]
+
+
+def packaged_reproductions() -> list[str]:
+    """Names of the reproductions that come with graphssl."""
+    files = resources.files("graphssl.reproductions").iterdir()
+    return sorted(file.name.removesuffix(".yaml") for file in files if file.name.endswith(".yaml"))
+
+
+def other_kind(name: str, wanted: FileKind) -> str | None:
+    """A hint where what comes with graphssl by this name is of another kind; None where it is not, or nothing is."""
+    ours: dict[FileKind, Callable[[], list[str]]] = {
+        "graph": packaged, "recipe": packaged_evaluations, "reproduction": packaged_reproductions
+    }  # fmt: skip
+    kind = next((kind for kind, names in ours.items() if kind != wanted and name in names()), None)
+    return None if kind is None else f"'{name}' is {TITLES[kind]}: {taken_by(kind, name)}"
 
 
 def _names() -> list[str]:
@@ -52,7 +71,7 @@ def find(name: str, problems: Problems) -> Path | None:
         inside = path / "x" if os.path.isdir(path) else path
         problems.add(f"'{name}' is {found}, not a graph file", hint=near(inside, packaged()))
     else:
-        problems.add(f"there is no graph file '{name}'", hint=near(path, packaged()))
+        problems.add(f"there is no graph file '{name}'", hint=other_kind(name, "graph") or near(path, packaged()))
     return None
 
 

@@ -16,8 +16,9 @@ from ...evaluation.registry import REGISTRY, find_evaluation, measured_in_runs
 from ...files import read_regular, special
 from ...graph.graph import Graph
 from ...graph.language import yaml
-from ...graph.language.packaged import find, packaged_file
-from ...graph.language.source import SET
+from ...graph.language.kinds import refuse_other_kind
+from ...graph.language.packaged import find, other_kind, packaged_file, packaged_reproductions
+from ...graph.language.source import SET, Source
 from ...graph.language.validation import validate
 from ...graph.read import load
 from .spec import Reproduction
@@ -64,7 +65,7 @@ def packaged_folder() -> Path:
 
 def listed() -> list[str]:
     """Names of those that come with graphssl."""
-    return sorted(path.stem for path in packaged_folder().glob("*.yaml"))
+    return packaged_reproductions()
 
 
 def find_file(name: str) -> Path:
@@ -78,6 +79,8 @@ def find_file(name: str) -> Path:
         raise UsageError(f"'{name}' is {found}, and no reproduction's file")
     if os.path.isfile(path):
         raise UsageError(f"'{name}' is no reproduction's file, which ends in .yaml")
+    if other := other_kind(name, "reproduction"):
+        raise UsageError(f"no reproduction is called '{name}': {other}")
     if path.suffix in SUFFIXES or path.name != name:
         near = suggest(name, map(str, path.parent.glob("*.yaml"))) if os.path.isdir(path.parent) else None
         known = near.text if near is not None and near.near else None
@@ -93,6 +96,8 @@ def read(name: str) -> Written:
     document = _document(file, problems)
     problems.stop()
     assert document is not None
+    whole = Source(document.data, document.places, (file,))
+    refuse_other_kind(whole, ["reproduction"], problems, "a reproduction of it has title:, graph: and figures:")
     spec, wrong = validate(Reproduction, document.data)
     for one in wrong:
         at = _at(document, file, one.path, key=one.kind == "unknown")
