@@ -104,7 +104,8 @@ def build(config: DetectionConfig, context: Context, classes: int) -> nn.Module:
             trainable=config.trainable_layers, min_size=config.min_size, max_size=config.max_size, mean=facts.mean,
             std=facts.std, regions=config.regions, anchors=config.anchors,
         )  # fmt: skip
-    return made.to(context.device)
+    # Whatever layout the run has had: afterwards its weights are contiguous, and the same kernels are to run in both.
+    return made.to(context.device, memory_format=torch.contiguous_format)
 
 
 def _recipe(config: DetectionConfig, context: Context) -> Recipe:

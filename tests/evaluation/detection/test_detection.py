@@ -136,3 +136,14 @@ def test_options_that_do_not_go_together(tmp_path: Path) -> None:
 def test_the_loss_that_is_not_finite_ends_it(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="the loss of detection is not finite"):
         detection(iterations=20, warmup=0, **{**of_voc(tmp_path, 2), "lr": 1e9}).run(context())
+
+
+def test_it_is_computed_in_the_layout_that_it_has_after_a_run() -> None:
+    """A run may have laid its weights out otherwise (train.channels_last)."""
+    torch.manual_seed(0)
+    resnet = ResNet(ResNet.Config(depth=10, width=8), {"c": 3, "h": 32, "w": 32}).to(memory_format=torch.channels_last)
+    first = next(p for p in resnet.parameters() if p.ndim == 4)
+    assert not first.is_contiguous()
+    made = build(Detection.Config(neck="c4"), context(resnet), 3)
+    assert all(p.is_contiguous() for p in made.parameters())
+    assert not first.is_contiguous(), "the run's own stay"
