@@ -28,8 +28,8 @@ HERE = Path("reproductions", "results")
 
 
 class Entry(Section):
-    """Of one seed. scores: by metric, in the figure's unit. seconds: of its run with what that evaluates, None of
-    one that was stopped between; beside other code, of the training alone."""
+    """Of one seed. scores: by metric, in the figure's unit. seconds: of its run with what that evaluates, all
+    starts together, None of one that nobody has counted; beside other code, of the training alone."""
 
     scores: dict[str, float]
     seconds: float | None = None

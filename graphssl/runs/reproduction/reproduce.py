@@ -6,7 +6,6 @@ import datetime
 import os
 import platform
 import shlex
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,7 +21,7 @@ from ...track.machine import system_facts
 from ...train.device import choose_device
 from ..evaluate import evaluate_run
 from ..figures import records
-from ..folder import RUNS, RunFolder
+from ..folder import RunFolder
 from ..protocols import evaluations_of
 from ..results import Result
 from ..session import start_run
@@ -32,6 +31,7 @@ from .ledger import Entry, Results, keep_results, results_of, spreads_of
 from .plan import Plan, planned, refuse_lacking
 from .read import Written, read
 from .spec import Figure
+from .spent import Spent
 
 __all__ = ["Reproduced", "machine", "reproduce_figure"]
 
@@ -106,11 +106,13 @@ def _introduce(plan: Plan, device: torch.device, report: Say) -> None:
 
 
 def _trained(plan: Plan, seed: int, device: torch.device, report: Say) -> tuple[Result, float | None]:
-    """A seed's run, begun or gone on with; and how long it took, where it has begun and ended here."""
-    checked, begun = check(plan.written.asked, plan.of_seed(seed)), (RUNS / plan.run(seed) / "graph.yaml").is_file()
-    start = time.monotonic()
-    result = start_run(checked, device, plan.run(seed), report, resume="auto", sets=plan.of_seed(seed))
-    return result, None if begun else round(time.monotonic() - start, 1)
+    """A seed's run, begun or gone on with; and how long it took, all starts together."""
+    checked, spent = check(plan.written.asked, plan.of_seed(seed)), Spent(plan.run(seed))
+    with spent.counting():
+        result = start_run(checked, device, plan.run(seed), report, resume="auto", sets=plan.of_seed(seed))
+    if not result.interrupted:
+        spent.end()
+    return result, None if spent.seconds is None else round(spent.seconds, 1)
 
 
 def _entry(plan: Plan, seed: int, result: Result, seconds: float | None, device: torch.device) -> Entry:

@@ -130,6 +130,7 @@ def test_a_seed_that_was_stopped_goes_on(put: Put, here: Path, monkeypatch: pyte
     found = graphssl.reproduce("tiny.yaml", report=said.append)
     assert any(re.match(r"resumed after step \d of 4", line) for line in said)
     assert {s: e.scores for s, e in found.seeds.items()} == {s: e.scores for s, e in whole.seeds.items()}
+    assert all(entry.seconds is not None for entry in found.seeds.values()), "all starts together"
 
 
 def test_changes_that_count_have_runs_of_their_own_and_no_place_in_the_ledger(put: Put, here: Path) -> None:
