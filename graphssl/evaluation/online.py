@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -9,11 +10,14 @@ from typing import Annotated, Any
 import torch
 from torch import Tensor
 
+from ..errors import RunError
 from ..world import gathered
 from .embedding import pooled
 from .heads import Heads
 
 __all__ = ["OnlineProbe", "unlike"]
+
+log = logging.getLogger(__name__)
 
 MOMENTUM = 0.1  # of the running statistics: a batch's share
 
@@ -43,6 +47,7 @@ class OnlineProbe:
             found = pooled(features).float()
             if rows:
                 found, label = gathered(found), gathered(label)
+            self._forget_another_s(found.shape[1])
             heads = self._started(found)
             known = (label >= 0).to(found.dtype)
             mean, variance = found.mean(0), found.var(0, correction=0)
@@ -55,6 +60,13 @@ class OnlineProbe:
             self._right[0] += ((heads.logits(x)[:, 0].argmax(1) == label) * known).sum()
             self._right[1] += known.sum()
             heads.step(x, y, len(label) / 256 * 0.5 * (1 + math.cos(math.pi * step / steps)), known[:, None])
+
+    def _forget_another_s(self, size: int) -> None:
+        """Begins anew on features of another size than the state's, which did not say what they are of."""
+        if self._heads is not None and size != len(self._mean):
+            why = f"it has learnt from {len(self._mean)} features, and here are {size}"
+            log.warning("the online probe begins anew: %s", why)
+            self._heads, self._right = None, torch.zeros_like(self._right)
 
     def _started(self, features: Tensor) -> Heads:
         if self._heads is None:
@@ -71,9 +83,14 @@ class OnlineProbe:
         return found
 
     def logits(self, features: Annotated[Tensor, "n d"]) -> Annotated[Tensor, "n c"] | None:
-        """Of features of plain pictures; None before it has learnt anything."""
+        """Of features of plain pictures; None before it has learnt anything. Raises RunError for another's features."""
         if self._heads is None:
             return None
+        if features.shape[1] != len(self._mean):
+            raise RunError(
+                f"the online probe has learnt from {len(self._mean)} features, and here are {features.shape[1]}; "
+                "`linear` learns after the training"
+            )
         return self._heads.logits((features - self._mean) * (self._variance + 1e-5).rsqrt())[:, 0]
 
     def state(self) -> dict[str, Any]:

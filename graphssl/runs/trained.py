@@ -12,7 +12,7 @@ from torch import nn
 
 from ..checks.checked import Checked, validated
 from ..checks.weights.wanted import look
-from ..errors import Problems, RunError, UsageError
+from ..errors import Problems, RunError, UsageError, suggest
 from ..graph.graph import Graph
 from ..graph.nodes import copies_of
 from ..graph.read import load
@@ -67,7 +67,8 @@ def load_trained(folder: RunFolder, name: str | None, device: torch.device) -> T
         raise UsageError(f"the graph of '{folder.name}' has nothing that gives features of images")
     known = [*checked.graph.nodes, *checked.graph.values, *copies_of(checked.graph.nodes)]
     if name not in known:
-        raise UsageError(f"the graph of '{folder.name}' has no node and no value '{name}'; it has {', '.join(known)}")
+        near = suggest(name, known, "it has").text or f"it has {', '.join(known)}"
+        raise UsageError(f"the graph of '{folder.name}' has no node and no value '{name}': {near}")
     payload = Checkpoints(folder.checkpoints).latest()
     if payload is None:
         raise RunError(f"the run '{folder.name}' has no checkpoint yet")

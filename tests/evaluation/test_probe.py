@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 import signal
@@ -276,3 +277,25 @@ def test_one_that_has_diverged_has_no_figure(write: Write, capsys: pytest.Captur
     result = graphssl.run(write(SIMCLR, RUN[0], WITH), sets, name="one", device="cpu", report=nobody)
     assert "probe" not in result.outcome.scores
     assert "the online probe has diverged" in capsys.readouterr().out
+
+
+def test_of_features_of_another_size_it_begins_anew(caplog: pytest.LogCaptureFixture) -> None:
+    """As from a checkpoint that does not say what it has learnt from."""
+    torch.manual_seed(0)
+    label = torch.arange(8) % 2
+    old, new = (OnlineProbe(0.1, 0.9, 2, torch.device("cpu")) for _ in range(2))
+    old.learn(torch.randn(8, 4), label, 0, 10)
+    new.load(old.state())
+    with pytest.raises(RunError, match="has learnt from 4 features, and here are 6"):
+        new.logits(torch.randn(3, 6))
+    wide = torch.randn(8, 6)
+    with caplog.at_level(logging.WARNING):
+        new.learn(wide, label, 5, 10)
+    assert "the online probe begins anew: it has learnt from 4 features, and here are 6" in caplog.text
+    fresh = OnlineProbe(0.1, 0.9, 2, torch.device("cpu"))
+    fresh.learn(wide, label, 5, 10)
+    found, expected = new.logits(wide), fresh.logits(wide)
+    assert found is not None
+    assert expected is not None
+    assert torch.equal(found, expected)
+    assert torch.equal(new.accuracy(), fresh.accuracy())
