@@ -11,10 +11,11 @@ from .source import Source
 
 __all__ = ["TITLES", "FileKind", "kind_of", "refuse_other_kind", "taken_by"]
 
-FileKind = Literal["graph", "reproduction", "recipe", "data", "boxes"]
+FileKind = Literal["graph", "reproduction", "study", "recipe", "data", "boxes"]
 TITLES: dict[FileKind, str] = {
     "graph": "a graph",
     "reproduction": "a reproduction",
+    "study": "a study",
     "recipe": "a recipe of evaluations",
     "data": "a description of data",
     "boxes": "pictures with boxes",
@@ -22,6 +23,7 @@ TITLES: dict[FileKind, str] = {
 USES: dict[FileKind, str] = {
     "graph": "`graphssl run {0}` trains it",
     "reproduction": "`graphssl reproduce {0}` runs it",
+    "study": "`graphssl sweep {0}` runs it",
     "recipe": "`graphssl evaluate RUN --protocol {0}` judges a run by it",
     "data": "`graphssl evaluate RUN --data {0}` judges a run on it",
     "boxes": "`graphssl evaluate RUN --protocol detection --data {0}` judges a run on them",
@@ -36,6 +38,8 @@ def kind_of(data: Mapping[str, Any]) -> FileKind | None:
         return "graph"
     if "figures" in keys and keys & {"title", "graph", "set", "seeds"}:
         return "reproduction"
+    if {"study", "graph"} <= keys:
+        return "study"
     if keys == {"evaluate"}:
         return "recipe"
     inner = data["data"] if keys == {"data"} else data

@@ -20,6 +20,7 @@ from graphssl.runs.reproduction import read as read_reproduction
 TEXTS = {
     "graph": "extends: byol\ntrain: {epochs: 1}\n",
     "reproduction": "title: t\ngraph: byol\nfigures: {knn: {}}\n",
+    "study": "study: s\ngraph: byol\nvary: {train.seed: [0, 1]}\n",
     "recipe": "description: d\nevaluate: {linear: {}}\n",
     "data": "data: {use: digits}\n",
     "boxes": "data: {training: {use: voc}, test: {use: voc}}\n",
@@ -27,6 +28,7 @@ TEXTS = {
 COMMANDS = {
     "graph": "`graphssl run {0}` trains it",
     "reproduction": "`graphssl reproduce {0}` runs it",
+    "study": "`graphssl sweep {0}` runs it",
     "recipe": "`graphssl evaluate RUN --protocol {0}` judges",
     "data": "`graphssl evaluate RUN --data {0}` judges",
     "boxes": "`graphssl evaluate RUN --protocol detection --data {0}` judges",
