@@ -105,7 +105,7 @@ def build(config: DetectionConfig, context: Context, classes: int) -> nn.Module:
             std=facts.std, regions=config.regions, anchors=config.anchors,
         )  # fmt: skip
     # Whatever layout the run has had: afterwards its weights are contiguous, and the same kernels are to run in both.
-    return made.to(context.device, memory_format=torch.contiguous_format)
+    return made.to(memory_format=torch.contiguous_format).to(context.device)
 
 
 def _recipe(config: DetectionConfig, context: Context) -> Recipe:
