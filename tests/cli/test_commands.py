@@ -154,7 +154,6 @@ def test_export_loads_into_plain_torchvision(typed: Type, folder: Path, runs: tu
     state = torch.load(folder / "encoder.pt", weights_only=True)
     assert set(state) == {k for k in plain.state_dict() if not k.startswith("fc.")}
     assert "has no node and no value 'nobody'" in typed("export", runs[0], "--node", "nobody", code=2)
-    assert "did you mean 'encoder'?" in typed("export", runs[0], "--node", "encodr", code=2)
 
 
 def test_what_export_prints_loads_the_weights(typed: Type, folder: Path, runs: tuple[str, str]) -> None:
