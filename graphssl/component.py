@@ -47,7 +47,7 @@ import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib import metadata
-from typing import Annotated, Any, TypeVar, Union, get_args, get_origin
+from typing import Annotated, Any, ClassVar, TypeVar, Union, get_args, get_origin
 
 import torch
 from pydantic import BaseModel, ConfigDict
@@ -92,9 +92,16 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class NodeConfig(BaseModel):
-    """Base of every component's `Config`: unknown keys are refused, values do not change."""
+    """Base of every component's `Config`: unknown keys are refused, values do not change.
+
+    turns_off: by option, the value with which what it stands for is not done, for ablations: `{"flip": 0}`.
+    leaves_out: options that are lists, each of whose entries can be left out.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, arbitrary_types_allowed=True)
+
+    turns_off: ClassVar[Mapping[str, Any]] = {}
+    leaves_out: ClassVar[tuple[str, ...]] = ()
 
 
 class _Ref:

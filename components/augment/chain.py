@@ -50,6 +50,8 @@ class Chain(Augmentation):
     """
 
     class Config(NodeConfig):
+        leaves_out = ("operations",)
+
         operations: Steps | None = Field(None, description="what is done, in this order, for every view")
         views: PositiveInt | tuple[Steps, ...] = Field(
             2, description="views of each image: their number, or a list of operations for each"

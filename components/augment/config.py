@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, NonNegativeFloat, model_validator
@@ -40,6 +41,8 @@ Solarize = Annotated[
 
 class RecipeConfig(NodeConfig):
     """The settings of random views; a probability is one number, or a list of one for each. Defaults are SimCLR's."""
+
+    turns_off: ClassVar[Mapping[str, Any]] = {"crop": (1.0, 1.0), **dict.fromkeys(PROBABILITIES, 0.0)}
 
     # Whether the kernel of the blur holds all of its largest sigma also in small views, as Pillow's does.
     whole_blur: ClassVar[bool] = False

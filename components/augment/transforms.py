@@ -110,6 +110,8 @@ class Transforms(nn.Module):
     cuts_only = True
 
     class Config(NodeConfig):
+        leaves_out = ("transforms",)
+
         transforms: tuple[Entry, ...] = Field(description="names of classes, or {use: name} with their arguments")
         views: PositiveInt = Field(2, le=1000, description="views of each image")
 

@@ -9,6 +9,7 @@ from typing import Any
 
 from ...checks.checked import Checked, check
 from ...errors import GraphError, Problem, Refused, RunError, UsageError, suggest
+from ...graph.graph import Graph
 from ...graph.read import load
 from ...graph.spec import GraphFile
 from ...track.names import leaves
@@ -17,7 +18,7 @@ from .axes import changes_of, grid
 from .metric import Metric
 from .reading import Asked
 
-__all__ = ["Cell", "Cells", "Invalid", "cell_of", "cells_of", "check_conditions"]
+__all__ = ["Cell", "Cells", "Invalid", "cell_of", "cells_of", "check_conditions", "checked_cell", "reasons_of"]
 
 SEED = "train.seed=0"  # of a cell's graph, which is that of all seeds
 
@@ -94,25 +95,29 @@ def cell_of(asked: Asked, metric: Metric, values: Mapping[str, Any], known: set[
     try:
         graph = load(asked.source, [*asked.spec.set, *changes.sets, SEED], changes.fragments)
     except GraphError as error:
-        return Invalid(labels, _reasons(error.problems))
+        return Invalid(labels, reasons_of(error.problems))
     flat = dict(leaves(graph.resolved()))
     known.update(flat)
     if not all(one.holds({**flat, **named}) for one in asked.conditions if one not in early):
         return None
+    return checked_cell(graph, labels, {key: axis.drawn(values[key]) for key, axis in axes.items()}, metric)
+
+
+def checked_cell(graph: Graph, labels: Mapping[str, str], drawn: Mapping[str, Any], metric: Metric) -> Cell | Invalid:
+    """The cell of a graph that is read, with the seed of all cells, or why it cannot run."""
     if (lacking := metric.lacking(graph)) is not None:
         return Invalid(labels, (lacking,))
     try:
         refuse_absent(graph.spec.data)
         checked = check(graph)
     except GraphError as error:
-        return Invalid(labels, _reasons(error.problems))
+        return Invalid(labels, reasons_of(error.problems))
     except RunError as error:
         return Invalid(labels, (str(error),))
-    drawn = {key: axis.drawn(values[key]) for key, axis in axes.items()}
     return Cell(labels, drawn, graph.hash(), checked)
 
 
-def _reasons(problems: Iterable[Problem]) -> tuple[str, ...]:
+def reasons_of(problems: Iterable[Problem]) -> tuple[str, ...]:
     """What is wrong, a line each, with the rule's code."""
     errors = [p for p in problems if p.severity == "error"]
     lines = (f"{p.message}{f' [{p.code}]' if p.code else ''}{f' ({p.hint})' if p.hint else ''}" for p in errors)
