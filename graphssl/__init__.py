@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import (
+        ablate,
+        bridge,
         check,
         compare,
         compile,
@@ -31,7 +33,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
-    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
     "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
 ]  # fmt: skip
 

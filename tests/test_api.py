@@ -35,6 +35,8 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 VERBS = [
+    "ablate",
+    "bridge",
     "check",
     "compare",
     "compile",

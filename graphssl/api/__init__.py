@@ -13,9 +13,9 @@ from __future__ import annotations
 from .features import embed, embed_files, neighbours
 from .graphs import check, compile, draw, load, survey
 from .runs import compare, deliver, evaluate, evaluate_together, export, run, ui
-from .studies import reproduce, sweep
+from .studies import ablate, bridge, reproduce, sweep
 
 __all__ = [
-    "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
     "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
 ]  # fmt: skip

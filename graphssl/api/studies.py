@@ -12,9 +12,9 @@ from .telling import Report, telling
 if TYPE_CHECKING:
     from ..runs.arguments import Device, Sets
     from ..runs.reproduction import Reproduced
-    from ..runs.study import Done
+    from ..runs.study import Asked, Done, Plan
 
-__all__ = ["reproduce"]
+__all__ = ["ablate", "bridge", "reproduce", "sweep"]
 
 
 @taking
@@ -50,13 +50,54 @@ def sweep(
     on. Raises GraphError for a graph that is wrong, UsageError for a study that is, RunError for a book that does not
     open.
     """
-    from ..runs.study import Options, run_study, study_of
+    from ..runs.study import study_of
 
-    said = {
-        "seeds": list(seeds), "set": list(sets), "where": list(where), "sampler": sampler, "trials": trials,
-        "metric": metric, "prune": prune, "study": name,
-    }  # fmt: skip
-    asked = study_of(str(study), vary or {}, {k: v for k, v in said.items() if v not in (None, [])}, storage)
-    done = run_study(asked, Options(storage, str(device), str(jobs), retry, join), telling(report))
+    more = {"where": list(where), "sampler": sampler, "trials": trials, "prune": prune}
+    asked = study_of(str(study), vary or {}, _said(seeds, sets, metric, name, **more), storage)
+    return _done(asked, str(device), str(jobs), retry, report, storage, join)
+
+
+@taking
+def ablate(
+    graph: str | Path, parts: Sequence[str] = (), seeds: Sequence[int] = (), *, sets: Sets = (),
+    metric: str | None = None, name: str | None = None, device: Device = "auto", jobs: str | int = "auto",
+    retry: bool = False, report: Report = print,
+) -> Done:  # fmt: skip
+    """What each part of a graph is worth: each taken out, or exchanged for another of its kind, once; as `sweep`.
+
+    parts: a node, `stopgrad`, `augment.flip`; default all. What does not hold is not trained.
+    """
+    from ..runs.study import ablation_of
+
+    plan = ablation_of(str(graph), _said(seeds, sets, metric, name), list(parts))
+    return _done(plan, str(device), str(jobs), retry, report)
+
+
+@taking
+def bridge(
+    first: str | Path, last: str | Path, seeds: Sequence[int] = (), *, sets: Sets = (), metric: str | None = None,
+    name: str | None = None, device: Device = "auto", jobs: str | int = "auto", retry: bool = False,
+    report: Report = print,
+) -> Done:  # fmt: skip
+    """From one graph to another by single edits, each a graph that holds: what each edit gains; as `sweep`."""
+    from ..runs.study import bridge_between
+
+    plan = bridge_between(str(first), str(last), _said(seeds, sets, metric, name))
+    return _done(plan, str(device), str(jobs), retry, report)
+
+
+def _said(seeds: Sequence[int], sets: Sets, metric: str | None, name: str | None, **more: Any) -> dict[str, Any]:
+    """What is said of a study, by the keys of its file; what is not is left out."""
+    said = {"seeds": list(seeds), "set": list(sets), "metric": metric, "study": name, **more}
+    return {key: value for key, value in said.items() if value not in (None, [])}
+
+
+def _done(
+    plan: Asked | Plan, device: str, jobs: str, retry: bool, report: Report, storage: str | None = None,
+    join: bool = False,
+) -> Done:  # fmt: skip
+    from ..runs.study import Options, run_study
+
+    done = run_study(plan, Options(storage, device, jobs, retry, join), telling(report))
     assert done is not None  # nobody is asked
     return done

@@ -14,7 +14,7 @@ import typer
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
 from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, ran_out, reason_of, told
 from .arguments import Interrupted
-from .studies import app
+from .edits import app
 
 __all__ = ["main"]
 

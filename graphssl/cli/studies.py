@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, NoReturn
 
 import typer
 
@@ -16,7 +16,10 @@ from .arguments import Device, NoCode, Sets, seeds_of
 from .table import table
 from .tracking import app
 
-__all__ = ["app"]
+if TYPE_CHECKING:
+    from ..runs.study import Done
+
+__all__ = ["app", "confirmed", "counting", "live", "said_of", "tell"]
 
 
 @app.command()
@@ -50,11 +53,18 @@ def sweep(
     """
     from ..runs.study import Options, axes_in_words, run_study, study_of
 
-    said = _said(seeds, sets, where, sampler, trials, metric, prune, name)
+    said = said_of(
+        seeds, sets, where=where, sampler=sampler, trials=trials, metric=metric, prune=prune, study=name
+    )  # fmt: skip
     asked = study_of(study, axes_in_words(vary or []), said, storage)
-    options = Options(storage, device, jobs, retry, join, lambda: yes or _confirmed())
-    with _live() as show:
+    options = Options(storage, device, jobs, retry, join, lambda: yes or confirmed())
+    with live() as show:
         done = run_study(asked, options, say, show)
+    tell(done, output)
+
+
+def tell(done: Done | None, output: Path | None) -> NoReturn:
+    """What came of a study, None of one that was not begun; ends with its exit code."""
     if done is None:
         put("nothing was run")
         raise typer.Exit(0)
@@ -66,21 +76,15 @@ def sweep(
     raise typer.Exit(done.code)
 
 
-def _said(
-    seeds: str | None, sets: list[str] | None, where: list[str] | None, sampler: str | None, trials: int | None,
-    metric: str | None, prune: str | None, name: str | None,
-) -> dict[str, Any]:  # fmt: skip
-    """What the command says of a study, by the keys of its file; what it does not say is left out."""
-    found: dict[str, Any] = {
-        "study": name, "set": sets, "where": where, "sampler": sampler, "trials": trials, "metric": metric,
-        "prune": prune,
-    }  # fmt: skip
+def said_of(seeds: str | None, sets: list[str] | None, **said: Any) -> dict[str, Any]:
+    """What a command says of a study, by the keys of its file; what it does not say is left out."""
+    found: dict[str, Any] = {"set": sets, **said}
     if seeds is not None:
         found["seeds"] = int(seeds) if seeds.isdecimal() and int(seeds) > 0 else seeds_of(seeds)
     return {key: value for key, value in found.items() if value not in (None, [])}
 
 
-def _confirmed() -> bool:
+def confirmed() -> bool:
     """Asked where somebody can answer."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         return True
@@ -88,7 +92,7 @@ def _confirmed() -> bool:
 
 
 @contextmanager
-def _live() -> Iterator[Callable[[str], None] | None]:
+def live() -> Iterator[Callable[[str], None] | None]:
     """A line that says how the study stands, on a terminal."""
     if not sys.stderr.isatty():
         yield None
@@ -112,7 +116,14 @@ def _live() -> Iterator[Callable[[str], None] | None]:
         status.stop()
 
 
-def outcome_text(done: Any) -> str:
+@contextmanager
+def counting(what: str) -> Iterator[Callable[[int], None]]:
+    """A line that counts, on a terminal."""
+    with live() as show:
+        yield (lambda count: None) if show is None else lambda count: show(f"{count} {what}")
+
+
+def outcome_text(done: Done) -> str:
     """The table, what has failed, and where all of it is."""
     from ..runs.study import columns
 
@@ -125,7 +136,7 @@ def outcome_text(done: Any) -> str:
     return "\n".join([lines[0], *map(escaped, lines[1:])])
 
 
-def _write(path: Path, done: Any) -> None:
+def _write(path: Path, done: Done) -> None:
     from ..files import write_whole
     from ..runs.study import rows_csv, rows_latex, rows_markdown
 

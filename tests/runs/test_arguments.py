@@ -67,6 +67,8 @@ def test_nothing_but_the_errors_of_the_house(verb: Callable[..., Any]) -> None:
         "source": "nowhere",
         "reproduction": "nowhere",
         "study": "nowhere",
+        "first": "nowhere",
+        "last": "nowhere",
     }
     names = inspect.signature(verb).parameters
     given = GIVEN.get(verb.__name__, {name: value for name, value in needed.items() if name in names})

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from ...evaluation.registry import bounds_of, metric_title, score_text
 from ...evaluation.spread import Spread
@@ -15,15 +16,23 @@ from .metric import Metric
 __all__ = ["Outcome", "Row", "outcome_of", "rows_csv", "rows_latex", "rows_markdown"]
 
 
+PREVIOUS = "\0previous"  # in place of a label
+
+
 @dataclass(frozen=True)
 class Row:
-    """A cell: its values, and by seed the trial that counts. best: whether no other cell's mean is better."""
+    """A cell: its values, and by seed the trial that counts. best: whether no other cell's mean is better.
+
+    difference: to the cell that others are held beside, seed by seed: the same seed is the same order of the data and,
+    as far as graphs have them in common, the same first weights. Its interval is that of a paired t.
+    """
 
     cell: str
     labels: Mapping[str, str]
     trials: Mapping[int, Trial]
     metric: Metric
     best: bool = False
+    difference: Spread | None = None
 
     @property
     def values(self) -> dict[int, float]:
@@ -43,12 +52,14 @@ class Row:
 
 @dataclass(frozen=True)
 class Outcome:
-    """name: of the study. rows: the best first, those without figures last."""
+    """name: of the study. rows: the best first, those without figures last. base: the label of the cell that others are
+    held beside: it comes first then, and what costs most after it; PREVIOUS: each beside the one before."""
 
     name: str
     metric: Metric
     keys: tuple[str, ...]
     rows: tuple[Row, ...]
+    base: str | None = None
 
     @property
     def failed(self) -> list[Trial]:
@@ -59,9 +70,9 @@ class Outcome:
 
 
 def outcome_of(
-    name: str, metric: Metric, cells: Mapping[str, Mapping[str, str]], trials: Sequence[Trial]
+    name: str, metric: Metric, cells: Mapping[str, Mapping[str, str]], trials: Sequence[Trial], base: str | None = None
 ) -> Outcome:  # fmt: skip
-    """cells: the labels of each, by digest, in their order."""
+    """cells: the labels of each, by digest, in their order. base: see `Outcome`."""
     found: dict[str, dict[int, Trial]] = {cell: {} for cell in cells}
     for trial in trials:  # of a cell and a seed the one that has come furthest, else the last, counts
         known = found.get(trial.cell, {}).get(trial.seed)
@@ -70,34 +81,61 @@ def outcome_of(
     rows = [Row(cell, cells[cell], dict(sorted(of.items())), metric) for cell, of in found.items()]
     means = {row.cell: row.spread.mean for row in rows if row.spread is not None}
     best = metric.best(means.values()) if means else None
-    rows = [Row(r.cell, r.labels, r.trials, metric, means.get(r.cell) == best is not None) for r in rows]
-    rows.sort(
-        key=lambda row: (row.cell not in means, -means.get(row.cell, 0.0) if metric.more else means.get(row.cell, 0.0))
-    )
-    return Outcome(name, metric, tuple(next(iter(cells.values()), {})), tuple(rows))
+    rows = [replace(row, best=means.get(row.cell) == best is not None) for row in rows]
+    if base is None:
+        rows.sort(key=lambda row: _rank(metric, means.get(row.cell)))
+    elif base == PREVIOUS:
+        rows = [rows[0], *(replace(b, difference=_difference(b, a)) for a, b in pairwise(rows))]
+    else:
+        first = next((row for row in rows if base in row.labels.values()), rows[0])
+        rows = [row if row is first else replace(row, difference=_difference(row, first)) for row in rows]
+        rows.sort(
+            key=lambda row: (
+                row.cell != first.cell,
+                _rank(metric, None if row.difference is None else -row.difference.mean),
+            )
+        )
+    return Outcome(name, metric, tuple(next(iter(cells.values()), {})), tuple(rows), base)
 
 
-def figure_text(row: Row, plus_minus: str = "±") -> str:
+def _rank(metric: Metric, value: float | None) -> tuple[bool, float]:
+    """Sorts by a figure, the best first, none last."""
+    return value is None, (-value if metric.more else value) if value is not None else 0.0
+
+
+def _difference(row: Row, first: Row) -> Spread | None:
+    shared = [seed for seed in first.values if seed in row.values]
+    return Spread.of([row.values[seed] - first.values[seed] for seed in shared]) if shared else None
+
+
+def figure_text(row: Row) -> str:
     """`97.31 ± 0.42 %`: the mean, and half of its 95 % interval."""
-    spread, name = row.spread, row.metric.name
-    if spread is None:
-        return "-"
-    mean = score_text(name, spread.mean)
+    return "-" if row.spread is None else _with_half(row.metric, row.spread)
+
+
+def _with_half(metric: Metric, spread: Spread, sign: str = "") -> str:
+    mean = score_text(metric.name, spread.mean)
     if spread.interval is None:
-        return mean
-    half = score_text(name, max(spread.interval[1] - spread.mean, spread.mean - spread.interval[0]))
+        return f"{sign}{mean}"
+    half = score_text(metric.name, max(spread.interval[1] - spread.mean, spread.mean - spread.interval[0]))
     number, _, unit = mean.partition(" ")
-    return " ".join(filter(None, (number, plus_minus, half.partition(" ")[0], unit)))
+    return " ".join(filter(None, (f"{sign}{number}", "±", half.partition(" ")[0], unit)))
 
 
 def columns(outcome: Outcome) -> list[list[str]]:
     """The table with its head, as words."""
-    head = [*outcome.keys, metric_title(outcome.metric.name), "seeds", ""]
-    rows = [head]
+    beside = outcome.base is not None
+    rows = [[*outcome.keys, metric_title(outcome.metric.name), *(["difference"] if beside else []), "seeds", ""]]
     for row in outcome.rows:
-        note = ", ".join(filter(None, ("best" if row.best and len(outcome.rows) > 1 else "", row.state)))
-        rows.append([*row.labels.values(), figure_text(row), str(len(row.values)), note])
+        note = ", ".join(filter(None, ("best" if _leads(row, outcome) and not beside else "", row.state)))
+        worth = row.difference
+        told = "" if worth is None else _with_half(row.metric, worth, "+" if worth.mean >= 0 else "")
+        rows.append([*row.labels.values(), figure_text(row), *([told] if beside else []), str(len(row.values)), note])
     return rows if any(row[-1] for row in rows) else [row[:-1] for row in rows]
+
+
+def _leads(row: Row, outcome: Outcome) -> bool:
+    return row.best and len(outcome.rows) > 1
 
 
 def rows_markdown(outcome: Outcome) -> str:
@@ -105,7 +143,7 @@ def rows_markdown(outcome: Outcome) -> str:
     head, *rows = columns(outcome)
     at = len(outcome.keys)
     for row, of in zip(rows, outcome.rows, strict=True):
-        row[at] = f"**{row[at]}**" if of.best else row[at]
+        row[at] = f"**{row[at]}**" if _leads(of, outcome) else row[at]
     lines = [head, ["---"] * len(head), *([_cell(word) for word in row] for row in rows)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
@@ -119,7 +157,7 @@ def rows_latex(outcome: Outcome) -> str:
     head, *rows = ([_tex(word) for word in row] for row in columns(outcome))
     at = len(outcome.keys)
     for row, of in zip(rows, outcome.rows, strict=True):
-        row[at] = rf"\textbf{{{row[at]}}}" if of.best else row[at]
+        row[at] = rf"\textbf{{{row[at]}}}" if _leads(of, outcome) else row[at]
     kinds = "l" * at + "r" * (len(head) - at)
     body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
     return (

@@ -26,11 +26,12 @@ TRIALS = 20  # that are drawn, where a study does not say how many
 
 @dataclass(frozen=True)
 class Plan:
-    """cells: of a grid; None of a study whose cells are drawn."""
+    """cells: of a grid; None of a study whose cells are drawn. base: of `Outcome`."""
 
     asked: Asked
     metric: Metric
     cells: Cells | None
+    base: str | None = None
 
     @property
     def folder(self) -> Path:

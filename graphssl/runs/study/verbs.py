@@ -71,12 +71,13 @@ def study_of(source: str, vary: Mapping[str, Any], said: Mapping[str, Any], stor
     return asked_of(spec, Path(facts["folder"]), None, Problems())
 
 
-def run_study(asked: Asked, options: Options, say: Say, show: Say | None = None) -> Done | None:
+def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None = None) -> Done | None:
     """Runs what is not done yet; None where it was not confirmed. say: told, line by line. show: how it stands, often.
 
     Raises UsageError where the study of that name is another, RunError where its book does not open.
     """
-    plan = planned(asked)
+    plan = asked if isinstance(asked, Plan) else planned(asked)
+    asked = plan.asked
     spec, more = asked.spec, plan.metric.more
     book = open_book(asked.name, plan.folder, options.storage, more=more, sampler=spec.sampler, new=not options.join)
     _refuse_another(book, asked)
@@ -129,7 +130,7 @@ def outcome_in(plan: Plan, book: Book) -> Outcome:
     labels = labels_in(book)
     if plan.cells is not None:  # in the order of the study
         labels = {cell.digest: cell.labels for cell in plan.cells.cells}
-    return outcome_of(plan.asked.name, plan.metric, labels, book.trials())
+    return outcome_of(plan.asked.name, plan.metric, labels, book.trials(), plan.base)
 
 
 class _Telling:

@@ -1,0 +1,80 @@
+"""Studies whose cells are given graphs, and not what varies in one."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ...errors import GraphError, UsageError
+from ...graph.graph import Graph
+from .axes import Axis
+from .cells import Cell, Cells, Invalid, checked_cell, reasons_of
+from .metric import Metric, metric_of
+from .plan import Plan
+from .reading import Asked
+from .spec import Study
+
+__all__ = ["KEY", "Listed", "listed_plan"]
+
+KEY = "change"
+
+
+@dataclass(frozen=True)
+class Listed:
+    """A graph that is a cell, with the seed of all cells, or why it cannot be read; and what it is called."""
+
+    name: str
+    graph: Graph | GraphError
+
+
+def listed_plan(
+    source: str, listed: Sequence[Listed], said: Mapping[str, Any], kind: str, silent: Iterable[str] = (), *,
+    base: str | None = None, progress: Callable[[int], None] | None = None,
+) -> Plan:  # fmt: skip
+    """The study of these graphs. said: as of a study, by the keys of its file. silent: those of which it is no news
+    that they cannot run. base: see `Outcome`; default the first.
+
+    Raises UsageError where the first cannot run.
+    """
+    first = listed[0]
+    if isinstance(first.graph, GraphError):
+        raise first.graph
+    metric = metric_of(first.graph, said.get("metric"))
+    cells, invalid, equal = _checked(listed, metric, progress)
+    if invalid and invalid[0].labels[KEY] == first.name:
+        raise UsageError("\n  ".join([f"'{source}' cannot run:", *invalid[0].reasons]))
+    digest = hashlib.sha256("".join(cell.digest for cell in cells).encode()).hexdigest()
+    name = said.get("study") or f"{first.graph.name.replace('/', '-')}-{kind}-{digest[:6]}"
+    names = [one.name for one in listed]
+    told = {key: value for key, value in said.items() if value}
+    spec = Study.model_validate({**told, "graph": source, "vary": {KEY: names}, "study": name})
+    axes = {KEY: Axis(KEY, tuple(names), None, Path())}
+    asked = Asked(spec, Path(), source, first.graph, axes, ())
+    news = tuple(one for one in invalid if one.labels[KEY] not in set(silent))
+    return Plan(asked, metric, Cells(tuple(cells), news, tuple(equal), 0), base or first.name)
+
+
+def _checked(
+    listed: Sequence[Listed], metric: Metric, progress: Callable[[int], None] | None
+) -> tuple[list[Cell], list[Invalid], list[tuple[Mapping[str, str], Cell]]]:
+    known: dict[str, Cell] = {}
+    invalid: list[Invalid] = []
+    equal: list[tuple[Mapping[str, str], Cell]] = []
+    for i, one in enumerate(listed):
+        labels = {KEY: one.name}
+        if isinstance(one.graph, GraphError):
+            cell: Cell | Invalid = Invalid(labels, reasons_of(one.graph.problems))
+        else:
+            cell = checked_cell(one.graph, labels, labels, metric)
+        if isinstance(cell, Invalid):
+            invalid.append(cell)
+        elif cell.digest in known:
+            equal.append((labels, known[cell.digest]))
+        else:
+            known[cell.digest] = cell
+        if progress is not None:
+            progress(i + 1)
+    return list(known.values()), invalid, equal
