@@ -33,8 +33,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
-    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
-    "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate",
+    "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
 ]  # fmt: skip
 
 

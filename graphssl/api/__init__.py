@@ -16,6 +16,6 @@ from .runs import compare, deliver, evaluate, evaluate_together, export, run, ui
 from .studies import ablate, bridge, reproduce, sweep
 
 __all__ = [
-    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate", "evaluate_together",
-    "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate",
+    "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
 ]  # fmt: skip
