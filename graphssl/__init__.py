@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         compare,
         compile,
         deliver,
+        diff,
         draw,
         embed,
         embed_files,
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
 
 __all__ = [
     "GraphError", "RunError", "UsageError",
-    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate",
-    "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
+    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
 ]  # fmt: skip
 
 

@@ -41,6 +41,7 @@ VERBS = [
     "compare",
     "compile",
     "deliver",
+    "diff",
     "draw",
     "embed",
     "embed_files",

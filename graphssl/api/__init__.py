@@ -11,11 +11,11 @@ Each imports what it needs when it is called: who compares runs waits for no tor
 from __future__ import annotations
 
 from .features import embed, embed_files, neighbours
-from .graphs import check, compile, draw, load, survey
+from .graphs import check, compile, diff, draw, load, survey
 from .runs import compare, deliver, evaluate, evaluate_together, export, run, ui
 from .studies import ablate, bridge, reproduce, sweep
 
 __all__ = [
-    "ablate", "bridge", "check", "compare", "compile", "deliver", "draw", "embed", "embed_files", "evaluate",
-    "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
+    "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
+    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
 ]  # fmt: skip

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, cast
 
 from ..errors import UsageError
 from ..runs.arguments import taking
@@ -12,11 +12,12 @@ from .telling import Progress
 if TYPE_CHECKING:
     from ..checks.checked import Checked
     from ..data.survey import Survey
+    from ..graph.difference import Difference
     from ..graph.graph import Graph
     from ..program.program import Program
     from ..runs.arguments import AnyGraph, Device, Sets
 
-__all__ = ["check", "compile", "draw", "load", "survey"]
+__all__ = ["check", "compile", "diff", "draw", "load", "survey"]
 
 
 @taking
@@ -68,16 +69,41 @@ def compile(graph: AnyGraph, device: Device = "cpu", *, weights: bool = True, pr
 
 
 @taking
-def draw(graph: AnyGraph, form: str | Path = "svg") -> bytes:
-    """The picture of a graph. The same graph gives the same bytes.
+def diff(graph: AnyGraph, other: AnyGraph, sets: Sets = ()) -> Difference:
+    """In what two graphs differ, part by part; each may also be a run. `draw` makes a picture of it.
+
+    sets: changes of both. Raises GraphError for a graph that is wrong.
+    """
+    from ..checks.checked import Checked
+    from ..graph.difference import difference_of
+    from ..graph.graph import Graph
+    from ..runs.sides import graph_of
+
+    if sets and any(isinstance(one, Graph | Checked) for one in (graph, other)):
+        raise UsageError("sets change a graph as it is read, and one of these is: give them where it is loaded")
+
+    def side(one: AnyGraph) -> Graph:
+        found = one.graph if isinstance(one, Checked) else one
+        return found if isinstance(found, Graph) else graph_of(cast("Any", found), list(sets))
+
+    return difference_of(side(graph), side(other))
+
+
+@taking
+def draw(graph: AnyGraph | Difference, form: str | Path = "svg") -> bytes:
+    """The picture of a graph; or of what `diff` gives, two graphs laid over each other. The same gives the same bytes.
 
     form: svg, png, html (a page that zooms) or mmd (mermaid's text), or the name of a file that ends so. Raises
     UsageError for another, and GraphError for a graph that is wrong.
     """
     from .. import report
     from ..checks.checked import Checked
+    from ..graph.difference import Difference, unseen
 
     kind = report.kind_of(str(form))
+    if isinstance(graph, Difference):
+        was, now = (check(side, without_data=True) for side in (graph.first, graph.last))
+        return report.draw_difference((was.graph, was.shapes), (now.graph, now.shapes), unseen(graph), kind)
     checked = graph if isinstance(graph, Checked) else check(graph, without_data=True)
     return report.draw(checked.graph, checked.shapes, kind)
 

@@ -14,7 +14,7 @@ import typer
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
 from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, ran_out, reason_of, told
 from .arguments import Interrupted
-from .edits import app
+from .differences import app
 
 __all__ = ["main"]
 

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from itertools import chain
 from typing import Any
 
-__all__ = ["MISSING", "Part", "changed_parts", "needed", "with_parts", "with_terms_of"]
+from .language.expressions import OPTIONS
+
+__all__ = ["KEPT", "MISSING", "Part", "changed_parts", "needed", "with_parts", "with_terms_of"]
 
 MISSING: Any = object()
 LINES = ("flow", "loss", "update")
@@ -49,7 +51,10 @@ def _used(line: Any) -> Iterator[str]:
     text = line.get("value") if isinstance(line, Mapping) else line
     if isinstance(text, str):
         tree = ast.parse(f"({text.replace(chr(10), ' ')})", mode="eval")
-        yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+        options = [
+            k.value for node in ast.walk(tree) if isinstance(node, ast.Call) for k in node.keywords if k.arg in OPTIONS
+        ]
+        yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in options)
 
 
 def changed_parts(was: Mapping[str, Any], now: Mapping[str, Any]) -> list[Part]:

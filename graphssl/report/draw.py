@@ -13,9 +13,12 @@ from .drawing.mermaid import write_mermaid
 from .drawing.page import write_page
 from .drawing.png import write_png
 from .drawing.svg import write_svg
+from .figure.difference import difference_figure
+from .figure.figure import Figure
 from .figure.read import read_figure
 
 Kind = Literal["svg", "png", "html", "mermaid"]
+Drawable = tuple[Graph, Shapes]
 ENDINGS: dict[str, Kind] = {"svg": "svg", "png": "png", "html": "html", "mmd": "mermaid"}
 
 
@@ -30,7 +33,15 @@ def kind_of(name: str) -> Kind:
 
 def draw(graph: Graph, shapes: Shapes, kind: Kind) -> bytes:
     """The picture of a graph: SVG, PNG, a page that zooms, or mermaid's text. The same graph gives the same bytes."""
-    figure = read_figure(graph, shapes)
+    return _drawn(read_figure(graph, shapes), kind)
+
+
+def draw_difference(was: Drawable, now: Drawable, subtitle: str, kind: Kind) -> bytes:
+    """The picture of two graphs laid over each other, with what differs marked. subtitle: what no picture shows."""
+    return _drawn(difference_figure(read_figure(*was), read_figure(*now), subtitle), kind)
+
+
+def _drawn(figure: Figure, kind: Kind) -> bytes:
     if kind == "mermaid":
         return write_mermaid(figure).encode()
     scene = scene_of(figure)

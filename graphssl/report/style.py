@@ -33,6 +33,22 @@ ROLES = {
     "loss": Role("loss", "#4a4a4a", "#222222"),
 }
 
+
+@dataclass(frozen=True)
+class Look:
+    """How what differs between two graphs is marked: by a colour, and by a sign before its name."""
+
+    title: str
+    color: str
+    sign: str
+
+
+CHANGES = {
+    "added": Look("added", "#00855f", "+"),
+    "removed": Look("removed", "#c0392b", "\u2212"),
+    "changed": Look("changed", "#b87a00", "~"),
+}
+
 INK = "#1a1a1a"
 SMALL_INK = "#555555"
 WIRE = "#333333"

@@ -83,6 +83,7 @@ TAKES: Mapping[str, Take] = {
     "paths": kinds.anything,
     "options": kinds.options,
     "protocol": kinds.texts("the name of an evaluation, or a list of some"),
+    "other": kinds.graph("the path of a graph file, the name of a packaged graph or of a run, a mapping, or YAML text"),
     "parts": kinds.texts("a part of the graph, or a list of some"),
     "first": kinds.path("a graph file, or the name of a packaged graph"),
     "last": kinds.path("a graph file, or the name of a packaged graph"),

@@ -97,7 +97,10 @@ def graph(what: str) -> Take:
 
     def take(value: Any, name: str) -> Any:
         read = (
-            isinstance(value, Mapping) or _is(value, "checks.checked", "Checked") or _is(value, "graph.graph", "Graph")
+            isinstance(value, Mapping)
+            or _is(value, "checks.checked", "Checked")
+            or _is(value, "graph.graph", "Graph")
+            or _is(value, "graph.difference", "Difference")
         )
         if read or (isinstance(value, str) and ("\n" in value or value.lstrip().startswith("{"))):
             return value

@@ -68,6 +68,7 @@ def test_nothing_but_the_errors_of_the_house(verb: Callable[..., Any]) -> None:
         "reproduction": "nowhere",
         "study": "nowhere",
         "first": "nowhere",
+        "other": "nowhere.yaml",
         "last": "nowhere",
     }
     names = inspect.signature(verb).parameters

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from ..figure.figure import Figure
 from ..layout.layout import layout
-from ..style import INK, MARGIN, PAPER, ROLES, SMALL, SMALL_INK, STOP, TITLE, UPDATE, WIRE
+from ..style import CHANGES, INK, MARGIN, PAPER, ROLES, SMALL, SMALL_INK, STOP, TITLE, UPDATE, WIRE
 from ..text import text_width
 from .paint import painted
 from .scene import Group, Mark, Path, Rect, Scene, Text, bounds, moved
@@ -60,6 +60,12 @@ def _samples(figure: Figure) -> Iterator[Sample]:
     for name, role in ROLES.items():
         if name in roles and role.title:
             yield _sample(role.title, [Rect(0.0, middle - 4.0, 8.0, 8.0, role.fill, role.line, 1.5)], 8.0)
+    differing = {part.change for part in (*figure.boxes, *figure.wires, *figure.copies)}
+    for name, look in CHANGES.items():
+        if name in differing:
+            yield _sample(
+                f"{look.sign} {look.title}", [Rect(0.0, middle - 4.0, 8.0, 8.0, PAPER, look.color, 1.5, 2.0)], 8.0
+            )
     line = ((0.0, middle), (SAMPLE, middle))
     if any(box.count > 1 for box in figure.boxes) or any(w.label.count > 1 for w in figure.wires):
         yield _sample("several views", [Path(line, WIRE, 3.0), Path(line, PAPER, 1.3)], SAMPLE)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from .. import style
-from ..figure.figure import Box, Copy, Figure, Label
+from ..figure.figure import Box, Change, Copy, Figure, Label
 from ..layout.geometry import Frame, Layout, Point, Stroke, Tag
 from ..layout.layout import AIR
 from ..layout.sizes import DROP, MARK, RISE, ROW, STOP_TEXT, column_width, has_axes, times_width
@@ -13,6 +13,7 @@ from ..text import text_width
 from .scene import Group, Mark, Path, Rect, Text
 
 THIN, DOUBLE, CORE, HALO = 1.0, 3.0, 1.3, 2.5  # thickness of wires, of both lines of a family, the white inside
+CHANGED = 2.2  # thickness of the line around a box that differs
 
 
 def painted(figure: Figure, placed: Layout) -> list[Group]:
@@ -34,20 +35,26 @@ def _wire(figure: Figure, number: int, placed: Layout) -> Group:
     marks = [Path(s.points, style.PAPER, DOUBLE + HALO, s.curved) for s in strokes]
     for stroke in strokes:
         assert stroke.line is not None
-        marks.append(_line(stroke, stroke.line.update, wire.label.count > 1))
+        marks.append(_line(stroke, stroke.line.update, wire.label.count > 1, wire.change))
     if wire.label.count > 1:
         marks += [Path(_trimmed(s), style.PAPER, CORE, s.curved) for s in strokes if s.line and not s.line.update]
-    marks += [_head(s, style.UPDATE if s.line and s.line.update else style.WIRE) for s in strokes if s.target]
+    marks += [_head(s, _color(bool(s.line and s.line.update), wire.change)) for s in strokes if s.target]
     return Group(marks, "wire", figure.note(wire), _facts(wire.source, [e.box for e in wire.ends]))
 
 
-def _line(stroke: Stroke, update: bool, family: bool) -> Path:
+def _line(stroke: Stroke, update: bool, family: bool, change: Change) -> Path:
     thick = 1.2 if update else DOUBLE if family else THIN
-    return Path(_trimmed(stroke), style.UPDATE if update else style.WIRE, thick, stroke.curved, update)
+    dashed = update or change == "removed"
+    return Path(_trimmed(stroke), _color(update, change), thick, stroke.curved, dashed)
+
+
+def _color(update: bool, change: Change) -> str:
+    return style.CHANGES[change].color if change else style.UPDATE if update else style.WIRE
 
 
 def _copy(copy: Copy, stroke: Stroke) -> Group:
-    marks = [Path(_trimmed(stroke), style.UPDATE, 1.2, stroke.curved, dashed=True), _head(stroke, style.UPDATE)]
+    color = _color(True, copy.change)
+    marks = [Path(_trimmed(stroke), color, 1.2, stroke.curved, dashed=True), _head(stroke, color)]
     return Group(marks, "wire", f"{copy.text}: the weights of {copy.source}", _facts(copy.source, [copy.target]))
 
 
@@ -96,12 +103,14 @@ def _box(box: Box, frame: Frame) -> Group:
     role = style.ROLES[box.role]
     cards = [(style.STACK, style.STACK), (0.0, 0.0)] if box.count > 1 else [(0.0, 0.0)]
     radius = 1.5 if box.role == "join" else style.RADIUS
+    line, thick = (style.CHANGES[box.change].color, CHANGED) if box.change else (role.line, 0.8)
     marks: list[Mark] = [
-        Rect(frame.x + dx, frame.y + dy, frame.width, frame.height, role.fill, role.line, radius) for dx, dy in cards
+        Rect(frame.x + dx, frame.y + dy, frame.width, frame.height, role.fill, line, radius, thick) for dx, dy in cards
     ]
     if box.name:
         marks += _text(box, frame)
-    return Group(marks, "box", box.note, {"id": box.id}, opacity=0.45 if box.faded else 1.0)
+    facts = {"id": box.id, **({"change": box.change} if box.change else {})}
+    return Group(marks, "box", box.note, facts, opacity=0.45 if box.faded else 1.0)
 
 
 def _text(box: Box, frame: Frame) -> Iterator[Text]:

@@ -8,9 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 TIMES = "\u00d7"
+Change = Literal["", "added", "removed", "changed"]  # of what a picture of two graphs shows
 Letter = tuple[str, str]  # an axis and its size, both as text
 
 
@@ -19,7 +20,7 @@ class Box:
     """A node where it is called, a field of the batch, a join of views, or the loss.
 
     role: what colours it (see `style.ROLES`). count: how many calls it stands for. lines: the small print.
-    note: the tooltip. details: the node's config, for the page.
+    note: the tooltip. details: the node's config, for the page. change: see `difference.py`.
     """
 
     id: str
@@ -31,6 +32,7 @@ class Box:
     note: str = ""
     node: str | None = None
     details: Mapping[str, Any] = field(default_factory=dict)
+    change: Change = ""
 
     @property
     def times(self) -> str:
@@ -76,6 +78,7 @@ class Wire:
     label: Label
     ends: tuple[End, ...]
     stop: bool = False
+    change: Change = ""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,7 @@ class Copy:
     source: str
     target: str
     text: str
+    change: Change = ""
 
 
 @dataclass(frozen=True)
