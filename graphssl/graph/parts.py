@@ -51,9 +51,7 @@ def _used(line: Any) -> Iterator[str]:
     text = line.get("value") if isinstance(line, Mapping) else line
     if isinstance(text, str):
         tree = ast.parse(f"({text.replace(chr(10), ' ')})", mode="eval")
-        options = [
-            k.value for node in ast.walk(tree) if isinstance(node, ast.Call) for k in node.keywords if k.arg in OPTIONS
-        ]
+        options = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in OPTIONS]
         yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name) and node not in options)
 
 
