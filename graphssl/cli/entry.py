@@ -14,7 +14,7 @@ import typer
 from ..console import INTERRUPTED, STOPPED, launched, say, speaks
 from ..errors import GraphError, Problem, RunError, Stopped, UsageError, escaped, ran_out, reason_of, told
 from .arguments import Interrupted
-from .differences import app
+from .listing import app
 
 __all__ = ["main"]
 

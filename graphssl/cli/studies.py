@@ -84,11 +84,11 @@ def said_of(seeds: str | None, sets: list[str] | None, **said: Any) -> dict[str,
     return {key: value for key, value in found.items() if value not in (None, [])}
 
 
-def confirmed() -> bool:
+def confirmed(question: str = "begin?", *, default: bool = True) -> bool:
     """Asked where somebody can answer."""
     if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
         return True
-    return typer.confirm("begin?", default=True)
+    return bool(typer.confirm(question, default=default))
 
 
 @contextmanager

@@ -13,7 +13,7 @@ from .entries import Entry
 from .names import clean_name
 from .store import MlflowStore, Refused
 
-__all__ = ["Addition", "add_to_run"]
+__all__ = ["Addition", "add_to_run", "rename_run"]
 
 ARTIFACTS = "evaluations"  # the folder among a run's artifacts
 
@@ -46,6 +46,19 @@ def add_to_run(run_id: str, additions: Sequence[Addition], uri: str | None = Non
     except Exception as error:  # whatever the store throws
         raise RunError(reason(error)) from error
     return without_password(where)
+
+
+def rename_run(run_id: str, name: str, folder: str, uri: str | None = None) -> None:
+    """Calls a run otherwise. folder: where it is now. Raises RunError where the store does not take it."""
+    try:
+        store = MlflowStore(store_uri(uri))
+        if asked(lambda: store.reopen(run_id, None)) is None:
+            raise RunError(f"there is no run {run_id} in it")
+        store.tags(run_id, {"mlflow.runName": name, "graphssl.folder": folder})
+    except RunError:
+        raise
+    except Exception as error:  # whatever the store throws
+        raise RunError(reason(error)) from error
 
 
 def _add(store: MlflowStore, run_id: str, addition: Addition) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -133,16 +132,9 @@ def check_conditions(asked: Asked, known: set[str]) -> None:
     """Raises GraphError for a comparison in which nothing is a key. known: the keys that some cell has."""
     problems = []
     for one in asked.conditions:
-        for compared in (node for node in ast.walk(one.tree) if isinstance(node, ast.Compare)):
-            names = [ast.unparse(side) for side in (compared.left, *compared.comparators)]
-            if not any(name in known or _begins(name, known) for name in names):
-                hint = suggest(names[0], known if _of_graph(names[0]) else asked.axes, "what varies is").text
-                text = f"'{names[0]}' of the condition '{one.text}' is no key of the study"
-                problems.append(Problem(text, hint=hint, kind="unknown"))
+        for name in one.lost(known):
+            hint = suggest(name, known if _of_graph(name) else asked.axes, "what varies is").text
+            text = f"'{name}' of the condition '{one.text}' is no key of the study"
+            problems.append(Problem(text, hint=hint, kind="unknown"))
     if problems:
         raise GraphError(problems)
-
-
-def _begins(name: str, known: Iterable[str]) -> bool:
-    """Whether it is a key with others below it."""
-    return any(key.startswith(f"{name}.") for key in known)

@@ -17,10 +17,10 @@ from ...graph.language import yaml
 from ...graph.language.packaged import find
 from ...graph.language.validation import validate
 from ...graph.read import load
+from ..conditions import Condition, condition
 from ..naming import check_name
 from ..written import Written, read_written
 from .axes import Axis, axis_of
-from .conditions import Condition, condition
 from .spec import Study
 
 __all__ = ["Asked", "asked_in_file", "asked_of", "asked_of_axes", "axes_in_words", "is_study"]

@@ -1,4 +1,4 @@
-"""The conditions of `where:`: which cells of a study there are.
+"""Conditions: which cells of a study there are, which runs are listed.
 
 A condition compares keys with values (`==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `not in`), and joins such by `and`, `or`,
 `not` and parentheses. A key is what varies, or any of the graph; a word that is no key is text, and needs no quotes.
@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...errors import Refused
+from ..errors import Refused
 
 __all__ = ["Condition", "condition"]
 
@@ -36,6 +36,15 @@ class Condition:
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether a cell fulfils it. values: of the cell, by key. Raises Refused where values cannot be compared."""
         return bool(_value(self.tree, values))
+
+    def lost(self, known: Collection[str]) -> list[str]:
+        """Of the comparisons in which nothing is a key, or has keys below it: what stands on the left."""
+        found = []
+        for compared in (node for node in ast.walk(self.tree) if isinstance(node, ast.Compare)):
+            names = [ast.unparse(side) for side in (compared.left, *compared.comparators)]
+            if not any(name in known or any(key.startswith(f"{name}.") for key in known) for name in names):
+                found.append(names[0])
+        return found
 
 
 def condition(text: str) -> Condition:
