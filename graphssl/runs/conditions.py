@@ -108,6 +108,8 @@ def _compared(node: ast.Compare, values: Mapping[str, Any]) -> bool:
     left = _value(node.left, values)
     for op, right_node in zip(node.ops, node.comparators, strict=True):
         right = _value(right_node, values)
+        if isinstance(op, ORDERED) and None in (left, right):  # what is not there is neither more nor less
+            return False
         try:
             if not COMPARED[type(op)](left, right):
                 return False

@@ -74,13 +74,12 @@ def runs_here(where: Sequence[str] = (), sort: str | None = None) -> list[Line]:
 
 
 def _chosen(lines: Sequence[Line], conditions: Sequence[Condition]) -> list[Line]:
-    known: set[str] = set()
+    values = [line.values() for line in lines]
+    known = dict.fromkeys(name for one in values for name in one)
     found = []
-    for line in lines:
-        values = line.values()
-        known |= values.keys()
+    for line, own in zip(lines, values, strict=True):
         try:
-            if all(one.holds(values) for one in conditions):
+            if all(one.holds({**known, **own}) for one in conditions):  # what others have is null here
                 found.append(line)
         except Refused as error:
             raise UsageError(str(error)) from None
