@@ -14,6 +14,7 @@ from .errors import escaped
 __all__ = [
     "COMMAND",
     "INTERRUPTED",
+    "QUIET",
     "STOPPED",
     "cores",
     "discard",
@@ -30,6 +31,7 @@ __all__ = [
 
 INTERRUPTED = 130  # the exit code of what Ctrl-C has ended
 COMMAND = "GRAPHSSL_COMMAND"  # in the environment of processes that a launcher has started: how that was called
+QUIET = "GRAPHSSL_QUIET"  # in the environment, also of processes that are started: progress is not shown
 STOPPED = 75  # of a run that was stopped from outside, and goes on by `--resume`; EX_TEMPFAIL of sysexits.h
 
 

@@ -11,19 +11,14 @@ import typer
 from typer.core import TyperCommand, TyperGroup
 
 from ..code import NO_CODE
+from ..console import QUIET
 from ..errors import UsageError
+from .completion import complete_graphs, complete_runs, complete_sets
 
 __all__ = [
-    "Changeable",
-    "Commands",
-    "Device",
-    "GraphArgument",
-    "Interrupted",
-    "NoCode",
-    "RunArgument",
-    "Sets",
-    "seeds_of",
-]
+    "Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "Quiet", "RunArgument",
+    "RunArguments", "Sets", "seeds_of",
+]  # fmt: skip
 
 
 def _refuse_code(value: bool) -> bool:
@@ -33,17 +28,39 @@ def _refuse_code(value: bool) -> bool:
     return value
 
 
-GraphArgument = Annotated[str, typer.Argument(help="A graph file, or a packaged graph by name, such as byol.")]
+def _hush(value: bool) -> bool:
+    """For this process, and those that it starts."""
+    if value:
+        os.environ[QUIET] = "1"
+    return value
+
+
+GraphArgument = Annotated[
+    str,
+    typer.Argument(help="A graph file, or a packaged graph by name, such as byol.", autocompletion=complete_graphs),
+]
 Sets = Annotated[
     list[str] | None,
-    typer.Option("--set", help="Change a value: --set nodes.queue.size=65536. May be repeated."),
+    typer.Option(
+        "--set",
+        help="Change a value: --set nodes.queue.size=65536. May be repeated.",
+        autocompletion=complete_sets,
+    ),
+]
+Quiet = Annotated[
+    bool, typer.Option("--quiet", "-q", callback=_hush, help="Say warnings and what came of it, and no more.")
 ]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 NoCode = Annotated[
     bool,
     typer.Option("--no-custom-components", callback=_refuse_code, help="Refuse graphs that name Python of their own."),
 ]
-RunArgument = Annotated[str, typer.Argument(help="A run: its name under runs/, or its folder.")]
+RunArgument = Annotated[
+    str, typer.Argument(help="A run: its name under runs/, or its folder.", autocompletion=complete_runs)
+]
+RunArguments = Annotated[
+    list[str], typer.Argument(help="A run, or several: names under runs/, or folders.", autocompletion=complete_runs)
+]
 
 
 class Interrupted(BaseException):
@@ -66,6 +83,8 @@ class Changeable(TyperCommand):
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         ctx.allow_extra_args = True
         rest = super().parse_args(ctx, args)
+        if ctx.resilient_parsing:  # a shell completes what is not whole yet
+            return rest
         several = (*(ctx.params.get("graphs") or ()), *(ctx.params.get("runs") or ()))
         given = [ctx.params.get("graph"), *several, *rest]
         changes = [a for a in given if a and re.match(r"[\w.]+=", a) and not os.path.exists(a)]

@@ -9,11 +9,20 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..console import put, say, speaks, started
-from ..errors import GraphError, Problem, Problems, UsageError, escaped
-from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Sets
+from ..errors import Problems, UsageError, escaped
+from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Quiet, RunArguments, Sets
+from .completion import complete_graphs, complete_runs
 
 if TYPE_CHECKING:
     from ..checks.checked import Checked
+
+
+def _say_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        put(f"graphssl {version('graphssl')}")
+        raise typer.Exit
 
 
 app = typer.Typer(
@@ -21,22 +30,37 @@ app = typer.Typer(
     cls=Commands,
     help="Self-supervised visual representation learning: a method is a graph in a YAML file.",
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
 
 
+@app.callback()
+def graphssl(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_say_version, help="Say which version this is.")
+    ] = False,
+) -> None:
+    """Self-supervised visual representation learning: a method is a graph in a YAML file."""
+
+
 @app.command(cls=Changeable)
 def run(
-    graph: Annotated[str | None, typer.Argument(help="A graph file, or a packaged graph by name.")] = None,
+    graph: Annotated[
+        str | None,
+        typer.Argument(help="A graph file, or a packaged graph by name.", autocompletion=complete_graphs),
+    ] = None,
     sets: Sets = None,
-    resume: Annotated[str | None, typer.Option(help="Go on with this run from its last checkpoint.")] = None,
+    resume: Annotated[
+        str | None, typer.Option(help="Go on with this run from its last checkpoint.", autocompletion=complete_runs)
+    ] = None,
     device: Device = "auto",
     name: Annotated[str | None, typer.Option(help="The run's name; default: the graph's with a number.")] = None,
     processes: Annotated[
         str | None, typer.Option(help="So many processes train together, as under torchrun; auto: one for each GPU.")
     ] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="As --set train.seed=...")] = None,
+    quiet: Quiet = False,
     no_code: NoCode = False,
 ) -> None:
     """Validate a graph, train it, evaluate it and track it in MLflow."""
@@ -46,12 +70,14 @@ def run(
         from .. import api
         from .together import run_together
 
+        changes = [*(sets or []), *([] if seed is None else [f"train.seed={seed}"])]
         if processes is not None and not started():
             options = {"--resume": resume, "--device": device, "--name": name}
-            raise typer.Exit(run_together(graph, sets or [], processes, options))
+            raise typer.Exit(run_together(graph, changes, processes, options))
         if graph or resume:  # else a slip, which is told at once
             _collect_garbage()
-        result = api.run(graph, sets or [], resume=resume, device=device, name=name, report=say, warn=_warn)
+        told = _warnings_of if quiet else say
+        result = api.run(graph, changes, resume=resume, device=device, name=name, report=told, warn=_warn)
         from .summary import run_text  # loaded by now: a slip is told sooner
 
         if speaks():
@@ -61,7 +87,9 @@ def run(
 
 @app.command(cls=Changeable)
 def check(
-    graphs: Annotated[list[str], typer.Argument(help="Graph files, or packaged graphs by name.")],
+    graphs: Annotated[
+        list[str], typer.Argument(help="Graph files, or packaged graphs by name.", autocompletion=complete_graphs)
+    ],
     sets: Sets = None,
     processes: Annotated[int, typer.Option(min=1, help="Also what so many processes would send each other.")] = 1,
     no_code: NoCode = False,
@@ -104,34 +132,7 @@ def show(
         put(resolved_text(checked), end="")
     else:
         path = output or Path(f"{checked.graph.name.replace('/', '-')}.svg")
-        _write(path, api.draw(checked, f"./{path.name}"))  # a file's name, also without a dot
-
-
-@app.command()
-def components(
-    name: Annotated[str | None, typer.Argument(help="A component, such as critic.cosine, or a kind.")] = None,
-    grid: Annotated[bool, typer.Option("--grid", help="Which critics, negatives and objectives go together.")] = False,
-    markdown: Annotated[bool, typer.Option("--markdown", help="All of them as a page, docs/components.md.")] = False,
-) -> None:
-    """List the components, or say what one takes, gives and can be configured with."""
-    if (name is not None) + grid + markdown > 1:
-        raise UsageError("a name, --grid and --markdown each ask for something else: one at a time")
-    if grid:
-        from .grid import grid_text
-
-        put(grid_text())
-        return
-    if markdown:
-        from .components import components_page
-
-        put(components_page(), end="")
-        return
-    from .components import component_text, components_text
-
-    try:
-        put(component_text(name) if name else components_text())
-    except LookupError as error:
-        raise GraphError([Problem(f"no component is called '{name}'", hint=str(error))]) from None
+        write(path, api.draw(checked, f"./{path.name}"))  # a file's name, also without a dot
 
 
 @app.command()
@@ -144,12 +145,12 @@ def new(
     path, text = starter(name)
     if path.exists():
         raise UsageError(f"{path} is there already")
-    _write(path, text.encode())
+    write(path, text.encode())
 
 
 @app.command(cls=Changeable)
 def evaluate(
-    runs: Annotated[list[str], typer.Argument(help="A run, or several: names under runs/, or folders.")],
+    runs: RunArguments,
     protocols: Annotated[
         list[str] | None,
         typer.Option(
@@ -210,7 +211,7 @@ def reproduce(
 
 @app.command()
 def compare(
-    runs: Annotated[list[str], typer.Argument(help="Two or more runs.")],
+    runs: RunArguments,
 ) -> None:
     """Say in what runs differ, and how they did."""
     from .. import api
@@ -219,49 +220,8 @@ def compare(
     put(comparison_text(api.compare(runs)))
 
 
-@app.command()
-def explain(
-    code: Annotated[str | None, typer.Argument(help="A rule's code, such as G201; default: all titles.")] = None,
-) -> None:
-    """Explain a rule of the checks, with its source in the literature."""
-    from .rules import rule_text, rules_text
-
-    if code is None:
-        put(rules_text())
-        return
-    try:
-        put(rule_text(code))
-    except LookupError as error:
-        raise GraphError([Problem(f"no rule has the code '{code}'", hint=str(error))]) from None
-
-
-@app.command()
-def schema(
-    output: Annotated[Path | None, typer.Option("--output", "-o", help="Default: print it.")] = None,
-) -> None:
-    """The JSON schema of graph files, for completion in editors."""
-    import json
-
-    from .schema import graph_schema
-
-    text = json.dumps(graph_schema(), indent=2)
-    if output is None:
-        put(text)
-    else:
-        _write(output, text.encode())
-
-
-@app.command()
-def ui(
-    port: Annotated[int, typer.Option(help="Port on this machine.")] = 5000,
-) -> None:
-    """Open MLflow's own user interface on the store in use."""
-    from .. import api
-
-    api.ui(port, say)
-
-
-def _write(path: Path, content: bytes) -> None:
+def write(path: Path, content: bytes) -> None:
+    """Writes a file whole, and says so."""
     from ..files import write_whole
 
     write_whole(path, content)
@@ -279,6 +239,12 @@ def _collect_garbage() -> None:
 def _warn_of(checked: Checked) -> None:
     for warning in checked.warnings:
         _warn(warning.render())
+
+
+def _warnings_of(text: str) -> None:
+    """Of what a run says, what to warn of."""
+    if text.startswith("warning: "):
+        _warn(text)
 
 
 def _warn(text: str) -> None:

@@ -10,7 +10,7 @@ import typer
 
 from ..console import put, say
 from ..errors import escaped
-from .arguments import RunArgument
+from .arguments import RunArgument, RunArguments
 from .differences import app
 from .studies import confirmed
 from .table import table
@@ -39,7 +39,7 @@ def runs(
 
 @app.command()
 def rm(
-    runs: Annotated[list[str], typer.Argument(help="Runs: names under runs/, or folders.")],
+    runs: RunArguments,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove runs from the disk; MLflow keeps what it has of them."""

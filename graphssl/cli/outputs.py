@@ -11,7 +11,7 @@ import typer
 from ..console import put
 from ..errors import UsageError
 from .arguments import Changeable, Device, NoCode, RunArgument, Sets
-from .commands import app
+from .reference import app
 
 __all__ = ["app"]
 

@@ -13,6 +13,7 @@ import typer
 from ..console import put, say
 from ..errors import UsageError, escaped
 from .arguments import Device, NoCode, Sets, seeds_of
+from .completion import complete_studies
 from .table import table
 from .tracking import app
 
@@ -24,7 +25,12 @@ __all__ = ["app", "confirmed", "counting", "live", "said_of", "tell"]
 
 @app.command()
 def sweep(
-    study: Annotated[str, typer.Argument(help="A graph, beside it what varies; a study's file; or its name.")],
+    study: Annotated[
+        str,
+        typer.Argument(
+            help="A graph, beside it what varies; a study's file; or its name.", autocompletion=complete_studies
+        ),
+    ],
     vary: Annotated[list[str] | None, typer.Argument(help="KEY=VALUE,VALUE: what varies in the graph.")] = None,
     seeds: Annotated[str | None, typer.Option(help="How many, from 0 on, or which: 3, or 0,5,7.")] = None,
     sets: Sets = None,

@@ -9,7 +9,7 @@ import time
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol
 
-from ..console import write_line
+from ..console import QUIET, write_line
 from ..errors import escaped
 from .progress_state import State
 
@@ -37,6 +37,8 @@ class View(Protocol):
 
 def view_on(console: Console | None) -> View:
     """What suits a console, or stdout where none is given."""
+    if os.environ.get(QUIET):
+        return Warnings(console)
     if console is None:
         if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             return Lines(None)
@@ -71,6 +73,16 @@ class Lines:
 
     def say(self, text: str) -> None:
         write_line(text, self._console.file if self._console else sys.stdout)
+
+
+class Warnings(Lines):
+    """Of what is said, what to warn of."""
+
+    def show(self, state: State) -> None: ...
+
+    def say(self, text: str) -> None:
+        if text.startswith("warning: "):
+            super().say(text)
 
 
 def pairs(values: Mapping[str, float]) -> list[str]:
