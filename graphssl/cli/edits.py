@@ -10,7 +10,7 @@ import typer
 
 from ..console import say
 from .arguments import Device, GraphArgument, NoCode, Sets
-from .studies import app, confirmed, counting, live, said_of, tell
+from .studies import app, check_output, confirmed, counting, live, said_of, tell
 
 if TYPE_CHECKING:
     from ..runs.study import Plan
@@ -83,6 +83,7 @@ def _run(
 ) -> None:  # fmt: skip
     from ..runs.study import Options, run_study
 
+    check_output(output)
     with counting("graphs checked") as progress:
         plan = make(progress)
     options = Options(None, device, jobs, retry, False, lambda: yes or confirmed())

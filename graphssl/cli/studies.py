@@ -12,6 +12,7 @@ import typer
 
 from ..console import put, say
 from ..errors import UsageError, escaped
+from ..files import special, write_whole
 from .arguments import Device, NoCode, Sets, seeds_of
 from .completion import complete_studies
 from .table import table
@@ -20,7 +21,7 @@ from .tracking import app
 if TYPE_CHECKING:
     from ..runs.study import Done
 
-__all__ = ["app", "confirmed", "counting", "live", "said_of", "tell"]
+__all__ = ["app", "check_output", "confirmed", "counting", "live", "said_of", "tell"]
 
 
 @app.command()
@@ -59,6 +60,7 @@ def sweep(
     """
     from ..runs.study import Options, axes_in_words, run_study, study_of
 
+    check_output(output)
     said = said_of(
         seeds, sets, where=where, sampler=sampler, trials=trials, metric=metric, prune=prune, study=name
     )  # fmt: skip
@@ -75,8 +77,7 @@ def tell(done: Done | None, output: Path | None) -> NoReturn:
         put("nothing was run")
         raise typer.Exit(0)
     put(outcome_text(done))
-    if output is not None:
-        _write(output, done)
+    _write(output, done)
     if done.code > 1:
         put("stopped; the same command goes on")
     raise typer.Exit(done.code)
@@ -86,15 +87,26 @@ def said_of(seeds: str | None, sets: list[str] | None, **said: Any) -> dict[str,
     """What a command says of a study, by the keys of its file; what it does not say is left out."""
     found: dict[str, Any] = {"set": sets, **said}
     if seeds is not None:
-        found["seeds"] = int(seeds) if seeds.isdecimal() and int(seeds) > 0 else seeds_of(seeds)
-    return {key: value for key, value in found.items() if value not in (None, [])}
+        found["seeds"] = _seeds(seeds)
+    return {key: value for key, value in found.items() if value is not None and value != []}
+
+
+def _seeds(text: str) -> int | list[int]:
+    """`3`: so many; `0,5` or `5,`: which."""
+    if not text.isdecimal():
+        return seeds_of(text.removesuffix(","))
+    if len(text) > 9 or int(text) == 0:
+        raise UsageError(f"--seeds is how many, 1 or more, or which: 3, or 0,5 or 5, and not '{text[:60]}'")
+    return int(text)
 
 
 def confirmed(question: str = "begin?", *, default: bool = True) -> bool:
     """Asked where somebody can answer."""
-    if not (sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()):
-        return True
-    return bool(typer.confirm(question, default=default))
+    return bool(typer.confirm(question, default=default)) if _terminal() else True
+
+
+def _terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty() and sys.stdout.isatty()
 
 
 @contextmanager
@@ -142,12 +154,26 @@ def outcome_text(done: Done) -> str:
     return "\n".join([lines[0], *map(escaped, lines[1:])])
 
 
-def _write(path: Path, done: Done) -> None:
-    from ..files import write_whole
+def _writers() -> dict[str, Callable[[Any], str]]:
     from ..runs.study import rows_csv, rows_latex, rows_markdown
 
-    kinds = {".md": rows_markdown, ".tex": rows_latex, ".csv": rows_csv}
-    if path.suffix not in kinds:
-        raise UsageError(f"'{path}' is none of {', '.join(kinds)}")
-    write_whole(path, kinds[path.suffix](done.outcome))
+    return {".md": rows_markdown, ".tex": rows_latex, ".csv": rows_csv}
+
+
+def check_output(path: Path | None) -> None:
+    """Before anything runs. Raises UsageError for a table that could not be written."""
+    if path is None:
+        return
+    if path.suffix not in _writers():
+        raise UsageError(f"--output '{path}' ends in none of {', '.join(_writers())}")
+    if not path.parent.is_dir():
+        raise UsageError(f"--output '{path}': there is no folder '{path.parent}'")
+    if found := special(path):
+        raise UsageError(f"--output '{path}' is {found}, and no regular file")
+
+
+def _write(path: Path | None, done: Any) -> None:
+    if path is None:
+        return
+    write_whole(path, _writers()[path.suffix](done.outcome))
     put(f"wrote {escaped(str(path))}")

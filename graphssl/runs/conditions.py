@@ -7,12 +7,14 @@ A condition compares keys with values (`==`, `!=`, `<`, `<=`, `>`, `>=`, `in`, `
 from __future__ import annotations
 
 import ast
+import keyword
 import operator
-from collections.abc import Callable, Collection, Mapping
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..errors import Refused
+from ..errors import Refused, Span
 
 __all__ = ["Condition", "condition"]
 
@@ -22,16 +24,27 @@ COMPARED: dict[type[ast.cmpop], Callable[[Any, Any], bool]] = {
     ast.GtE: operator.ge, ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b,
 }  # fmt: skip
 ORDERED = (ast.Lt, ast.LtE, ast.Gt, ast.GtE)
+KEYWORD = re.compile(rf"\.({'|'.join(keyword.kwlist)})\b")  # such as `from`, which a schedule has as a key
+MARK = "_is_no_keyword"
 WRITTEN = "as in `nodes.critic.use != critic.bilinear or nodes.critic.temperature == 0.1`"
+LONGEST = 2_000  # characters
+QUOTED = f"{WRITTEN}; text of more than letters, digits, _ and . takes quotes"
 
 
 @dataclass(frozen=True)
 class Condition:
-    """keys: the dotted names in it, which may be text."""
+    """keys: the dotted names in it, which may be text. span: where it stands, if it does in a file."""
 
     text: str
     tree: ast.expr
     keys: frozenset[str]
+    span: Span | None = None
+
+    def comparisons(self) -> Iterator[list[str]]:
+        """What is compared with what, each side as it is written."""
+        for node in ast.walk(self.tree):
+            if isinstance(node, ast.Compare):
+                yield [_text(side) for side in (node.left, *node.comparators)]
 
     def holds(self, values: Mapping[str, Any]) -> bool:
         """Whether a cell fulfils it. values: of the cell, by key. Raises Refused where values cannot be compared."""
@@ -39,25 +52,33 @@ class Condition:
 
     def lost(self, known: Collection[str]) -> list[str]:
         """Of the comparisons in which nothing is a key, or has keys below it: what stands on the left."""
-        found = []
-        for compared in (node for node in ast.walk(self.tree) if isinstance(node, ast.Compare)):
-            names = [ast.unparse(side) for side in (compared.left, *compared.comparators)]
-            if not any(name in known or any(key.startswith(f"{name}.") for key in known) for name in names):
-                found.append(names[0])
-        return found
+
+        def is_key(name: str) -> bool:
+            return name in known or any(key.startswith(f"{name}.") for key in known)
+
+        return [names[0] for names in self.comparisons() if not any(map(is_key, names))]
 
 
-def condition(text: str) -> Condition:
+def condition(text: str, span: Span | None = None) -> Condition:
     """Raises Refused, with how one is written, for what is none."""
-    try:
-        tree = ast.parse(text.strip(), mode="eval").body
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
-        raise Refused(f"'{text}' is no condition", hint=WRITTEN) from None
-    if not isinstance(tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
-        raise Refused(f"'{text}' compares nothing", hint=WRITTEN)
     keys: set[str] = set()
-    _look(tree, text, keys)
-    return Condition(text, tree, frozenset(keys))
+    try:
+        if len(text) > LONGEST:
+            raise ValueError
+        tree = ast.parse(KEYWORD.sub(rf".\1{MARK}", text.strip()), mode="eval").body
+        if not isinstance(tree, ast.Compare | ast.BoolOp | ast.UnaryOp):
+            raise Refused(f"'{text}' compares nothing", hint=WRITTEN)
+        _look(tree, text, keys)
+    except Refused:
+        raise
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        shown = text if len(text) <= 80 else f"{text[:80]}..."
+        raise Refused(f"'{shown}' is no condition", hint=WRITTEN) from None
+    return Condition(text, tree, frozenset(keys), span)
+
+
+def _text(node: ast.expr) -> str:
+    return ast.unparse(node).replace(MARK, "")
 
 
 def _look(node: ast.expr, text: str, keys: set[str]) -> None:
@@ -66,9 +87,8 @@ def _look(node: ast.expr, text: str, keys: set[str]) -> None:
         keys.add(name)
         return
     known = (ast.Compare, ast.BoolOp, ast.List, ast.Tuple, ast.Constant)
-    negative = isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not | ast.USub)
-    if not (isinstance(node, known) or negative):
-        raise Refused(f"'{ast.unparse(node)}' has no place in a condition", hint=WRITTEN)
+    if not (isinstance(node, known) or _is_negative(node)):
+        raise Refused(f"'{_text(node)}' has no place in a condition", hint=QUOTED)
     if isinstance(node, ast.Compare) and not all(type(op) in COMPARED for op in node.ops):
         raise Refused(f"'{text}' compares by `is`: write == or !=", hint=WRITTEN)
     for child in ast.iter_child_nodes(node):
@@ -76,11 +96,19 @@ def _look(node: ast.expr, text: str, keys: set[str]) -> None:
             _look(child, text, keys)
 
 
+def _is_negative(node: ast.expr) -> bool:
+    """Whether it is `not` of something, or a number below 0."""
+    if not isinstance(node, ast.UnaryOp):
+        return False
+    number = isinstance(node.operand, ast.Constant) and type(node.operand.value) in (int, float)
+    return isinstance(node.op, ast.Not) or (isinstance(node.op, ast.USub) and number)
+
+
 def _dotted(node: ast.expr) -> str | None:
     if isinstance(node, ast.Name):
         return node.id
     if isinstance(node, ast.Attribute) and (before := _dotted(node.value)) is not None:
-        return f"{before}.{node.attr}"
+        return f"{before}.{node.attr.removesuffix(MARK)}"
     return None
 
 
@@ -89,7 +117,7 @@ def _value(node: ast.expr, values: Mapping[str, Any]) -> Any:
         return values[name] if name in values else WORDS.get(name, name)
     match node:
         case ast.Constant():
-            return node.value
+            return node.value.replace(MARK, "") if isinstance(node.value, str) else node.value
         case ast.List() | ast.Tuple():
             return [_value(each, values) for each in node.elts]
         case ast.UnaryOp(op=ast.Not()):
@@ -114,6 +142,11 @@ def _compared(node: ast.Compare, values: Mapping[str, Any]) -> bool:
             if not COMPARED[type(op)](left, right):
                 return False
         except TypeError:
-            raise Refused(f"{left!r} and {right!r} cannot be compared in '{ast.unparse(node)}'") from None
+            raise Refused(f"{left!r} and {right!r} cannot be compared so, in '{_text(node)}'{_hint(left)}") from None
         left = right
     return True
+
+
+def _hint(left: Any) -> str:
+    """A dotted key that a cell does not have is text there."""
+    return f": that cell has no '{left}'" if isinstance(left, str) and "." in left else ""

@@ -14,18 +14,21 @@ TAKEN = '<>:"|?*'  # by other systems
 DEVICES = {"CON", "PRN", "AUX", "NUL"} | {f"{port}{number}" for port in ("COM", "LPT") for number in "0123456789¹²³"}
 
 
-def check_name(name: str | None) -> None:
-    """Raises UsageError, with every reason, for what cannot name a run. None stands for no name."""
+def check_name(name: str | None, what: str = "a run", under: str = "runs/", longest: int = LONGEST) -> None:
+    """Raises UsageError, with every reason, for what cannot name a run. None stands for no name.
+
+    what, under: is named, and where it becomes a folder. longest: bytes.
+    """
     if name is None:
         return
     if not isinstance(name, str):
-        raise UsageError(f"a run's name is text, not {type(name).__name__}")
-    if reasons := list(_against(name)):
+        raise UsageError(f"the name of {what} is text, not {type(name).__name__}")
+    if reasons := list(_against(name, longest)):
         shown = escaped(name if len(name) <= 80 else f"{name[:80]}…")
-        raise UsageError(f"'{shown}' cannot name a run, which becomes a folder under runs/: {'; '.join(reasons)}")
+        raise UsageError(f"'{shown}' cannot name {what}, which becomes a folder under {under}: {'; '.join(reasons)}")
 
 
-def _against(name: str) -> Iterator[str]:
+def _against(name: str, longest: int) -> Iterator[str]:
     if not name.strip():
         yield "it is empty"
         return
@@ -43,8 +46,8 @@ def _against(name: str) -> Iterator[str]:
     if (device := name.partition(".")[0].strip()).upper() in DEVICES:
         yield f"'{device}' is a device on other systems"
     size = len(name.encode("utf-8", "surrogatepass"))
-    if size > LONGEST:
-        yield f"it has {size:,} bytes, of at most {LONGEST}"
+    if size > longest:
+        yield f"it has {size:,} bytes, of at most {longest}"
 
 
 def _called(character: str) -> str:

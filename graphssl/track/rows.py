@@ -86,9 +86,9 @@ def read_rows(path: Path) -> list[Point]:
         return []
     whole = content[: content.rfind(b"\n") + 1].decode("utf-8", "replace")
     found = []
-    for row in csv.reader(io.StringIO(whole, newline="")):
-        with contextlib.suppress(ValueError):
-            step, metric, value = row
+    for line in whole.splitlines():  # each by itself: a quote that is not closed is one row's
+        with contextlib.suppress(ValueError, csv.Error):
+            step, metric, value = next(csv.reader([line]), [])
             found.append(Point(int(step), metric, float(value)))
     return found
 

@@ -48,7 +48,7 @@ def options_at(model: type[BaseModel], loc: Iterable[str | int]) -> list[dict[st
         inside = [
             p["properties"][step]
             if step in p.get("properties", {})
-            else p.get("additionalProperties") or p.get("items")
+            else p.get("additionalProperties") or (p.get("items") if isinstance(step, int) else None)
             for p in here
         ]
         # A step that leads nowhere is the name of a union's member.

@@ -30,7 +30,7 @@ def ablation_of(
     edits = _chosen(base, only)
     listed = [Listed(AS_IS, base), *(_listed(graph, sets, edit) for edit in edits)]
     exchanges = {edit.name for edit in edits if edit.kind == "exchange"}
-    return listed_plan(graph, listed, said, "ablation", exchanges, progress=progress)
+    return listed_plan(graph, listed, said, "ablation", exchanges, made=f"ablate {graph}", progress=progress)
 
 
 def _listed(graph: str, sets: Sequence[str], edit: Edit) -> Listed:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import math
 from collections.abc import Iterator, Mapping
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...graph.language.given import change_of
 from .spec import Range
 
-__all__ = ["Axis", "Changes", "axis_of", "changes_of"]
+__all__ = ["Axis", "Changes", "axis_of", "changes_of", "grid"]
 
 SUFFIXES = (".yaml", ".yml")
 Value = Any
@@ -27,19 +29,30 @@ class Axis:
     folder: Path
     files: bool = False
 
-    def steps(self) -> tuple[Value, ...] | None:
-        """All values, None where they are too many to say."""
+    @property
+    def count(self) -> float:
+        """How many values there are; not finite of a range without steps."""
+        if self.values is not None:
+            return len(self.values)
+        if self.range is None or self.range.step is None:
+            return math.inf
+        steps = (self.range.high - self.range.low) / self.range.step + 1e-9
+        return math.floor(steps) + 1 if math.isfinite(steps) else math.inf
+
+    def steps(self) -> tuple[Value, ...]:
+        """All values, where they are so many that they can be counted."""
         if self.values is not None or self.range is None or self.range.step is None:
-            return self.values
-        count = math.floor((self.range.high - self.range.low) / self.range.step + 1e-9) + 1
-        found = (self.range.low + i * self.range.step for i in range(count))
+            return self.values or ()
+        found = (self.range.low + i * self.range.step for i in range(int(self.count)))
         return tuple(found) if self.range.whole else tuple(float(f"{value:.12g}") for value in found)
 
     def label(self, value: Value) -> str:
         """A value as a table has it."""
         if self.files:
             return "as it is" if value is None else str(value)
-        return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+        others = map(json.dumps, filter(_is_no_text, self.values or ()))
+        plain = isinstance(value, str) and value.isprintable() and value not in others
+        return value if plain else json.dumps(value, ensure_ascii=False)
 
     def distribution(self) -> Any:
         """What Optuna draws from: numbers of a range, and of values their labels."""
@@ -89,12 +102,14 @@ def changes_of(axes: Mapping[str, Axis], values: Mapping[str, Value]) -> Changes
     fragments = [axis.folder / values[key] for key, axis in axes.items() if axis.files and values[key] is not None]
     changes = [(key, values[key]) for key, axis in axes.items() if not axis.files]
     changes.sort(key=lambda change: (change[0].count("."), not change[0].endswith(".use")))
-    return Changes(tuple(fragments), tuple(f"{key}={json.dumps(value)}" for key, value in changes))
+    return Changes(tuple(fragments), tuple(change_of(key, value) for key, value in changes))
 
 
 def grid(axes: Mapping[str, Axis]) -> Iterator[dict[str, Value]]:
     """All cells, the last axis fastest. Each axis has steps."""
-    cells: list[dict[str, Value]] = [{}]
-    for key, axis in axes.items():
-        cells = [{**cell, key: value} for cell in cells for value in axis.steps() or ()]
-    yield from cells
+    for values in itertools.product(*(axis.steps() for axis in axes.values())):
+        yield dict(zip(axes, values, strict=True))
+
+
+def _is_no_text(value: Value) -> bool:
+    return not isinstance(value, str)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import subprocess
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import IO
 
 from ...errors import RunError, escaped
+from ...files import writing
 from ..folder import RUNS, RunFolder
 
 __all__ = ["Child", "Place"]
@@ -52,7 +54,8 @@ class Child:
     def poll(self) -> int | None:
         """The exit code of what has ended, None while it goes on. Starts what comes next.
 
-        A run that another process still trains, of a study that was killed, is waited for.
+        A run that another process still trains, of a study that was killed, is waited for: one that has only begun
+        holds the log, later the run's folder.
         """
         if self._process is None:
             if not self.folder.is_claimed():
@@ -71,19 +74,22 @@ class Child:
         self._begin(*words, "--device", self.place.device)
 
     def _begin(self, *words: str) -> None:
-        self.log.parent.mkdir(parents=True, exist_ok=True)
         environment = {**os.environ, **self.environment, **self.place.environment}
         with self._opened() as out:
-            self._process = subprocess.Popen(
-                [sys.executable, "-m", "graphssl", *words], stdin=subprocess.DEVNULL, stdout=out,
-                stderr=subprocess.STDOUT, env=environment, start_new_session=True,
-            )  # fmt: skip
+            if self._process is None and not _held(out):
+                return
+            try:
+                self._process = subprocess.Popen(
+                    [sys.executable, "-m", "graphssl", *words], stdin=subprocess.DEVNULL, stdout=out,
+                    stderr=subprocess.STDOUT, env=environment, start_new_session=True,
+                )  # fmt: skip
+            except OSError as error:
+                raise RunError(f"no process can be started: {error.strerror or error}") from error
 
     def _opened(self) -> IO[bytes]:
-        try:
+        with writing(self.log):
+            self.log.parent.mkdir(parents=True, exist_ok=True)
             return self.log.open("ab")
-        except OSError as error:
-            raise RunError(f"{self.log} cannot be written: {error.strerror or error}") from error
 
     def stop(self) -> None:
         """Asks it to end after its step, with a checkpoint."""
@@ -113,9 +119,23 @@ class Child:
         if code is not None and code < 0:
             name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
             return f"ended by {name}" + (", as by a system that has no memory left" if name == "SIGKILL" else "")
-        with self.log.open("rb") as file:
+        lines: list[str] = []
+        with contextlib.suppress(OSError), self.log.open("rb") as file:
             file.seek(max(file.seek(0, os.SEEK_END) - TAIL, 0))
             lines = file.read().decode("utf-8", "replace").replace("\r", "\n").splitlines()
         told = [line for line in lines if line.startswith("graphssl: ")]
         said = told or [line for line in lines if line.strip()]
         return escaped(said[-1].removeprefix("graphssl: ")) if said else f"exit code {code}"
+
+
+def _held(file: IO[bytes]) -> bool:
+    """Whether a file is locked now, for as long as it is open here or in a process that was started with it."""
+    import fcntl
+
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:  # a file system without locks
+        return True
+    return True

@@ -32,10 +32,10 @@ class Listed:
 
 def listed_plan(
     source: str, listed: Sequence[Listed], said: Mapping[str, Any], kind: str, silent: Iterable[str] = (), *,
-    base: str | None = None, progress: Callable[[int], None] | None = None,
+    base: str | None = None, made: str, progress: Callable[[int], None] | None = None,
 ) -> Plan:  # fmt: skip
     """The study of these graphs. said: as of a study, by the keys of its file. silent: those of which it is no news
-    that they cannot run. base: see `Outcome`; default the first.
+    that they cannot run. base: see `Outcome`; default the first. made: the command that makes them.
 
     Raises UsageError where the first cannot run.
     """
@@ -54,7 +54,7 @@ def listed_plan(
     axes = {KEY: Axis(KEY, tuple(names), None, Path())}
     asked = Asked(spec, Path(), source, first.graph, axes, ())
     news = tuple(one for one in invalid if one.labels[KEY] not in set(silent))
-    return Plan(asked, metric, Cells(tuple(cells), news, tuple(equal), 0), base or first.name)
+    return Plan(asked, metric, Cells(tuple(cells), news, tuple(equal), 0), base or first.name, made)
 
 
 def _checked(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -51,9 +52,16 @@ def metric_of(graph: Graph, name: str | None) -> Metric:
     if evaluation not in REGISTRY:
         raise UsageError(f"there is no figure '{name}': {suggest(evaluation, REGISTRY, 'evaluations are')}")
     if not find_evaluation(evaluation).gives(name):
-        raise UsageError(f"'{evaluation}' has no figure '{name}'")
+        raise UsageError(f"'{evaluation}' has no figure '{name}'{_figures(evaluation, name)}")
     for more in (True, False):
         if {evaluation, name} & set(better_metrics(evaluation, more)):
             return Metric(name, more)
     known = [metric for more in (True, False) for metric in better_metrics(evaluation, more)]
     raise UsageError(f"of '{name}' neither more nor less is better: {suggest(name, known, 'figures are')}")
+
+
+def _figures(evaluation: str, name: str) -> str:
+    """What figures there are, where they can be listed."""
+    parts = [part for part in find_evaluation(evaluation).parts or () if re.fullmatch(r"\w*", part)]
+    hint = suggest(name, [f"{evaluation}/{part}" if part else evaluation for part in parts], "figures are").text
+    return "" if hint is None else f": {hint}"

@@ -13,7 +13,7 @@ from .plan import Plan
 
 __all__ = ["Parent"]
 
-WAIT = 15.0  # seconds for the store, before runs begin without it
+WAIT = 60.0  # seconds for the store, whose schema may have to be made first, before runs begin without it
 
 
 class Parent:
@@ -21,15 +21,21 @@ class Parent:
 
     def __init__(self, plan: Plan, book: Book, warn: Callable[[str], None]) -> None:
         spec, self._plan = plan.asked.spec, plan
+        failed: list[str] = []
+
+        def told(text: str) -> None:
+            failed.append(text)
+            warn(f"warning: {text}")
+
         known = book.facts().get("mlflow")
         values = spec.model_dump(mode="json", include={"vary", "where", "sampler", "prune"}, exclude_none=True)
         self._tracker = Tracker(
             plan.asked.name, params={**values, "seeds": list(plan.seeds), "metric": plan.metric.name},
             tags={TAG: plan.asked.name, "graphssl.graph": plan.asked.graph.name},
-            spool=plan.folder / "undelivered.jsonl", resume=known, warn=lambda text: warn(f"warning: {text}"),
+            spool=plan.folder / "undelivered.jsonl", resume=known, warn=told,
         )  # fmt: skip
         until = time.monotonic() + WAIT
-        while self.run_id is None and time.monotonic() < until:
+        while self.run_id is None and not failed and time.monotonic() < until:
             time.sleep(0.05)
         if self.run_id is not None and known is None:
             book.note(mlflow=self.run_id)

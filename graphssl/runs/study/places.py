@@ -12,10 +12,16 @@ from ...errors import UsageError
 from ...train.device import choose_device
 from .children import Place
 
-__all__ = ["AUTO", "places_of"]
+__all__ = ["AUTO", "check_jobs", "places_of"]
 
 AUTO = "auto"
 PROCESS = 3 << 29  # bytes that a process takes beside its step: torch, its libraries, pictures of a small set
+
+
+def check_jobs(jobs: str) -> None:
+    """Raises UsageError for what is no number of runs."""
+    if jobs != AUTO and not (jobs.isdecimal() and len(jobs) < 10 and int(jobs) > 0):
+        raise UsageError(f"--jobs is how many runs go on at once, 1 or more, or {AUTO}, and not '{jobs[:60]}'")
 
 
 def places_of(jobs: str, device: str, memory: int, runs: int) -> list[Place]:
@@ -24,8 +30,7 @@ def places_of(jobs: str, device: str, memory: int, runs: int) -> list[Place]:
     jobs: how many, or `auto`: one for each GPU; on a CPU one for each core, as far as the memory allows. memory: bytes
     of a step. runs: that there are; never more places than these. Raises UsageError for what is no number.
     """
-    if jobs != AUTO and not (jobs.isdecimal() and int(jobs) > 0):
-        raise UsageError(f"--jobs is how many runs go on at once, 1 or more, or {AUTO}, and not '{jobs}'")
+    check_jobs(jobs)
     kind = choose_device(device).type
     gpus = _visible() if kind == "cuda" and ":" not in device else []
     if jobs == AUTO:

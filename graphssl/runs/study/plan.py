@@ -13,7 +13,7 @@ from ...checks.weights.wanted import pin
 from ...graph.language.dump import dump
 from ..portable import portable
 from .book import Book, Trial
-from .cells import Cell, Cells, cells_of
+from .cells import Cell, Cells, cells_of, refuse_unmeasurable
 from .cost import Forecast, forecast
 from .metric import Metric, metric_of
 from .reading import Asked
@@ -26,12 +26,14 @@ TRIALS = 20  # that are drawn, where a study does not say how many
 
 @dataclass(frozen=True)
 class Plan:
-    """cells: of a grid; None of a study whose cells are drawn. base: of `Outcome`."""
+    """cells: of a grid; None of a study whose cells are drawn. base: of `Outcome`. made: the command that makes its
+    cells, of a study in which nothing varies that a file could say."""
 
     asked: Asked
     metric: Metric
     cells: Cells | None
     base: str | None = None
+    made: str | None = None
 
     @property
     def folder(self) -> Path:
@@ -50,12 +52,14 @@ class Plan:
     def runs(self) -> int:
         return self.trials * len(self.seeds)
 
-    def missing(self, trials: list[Trial], *, retry: bool) -> list[tuple[Cell, int]]:
-        """Of a grid, what no trial is of; all cells of a seed before those of the next. retry: what has failed, too."""
-        last = {(one.cell, one.seed): one.state for one in trials}
-        done = {key for key, state in last.items() if not (retry and state == "failed")}
-        cells = self.cells.cells if self.cells is not None else ()
-        return [(cell, seed) for seed in self.seeds for cell in cells if (cell.digest, seed) not in done]
+    def missing(self, trials: list[Trial], *, retry: bool) -> list[tuple[str, Mapping[str, object], int]]:
+        """What no trial is of, of the grid's cells or those that were drawn: digest, what Optuna has, seed. All cells
+        of a seed before those of the next. retry: what has failed, too."""
+        there = {(t.cell, t.seed) for t in trials if t.state != "failed" or not (retry or t.why is None)}
+        cells = {t.cell: t.drawn for t in trials} if self.cells is None else {}
+        cells |= {cell.digest: cell.drawn for cell in self.cells.cells} if self.cells is not None else {}
+        each = ((cell, drawn, seed) for seed in self.seeds for cell, drawn in cells.items())
+        return [one for one in each if (one[0], one[2]) not in there]
 
     def forecast(self, device: torch.device) -> Forecast:
         """What a run takes; of drawn cells as of the graph without variation."""
@@ -71,6 +75,7 @@ def planned(asked: Asked, progress: Callable[[int], None] | None = None) -> Plan
     """Checks all cells. Raises GraphError for a graph that is wrong as it is where cells are drawn, and as `cells_of`,
     UsageError for a metric that is none."""
     metric = metric_of(asked.graph, asked.spec.metric)
+    refuse_unmeasurable(asked, metric)
     if asked.spec.sampler != "grid":
         check(asked.graph)
         return Plan(asked, metric, None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -12,21 +13,26 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import GraphError, Problem, Problems, Refused, Span, UsageError
+from ...files import read_regular
 from ...graph.graph import Graph
 from ...graph.language import yaml
 from ...graph.language.packaged import find
+from ...graph.language.source import SET
 from ...graph.language.validation import validate
 from ...graph.read import load
 from ..conditions import Condition, condition
-from ..naming import check_name
-from ..written import Written, read_written
-from .axes import Axis, axis_of
+from ..naming import LONGEST, check_name
+from ..written import LARGEST, Written, read_written
+from .axes import SUFFIXES, Axis, axis_of
 from .spec import Study
 
 __all__ = ["Asked", "asked_in_file", "asked_of", "asked_of_axes", "axes_in_words", "is_study"]
 
-MARK = re.compile(r"^study\s*:", re.MULTILINE)
+MARK = re.compile(r"^['\"]?(study|vary)['\"]?\s*:", re.MULTILINE)
+KEYS = {"study", "vary"}  # that no graph has
 ARGUMENT = "the command"
+MOST = 1_000_000  # cells of a grid, conditions apart
+ROOM = 24  # bytes of a run's name that stand after its study's
 
 
 @dataclass(frozen=True)
@@ -49,21 +55,35 @@ class Asked:
 
     @property
     def digest(self) -> str:
-        """Of what makes its cells, so that another study has another."""
+        """Of what makes its cells, so that another study has another; of files that are laid over, what is in them."""
         spec = self.spec.model_dump(mode="json", include={"vary", "where", "sampler", "metric"})
-        text = json.dumps([self.graph.hash(), spec], sort_keys=True)
+        named = [axis.folder / name for axis in self.axes.values() if axis.files for name in axis.values or () if name]
+        files = [hashlib.sha256(_content(path)).hexdigest() for path in named]
+        text = json.dumps([self.graph.hash(), spec, *files], sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
+def _content(file: Path) -> bytes:
+    """Nothing of what cannot be read, which is told where it is laid over."""
+    try:
+        return read_regular(file, LARGEST) or b""
+    except OSError:
+        return b""
+
+
 def is_study(name: str) -> bool:
-    """Whether a file is a study's, and no graph's."""
+    """Whether a file is a study's, and no graph's; also one with mistakes."""
     path = Path(name)
-    if path.suffix not in (".yaml", ".yml") or not os.path.isfile(path):
+    if path.suffix not in SUFFIXES or not os.path.isfile(path):
         return False
     try:
-        return bool(MARK.search(path.read_text("utf-8-sig")))
-    except (OSError, ValueError):
+        text = (read_regular(path, LARGEST) or b"").decode("utf-8-sig", "replace")
+    except OSError:
         return False
+    document = yaml.read(text, name, Problems()) if "\N{REPLACEMENT CHARACTER}" not in text else None
+    if document is None:
+        return bool(MARK.search(text))
+    return isinstance(document.data, dict) and bool(KEYS & set(document.data))
 
 
 def asked_in_file(file: Path, changed: Mapping[str, Any]) -> Asked:
@@ -94,7 +114,7 @@ def asked_of_axes(graph: str, vary: Mapping[str, Any], said: Mapping[str, Any]) 
     Without a name it is called after the graph and what varies: the same command is the same study.
     """
     problems = Problems()
-    named = {**said, "study": said.get("study") or "study"}
+    named = {"study": "study", **said}
     spec, wrong = validate(Study, {"graph": graph, "vary": dict(vary), **named})
     for one in wrong:
         of = f"{one.path[1]}: " if one.path[:1] == ("vary",) and len(one.path) > 1 else ""
@@ -102,18 +122,19 @@ def asked_of_axes(graph: str, vary: Mapping[str, Any], said: Mapping[str, Any]) 
     problems.stop()
     assert spec is not None
     asked = asked_of(spec, Path(), None, problems)
-    if said.get("study"):
+    if "study" in said:
         return asked
     name = f"{asked.graph.name.replace('/', '-')}-{asked.digest[:6]}"
     return replace(asked, spec=spec.model_copy(update={"study": name}))
 
 
 def _with(spec: Study, changed: Mapping[str, Any]) -> Study:
-    """The study with what a command says instead."""
+    """The study with what a command says instead, its changes and conditions after those of the file."""
     if not changed:
         return spec
     data = spec.model_dump(mode="json", exclude_unset=True)
-    merged, wrong = validate(Study, {**data, **changed})
+    more = {key: [*data.get(key, []), *changed[key]] for key in ("set", "where") if key in changed}
+    merged, wrong = validate(Study, {**data, **changed, **more})
     if merged is None:
         raise UsageError("; ".join(one.message for one in wrong))
     return merged
@@ -143,7 +164,7 @@ def asked_of(spec: Study, folder: Path, written: Written | None, problems: Probl
     def at(*path: str | int, key: bool = False) -> Span | None:
         return None if written is None else written.at(path, key=key)
 
-    check_name(spec.study)
+    check_name(spec.study, "a study", "studies/", LONGEST - ROOM)
     beside = folder / spec.graph
     source = os.path.relpath(beside) if os.path.isfile(beside) else spec.graph
     find(source, missing := Problems())
@@ -153,24 +174,36 @@ def asked_of(spec: Study, folder: Path, written: Written | None, problems: Probl
     axes = {key: axis_of(key, values, folder) for key, values in spec.vary.items()}
     for key, axis in axes.items():
         for message, hint in _against(axis, spec):
-            problems.add(message, at("vary", key), hint)
+            problems.add(f"{'' if written else f'{key}: '}{message}", at("vary", key), hint)
+    cells = math.prod(axis.count for axis in axes.values())
+    if spec.sampler == "grid" and MOST < cells < math.inf:
+        message = f"these are {cells:,} cells, and a grid has {MOST:,} at most"
+        problems.add(message, at("vary", key=True), "fewer values, or sampler: random, which draws trials: of them")
     conditions = []
     for i, text in enumerate(spec.where):
         try:
-            conditions.append(condition(text))
+            conditions.append(condition(text, at("where", i)))
         except Refused as error:
             problems.add(str(error), at("where", i), error.hint)
-    for change in spec.set:
+    for i, change in enumerate(spec.set):
         if change.partition("=")[0].strip() == "train.seed":
-            problems.add("the seed is no change of the graph", at("set"), "seeds: says which there are")
+            problems.add("the seed is no change of the graph", at("set", i), "seeds: says which there are")
     if spec.sampler == "grid" and spec.trials is not None:
         problems.add("trials are drawn, and a grid has all cells", at("trials"), "sampler: random, or tpe")
     problems.stop()
     try:
         graph = load(source, [*spec.set, "train.seed=0"])
     except GraphError as error:
-        raise GraphError([Problem(f"the graph of the study is wrong as it is, '{source}'"), *error.problems]) from None
+        spans = {change: at("set", i) for i, change in enumerate(spec.set)}
+        raise GraphError(_at_home(one, spans) for one in error.problems) from None
     return Asked(spec, folder, source, graph, axes, tuple(conditions))
+
+
+def _at_home(problem: Problem, spans: Mapping[str, Span | None]) -> Problem:
+    """A problem of one of a file's changes, which `load` takes for one of the command's, where it stands."""
+    span = problem.span
+    found = spans.get(span.text) if span is not None and span.file == SET else None
+    return problem if found is None else replace(problem, span=found)
 
 
 def _against(axis: Axis, spec: Study) -> list[tuple[str, str | None]]:
@@ -182,6 +215,8 @@ def _against(axis: Axis, spec: Study) -> list[tuple[str, str | None]]:
         return [(f"there is no file '{name}'", f"the path is relative to {axis.folder}/") for name in missing]
     if axis.range is not None and spec.sampler == "grid" and axis.range.step is None:
         return [("a grid has all cells, and this range has no step", "list the values, or sampler: random")]
+    if spec.sampler == "grid" and axis.count == math.inf:
+        return [("a range of more steps than can be counted", "list the values, or sampler: random")]
     if not all(part.strip() for part in axis.key.split(".")):
         return [(f"'{axis.key}' is no key of a graph", "as in nodes.critic.temperature")]
     return []

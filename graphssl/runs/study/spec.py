@@ -12,6 +12,8 @@ __all__ = ["Range", "Sampler", "Study"]
 
 Text = Annotated[str, Field(min_length=1)]
 Sampler = Literal["grid", "random", "tpe"]
+MOST_SEEDS, MOST_TRIALS = 1_000, 100_000
+HowMany = Annotated[PositiveInt, Field(le=MOST_SEEDS)]
 
 
 def _each_once(values: list[Any]) -> list[Any]:
@@ -19,6 +21,9 @@ def _each_once(values: list[Any]) -> list[Any]:
         if any(type(value) is type(other) and value == other for other in values[:i]):
             raise ValueError(f"{value!r} stands in the list twice")
     return values
+
+
+Which = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_each_once)]
 
 
 class Range(Section):
@@ -62,9 +67,9 @@ class Study(Section):
     set: list[Text] = Field(default_factory=list)
     vary: dict[str, Annotated[list[Any], Field(min_length=1), AfterValidator(_each_once)] | Range] = Field(min_length=1)
     where: list[Text] = Field(default_factory=list)
-    seeds: PositiveInt | Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_each_once)] = 1
+    seeds: HowMany | Which = 1
     sampler: Sampler = "grid"
-    trials: PositiveInt | None = None
+    trials: Annotated[PositiveInt, Field(le=MOST_TRIALS)] | None = None
     metric: Text | None = None
     prune: Literal["median"] | None = None
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ...console import INTERRUPTED, STOPPED
 from ...errors import Refused, RunError
-from ...files import write_whole
+from ...files import write_whole, writing
 from ...track import read_rows
 from ...train.signals import Interrupt
 from ..figures import records
@@ -49,7 +50,7 @@ class Sweep:
             stop.training, stop.at_once = True, False
             try:
                 while not stop.requested:
-                    self.book.beat()
+                    self._leave(self.book.beat())
                     self._start()
                     if not self.running:
                         return 0
@@ -62,6 +63,13 @@ class Sweep:
                 for child in self.running.values():
                     child.kill()
                 raise
+
+    def _leave(self, numbers: Iterable[int]) -> None:
+        """Ends runs that another machine has taken over, as this one gave no sign of life for long."""
+        for number in numbers:
+            if (child := self.running.pop(number, None)) is not None:
+                child.kill()
+                self.say(f"{child.run} goes on elsewhere: this machine gave no sign of life")
 
     # -- begin ---------------------------------------------------------------------------------------------
 
@@ -122,9 +130,10 @@ class Sweep:
         metric, folder = self.plan.metric, self.plan.folder
         graph = folder / "cells" / f"{trial.cell}.yaml"
         text = self.book.facts()[f"cell {trial.cell}"]["graph"]
-        if not graph.is_file() or graph.read_text() != text:
-            graph.parent.mkdir(parents=True, exist_ok=True)
-            write_whole(graph, text)
+        with writing(graph):
+            if not graph.is_file() or graph.read_text() != text:
+                graph.parent.mkdir(parents=True, exist_ok=True)
+                write_whole(graph, text)
         then = None if metric.in_runs else metric.evaluation
         log = folder / "logs" / f"{trial.run}.log"
         self.running[trial.number] = Child(trial.run, graph, trial.seed, place, log, then, self.environment)
@@ -142,8 +151,11 @@ class Sweep:
 
     def _prune(self, number: int, child: Child) -> None:
         """Reports what a run has measured since, and ends it where others were better then."""
-        rows = [point for point in read_rows(child.folder.rows) if point.metric == self.plan.metric.name]
-        for i, point in enumerate(rows[1:], start=1):  # the first is from before the training
+        try:
+            rows = [point for point in read_rows(child.folder.rows) if point.metric == self.plan.metric.name]
+        except OSError:  # the run warns of it
+            return
+        for i, point in enumerate((row for row in rows if row.step > 0), start=1):
             if i <= self.reported.get(number, 0):
                 continue
             self.reported[number] = i
@@ -153,12 +165,9 @@ class Sweep:
                 return
 
     def _ended(self, number: int, child: Child, code: int) -> None:
-        metric = self.plan.metric
         del self.running[number]
-        if code == 0 and (value := figure_of(child.folder, metric)) is not None:
-            self.book.tell(number, value)
-        elif code == 0:
-            self.book.tell(number, state="failed", why=f"it has not measured {metric.name}: {child.log}")
+        if code == 0:
+            self._tell_figure(number, child)
         elif number in self.pruned:
             self.book.tell(number, state="pruned", why=self.pruned[number])
         elif child.stopped:
@@ -169,6 +178,20 @@ class Sweep:
         else:
             self.book.tell(number, state="failed", why=f"{child.reason()} ({child.log})")
         self.ended(next(one for one in self.book.trials() if one.number == number))
+
+    def _tell_figure(self, number: int, child: Child) -> None:
+        name = self.plan.metric.name
+        try:
+            value = figure_of(child.folder, self.plan.metric)
+        except RunError as error:  # its run.json is damaged, say
+            self.book.tell(number, state="failed", why=str(error))
+            return
+        if value is None:
+            self.book.tell(number, state="failed", why=f"it has not measured {name} ({child.log})")
+        elif not math.isfinite(value):
+            self.book.tell(number, state="failed", why=f"its {name} is {value} ({child.log})")
+        else:
+            self.book.tell(number, value)
 
     def _end(self) -> None:
         """Asks what runs to end with a checkpoint, and gives it back."""

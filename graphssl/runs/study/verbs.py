@@ -1,28 +1,30 @@
-"""What is done with a study: planned, run, gone on with, read."""
+"""A study is run, or gone on with."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ...errors import Problems, UsageError, suggest
-from ...files import write_whole
-from ...graph.language.validation import validate
+from ...errors import UsageError
+from ...files import write_whole, writing
 from ...train.device import choose_device
-from .book import Book, Trial, books_in, open_book
+from .book import Book, Trial, find_book
+from .children import Place
+from .finding import no_study
+from .opening import optuna_here
 from .outcome import Outcome, figure_text, outcome_of, rows_csv, rows_markdown
 from .parent import Parent
-from .places import places_of
-from .plan import STUDIES, Plan, labels_in, note_cell, planned
-from .reading import Asked, asked_in_file, asked_of, asked_of_axes, is_study
+from .places import check_jobs, places_of
+from .plan import Plan, labels_in, note_cell, planned
+from .reading import Asked
 from .spec import Study
 from .sweep import Sweep
 from .words import ended_text, labels_text, plan_lines, standing_text
 
-__all__ = ["Done", "Options", "outcome_in", "run_study", "study_of"]
+__all__ = ["Done", "Options", "outcome_in", "run_study"]
 
 Say = Callable[[str], None]
 
@@ -49,52 +51,51 @@ class Done:
     code: int
 
 
-def study_of(source: str, vary: Mapping[str, Any], said: Mapping[str, Any], storage: str | None) -> Asked:
-    """The study of a graph and what varies in it, of a file, or of a name under `studies/` or in a storage.
-
-    said: what the command says of it, by the file's keys. Raises GraphError and UsageError for what is wrong.
-    """
-    if vary:
-        return asked_of_axes(source, vary, said)
-    if is_study(source):
-        return asked_in_file(Path(source), said)
-    if storage is None and not (STUDIES / source).is_dir():
-        known = books_in(STUDIES)
-        hint = (
-            suggest(source, known, "studies are").text or "nothing varies: say what, as in train.optimizer.lr=0.1,0.2"
-        )
-        raise UsageError(f"'{source}' is no study's file, and there is no study of that name under {STUDIES}/: {hint}")
-    facts = open_book(source, STUDIES / source, storage, new=False).facts()
-    spec, wrong = validate(Study, {**facts["spec"], **said})
-    if spec is None:
-        raise UsageError("; ".join(one.message for one in wrong))
-    return asked_of(spec, Path(facts["folder"]), None, Problems())
-
-
 def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None = None) -> Done | None:
     """Runs what is not done yet; None where it was not confirmed. say: told, line by line. show: how it stands, often.
 
     Raises UsageError where the study of that name is another, RunError where its book does not open.
     """
-    plan = asked if isinstance(asked, Plan) else planned(asked)
-    asked = plan.asked
-    spec, more = asked.spec, plan.metric.more
-    book = open_book(asked.name, plan.folder, options.storage, more=more, sampler=spec.sampler, new=not options.join)
-    _refuse_another(book, asked)
-    book.free()
-    trials = book.trials()
-    done = sum(one.state in ("complete", "pruned") for one in trials)
+    optuna_here()
+    check_jobs(options.jobs)
     device = choose_device(options.device)
+    plan = asked if isinstance(asked, Plan) else planned(asked, _counting(show))
+    asked = plan.asked
+    book = _open(plan, options, new=False)
+    if book is not None:
+        _refuse_another(book, asked)
+        book.free()
+    elif options.join:
+        raise UsageError(no_study(asked.name, options.storage))
+    trials = book.trials() if book is not None else []
+    done = len({(one.cell, one.seed) for one in trials if one.state in ("complete", "pruned")})
     forecast = plan.forecast(device) if done < plan.runs else None
     places = places_of(options.jobs, options.device, forecast.memory if forecast else 0, plan.runs - done)
     for line in plan_lines(plan, done, len(places), forecast):
         say(line)
     if done < plan.runs and not options.confirm():
         return None
+    with writing(plan.folder):
+        plan.folder.mkdir(parents=True, exist_ok=True)
+    book = book or _open(plan, options, new=True)
+    assert book is not None
     _note(book, plan)
     if not options.join:
-        for cell, seed in plan.missing(trials, retry=options.retry):
-            book.add(cell.digest, seed, plan.run_name(cell.digest, seed), cell.drawn)
+        for cell, drawn, seed in plan.missing(book.trials(), retry=options.retry):
+            book.add(cell, seed, plan.run_name(cell, seed), drawn)
+    return _run(plan, book, places, options, say, show)
+
+
+def _counting(show: Say | None) -> Callable[[int], None] | None:
+    return None if show is None else lambda count: show(f"{count} cells checked")
+
+
+def _open(plan: Plan, options: Options, *, new: bool) -> Book | None:
+    spec, more = plan.asked.spec, plan.metric.more
+    return find_book(plan.asked.name, plan.folder, options.storage, more=more, sampler=spec.sampler, new=new)
+
+
+def _run(plan: Plan, book: Book, places: list[Place], options: Options, say: Say, show: Say | None) -> Done:
     parent = None if options.join else Parent(plan, book, say)
     environment = parent.environment if parent is not None else {}
     ended = _Telling(plan, book, say, show)
@@ -108,19 +109,28 @@ def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None 
 
 
 def _refuse_another(book: Book, asked: Asked) -> None:
-    known = book.facts().get("digest")
-    if known is not None and known != asked.digest:
-        raise UsageError(
-            f"there is a study '{asked.name}' already, of another graph, or in which something else varies: give this "
-            "one another name (--name, or study: in its file)"
-        )
+    facts, other = book.facts(), "give this one another name (--name, or study: in its file)"
+    if book.is_foreign():
+        raise UsageError(f"the storage has a study '{asked.name}' that is not of graphssl's making: {other}")
+    if facts.get("digest", asked.digest) != asked.digest:
+        spec = asked.spec.model_dump(mode="json")
+        asks = ("vary", "where", "sampler", "metric")
+        changed = [key for key in asks if facts["spec"].get(key, _unsaid(key)) != spec[key]]
+        what = f"with another {', '.join(changed)}" if changed else "of a graph, or files, that have changed since"
+        raise UsageError(f"there is a study '{asked.name}' already, {what}: {other}")
+
+
+def _unsaid(key: str) -> Any:
+    """What a study's file that does not say something says."""
+    return Study.model_fields[key].get_default(call_default_factory=True)
 
 
 def _note(book: Book, plan: Plan) -> None:
     """What the study is, for whoever goes on with it."""
     asked = plan.asked
     spec = asked.spec.model_dump(mode="json", exclude_unset=True)
-    book.note(spec=spec, folder=str(asked.folder.resolve()), digest=asked.digest)
+    made = {} if plan.made is None else {"made": plan.made}
+    book.note(spec=spec, folder=str(asked.folder.resolve()), digest=asked.digest, **made)
     for cell in plan.cells.cells if plan.cells is not None else ():
         note_cell(book, cell)
 
