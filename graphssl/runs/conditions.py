@@ -91,6 +91,8 @@ def _look(node: ast.expr, text: str, keys: set[str]) -> None:
         raise Refused(f"'{_text(node)}' has no place in a condition", hint=QUOTED)
     if isinstance(node, ast.Compare) and not all(type(op) in COMPARED for op in node.ops):
         raise Refused(f"'{text}' compares by `is`: write == or !=", hint=WRITTEN)
+    if isinstance(node, ast.Compare) and isinstance(node.ops[0], ORDERED) and _text(node.comparators[0]) == "null":
+        raise Refused(f"nothing is more or less than null, so that they cannot be compared in '{text}'", hint=WRITTEN)
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.expr):
             _look(child, text, keys)

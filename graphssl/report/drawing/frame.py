@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from ..figure.figure import Figure
+from ..figure.figure import Box, Copy, Figure, Wire
 from ..layout.layout import layout
 from ..style import CHANGES, INK, MARGIN, PAPER, ROLES, SMALL, SMALL_INK, STOP, TITLE, UPDATE, WIRE
 from ..text import text_width
@@ -60,7 +60,8 @@ def _samples(figure: Figure) -> Iterator[Sample]:
     for name, role in ROLES.items():
         if name in roles and role.title:
             yield _sample(role.title, [Rect(0.0, middle - 4.0, 8.0, 8.0, role.fill, role.line, 1.5)], 8.0)
-    differing = {part.change for part in (*figure.boxes, *figure.wires, *figure.copies)}
+    parts: list[Box | Wire | Copy] = [*figure.boxes, *figure.wires, *figure.copies]
+    differing = {part.change for part in parts}
     for name, look in CHANGES.items():
         if name in differing:
             yield _sample(

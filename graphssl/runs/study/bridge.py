@@ -38,9 +38,8 @@ def bridge_between(first: str, last: str, said: Mapping[str, Any], progress: Pro
     for i, group in enumerate(groups, start=1):
         done = with_parts(done, group)
         graphs.append(Listed(f"{i}. {words_of(group)}", load(done)))
-    return listed_plan(
-        first, graphs, said, f"to-{end.name.replace('/', '-')}", base=PREVIOUS, made=f"bridge {first} {last}"
-    )
+    kind, made = f"to-{end.name.replace('/', '-')}", f"bridge {first} {last}"
+    return listed_plan(first, graphs, said, kind, base=PREVIOUS, made=made)
 
 
 def chain(begin: Graph, end: Graph, progress: Progress | None = None) -> list[Group]:

@@ -44,9 +44,7 @@ def study_of(source: str, vary: Mapping[str, Any], said: Mapping[str, Any], stor
     if "spec" not in facts:
         raise UsageError(f"the study '{source}' is not of graphssl's making, or was not begun: say its graph and more")
     if "made" in facts:
-        raise UsageError(
-            f"the study '{source}' is made by `graphssl {facts['made']}`: the same command goes on with it"
-        )
+        raise UsageError(f"'{source}' is made by `graphssl {facts['made']}`: the same command goes on with it")
     spec, wrong = validate(Study, {**facts["spec"], **said})
     if spec is None:
         raise UsageError("; ".join(one.message for one in wrong))
