@@ -130,5 +130,7 @@ def test_one_wrong_word(fake: Path, typed: Type, words: tuple[str, ...], message
 def test_a_study_is_no_graph_to_run(fake: Path, typed: Type) -> None:
     Path("s.yaml").write_text("study: s\ngraph: my_simclr.yaml\nvary: {nodes.critic.temperature: [0.1]}\n")
     for command in ("run", "check", "show"):
-        assert "`graphssl sweep` runs it\n1 problem" in typed(command, "s.yaml", code=2)
+        told = typed(command, "s.yaml", code=2)
+        assert "s.yaml:1:1: this is a study, and not a graph\n  hint: `graphssl sweep s.yaml` runs it" in told
+        assert told.endswith("\n1 problem\n")
     assert "of a graph nothing varies" in typed("sweep", "my_simclr.yaml", code=2)

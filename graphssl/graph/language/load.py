@@ -99,9 +99,6 @@ class _Files:
             what = "the file is empty" if document.data is None else "a graph file is a mapping of sections"
             self._problems.add(what, Span(str(path), 1), START)
             return None
-        if document is not None and {"study", "vary"} <= set(document.data):
-            self._problems.add("this is a study's file, and no graph", Span(str(path), 1), "`graphssl sweep` runs it")
-            return None
         return document
 
     def _refused(self, parent: Path, parents: tuple[Path, ...]) -> str | None:

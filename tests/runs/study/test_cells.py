@@ -179,7 +179,7 @@ def test_a_node_goes_and_another_comes(asked: Ask) -> None:
         ("nodes: {critic: {temprature: 1}}\n", "did you mean 'temperature'"),
         ("", "the file is empty"),
         ("nodes: [\n", "this is not YAML"),
-        ("study: a\nvary: {b: [1]}\n", "this is a study's file"),
+        ("study: a\nvary: {b: [1]}\n", "no key is called 'study' here"),
     ],
 )
 def test_a_file_that_is_wrong_is_one_cell_s(asked: Ask, text: str, reason: str) -> None:

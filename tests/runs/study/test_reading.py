@@ -226,5 +226,5 @@ def test_a_study_is_no_graph(graph: Path) -> None:
     with pytest.raises(GraphError) as caught:
         load("study.yaml")
     (problem,) = caught.value.problems
-    assert problem.message == "this is a study's file, and no graph"
-    assert problem.hint == "`graphssl sweep` runs it"
+    assert problem.message == "this is a study, and not a graph"
+    assert str(problem.hint).startswith("`graphssl sweep study.yaml` runs it")
