@@ -10,17 +10,19 @@ from typing import TypeVar
 from ..errors import Problems, Span, UsageError
 from ..files import read_regular
 from ..graph.language import yaml
+from ..graph.language.kinds import FileKind, refuse_other_kind
+from ..graph.language.source import Source
 from ..graph.language.validation import validate
 from ..graph.spec.section import Section
 
-__all__ = ["Written", "read_written"]
+__all__ = ["WrittenFile", "read_written"]
 
 LARGEST = 1 << 20  # bytes
 S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True)
-class Written:
+class WrittenFile:
     """A file, and where what it says stands."""
 
     file: Path
@@ -34,15 +36,20 @@ class Written:
         return Span(str(self.file), 1)
 
 
-def read_written(file: Path, model: type[S], what: str, problems: Problems) -> tuple[S | None, Written]:
+def read_written(
+    file: Path, model: type[S], what: str, problems: Problems, kind: FileKind | None = None, hint: str = ""
+) -> tuple[S | None, WrittenFile]:
     """A file's one section, None where it is wrong, which is noted. what: the file is, `a study`.
 
-    Raises UsageError for one that cannot be read, GraphError for one that is no YAML.
+    Raises UsageError for one that cannot be read, GraphError for one that is no YAML, and for one that is of another
+    kind than is given, with the hint what would be right.
     """
     document = _document(file, model, what, problems)
     problems.stop()
     assert document is not None
-    written = Written(file, document)
+    if kind is not None:
+        refuse_other_kind(Source(document.data, document.places, (file,)), [kind], problems, hint)
+    written = WrittenFile(file, document)
     section, wrong = validate(model, document.data)
     for one in wrong:
         problems.add(one.message, written.at(one.path, key=one.kind == "unknown"), one.hint, kind=one.kind)

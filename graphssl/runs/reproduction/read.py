@@ -13,19 +13,18 @@ from pathlib import Path
 
 from ...errors import GraphError, Problem, Problems, Span, UsageError, suggest
 from ...evaluation.registry import REGISTRY, find_evaluation, measured_in_runs
-from ...files import read_regular, special
+from ...files import special
 from ...graph.graph import Graph
 from ...graph.language import yaml
-from ...graph.language.kinds import refuse_other_kind
 from ...graph.language.packaged import find, other_kind, packaged_file, packaged_reproductions
-from ...graph.language.source import SET, Source
+from ...graph.language.source import SET
 from ...graph.language.validation import validate
 from ...graph.read import load
+from ..written import WrittenFile, read_written
 from .spec import Reproduction
 
 __all__ = ["Written", "asking", "asks_of_figures", "find_file", "listed", "packaged_folder", "read"]
 
-LARGEST = 1 << 20  # bytes
 SUFFIXES = (".yaml", ".yml")
 
 
@@ -93,83 +92,53 @@ def find_file(name: str) -> Path:
 def read(name: str) -> Written:
     """A reproduction by its name or path. Raises GraphError with everything that is wrong in it."""
     file, problems = find_file(name), Problems()
-    document = _document(file, problems)
-    problems.stop()
-    assert document is not None
-    whole = Source(document.data, document.places, (file,))
-    refuse_other_kind(whole, ["reproduction"], problems, "a reproduction of it has title:, graph: and figures:")
-    spec, wrong = validate(Reproduction, document.data)
-    for one in wrong:
-        at = _at(document, file, one.path, key=one.kind == "unknown")
-        problems.add(one.message, at, one.hint, kind=one.kind)
+    right = "a reproduction of it has title:, graph: and figures:"
+    spec, text = read_written(file, Reproduction, "a reproduction", problems, "reproduction", right)
     if spec is None:
         problems.stop()
     assert spec is not None
-    found = _graph(spec, document, file, problems)
-    _check_figures(spec, document, file, problems, known=found is not None)
+    found = _graph(spec, text, problems)
+    _check_figures(spec, text, problems, known=found is not None)
     problems.stop()
     assert found is not None
-    return Written(file.stem, file, spec, *found, _changes(spec, document, file))
+    return Written(file.stem, file, spec, *found, _changes(spec, text))
 
 
-def _document(file: Path, problems: Problems) -> yaml.Document | None:
-    try:
-        content = read_regular(file, LARGEST)
-        text = None if content is None else content.decode("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"'{file}' cannot be read: {getattr(error, 'strerror', None) or error}") from None
-    if text is None:
-        raise UsageError(f"'{file}' has more than {LARGEST:,} bytes: this is no reproduction's file")
-    document = yaml.read(text, str(file), problems)
-    if document is not None and not isinstance(document.data, dict):
-        what = "the file is empty" if document.data is None else "a reproduction is a mapping"
-        problems.add(what, Span(str(file), 1), f"keys are {', '.join(Reproduction.model_fields)}")
-    return document
-
-
-def _at(document: yaml.Document, file: Path, path: yaml.Path, key: bool = False) -> Span:
-    """Where a value stands, or its key; what is not there stands where the section around it does."""
-    for end in range(len(path), 0, -1):
-        if (found := document.places.get(tuple(path[:end]))) is not None:
-            return found.key if key or end < len(path) else found.value
-    return Span(str(file), 1)
-
-
-def _graph(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems) -> tuple[Graph, str] | None:
+def _graph(spec: Reproduction, text: WrittenFile, problems: Problems) -> tuple[Graph, str] | None:
     """The graph with the file's changes, and as it is asked for; None where that is wrong, which is noted."""
-    beside = file.parent / spec.graph
+    beside = text.file.parent / spec.graph
     asked = os.path.relpath(beside) if os.path.isfile(beside) else spec.graph
     if asked == spec.graph and not (packaged_file(spec.graph).is_file() or os.path.isfile(asked)):
         missing = Problems()
         find(spec.graph, missing)
         for problem in missing:
-            problems.add(problem.message, _at(document, file, ("graph",)), problem.hint, kind="unknown")
+            problems.add(problem.message, text.at(("graph",)), problem.hint, kind="unknown")
         return None
     for i, change in enumerate(spec.set):
         key = change.partition("=")[0].strip()
         if "=" not in change or not key:
-            at = _at(document, file, ("set", i))
+            at = text.at(("set", i))
             problems.add("a change is written KEY=VALUE", at, "as in nodes.queue.size=65536")
         elif key == "train.seed":
-            problems.add("the seed is not a change of the graph", _at(document, file, ("set", i)), "seeds: says it")
+            problems.add("the seed is not a change of the graph", text.at(("set", i)), "seeds: says it")
         elif asks_of_figures(spec, key):
-            at = _at(document, file, ("set", i))
+            at = text.at(("set", i))
             problems.add(f"'{key}' is an option of a figure", at, "figures: {NAME: {options: {...}}} says it")
     if problems.errors:
         return None
     try:
         return load(asked, spec.set), asked
     except GraphError as error:
-        places = _changes(spec, document, file)
+        places = _changes(spec, text)
         problems.merge(_at_home(problem, places) for problem in error.problems)
     return None
 
 
-def _changes(spec: Reproduction, document: yaml.Document, file: Path) -> dict[str, Span]:
+def _changes(spec: Reproduction, text: WrittenFile) -> dict[str, Span]:
     """Where each of the file's changes stands, and what its figures ask of the graph."""
     asked = {asking(metric.partition("/")[0], f.options): ("figures", metric) for metric, f in spec.figures.items()}
     places: dict[str, yaml.Path] = {**asked, **{change: ("set", i) for i, change in enumerate(spec.set)}}
-    return {change: _at(document, file, path) for change, path in places.items()}
+    return {change: text.at(path) for change, path in places.items()}
 
 
 def asks_of_figures(spec: Reproduction, key: str) -> bool:
@@ -190,27 +159,27 @@ def _at_home(problem: Problem, places: Mapping[str, Span]) -> Problem:
     return replace(problem, span=places[span.text])
 
 
-def _check_figures(spec: Reproduction, document: yaml.Document, file: Path, problems: Problems, *, known: bool) -> None:
+def _check_figures(spec: Reproduction, text: WrittenFile, problems: Problems, *, known: bool) -> None:
     """Notes evaluations that are not there, and options that they do not take. known: whether the graph's own are."""
     options: dict[str, dict[str, object]] = {}
     for metric, figure in spec.figures.items():
         name, path = metric.partition("/")[0], ("figures", metric)
         if name not in REGISTRY:
             if known:
-                problems.unknown_name("evaluation", name, _at(document, file, path, key=True), REGISTRY)
+                problems.unknown_name("evaluation", name, text.at(path, key=True), REGISTRY)
             continue
         kind = find_evaluation(name)
         if not kind.gives(metric):
             given = [f"{name}/{part}" if part else name for part in kind.parts or () if re.fullmatch(r"\w*", part)]
-            problems.unknown_name("figure", metric, _at(document, file, path, key=True), given)
+            problems.unknown_name("figure", metric, text.at(path, key=True), given)
         _, wrong = validate(kind.Config, figure.options)
         for one in wrong:
-            at = _at(document, file, (*path, "options", *one.path), key=one.kind == "unknown")
+            at = text.at((*path, "options", *one.path), key=one.kind == "unknown")
             problems.add(one.message, at, one.hint, kind=one.kind)
         if options.setdefault(name, figure.options) != figure.options:
-            at = _at(document, file, (*path, "options"))
+            at = text.at((*path, "options"))
             problems.add(f"figures of one evaluation have the same options, and those of '{name}' differ", at)
         if figure.epoch == "best" and not measured_in_runs(name):
-            at = _at(document, file, (*path, "epoch"))
+            at = text.at((*path, "epoch"))
             hint = f"those that are: {', '.join(filter(measured_in_runs, REGISTRY))}"
             problems.add(f"'{name}' is not measured while a run trains, so there is no best epoch", at, hint)
