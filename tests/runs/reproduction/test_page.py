@@ -71,5 +71,6 @@ def test_each_graph_checks_clean_and_costs_what_is_forecast(shipped: list[State]
         written, spec = state.written, state.written.spec
         checked = validated(load(written.asked, [*spec.set, f"train.seed={spec.seeds[0]}"]))
         assert not checked.warnings, f"{written.name}: {checked.warnings[0].render()}"
-        if state.results is not None and state.results.forecast is not None:
-            assert arithmetic(checked) == state.results.forecast, written.name
+        now = arithmetic(checked)  # None where only the pictures say how many there are, and they are elsewhere
+        if state.results is not None and state.results.forecast is not None and now is not None:
+            assert now == state.results.forecast, written.name
