@@ -206,7 +206,7 @@ def test_embed_takes_a_value_of_the_flow(run: str) -> None:
         ("projector", "'projector' takes no whole images"),
         ("critic", "'critic' takes no whole images"),
         ("s", "'s' is no vector"),
-        ("nobody", "no node and no value 'nobody'; it has augment, encoder"),
+        ("nobody", "no node and no value 'nobody': it has augment, encoder"),
     ],
 )
 def test_embed_refuses_a_node_without_features(run: str, node: str, reason: str) -> None:
