@@ -46,7 +46,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
 
 @pytest.mark.parametrize("name", [3, b"a", ["a"]])
 def test_what_is_no_text(name: Any) -> None:
-    with pytest.raises(UsageError, match="name is text, not"):
+    with pytest.raises(UsageError, match="name of a run is text, not"):
         check_name(name)
 
 
