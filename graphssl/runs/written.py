@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,31 +13,16 @@ from ..graph.language.source import Source
 from ..graph.language.validation import validate
 from ..graph.spec.section import Section
 
-__all__ = ["WrittenFile", "read_written"]
+__all__ = ["read_written"]
 
 LARGEST = 1 << 20  # bytes
 S = TypeVar("S", bound=Section)
 
 
-@dataclass(frozen=True)
-class WrittenFile:
-    """A file, and where what it says stands."""
-
-    file: Path
-    document: yaml.Document
-
-    def at(self, path: Sequence[str | int], *, key: bool = False) -> Span:
-        """Where a value stands, or its key; what is not there stands where the section around it does."""
-        for end in range(len(path), 0, -1):
-            if (found := self.document.places.get(tuple(path[:end]))) is not None:
-                return found.key if key or end < len(path) else found.value
-        return Span(str(self.file), 1)
-
-
 def read_written(
     file: Path, model: type[S], what: str, problems: Problems, kind: FileKind | None = None, hint: str = ""
-) -> tuple[S | None, WrittenFile]:
-    """A file's one section, None where it is wrong, which is noted. what: the file is, `a study`.
+) -> tuple[S | None, Source]:
+    """A file's one section, None where it is wrong, which is noted; and where its parts stand. what: the file is.
 
     Raises UsageError for one that cannot be read, GraphError for one that is no YAML, and for one that is of another
     kind than is given, with the hint what would be right.
@@ -47,13 +30,13 @@ def read_written(
     document = _document(file, model, what, problems)
     problems.stop()
     assert document is not None
+    source = Source(document.data, document.places, (file,))
     if kind is not None:
-        refuse_other_kind(Source(document.data, document.places, (file,)), [kind], problems, hint)
-    written = WrittenFile(file, document)
+        refuse_other_kind(source, [kind], problems, hint)
     section, wrong = validate(model, document.data)
     for one in wrong:
-        problems.add(one.message, written.at(one.path, key=one.kind == "unknown"), one.hint, kind=one.kind)
-    return section, written
+        problems.add(one.message, source.at(one.path, key=one.kind == "unknown"), one.hint, kind=one.kind)
+    return section, source
 
 
 def _document(file: Path, model: type[S], what: str, problems: Problems) -> yaml.Document | None:

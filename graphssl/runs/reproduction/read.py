@@ -17,10 +17,10 @@ from ...files import special
 from ...graph.graph import Graph
 from ...graph.language import yaml
 from ...graph.language.packaged import find, other_kind, packaged_file, packaged_reproductions
-from ...graph.language.source import SET
+from ...graph.language.source import SET, Source
 from ...graph.language.validation import validate
 from ...graph.read import load
-from ..written import WrittenFile, read_written
+from ..written import read_written
 from .spec import Reproduction
 
 __all__ = ["Written", "asking", "asks_of_figures", "find_file", "listed", "packaged_folder", "read"]
@@ -104,9 +104,9 @@ def read(name: str) -> Written:
     return Written(file.stem, file, spec, *found, _changes(spec, text))
 
 
-def _graph(spec: Reproduction, text: WrittenFile, problems: Problems) -> tuple[Graph, str] | None:
+def _graph(spec: Reproduction, text: Source, problems: Problems) -> tuple[Graph, str] | None:
     """The graph with the file's changes, and as it is asked for; None where that is wrong, which is noted."""
-    beside = text.file.parent / spec.graph
+    beside = text.files[-1].parent / spec.graph
     asked = os.path.relpath(beside) if os.path.isfile(beside) else spec.graph
     if asked == spec.graph and not (packaged_file(spec.graph).is_file() or os.path.isfile(asked)):
         missing = Problems()
@@ -134,7 +134,7 @@ def _graph(spec: Reproduction, text: WrittenFile, problems: Problems) -> tuple[G
     return None
 
 
-def _changes(spec: Reproduction, text: WrittenFile) -> dict[str, Span]:
+def _changes(spec: Reproduction, text: Source) -> dict[str, Span]:
     """Where each of the file's changes stands, and what its figures ask of the graph."""
     asked = {asking(metric.partition("/")[0], f.options): ("figures", metric) for metric, f in spec.figures.items()}
     places: dict[str, yaml.Path] = {**asked, **{change: ("set", i) for i, change in enumerate(spec.set)}}
@@ -159,7 +159,7 @@ def _at_home(problem: Problem, places: Mapping[str, Span]) -> Problem:
     return replace(problem, span=places[span.text])
 
 
-def _check_figures(spec: Reproduction, text: WrittenFile, problems: Problems, *, known: bool) -> None:
+def _check_figures(spec: Reproduction, text: Source, problems: Problems, *, known: bool) -> None:
     """Notes evaluations that are not there, and options that they do not take. known: whether the graph's own are."""
     options: dict[str, dict[str, object]] = {}
     for metric, figure in spec.figures.items():

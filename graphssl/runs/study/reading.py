@@ -17,12 +17,12 @@ from ...files import read_regular
 from ...graph.graph import Graph
 from ...graph.language import yaml
 from ...graph.language.packaged import find
-from ...graph.language.source import SET
+from ...graph.language.source import SET, Source
 from ...graph.language.validation import validate
 from ...graph.read import load
 from ..conditions import Condition, condition
 from ..naming import LONGEST, check_name
-from ..written import LARGEST, WrittenFile, read_written
+from ..written import LARGEST, read_written
 from .axes import SUFFIXES, Axis, axis_of
 from .spec import Study
 
@@ -158,7 +158,7 @@ def _axis(word: str, problems: Problems) -> tuple[str, Any] | None:
     return key.strip(), values
 
 
-def asked_of(spec: Study, folder: Path, written: WrittenFile | None, problems: Problems) -> Asked:
+def asked_of(spec: Study, folder: Path, written: Source | None, problems: Problems) -> Asked:
     """Holds a study against its graph; raises GraphError with all that is wrong, UsageError for a name that is none."""
 
     def at(*path: str | int, key: bool = False) -> Span | None:

@@ -152,11 +152,11 @@ class _Telling:
 
     def __call__(self, trial: Trial) -> None:
         self._ended += 1
-        labels = labels_in(self.book).get(trial.cell, {})
-        self.say(ended_text(trial, labels, self.plan.metric, self._done(), self.plan.runs))
+        labels, outcome = labels_in(self.book).get(trial.cell, {}), outcome_in(self.plan, self.book)
+        self.say(ended_text(trial, labels, self.plan.metric, self._done(outcome), self.plan.runs))
 
-    def _done(self) -> int:
-        outcome = outcome_in(self.plan, self.book)
+    @staticmethod
+    def _done(outcome: Outcome) -> int:
         return sum(outcome.count(state) for state in ("complete", "pruned", "failed"))
 
     def show(self, sweep: Sweep) -> None:
@@ -164,7 +164,8 @@ class _Telling:
         if self._show is None or time.monotonic() - self._shown < 1:
             return
         self._shown = time.monotonic()
-        done, rows = self._done(), outcome_in(self.plan, self.book).rows
+        outcome = outcome_in(self.plan, self.book)
+        done, rows = self._done(outcome), outcome.rows
         best = rows[0] if rows and rows[0].spread is not None else None
         said = None if best is None else f"{figure_text(best)} ({labels_text(best.labels)})"
         each = (time.monotonic() - self._began) / self._ended if self._ended else None
