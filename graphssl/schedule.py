@@ -14,19 +14,20 @@ T = TypeVar("T")
 
 
 class Schedule(BaseModel, Generic[T]):
-    """A value that moves from `from` to `to`.
-
-    shape: cosine (`to + (from - to)(cos(pi t) + 1)/2`; BYOL, section 3.2), linear, step (stays at `from`, and is `to`
-    once `over` epochs have passed), or constant (stays at `from`).
-    over: `train`, the whole training, or a number of epochs, after which the value stays at `to`.
-    """
+    """A value that moves from `from` to `to`."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    start: T = Field(alias="from")
-    end: T = Field(alias="to")
-    shape: Literal["cosine", "linear", "step", "constant"] = "cosine"
-    over: Literal["train"] | PositiveFloat = "train"
+    start: T = Field(alias="from", description="where it begins")
+    end: T = Field(alias="to", description="where it ends")
+    shape: Literal["cosine", "linear", "step", "constant"] = Field(
+        "cosine",
+        description="`cosine`: to + (from - to)(cos(pi t) + 1)/2 (BYOL, section 3.2); `linear`; `step`: `from`, and "
+        "`to` once `over` epochs have passed; `constant`: `from`",
+    )
+    over: Literal["train"] | PositiveFloat = Field(
+        "train", description="the whole training, or a number of epochs, after which the value stays at `to`"
+    )
 
     @model_validator(mode="after")
     def _step_has_a_place(self) -> Schedule[T]:

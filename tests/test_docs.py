@@ -76,7 +76,7 @@ def test_the_page_has_every_operation_and_its_options(operation: type[NodeConfig
 
 
 def test_pictures_and_files_that_the_docs_show_are_there() -> None:
-    for page in (*DOCS.glob("*.md"), ROOT / "README.md"):
+    for page in (*DOCS.rglob("*.md"), ROOT / "README.md"):
         for target in re.findall(r"\]\((?!https?:|#)([^)#]+)\)", page.read_text()):
             assert (page.parent / target).exists(), f"{page.name} points to {target}, which is not there"
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from ..component import Component, discover, find
 from ..ports import Signature
-from .config import config_rows
+from .config import option_rows
 from .table import table
 
 __all__ = ["component_text", "components_page", "components_text"]
@@ -76,7 +76,7 @@ def _ports(signature: Signature) -> str:
 def _config(entry: Component) -> str:
     rows = [
         [f"  {key}", takes, "required" if default is None else f"= {default}", meaning]
-        for key, takes, default, meaning in config_rows(entry)
+        for key, takes, default, meaning in option_rows(entry.config)
     ]
     return table(rows) if rows else "  none"
 
@@ -104,7 +104,7 @@ def _entry(entry: Component) -> Iterator[str]:
     for name, ports in entry.updates.items():
         yield from _call(f"update: NODE: {name}", ports)
     yield "```"
-    rows = list(config_rows(entry))
+    rows = list(option_rows(entry.config))
     if rows:
         yield from ("", "| key | takes | default | |", "| --- | --- | --- | --- |")
     for key, takes, default, meaning in rows:

@@ -1,4 +1,4 @@
-"""The config of a component in words: what each key takes, its default, what it means."""
+"""The config of a component, or a section, in words: what each key takes, its default, what it means."""
 
 from __future__ import annotations
 
@@ -6,19 +6,20 @@ import json
 from collections.abc import Iterable, Iterator
 from typing import Any
 
+from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
 
-from ..component import Component
+__all__ = ["option_rows", "type_text"]
 
-__all__ = ["config_rows", "type_text"]
-
+MILLION = 1_000_000
 MANY = 4  # mappings that are named one by one
 
 
-def config_rows(entry: Component) -> Iterator[tuple[str, str, str | None, str]]:
-    """Of each key of a component's config: its name, what it takes, its default (None if required), its meaning."""
-    schema = entry.config.model_json_schema()
-    for key, field in entry.config.model_fields.items():
+def option_rows(config: type[BaseModel]) -> Iterator[tuple[str, str, str | None, str]]:
+    """Of each key: its name in a file, what it takes, its default (None if required), its meaning."""
+    schema = config.model_json_schema(by_alias=True)
+    for name, field in config.model_fields.items():
+        key = field.alias or name
         required = field.default is PydanticUndefined and field.default_factory is None
         default = None if required else _plain(field.get_default(call_default_factory=True))
         yield key, type_text(schema["properties"][key], schema), default, field.description or ""
@@ -72,4 +73,8 @@ def _key(name: str, schema: dict[str, Any]) -> str:
 
 def _bounds(schema: dict[str, Any]) -> Iterable[str]:
     words = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
-    return [f" {sign} {schema[key]:g}" for key, sign in words.items() if key in schema]
+    return [f" {sign} {_number(schema[key])}" for key, sign in words.items() if key in schema]
+
+
+def _number(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) and MILLION <= value < MILLION**2 else f"{value:g}"

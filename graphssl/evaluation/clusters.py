@@ -33,17 +33,13 @@ class Clusters(Evaluation):
     bounds = (-0.5, 1.0)  # of the adjusted Rand index
 
     class Config(EvaluationConfig):
-        """k-means of the labelled held-out pictures' features, against their classes.
+        """k-means of the labelled held-out pictures' features, against their classes."""
 
-        k: clusters; null: as many as there are classes. part: `held_out` or `training`, what is clustered. normalize:
-        of the features, `l2`, `standardize` or `none`. starts: of which the one with the least inertia is taken.
-        """
-
-        k: Annotated[int, Field(ge=2)] | None = None
-        part: Literal["held_out", "training"] = "held_out"
-        normalize: Normalize = "l2"
-        starts: PositiveInt = 10
-        iterations: PositiveInt = 300
+        k: Annotated[int, Field(ge=2)] | None = Field(None, description="clusters; null: as many as there are classes")
+        part: Literal["held_out", "training"] = Field("held_out", description="what is clustered")
+        normalize: Normalize = Field("l2", description="of the features")
+        starts: PositiveInt = Field(10, description="of which the one with the least inertia is taken")
+        iterations: PositiveInt = Field(300, description="of each start, at most")
 
     config: Config
 

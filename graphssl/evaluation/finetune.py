@@ -38,28 +38,36 @@ class Finetune(Evaluation):
     parts = TOP
 
     class Config(EvaluationConfig):
-        """The whole network and a linear classifier on crops and flips, judged on plain held-out pictures.
+        """The whole network and a linear classifier on crops and flips, judged on plain pictures."""
 
-        labels: so many of each class, or a share, 0.01 or 0.1 (semi-supervised: SimCLR, Chen et al. 2020, section 5.2);
-        default: all. lr: of batches of 256; of several each is trained, and the best on `validation`, a share of each
-        class of what is learnt from, is trained again on all of it. optimizer, schedule, precision: as in `train:`; the
-        optimizer's own rate is not used. layer_decay: what the rate of a layer is times that of the layer after it.
-        area: of the crops. mixup: its alpha (Zhang et al. 2018, arXiv:1710.09412), smoothing: of the labels; both off.
-        """
-
-        labels: Labels = None
-        lr: list[PositiveFloat] = Field([0.01, 0.03, 0.1], min_length=1)
-        epochs: PositiveInt = 30
-        batch: PositiveInt = 256
-        optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = Sgd(use="sgd", weight_decay=0.0)
-        schedule: LearningRate = LearningRate()
-        layer_decay: Share | None = None
-        validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-        area: Area = Field([0.08, 1.0])
-        flip: Fraction = 0.5
-        mixup: NonNegativeFloat = 0.0
-        smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
-        precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+        labels: Labels = Field(
+            None,
+            description="so many of each class to learn from, or a share, 0.01 or 0.1 (semi-supervised: SimCLR, Chen "
+            "et al. 2020, section 5.2); null: all",
+        )
+        lr: list[PositiveFloat] = Field(
+            [0.01, 0.03, 0.1],
+            min_length=1,
+            description="of batches of 256; of several each is trained, and the best on `validation` is trained again "
+            "on all",
+        )
+        epochs: PositiveInt = Field(30, description="of each training")
+        batch: PositiveInt = Field(256, description="pictures in one step")
+        optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = Field(
+            Sgd(use="sgd", weight_decay=0.0), description="as in `train:`, without its own rate"
+        )
+        schedule: LearningRate = Field(LearningRate(), description="as in `train:`")
+        layer_decay: Share | None = Field(
+            None, description="what the rate of a layer is times that of the layer after it"
+        )
+        validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+            0.1, description="the share of each class of what is learnt from that chooses the rate"
+        )
+        area: Area = Field([0.08, 1.0], description="of the crops, as a share of the picture")
+        flip: Fraction = Field(0.5, description="probability of mirroring")
+        mixup: NonNegativeFloat = Field(0.0, description="its alpha (Zhang et al. 2018, arXiv:1710.09412); 0: off")
+        smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of the labels; 0: off")
+        precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="as in `train:`")
 
     config: Config
 

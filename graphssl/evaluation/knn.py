@@ -44,15 +44,18 @@ class Knn(Evaluation):
     default = True
 
     class Config(EvaluationConfig):
-        """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes weigh exp(cosine / temperature).
+        """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes of exp(cosine / temperature)."""
 
-        k, temperature: one, or a list, of which the first ones are `knn`, and each pair is measured.
-        every: epochs between two evaluations; the encoder before training and at its end is always evaluated.
-        """
-
-        k: PositiveInt | Several[PositiveInt] = 20
-        temperature: PositiveFloat | Several[PositiveFloat] = 0.07
-        every: PositiveInt = 5
+        k: PositiveInt | Several[PositiveInt] = Field(
+            20, description="neighbours; of a list each is measured, and the first is `knn`"
+        )
+        temperature: PositiveFloat | Several[PositiveFloat] = Field(
+            0.07, description="of a list each is measured, and the first is `knn`"
+        )
+        every: PositiveInt = Field(
+            5,
+            description="epochs between two evaluations; before training and at its end there always is one",
+        )
 
         @property
         def settings(self) -> list[Setting]:

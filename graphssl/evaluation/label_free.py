@@ -55,19 +55,22 @@ class LabelFree(Evaluation):
     class Config(EvaluationConfig):
         """Numbers of the features of training pictures that need no labels: RankMe, alpha-ReQ, participation ratio and
         uniformity of plain pictures; LiDAR and alignment of views that the graph's augmenting node makes.
-
-        samples: training pictures, spread evenly. seen: how many of them are seen in `views` views. delta: of LiDAR,
-        times the identity, beside the covariance within pictures. fit: first and last eigenvalue, counted from 1, to
-        which alpha-ReQ fits its power law. every: epochs between two readings; where training begins and ends there is
-        always one.
         """
 
-        samples: Annotated[int, Field(ge=2)] = 25_600
-        seen: Annotated[int, Field(ge=2)] = 2_000
-        views: Annotated[int, Field(ge=2)] = 10
-        delta: PositiveFloat = 1e-4
-        fit: tuple[PositiveInt, PositiveInt] = (11, 50)
-        every: PositiveInt = 10
+        samples: Annotated[int, Field(ge=2)] = Field(25_600, description="training pictures, spread evenly")
+        seen: Annotated[int, Field(ge=2)] = Field(
+            2_000, description="how many of them are seen in `views` views; more than features are wide"
+        )
+        views: Annotated[int, Field(ge=2)] = Field(10, description="of each of those")
+        delta: PositiveFloat = Field(
+            1e-4, description="of LiDAR, times the identity, beside the covariance within pictures"
+        )
+        fit: tuple[PositiveInt, PositiveInt] = Field(
+            (11, 50), description="first and last eigenvalue, counted from 1, to which alpha-ReQ fits its power law"
+        )
+        every: PositiveInt = Field(
+            10, description="epochs between two readings; where training begins and ends there is always one"
+        )
 
         @model_validator(mode="after")
         def _fits_to_some(self) -> LabelFree.Config:

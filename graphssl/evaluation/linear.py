@@ -29,27 +29,34 @@ class Linear(Evaluation):
     parts = TOP
 
     class Config(EvaluationConfig):
-        """A linear classifier by SGD on frozen features, judged on plain held-out pictures.
+        """A linear classifier by SGD on frozen features, judged on plain held-out pictures."""
 
-        labels: so many of each class to learn from, or a share; default: all. lr, decay: each pair is trained; the best
-        on `validation`, a share of each class of the training part, is trained on all of it. lr: of batches of 256.
-        views: `plain` pictures, whose features are made once; or `crops`, anew in each epoch, as the papers train:
-        random ones of a share of the picture in `area`, mirrored at random by `flip`. normalize: of the features,
-        `standardize` by the mean and the deviation of each over plain pictures, so that one grid suits encoders of
-        every scale; `l2`; or `none`, as MoCo's code.
-        """
-
-        labels: Labels = None
-        lr: list[PositiveFloat] = Field([0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0], min_length=1)
-        decay: list[NonNegativeFloat] = Field([0.0, 1e-4, 1e-3], min_length=1)
-        epochs: PositiveInt = 100
-        batch: PositiveInt = 256
-        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-        validation: Annotated[float, Field(gt=0, lt=1)] = 0.1
-        normalize: Normalize = "standardize"
-        views: Literal["plain", "crops"] = "plain"
-        area: Area = Field([0.08, 1.0])
-        flip: Annotated[float, Field(ge=0, le=1)] = 0.5
+        labels: Labels = Field(None, description="so many of each class to learn from, or a share; null: all")
+        lr: list[PositiveFloat] = Field(
+            [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+            min_length=1,
+            description="of batches of 256; each pair with `decay` is trained, and the best on `validation` is trained "
+            "again on all",
+        )
+        decay: list[NonNegativeFloat] = Field([0.0, 1e-4, 1e-3], min_length=1, description="weight decays")
+        epochs: PositiveInt = Field(100, description="of each training")
+        batch: PositiveInt = Field(256, description="pictures in one step")
+        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD's")
+        validation: Annotated[float, Field(gt=0, lt=1)] = Field(
+            0.1, description="the share of each class of the training part that chooses the pair"
+        )
+        normalize: Normalize = Field(
+            "standardize",
+            description="of the features: `standardize` by the mean and the deviation of each over plain pictures, so "
+            "that one grid suits encoders of every scale; `l2`; or `none`, as MoCo's code",
+        )
+        views: Literal["plain", "crops"] = Field(
+            "plain",
+            description="`plain` pictures, whose features are made once; or `crops`, anew in each epoch, as the papers "
+            "train",
+        )
+        area: Area = Field([0.08, 1.0], description="of the crops, as a share of the picture")
+        flip: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="of the crops: probability of mirroring")
 
         @model_validator(mode="before")
         @classmethod

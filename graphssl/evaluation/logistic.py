@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Annotated
 
 import torch
-from pydantic import NonNegativeFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveInt
 from torch import Tensor
 from torch.nn import functional
 
@@ -30,15 +30,13 @@ class Logistic(Evaluation):
     parts = TOP
 
     class Config(EvaluationConfig):
-        """Logistic regression by L-BFGS on frozen features, judged on the held-out split, before training and after it.
+        """Logistic regression by L-BFGS on frozen features, judged on the held-out split."""
 
-        labels: so many of each class to learn from, or a share; default: all.
-        penalty: times half the squared length of the weights, on standardised features. iterations: of L-BFGS, at most.
-        """
-
-        labels: Labels = None
-        penalty: NonNegativeFloat = 1e-3
-        iterations: PositiveInt = 200
+        labels: Labels = Field(None, description="so many of each class to learn from, or a share; null: all")
+        penalty: NonNegativeFloat = Field(
+            1e-3, description="times half the squared length of the weights, on standardised features"
+        )
+        iterations: PositiveInt = Field(200, description="of L-BFGS, at most")
 
     config: Config
 

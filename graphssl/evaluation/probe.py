@@ -26,15 +26,16 @@ class Probe(Evaluation):
 
     class Config(EvaluationConfig):
         """A linear classifier that learns from the first view of each step's pictures, detached: the run's weights are
-        those of a run without it. lr: of batches of 256, under a cosine over the whole training.
-
-        every: epochs between two evaluations on held-out pictures; the training batches' accuracy, `probe/train`, is
-        logged with the loss.
+        those of a run without it.
         """
 
-        lr: PositiveFloat = 0.1
-        momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
-        every: PositiveInt = 5
+        lr: PositiveFloat = Field(0.1, description="of batches of 256, under a cosine over the whole training")
+        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD's")
+        every: PositiveInt = Field(
+            5,
+            description="epochs between two evaluations on held-out pictures; the training batches' accuracy, "
+            "`probe/train`, is logged with the loss",
+        )
 
     config: Config
     of_first_alone = True

@@ -33,14 +33,15 @@ class Retrieval(Evaluation):
     parts = ("", r"recall_\d+", "r_precision", "map_at_r")
 
     class Config(EvaluationConfig):
-        """Retrieval by cosine similarity: each labelled held-out picture is a query, and what is of its class is found.
+        """Retrieval by cosine similarity: each labelled held-out picture is a query for those of its class."""
 
-        gallery: what is searched, the training part, or `held_out`, the other queries. k: of recall at k, the share of
-        queries that have one of their class among the k nearest.
-        """
-
-        gallery: Literal["training", "held_out"] = "training"
-        k: Several[PositiveInt] = Field([1, 5, 10])
+        gallery: Literal["training", "held_out"] = Field(
+            "training", description="what is searched: the training part, or `held_out`, the other queries"
+        )
+        k: Several[PositiveInt] = Field(
+            [1, 5, 10],
+            description="of recall at k, the share of queries that have one of their class among the k nearest",
+        )
 
     config: Config
 

@@ -42,17 +42,19 @@ class Transfer(Evaluation):
     class Config(EvaluationConfig):
         """Another evaluation on other data sets: Kornblith et al. 2019, arXiv:1805.08974, table 1.
 
-        suite: the sets; one that is not there is left out, and it is said how it comes there. root: the folder that
-        holds them, as torchvision has them. download: fetch those that are not there. protocol: the evaluation, and
-        options: its own. Of each set the measure is that of the literature's tables: the mean over classes of the
-        accuracy in each for pets, flowers102, aircraft and caltech101, else top-1.
+        Of each set the measure is that of the literature's tables: the mean over classes of the accuracy in each for
+        pets, flowers102, aircraft and caltech101, else top-1.
         """
 
-        suite: list[str] = Field(list(SUITE), min_length=1)
-        root: str = "."
-        protocol: str = "logistic"
-        options: dict[str, Any] = Field({})
-        download: bool = False
+        suite: list[str] = Field(
+            list(SUITE),
+            min_length=1,
+            description="the sets; one that is not there is left out, and it is said how it comes there",
+        )
+        root: str = Field(".", description="the folder that holds them, as torchvision has them")
+        protocol: str = Field("logistic", description="the evaluation that is run on each")
+        options: dict[str, Any] = Field({}, description="of that evaluation")
+        download: bool = Field(False, description="fetch those that are not there")
 
         @model_validator(mode="after")
         def _is_known(self) -> Transfer.Config:

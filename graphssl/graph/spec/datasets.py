@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal
 
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from .section import Section
 
@@ -74,26 +74,25 @@ class DataSet:
 
 
 class HuggingFace(Section):
-    """Options of `hf`. path: a folder, or a name such as `cifar10`. name: of its configuration, where it has several.
+    """Options of `hf`."""
 
-    split, test: which to train on and which to hold out; default: `test` or `validation`, where there is one, else a
-    tenth. image, label: the columns; default: those of the kinds Image and ClassLabel. label: none for no labels.
-    """
-
-    path: str
-    name: str | None = None
-    split: str = "train"
-    test: str | None = None
-    image: str | None = None
-    label: str | None = None
+    path: str = Field(description="a folder, or a name such as `cifar10`")
+    name: str | None = Field(None, description="of its configuration, where it has several")
+    split: str = Field("train", description="which to train on")
+    test: str | None = Field(
+        None, description="which to hold out; default: `test` or `validation` where there is one, else a tenth"
+    )
+    image: str | None = Field(None, description="the column of pictures; default: that of the kind Image")
+    label: str | None = Field(
+        None, description="the column of labels; default: that of the kind ClassLabel; `none` for no labels"
+    )
 
 
 class Fetched(Section):
-    """Options of the sets that torchvision reads picture by picture. root: the folder that holds it. download: fetch it
-    there where it is not."""
+    """Options of the sets that torchvision reads picture by picture."""
 
-    root: str
-    download: bool = False
+    root: str = Field(description="the folder that holds it")
+    download: bool = Field(False, description="fetch it there where it is not")
 
     called: ClassVar[str]
 

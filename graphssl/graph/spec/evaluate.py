@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pydantic import PositiveInt, create_model, field_validator
+from pydantic import Field, PositiveInt, create_model, field_validator
 
 from .section import Section
 
@@ -32,19 +32,20 @@ class EvaluationConfig(Section):
 
 
 class Monitor(Section):
-    """Collapse monitors on what critics, or objectives themselves, compare. `every`: epochs between two readings."""
+    """Collapse monitors on what critics, or objectives themselves, compare."""
 
-    every: PositiveInt = 1
+    every: PositiveInt = Field(1, description="epochs between two readings")
 
 
 class Evaluate(Section):
-    """`evaluate:` — how it is judged.
+    """`evaluate:` — how it is judged."""
 
-    features: what is judged on plain images: a node, a value of the flow, or of a moving average's copies one, as
-    `target.encoder`; or several, side by side.
-    """
-
-    features: str | list[str] | None = None
+    features: str | list[str] | None = Field(
+        None,
+        description="what is judged on plain images: a node, a value of the flow, or the copy of a node that a moving "
+        "average keeps, `target.encoder`; of several each, side by side. Default: the first node that "
+        "takes images and learns",
+    )
     if TYPE_CHECKING:
         monitor: Monitor | None = None  # `evaluate_section` has it, after the evaluations
 

@@ -41,8 +41,8 @@ def _loadable(entry: str) -> str:
 class TermSpec(Section):
     """A loss term with a weight that may be scheduled: `{value: objective(s), weight: {from: 0, to: 1}}`."""
 
-    value: str
-    weight: Scheduled[float] = 1.0
+    value: str = Field(description="the expression, `objective(s)`")
+    weight: Scheduled[float] = Field(1.0, description="a number, or a schedule")
 
 
 class GraphFile(Section):
@@ -50,17 +50,27 @@ class GraphFile(Section):
 
     # Of `evaluate:` only what every graph has; `graph_file` gives the model with all that it may hold.
 
-    graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})]
-    description: str | None = None
-    components: list[Annotated[str, AfterValidator(_loadable)]] = []
-    allow: list[Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]] = []
-    data: Data = Data()
-    nodes: dict[str, dict[str, Any]]
-    flow: dict[str, str]
-    loss: dict[str, str | TermSpec]
-    update: dict[str, str] = {}
-    train: Train = Train()
-    evaluate: Evaluate = Evaluate()
+    graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})] = Field(
+        description="its name: runs are called by it"
+    )
+    description: str | None = Field(None, description="in words, for people")
+    components: list[Annotated[str, AfterValidator(_loadable)]] = Field(
+        [],
+        description="files of Python of your own, relative to this one, or packages, that hold components, data sets "
+        "and evaluations",
+    )
+    allow: list[Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]] = Field(
+        [], description="rules that are turned off, by their codes"
+    )
+    data: Data = Field(Data(), description="on what")
+    nodes: dict[str, dict[str, Any]] = Field(description="what exists: by name, `use:` a component and its config")
+    flow: dict[str, str] = Field(description="what is computed: by the value's name, an expression of calls")
+    loss: dict[str, str | TermSpec] = Field(
+        description="the terms by name, each an expression, or `{value: ..., weight: ...}`; the loss is their sum"
+    )
+    update: dict[str, str] = Field({}, description="how each state is written, once for each optimizer step, after it")
+    train: Train = Field(Train(), description="how")
+    evaluate: Evaluate = Field(Evaluate(), description="how it is judged")
 
 
 def graph_file(use: object = None) -> type[GraphFile]:
@@ -73,7 +83,8 @@ def graph_file(use: object = None) -> type[GraphFile]:
 
 @cache
 def _graph_file(evaluate: type[Evaluate], data: type[Data]) -> type[GraphFile]:
-    fields: dict[str, Any] = {"evaluate": (evaluate, evaluate())}
+    said = GraphFile.model_fields["evaluate"].description
+    fields: dict[str, Any] = {"evaluate": (evaluate, Field(evaluate(), description=said))}
     if data is not Data:
-        fields["data"] = (data, Data())
+        fields["data"] = (data, Field(Data(), description=GraphFile.model_fields["data"].description))
     return create_model("GraphFile", __base__=GraphFile, __doc__=GraphFile.__doc__, **fields)

@@ -46,11 +46,15 @@ class Sgd(Optimizer):
     """SGD with momentum (torch.optim.SGD)."""
 
     use: Literal["sgd"]
-    lr: PositiveFloat = 0.03
-    momentum: Fraction = 0.9
-    nesterov: bool = False
-    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Which = "weights"
+    lr: PositiveFloat = Field(0.03, description="the learning rate")
+    momentum: Fraction = Field(0.9, description="0 for none")
+    nesterov: bool = Field(False, description="Nesterov's momentum")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    decay: Which = Field(
+        "weights",
+        description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
+        "`all` does not",
+    )
 
     @property
     def moments(self) -> int:
@@ -61,11 +65,17 @@ class _Moments(Optimizer):
     """What Adam's kin has in common."""
 
     use: Literal["adam", "adamw"]
-    lr: PositiveFloat = 1e-3
-    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = [0.9, 0.999]
-    eps: PositiveFloat = 1e-8
-    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Which = "weights"
+    lr: PositiveFloat = Field(1e-3, description="the learning rate")
+    betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
+        [0.9, 0.999], description="of the two moments"
+    )
+    eps: PositiveFloat = Field(1e-8, description="beside the root of the second moment")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    decay: Which = Field(
+        "weights",
+        description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
+        "`all` does not",
+    )
 
     @property
     def moments(self) -> int:
@@ -85,19 +95,23 @@ class Adam(_Moments):
 
 
 class Lars(Optimizer):
-    """LARS (You et al. 2017, arXiv:1708.03888), with SGD's momentum; eta is the trust coefficient.
-
-    rate: where the learning rate stands: outside of the momentum (BYOL's code, MoCo v3's), or inside (the paper,
-    SimCLR's code).
-    """
+    """LARS (You et al. 2017, arXiv:1708.03888), with SGD's momentum."""
 
     use: Literal["lars"]
-    lr: PositiveFloat = 0.3
-    momentum: Fraction = 0.9
-    eta: PositiveFloat = 1e-3
-    weight_decay: Scheduled[NonNegativeFloat] = 1e-6
-    decay: Which = "weights"
-    rate: Literal["outside", "inside"] = "outside"
+    lr: PositiveFloat = Field(0.3, description="the learning rate")
+    momentum: Fraction = Field(0.9, description="0 for none")
+    eta: PositiveFloat = Field(1e-3, description="the trust coefficient")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-6, description="a number, or a schedule")
+    decay: Which = Field(
+        "weights",
+        description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
+        "`all` does not",
+    )
+    rate: Literal["outside", "inside"] = Field(
+        "outside",
+        description="where the learning rate stands: outside of the momentum (BYOL's code, MoCo v3's), or inside (the "
+        "paper, SimCLR's code)",
+    )
 
     @property
     def moments(self) -> int:
@@ -109,21 +123,25 @@ class Lars(Optimizer):
 
 
 class Larc(Optimizer):
-    """LARC, NVIDIA apex's variant of LARS around SGD, of SwAV: every parameter is adapted, biases and norms too.
-
-    clip: the adapted rate is at most `lr`; False is plain scaling. adapt: with `weights`, and `decay` so too, others
-    are SGD's: solo-learn's LARS.
-    """
+    """LARC, NVIDIA apex's variant of LARS around SGD, of SwAV: every parameter is adapted, biases and norms too."""
 
     use: Literal["larc"]
-    lr: PositiveFloat = 0.3
-    momentum: Fraction = 0.9
-    eta: PositiveFloat = 1e-3
-    eps: PositiveFloat = 1e-8
-    clip: bool = False
-    weight_decay: Scheduled[NonNegativeFloat] = 1e-6
-    decay: Which = "all"
-    adapt: Which = "all"
+    lr: PositiveFloat = Field(0.3, description="the learning rate")
+    momentum: Fraction = Field(0.9, description="0 for none")
+    eta: PositiveFloat = Field(1e-3, description="the trust coefficient")
+    eps: PositiveFloat = Field(1e-8, description="beside the norms that it divides by")
+    clip: bool = Field(False, description="the adapted rate is at most `lr`; false is plain scaling")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-6, description="a number, or a schedule")
+    decay: Which = Field(
+        "all",
+        description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
+        "`all` does not",
+    )
+    adapt: Which = Field(
+        "all",
+        description="the parameters that are adapted; with `weights`, and `decay` so too, others are SGD's: "
+        "solo-learn's LARS",
+    )
 
     @property
     def moments(self) -> int:
@@ -135,19 +153,20 @@ class Larc(Optimizer):
 
 
 class Timm(Optimizer):
-    """One of timm's optimizers, by its name: lamb, adan, lion, ...; it needs the extra graphssl[timm].
-
-    options: what it takes besides, by timm's names.
-    """
+    """One of timm's optimizers, by its name; it needs the extra graphssl[timm]."""
 
     recordable: ClassVar[bool] = False
 
     use: Literal["timm"]
-    name: str
-    lr: PositiveFloat = 1e-3
-    weight_decay: Scheduled[NonNegativeFloat] = 1e-4
-    decay: Which = "weights"
-    options: dict[str, Any] = {}
+    name: str = Field(description="timm's: lamb, adan, lion ...")
+    lr: PositiveFloat = Field(1e-3, description="the learning rate")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    decay: Which = Field(
+        "weights",
+        description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
+        "`all` does not",
+    )
+    options: dict[str, Any] = Field({}, description="what it takes besides, by timm's names")
 
     @model_validator(mode="after")
     def _timm_has_it(self) -> Timm:

@@ -13,83 +13,101 @@ from .tables import ConfigIn
 
 
 class LearningRate(Section):
-    """`schedule:` of the learning rate. warmup: epochs of linear growth from 0, then the shape.
+    """`schedule:` of the learning rate."""
 
-    cosine: to `final` times the rate. step: times `gamma` at each of the `at` epochs. constant: as it is.
-    by: the cosine moves with each step, or with each epoch, whose beginning counts (MoCo v1 and v2, SimSiam, lightly),
-    or whose end (SupContrast). over: it spans what is left after the warm-up, or all of the training (SupContrast), and
-    the warm-up then ends where the cosine is by that time.
-    """
-
-    shape: Literal["cosine", "step", "constant"] = "cosine"
-    warmup: NonNegativeFloat = 0
-    final: NonNegativeFloat = 0.0
-    at: list[PositiveFloat] = []
-    gamma: PositiveFloat = 0.1
-    by: Literal["step", "epoch", "epoch_end"] = "step"
-    over: Literal["rest", "all"] = "rest"
+    shape: Literal["cosine", "step", "constant"] = Field(
+        "cosine", description="`cosine`: down to `final`; `step`: times `gamma` at each of the epochs `at`; `constant`"
+    )
+    warmup: NonNegativeFloat = Field(0, description="epochs of linear growth from 0, then the shape")
+    final: NonNegativeFloat = Field(0.0, description="of `cosine`: times the rate, where it ends")
+    at: list[PositiveFloat] = Field([], description="of `step`: epochs")
+    gamma: PositiveFloat = Field(0.1, description="of `step`: a factor")
+    by: Literal["step", "epoch", "epoch_end"] = Field(
+        "step",
+        description="the cosine moves with each step, or with each epoch, whose beginning counts (MoCo v1 and v2, "
+        "SimSiam, lightly), or whose end (SupContrast)",
+    )
+    over: Literal["rest", "all"] = Field(
+        "rest",
+        description="the cosine spans what is left after the warm-up, or all of the training (SupContrast), and the "
+        "warm-up then ends where the cosine is by that time",
+    )
 
 
 class Clip(Section):
-    """`clip:` of the gradient: its largest norm, of all of it, or of each parameter's by itself (DINO)."""
+    """`clip:` of the gradient: its largest norm."""
 
-    norm: PositiveFloat
-    per: Literal["all", "parameter"] = "all"
+    norm: PositiveFloat = Field(description="the largest one")
+    per: Literal["all", "parameter"] = Field(
+        "all", description="of the whole gradient, or of each parameter's by itself (DINO)"
+    )
 
 
 class PerNode(Section):
-    """A node's own factor on the learning rate, and whether its rate follows the schedule or stays (SimSiam).
+    """A node's own learning rate and decay, beside the optimizer's."""
 
-    At a factor of 0 its weights stay as they are, decay included: SwAV freezes the prototypes for an epoch,
-    `lr: {from: 0, to: 1, shape: step, over: 1}`.
-    layer_decay: what the rate of a layer is times that of the layer after it; the last has the node's (BEiT, Bao et al.
-    2022, arXiv:2106.08254, appendix; MAE). Of encoders whose layers stand in an order: ViT by blocks, ResNet by stages,
-    and timm's by its own groups.
-    """
-
-    lr: Scheduled[NonNegativeFloat] = 1.0
-    schedule: Literal["follow", "constant"] = "follow"
-    weight_decay: Scheduled[NonNegativeFloat] | None = None
-    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = None
+    lr: Scheduled[NonNegativeFloat] = Field(
+        1.0,
+        description="a factor on the learning rate; a number, or a schedule. At 0 the node's weights stay as they "
+        "are, decay included: `{from: 0, to: 1, shape: step, over: 1}` is SwAV's for the prototypes",
+    )
+    schedule: Literal["follow", "constant"] = Field(
+        "follow", description="whether the rate follows `train.schedule`, or stays (SimSiam's predictor)"
+    )
+    weight_decay: Scheduled[NonNegativeFloat] | None = Field(
+        None, description="in place of the optimizer's; a number, or a schedule"
+    )
+    layer_decay: Annotated[float, Field(gt=0, le=1)] | None = Field(
+        None,
+        description="what the rate of a layer is times that of the layer after it; the last has the node's (BEiT, Bao "
+        "et al. 2022, arXiv:2106.08254, appendix; MAE). Of encoders whose layers stand in an order: ViT "
+        "by blocks, ResNet by stages, timm's by its own groups",
+    )
 
 
 class CheckpointPlan(Section):
-    """When a checkpoint is written: every so many steps, and after every so many epochs. `keep` of them stay.
+    """When a checkpoint is written."""
 
-    Two by default: the one before is there where the newest is damaged.
-    """
-
-    steps: PositiveInt | None = None
-    epochs: PositiveInt | None = 1
-    keep: PositiveInt = 2
+    steps: PositiveInt | None = Field(None, description="every so many steps")
+    epochs: PositiveInt | None = Field(1, description="after every so many epochs")
+    keep: PositiveInt = Field(
+        2, description="so many of the newest stay; the one before is there where the newest is damaged"
+    )
 
 
 class Train(Section):
-    """`train:` — how.
+    """`train:` — how."""
 
-    accumulate: forward passes of `data.batch` samples for each optimizer step.
-    clip: largest norm of the whole gradient; {norm: 3.0, per: parameter} of each parameter's.
-    precision: `auto` is bf16 on a GPU that has it, fp32 on a CPU.
-    compile: `auto` compiles on a GPU.
-    cuda_graph: `auto` records the whole step on a GPU, to launch it as one; where that fails, the run says why.
-    nodes: learning-rate factors by node.
-    shard: with several processes, `full` parts weights, gradients and the optimizer's state among them (FSDP), for what
-    fits no single GPU; `none` gives each process all of them (DDP).
-    steps: stops after so many optimizer steps, whatever `epochs` says (the schedules then span these).
-    """
-
-    epochs: PositiveInt = 100
-    steps: PositiveInt | None = None
-    optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = AdamW(use="adamw")
-    schedule: LearningRate = LearningRate()
-    nodes: dict[str, PerNode] = {}
-    accumulate: PositiveInt = 1
-    clip: PositiveFloat | Clip | None = None
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    channels_last: bool = True
-    compile: Literal["auto", "on", "off"] = "auto"
-    cuda_graph: Literal["auto", "off"] = "auto"
-    shard: Literal["none", "full"] = "none"
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
-    checkpoint: CheckpointPlan = CheckpointPlan()
-    log_every: PositiveInt = 10
+    epochs: PositiveInt = Field(100, description="how long")
+    steps: PositiveInt | None = Field(
+        None,
+        description="stops after so many optimizer steps, whatever `epochs` says; what is scheduled then spans these",
+    )
+    optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = Field(
+        AdamW(use="adamw"), description="`use:` one of the optimizers, and its options"
+    )
+    schedule: LearningRate = Field(LearningRate(), description="of the learning rate")
+    nodes: dict[str, PerNode] = Field(
+        {}, description="by node, what is other than the optimizer's: `{predictor: {lr: 10, schedule: constant}}`"
+    )
+    accumulate: PositiveInt = Field(1, description="forward passes of `data.batch` samples for each optimizer step")
+    clip: PositiveFloat | Clip | None = Field(
+        None, description="the largest norm of the whole gradient; `{norm: 3.0, per: parameter}` of each parameter's"
+    )
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(
+        "auto", description="`auto` is bf16 on a GPU that has it, fp32 on a CPU"
+    )
+    channels_last: bool = Field(True, description="convolutions keep channels last in memory, which is faster")
+    compile: Literal["auto", "on", "off"] = Field("auto", description="`auto` compiles on a GPU")
+    cuda_graph: Literal["auto", "off"] = Field(
+        "auto",
+        description="`auto` records the whole step on a GPU, to launch it as one; where that fails, the run says why",
+    )
+    shard: Literal["none", "full"] = Field(
+        "none",
+        description="of several processes: `full` parts weights, gradients and the optimizer's state among them "
+        "(FSDP), for what fits no single GPU; `none` gives each process all of them (DDP)",
+    )
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = Field(0, description="of weights, order and augmentation")
+    checkpoint: CheckpointPlan = Field(CheckpointPlan(), description="when one is written, and how many stay")
+    log_every: PositiveInt = Field(10, description="optimizer steps between two lines of metrics")

@@ -20,24 +20,25 @@ def _each_once(seeds: list[int]) -> list[int]:
 
 
 class Published(Section):
-    """value: in the figure's unit. source: who has published it, and where: paper, table, page."""
+    """A number of a paper, or of somebody's benchmark."""
 
-    value: FiniteFloat
-    source: Text
+    value: FiniteFloat = Field(description="in the figure's unit")
+    source: Text = Field(description="who has published it, and where: paper, table, page")
 
 
 class Figure(Section):
-    """One number of an evaluation, `knn` or `linear/top5`.
+    """One number of an evaluation."""
 
-    options: of the evaluation, where they differ from its defaults; `graphssl components` and docs/evaluation.md have
-    them. epoch: the last one's, or the best of those that are judged during the training. unit: of what was published;
-    accuracies are shares here, and percent is a hundred times that. published: None where nothing was.
-    """
-
-    options: dict[str, Any] = Field(default_factory=dict)
-    epoch: Literal["last", "best"] = "last"
-    unit: Literal["%", "1"] = "%"
-    published: Published | None = None
+    options: dict[str, Any] = Field(
+        default_factory=dict, description="of the evaluation, where they differ from its defaults (docs/evaluation.md)"
+    )
+    epoch: Literal["last", "best"] = Field(
+        "last", description="the last one's, or the best of those that are judged during the training"
+    )
+    unit: Literal["%", "1"] = Field(
+        "%", description="of what was published; accuracies are shares here, and percent is a hundred times that"
+    )
+    published: Published | None = Field(None, description="null where nothing was")
 
     @property
     def scale(self) -> float:
@@ -46,31 +47,33 @@ class Figure(Section):
 
 
 class Beside(Section):
-    """Other code that is trained beside ours in one command, which writes what came of both as JSON lines.
+    """Other code that is trained beside ours in one command, which writes what came of both as JSON lines."""
 
-    name: of its side in these lines. module: what it needs to have installed. command: with `{seeds}`, `{root}` of the
-    data, `{device}` and `{record}`, the file to add lines to; a script is found from the file's folder. only: what the
-    lines that count have, `{method: byol}`, where a file may have others.
-    """
-
-    name: Text
-    module: Text
-    command: list[Text] = Field(min_length=1)
-    only: dict[str, str] = Field(default_factory=dict)
+    name: Text = Field(description="of its side in these lines")
+    module: Text = Field(description="what it needs to have installed")
+    command: list[Text] = Field(
+        min_length=1,
+        description="with `{seeds}`, `{root}` of the data, `{device}` and `{record}`, the file to add lines to; a "
+        "script is found from the file's folder",
+    )
+    only: dict[str, str] = Field(
+        default_factory=dict,
+        description="what the lines that count have, `{method: byol}`, where a file may have others",
+    )
 
 
 class Reproduction(Section):
-    """A published figure, or one of our own that is measured beside other code.
+    """A published figure, or one of our own that is measured beside other code."""
 
-    graph: a packaged graph's name, or a file's path from here. set: changes of it, as of `--set`. differs: in words,
-    what of the settings is not as published, also what `set` changes. needs: `gpu` where a CPU would take weeks.
-    """
-
-    title: Text
-    graph: Text
-    set: list[Text] = Field(default_factory=list)
-    differs: list[Text] = Field(default_factory=list)
-    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_each_once)] = Field([0])
-    needs: Literal["cpu", "gpu"] = "cpu"
-    figures: dict[str, Figure] = Field(min_length=1)
-    beside: Beside | None = None
+    title: Text = Field(description="what it is, in words")
+    graph: Text = Field(description="a packaged graph's name, or a file's path from here")
+    set: list[Text] = Field(default_factory=list, description="changes of it, as of `--set`")
+    differs: list[Text] = Field(
+        default_factory=list, description="in words, what of the settings is not as published, also what `set` changes"
+    )
+    seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_each_once)] = Field(
+        [0], description="a run each"
+    )
+    needs: Literal["cpu", "gpu"] = Field("cpu", description="`gpu` where a CPU would take weeks")
+    figures: dict[str, Figure] = Field(min_length=1, description="by name, `knn` or `linear/top5`")
+    beside: Beside | None = Field(None, description="other code that is trained in the same command")

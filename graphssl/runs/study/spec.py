@@ -27,12 +27,14 @@ Which = Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_eac
 
 
 class Range(Section):
-    """Numbers from low to high. log: drawn by their logarithm. step: from one to the next, from low on."""
+    """Numbers from low to high."""
 
-    low: FiniteFloat | int
-    high: FiniteFloat | int
-    log: bool = False
-    step: PositiveFloat | PositiveInt | None = None
+    low: FiniteFloat | int = Field(description="the least")
+    high: FiniteFloat | int = Field(description="the largest")
+    log: bool = Field(False, description="drawn by their logarithm")
+    step: PositiveFloat | PositiveInt | None = Field(
+        None, description="from one to the next, from low on; with it a grid takes a range"
+    )
 
     @model_validator(mode="after")
     def _holds(self) -> Self:
@@ -51,27 +53,39 @@ class Range(Section):
 
 
 class Study(Section):
-    """Runs of one graph that differ in what is said here, and in their seeds.
+    """Runs of one graph that differ in what is said here, and in their seeds."""
 
-    study: its name, under `studies/`. graph: a packaged graph's name, or a file's path from here. set: changes that all
-    cells have, as of `--set`. vary: by key, `nodes.critic.temperature: [0.1, 0.2]`; values are laid over the graph as
-    `--set` does it; a list of YAML files, under any name, lays those over it; `{low: 0.01, high: 1, log: true}` is a
-    range, for samplers that draw. where: conditions that a cell fulfils, such as `nodes.critic.use != critic.bilinear
-    or negatives == queue.yaml`. seeds: how many, from 0 on, or which. sampler: all cells, or `trials` that are drawn:
-    `random`, or by what has come out so far, `tpe`. metric: by which cells are compared; default: the first that the
-    graph measures. prune: `median` ends a run whose figure is below the others' median at the same epoch.
-    """
-
-    study: Text
-    graph: Text
-    set: list[Text] = Field(default_factory=list)
-    vary: dict[str, Annotated[list[Any], Field(min_length=1), AfterValidator(_each_once)] | Range] = Field(min_length=1)
-    where: list[Text] = Field(default_factory=list)
-    seeds: HowMany | Which = 1
-    sampler: Sampler = "grid"
-    trials: Annotated[PositiveInt, Field(le=MOST_TRIALS)] | None = None
-    metric: Text | None = None
-    prune: Literal["median"] | None = None
+    study: Text = Field(
+        description="its name: the folder `studies/NAME`, and the run in MLflow under which its runs stand"
+    )
+    graph: Text = Field(description="a packaged graph's name, or a file's path from here")
+    set: list[Text] = Field(default_factory=list, description="changes that all cells have, as of `--set`")
+    vary: dict[str, Annotated[list[Any], Field(min_length=1), AfterValidator(_each_once)] | Range] = Field(
+        min_length=1,
+        description="by key, `nodes.critic.temperature: [0.1, 0.2]`, as `--set` changes it; a list of YAML files, "
+        "under any name, is laid over the graph; `{low: 0.01, high: 1, log: true}` is a range, for "
+        "samplers that draw",
+    )
+    where: list[Text] = Field(
+        default_factory=list,
+        description="conditions, all of which a cell fulfils, such as `nodes.critic.use != critic.bilinear or "
+        "negatives == queue.yaml`",
+    )
+    seeds: HowMany | Which = Field(1, description="how many, from 0 on, or which")
+    sampler: Sampler = Field(
+        "grid",
+        description="`grid`: all cells; else `trials` of them are drawn: `random`, or `tpe`, by what has come out so "
+        "far",
+    )
+    trials: Annotated[PositiveInt, Field(le=MOST_TRIALS)] | None = Field(
+        None, description="cells that are drawn; null: 20"
+    )
+    metric: Text | None = Field(
+        None, description="by which cells are compared, such as `knn/top5`; null: the first that the graph measures"
+    )
+    prune: Literal["median"] | None = Field(
+        None, description="`median` ends a run whose figure is worse than the median of the others at the same epoch"
+    )
 
     @property
     def all_seeds(self) -> tuple[int, ...]:
