@@ -21,12 +21,12 @@ class Schedule(BaseModel, Generic[T]):
     start: T = Field(alias="from", description="where it begins")
     end: T = Field(alias="to", description="where it ends")
     shape: Literal["cosine", "linear", "step", "constant"] = Field(
-        "cosine",
+        default="cosine",
         description="`cosine`: to + (from - to)(cos(pi t) + 1)/2 (BYOL, section 3.2); `linear`; `step`: `from`, and "
         "`to` once `over` epochs have passed; `constant`: `from`",
     )
     over: Literal["train"] | PositiveFloat = Field(
-        "train", description="the whole training, or a number of epochs, after which the value stays at `to`"
+        default="train", description="the whole training, or a number of epochs, after which the value stays at `to`"
     )
 
     @model_validator(mode="after")

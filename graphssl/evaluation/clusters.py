@@ -35,11 +35,13 @@ class Clusters(Evaluation):
     class Config(EvaluationConfig):
         """k-means of the labelled held-out pictures' features, against their classes."""
 
-        k: Annotated[int, Field(ge=2)] | None = Field(None, description="clusters; null: as many as there are classes")
-        part: Literal["held_out", "training"] = Field("held_out", description="what is clustered")
-        normalize: Normalize = Field("l2", description="of the features")
-        starts: PositiveInt = Field(10, description="of which the one with the least inertia is taken")
-        iterations: PositiveInt = Field(300, description="of each start, at most")
+        k: Annotated[int, Field(ge=2)] | None = Field(
+            default=None, description="clusters; null: as many as there are classes"
+        )
+        part: Literal["held_out", "training"] = Field(default="held_out", description="what is clustered")
+        normalize: Normalize = Field(default="l2", description="of the features")
+        starts: PositiveInt = Field(default=10, description="of which the one with the least inertia is taken")
+        iterations: PositiveInt = Field(default=300, description="of each start, at most")
 
     config: Config
 

@@ -41,33 +41,35 @@ class Finetune(Evaluation):
         """The whole network and a linear classifier on crops and flips, judged on plain pictures."""
 
         labels: Labels = Field(
-            None,
+            default=None,
             description="so many of each class to learn from, or a share, 0.01 or 0.1 (semi-supervised: SimCLR, Chen "
             "et al. 2020, section 5.2); null: all",
         )
         lr: list[PositiveFloat] = Field(
-            [0.01, 0.03, 0.1],
+            default=[0.01, 0.03, 0.1],
             min_length=1,
             description="of batches of 256; of several each is trained, and the best on `validation` is trained again "
             "on all",
         )
-        epochs: PositiveInt = Field(30, description="of each training")
-        batch: PositiveInt = Field(256, description="pictures in one step")
+        epochs: PositiveInt = Field(default=30, description="of each training")
+        batch: PositiveInt = Field(default=256, description="pictures in one step")
         optimizer: Annotated[Optimizer, ConfigIn(OPTIMIZERS)] = Field(
-            Sgd(use="sgd", weight_decay=0.0), description="as in `train:`, without its own rate"
+            default=Sgd(use="sgd", weight_decay=0.0), description="as in `train:`, without its own rate"
         )
-        schedule: LearningRate = Field(LearningRate(), description="as in `train:`")
+        schedule: LearningRate = Field(default=LearningRate(), description="as in `train:`")
         layer_decay: Share | None = Field(
-            None, description="what the rate of a layer is times that of the layer after it"
+            default=None, description="what the rate of a layer is times that of the layer after it"
         )
         validation: Annotated[float, Field(gt=0, lt=1)] = Field(
-            0.1, description="the share of each class of what is learnt from that chooses the rate"
+            default=0.1, description="the share of each class of what is learnt from that chooses the rate"
         )
-        area: Area = Field([0.08, 1.0], description="of the crops, as a share of the picture")
-        flip: Fraction = Field(0.5, description="probability of mirroring")
-        mixup: NonNegativeFloat = Field(0.0, description="its alpha (Zhang et al. 2018, arXiv:1710.09412); 0: off")
-        smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(0.0, description="of the labels; 0: off")
-        precision: Literal["auto", "fp32", "bf16", "fp16"] = Field("auto", description="as in `train:`")
+        area: Area = Field(default=[0.08, 1.0], description="of the crops, as a share of the picture")
+        flip: Fraction = Field(default=0.5, description="probability of mirroring")
+        mixup: NonNegativeFloat = Field(
+            default=0.0, description="its alpha (Zhang et al. 2018, arXiv:1710.09412); 0: off"
+        )
+        smoothing: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.0, description="of the labels; 0: off")
+        precision: Literal["auto", "fp32", "bf16", "fp16"] = Field(default="auto", description="as in `train:`")
 
     config: Config
 

@@ -47,13 +47,13 @@ class Knn(Evaluation):
         """Weighted kNN on the held-out split (Wu et al. 2018, section 3.4): votes of exp(cosine / temperature)."""
 
         k: PositiveInt | Several[PositiveInt] = Field(
-            20, description="neighbours; of a list each is measured, and the first is `knn`"
+            default=20, description="neighbours; of a list each is measured, and the first is `knn`"
         )
         temperature: PositiveFloat | Several[PositiveFloat] = Field(
-            0.07, description="of a list each is measured, and the first is `knn`"
+            default=0.07, description="of a list each is measured, and the first is `knn`"
         )
         every: PositiveInt = Field(
-            5,
+            default=5,
             description="epochs between two evaluations; before training and at its end there always is one",
         )
 

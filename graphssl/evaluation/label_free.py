@@ -57,19 +57,20 @@ class LabelFree(Evaluation):
         uniformity of plain pictures; LiDAR and alignment of views that the graph's augmenting node makes.
         """
 
-        samples: Annotated[int, Field(ge=2)] = Field(25_600, description="training pictures, spread evenly")
+        samples: Annotated[int, Field(ge=2)] = Field(default=25_600, description="training pictures, spread evenly")
         seen: Annotated[int, Field(ge=2)] = Field(
-            2_000, description="how many of them are seen in `views` views; more than features are wide"
+            default=2_000, description="how many of them are seen in `views` views; more than features are wide"
         )
-        views: Annotated[int, Field(ge=2)] = Field(10, description="of each of those")
+        views: Annotated[int, Field(ge=2)] = Field(default=10, description="of each of those")
         delta: PositiveFloat = Field(
-            1e-4, description="of LiDAR, times the identity, beside the covariance within pictures"
+            default=1e-4, description="of LiDAR, times the identity, beside the covariance within pictures"
         )
         fit: tuple[PositiveInt, PositiveInt] = Field(
-            (11, 50), description="first and last eigenvalue, counted from 1, to which alpha-ReQ fits its power law"
+            default=(11, 50),
+            description="first and last eigenvalue, counted from 1, to which alpha-ReQ fits its power law",
         )
         every: PositiveInt = Field(
-            10, description="epochs between two readings; where training begins and ends there is always one"
+            default=10, description="epochs between two readings; where training begins and ends there is always one"
         )
 
         @model_validator(mode="after")

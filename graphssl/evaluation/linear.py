@@ -31,32 +31,34 @@ class Linear(Evaluation):
     class Config(EvaluationConfig):
         """A linear classifier by SGD on frozen features, judged on plain held-out pictures."""
 
-        labels: Labels = Field(None, description="so many of each class to learn from, or a share; null: all")
+        labels: Labels = Field(default=None, description="so many of each class to learn from, or a share; null: all")
         lr: list[PositiveFloat] = Field(
-            [0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
+            default=[0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0],
             min_length=1,
             description="of batches of 256; each pair with `decay` is trained, and the best on `validation` is trained "
             "again on all",
         )
-        decay: list[NonNegativeFloat] = Field([0.0, 1e-4, 1e-3], min_length=1, description="weight decays")
-        epochs: PositiveInt = Field(100, description="of each training")
-        batch: PositiveInt = Field(256, description="pictures in one step")
-        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD's")
+        decay: list[NonNegativeFloat] = Field(default=[0.0, 1e-4, 1e-3], min_length=1, description="weight decays")
+        epochs: PositiveInt = Field(default=100, description="of each training")
+        batch: PositiveInt = Field(default=256, description="pictures in one step")
+        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="SGD's")
         validation: Annotated[float, Field(gt=0, lt=1)] = Field(
-            0.1, description="the share of each class of the training part that chooses the pair"
+            default=0.1, description="the share of each class of the training part that chooses the pair"
         )
         normalize: Normalize = Field(
-            "standardize",
+            default="standardize",
             description="of the features: `standardize` by the mean and the deviation of each over plain pictures, so "
             "that one grid suits encoders of every scale; `l2`; or `none`, as MoCo's code",
         )
         views: Literal["plain", "crops"] = Field(
-            "plain",
+            default="plain",
             description="`plain` pictures, whose features are made once; or `crops`, anew in each epoch, as the papers "
             "train",
         )
-        area: Area = Field([0.08, 1.0], description="of the crops, as a share of the picture")
-        flip: Annotated[float, Field(ge=0, le=1)] = Field(0.5, description="of the crops: probability of mirroring")
+        area: Area = Field(default=[0.08, 1.0], description="of the crops, as a share of the picture")
+        flip: Annotated[float, Field(ge=0, le=1)] = Field(
+            default=0.5, description="of the crops: probability of mirroring"
+        )
 
         @model_validator(mode="before")
         @classmethod

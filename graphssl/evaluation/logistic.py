@@ -32,11 +32,11 @@ class Logistic(Evaluation):
     class Config(EvaluationConfig):
         """Logistic regression by L-BFGS on frozen features, judged on the held-out split."""
 
-        labels: Labels = Field(None, description="so many of each class to learn from, or a share; null: all")
+        labels: Labels = Field(default=None, description="so many of each class to learn from, or a share; null: all")
         penalty: NonNegativeFloat = Field(
-            1e-3, description="times half the squared length of the weights, on standardised features"
+            default=1e-3, description="times half the squared length of the weights, on standardised features"
         )
-        iterations: PositiveInt = Field(200, description="of L-BFGS, at most")
+        iterations: PositiveInt = Field(default=200, description="of L-BFGS, at most")
 
     config: Config
 

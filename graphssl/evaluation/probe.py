@@ -29,10 +29,10 @@ class Probe(Evaluation):
         those of a run without it.
         """
 
-        lr: PositiveFloat = Field(0.1, description="of batches of 256, under a cosine over the whole training")
-        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(0.9, description="SGD's")
+        lr: PositiveFloat = Field(default=0.1, description="of batches of 256, under a cosine over the whole training")
+        momentum: Annotated[float, Field(ge=0, lt=1)] = Field(default=0.9, description="SGD's")
         every: PositiveInt = Field(
-            5,
+            default=5,
             description="epochs between two evaluations on held-out pictures; the training batches' accuracy, "
             "`probe/train`, is logged with the loss",
         )

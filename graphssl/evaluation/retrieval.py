@@ -36,10 +36,10 @@ class Retrieval(Evaluation):
         """Retrieval by cosine similarity: each labelled held-out picture is a query for those of its class."""
 
         gallery: Literal["training", "held_out"] = Field(
-            "training", description="what is searched: the training part, or `held_out`, the other queries"
+            default="training", description="what is searched: the training part, or `held_out`, the other queries"
         )
         k: Several[PositiveInt] = Field(
-            [1, 5, 10],
+            default=[1, 5, 10],
             description="of recall at k, the share of queries that have one of their class among the k nearest",
         )
 

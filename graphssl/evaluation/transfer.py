@@ -47,14 +47,14 @@ class Transfer(Evaluation):
         """
 
         suite: list[str] = Field(
-            list(SUITE),
+            default=list(SUITE),
             min_length=1,
             description="the sets; one that is not there is left out, and it is said how it comes there",
         )
-        root: str = Field(".", description="the folder that holds them, as torchvision has them")
-        protocol: str = Field("logistic", description="the evaluation that is run on each")
-        options: dict[str, Any] = Field({}, description="of that evaluation")
-        download: bool = Field(False, description="fetch those that are not there")
+        root: str = Field(default=".", description="the folder that holds them, as torchvision has them")
+        protocol: str = Field(default="logistic", description="the evaluation that is run on each")
+        options: dict[str, Any] = Field(default={}, description="of that evaluation")
+        download: bool = Field(default=False, description="fetch those that are not there")
 
         @model_validator(mode="after")
         def _is_known(self) -> Transfer.Config:

@@ -60,93 +60,99 @@ class Preprocessing(Section):
     """`eval:` of the data."""
 
     resize: Pixels | None = Field(
-        None, description="the shorter side in pixels before the centre is cut out; default: that of `crop`"
+        default=None, description="the shorter side in pixels before the centre is cut out; default: that of `crop`"
     )
-    crop: Size | None = Field(None, description="of the centre, one number or [height, width]; default: `data.size`")
+    crop: Size | None = Field(
+        default=None, description="of the centre, one number or [height, width]; default: `data.size`"
+    )
 
 
 class Data(Section):
     """`data:` — on what. Images reach the graph as `batch.image`, uint8 RGB; views are cut of whole pictures."""
 
     use: Annotated[str, NameIn(DATA_SETS)] = Field(
-        "digits", description="the data set; `digits` is embedded, the others lie in `root`, or are fetched there"
+        default="digits",
+        description="the data set; `digits` is embedded, the others lie in `root`, or are fetched there",
     )
     batch: Annotated[int, BeforeValidator(_batch), Field(gt=0, le=10_000_000), BATCH] = Field(
-        256,
+        default=256,
         description="samples in one forward pass, over all processes; `auto` is the most that fits: a run finds out, "
         "and for whatever looks at the graph before it is 256",
     )
     root: Root = Field(
-        None,
+        default=None,
         description="the folder that holds the set, of `image_folder` also a list of some; of `webdataset` a folder, "
         "shards by a pattern, `/data/train-{000000..000146}.tar`, or an address, `s3://...`",
     )
     files: str | None = Field(
-        None, description="a list of the pictures: a path a line, or a .csv with path, label and split"
+        default=None, description="a list of the pictures: a path a line, or a .csv with path, label and split"
     )
     labels: Literal["folders", "none"] = Field(
-        "folders", description="whether the first folders below the root are classes"
+        default="folders", description="whether the first folders below the root are classes"
     )
     test: str | None = Field(
-        None, description="the held-out pictures: of shards as `root`, of pictures a folder or a list"
+        default=None, description="the held-out pictures: of shards as `root`, of pictures a folder or a list"
     )
     held_out: Annotated[float, Field(gt=0, lt=1)] | Literal["none"] | None = Field(
-        None,
+        default=None,
         description="the share of each class that is held out where there are no held-out pictures, a tenth where "
         "nothing is said; or none",
     )
     samples: PositiveInt | None = Field(
-        None, description="the number of training samples, for what has to know it before the set is read"
+        default=None, description="the number of training samples, for what has to know it before the set is read"
     )
-    window: Annotated[int, Field(ge=1, le=1_000_000)] = Field(16, description="how many shards are mixed at a time")
-    download: bool = Field(False, description="fetch the set into `root` where it is not there")
+    window: Annotated[int, Field(ge=1, le=1_000_000)] = Field(
+        default=16, description="how many shards are mixed at a time"
+    )
+    download: bool = Field(default=False, description="fetch the set into `root` where it is not there")
     size: Size | None = Field(
-        None,
+        default=None,
         description="of views and of evaluated pictures in pixels, one number or [height, width]; default: the data "
         "set's own",
     )
     eval: Preprocessing = Field(
-        Preprocessing(),
+        default=Preprocessing(),
         description="how pictures are scaled and cropped for evaluation: `{resize: 256, crop: 224}` is the papers' "
         "for ImageNet",
     )
     channels: Annotated[int, Field(ge=1, le=1024)] | None = Field(
-        None, description="of pictures in files; one of others is refused. Default: all are made RGB"
+        default=None, description="of pictures in files; one of others is refused. Default: all are made RGB"
     )
     dtype: Literal["uint8", "uint16", "float32"] | None = Field(
-        None,
+        default=None,
         description="of pictures in files; one of another type is refused. Default: all are made bytes, of 16 bits "
         "the high one",
     )
     mean: list[FiniteFloat] | None = Field(
-        None,
+        default=None,
         description="of each channel, to normalise by, where the type's largest value (for float32 1) is 1; default: "
         "the data set's own",
     )
     std: list[Annotated[PositiveFloat, Field(allow_inf_nan=False)]] | None = Field(
-        None, description="of each channel, as `mean`"
+        default=None, description="of each channel, as `mean`"
     )
     orientation: Literal["ignore", "apply"] = Field(
-        "ignore", description="`apply` turns pictures as their EXIF says; `ignore` takes them as they are stored"
+        default="ignore",
+        description="`apply` turns pictures as their EXIF says; `ignore` takes them as they are stored",
     )
     resident: Literal["auto", "memory", "device", "workers"] = Field(
-        "auto",
+        default="auto",
         description="keep the decoded set in `memory` or on the `device`, or read it through `workers`; `auto` "
         "decides by size",
     )
     workers: NonNegativeInt | None = Field(
-        None, description="processes that read pictures; default: one for each core, 16 at most; 0: none"
+        default=None, description="processes that read pictures; default: one for each core, 16 at most; 0: none"
     )
     decode: Literal["auto", "cpu", "device"] = Field(
-        "auto",
+        default="auto",
         description="where JPEGs that come through workers are decoded; `auto` is the device where it has an engine "
         "for them",
     )
     on_bad_image: Literal["stop", "skip"] = Field(
-        "stop", description="a picture that cannot be read: `stop`, or `skip` it and say how many there were"
+        default="stop", description="a picture that cannot be read: `stop`, or `skip` it and say how many there were"
     )
     last: Literal["drop", "keep"] = Field(
-        "drop", description="`drop` the last batch of an epoch when it is short, or `keep` it"
+        default="drop", description="`drop` the last batch of an epoch when it is short, or `keep` it"
     )
 
     @field_validator("mean", "std")

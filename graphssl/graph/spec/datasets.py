@@ -77,14 +77,14 @@ class HuggingFace(Section):
     """Options of `hf`."""
 
     path: str = Field(description="a folder, or a name such as `cifar10`")
-    name: str | None = Field(None, description="of its configuration, where it has several")
-    split: str = Field("train", description="which to train on")
+    name: str | None = Field(default=None, description="of its configuration, where it has several")
+    split: str = Field(default="train", description="which to train on")
     test: str | None = Field(
-        None, description="which to hold out; default: `test` or `validation` where there is one, else a tenth"
+        default=None, description="which to hold out; default: `test` or `validation` where there is one, else a tenth"
     )
-    image: str | None = Field(None, description="the column of pictures; default: that of the kind Image")
+    image: str | None = Field(default=None, description="the column of pictures; default: that of the kind Image")
     label: str | None = Field(
-        None, description="the column of labels; default: that of the kind ClassLabel; `none` for no labels"
+        default=None, description="the column of labels; default: that of the kind ClassLabel; `none` for no labels"
     )
 
 
@@ -92,7 +92,7 @@ class Fetched(Section):
     """Options of the sets that torchvision reads picture by picture."""
 
     root: str = Field(description="the folder that holds it")
-    download: bool = Field(False, description="fetch it there where it is not")
+    download: bool = Field(default=False, description="fetch it there where it is not")
 
     called: ClassVar[str]
 

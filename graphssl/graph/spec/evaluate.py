@@ -34,14 +34,14 @@ class EvaluationConfig(Section):
 class Monitor(Section):
     """Collapse monitors on what critics, or objectives themselves, compare."""
 
-    every: PositiveInt = Field(1, description="epochs between two readings")
+    every: PositiveInt = Field(default=1, description="epochs between two readings")
 
 
 class Evaluate(Section):
     """`evaluate:` — how it is judged."""
 
     features: str | list[str] | None = Field(
-        None,
+        default=None,
         description="what is judged on plain images: a node, a value of the flow, or the copy of a node that a moving "
         "average keeps, `target.encoder`; of several each, side by side. Default: the first node that "
         "takes images and learns",

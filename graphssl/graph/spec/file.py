@@ -42,7 +42,7 @@ class TermSpec(Section):
     """A loss term with a weight that may be scheduled: `{value: objective(s), weight: {from: 0, to: 1}}`."""
 
     value: str = Field(description="the expression, `objective(s)`")
-    weight: Scheduled[float] = Field(1.0, description="a number, or a schedule")
+    weight: Scheduled[float] = Field(default=1.0, description="a number, or a schedule")
 
 
 class GraphFile(Section):
@@ -53,24 +53,26 @@ class GraphFile(Section):
     graph: Annotated[str, AfterValidator(_named), Field(json_schema_extra={"pattern": NAME})] = Field(
         description="its name: runs are called by it"
     )
-    description: str | None = Field(None, description="in words, for people")
+    description: str | None = Field(default=None, description="in words, for people")
     components: list[Annotated[str, AfterValidator(_loadable)]] = Field(
-        [],
+        default=[],
         description="files of Python of your own, relative to this one, or packages, that hold components, data sets "
         "and evaluations",
     )
     allow: list[Annotated[str, Field(json_schema_extra={"enum": list(CODES)})]] = Field(
-        [], description="rules that are turned off, by their codes"
+        default=[], description="rules that are turned off, by their codes"
     )
-    data: Data = Field(Data(), description="on what")
+    data: Data = Field(default=Data(), description="on what")
     nodes: dict[str, dict[str, Any]] = Field(description="what exists: by name, `use:` a component and its config")
     flow: dict[str, str] = Field(description="what is computed: by the value's name, an expression of calls")
     loss: dict[str, str | TermSpec] = Field(
         description="the terms by name, each an expression, or `{value: ..., weight: ...}`; the loss is their sum"
     )
-    update: dict[str, str] = Field({}, description="how each state is written, once for each optimizer step, after it")
-    train: Train = Field(Train(), description="how")
-    evaluate: Evaluate = Field(Evaluate(), description="how it is judged")
+    update: dict[str, str] = Field(
+        default={}, description="how each state is written, once for each optimizer step, after it"
+    )
+    train: Train = Field(default=Train(), description="how")
+    evaluate: Evaluate = Field(default=Evaluate(), description="how it is judged")
 
 
 def graph_file(use: object = None) -> type[GraphFile]:

@@ -46,12 +46,12 @@ class Sgd(Optimizer):
     """SGD with momentum (torch.optim.SGD)."""
 
     use: Literal["sgd"]
-    lr: PositiveFloat = Field(0.03, description="the learning rate")
-    momentum: Fraction = Field(0.9, description="0 for none")
-    nesterov: bool = Field(False, description="Nesterov's momentum")
-    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    lr: PositiveFloat = Field(default=0.03, description="the learning rate")
+    momentum: Fraction = Field(default=0.9, description="0 for none")
+    nesterov: bool = Field(default=False, description="Nesterov's momentum")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(default=1e-4, description="a number, or a schedule")
     decay: Which = Field(
-        "weights",
+        default="weights",
         description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
         "`all` does not",
     )
@@ -65,14 +65,14 @@ class _Moments(Optimizer):
     """What Adam's kin has in common."""
 
     use: Literal["adam", "adamw"]
-    lr: PositiveFloat = Field(1e-3, description="the learning rate")
+    lr: PositiveFloat = Field(default=1e-3, description="the learning rate")
     betas: Annotated[list[Fraction], Field(min_length=2, max_length=2)] = Field(
-        [0.9, 0.999], description="of the two moments"
+        default=[0.9, 0.999], description="of the two moments"
     )
-    eps: PositiveFloat = Field(1e-8, description="beside the root of the second moment")
-    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    eps: PositiveFloat = Field(default=1e-8, description="beside the root of the second moment")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(default=1e-4, description="a number, or a schedule")
     decay: Which = Field(
-        "weights",
+        default="weights",
         description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
         "`all` does not",
     )
@@ -98,17 +98,17 @@ class Lars(Optimizer):
     """LARS (You et al. 2017, arXiv:1708.03888), with SGD's momentum."""
 
     use: Literal["lars"]
-    lr: PositiveFloat = Field(0.3, description="the learning rate")
-    momentum: Fraction = Field(0.9, description="0 for none")
-    eta: PositiveFloat = Field(1e-3, description="the trust coefficient")
-    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-6, description="a number, or a schedule")
+    lr: PositiveFloat = Field(default=0.3, description="the learning rate")
+    momentum: Fraction = Field(default=0.9, description="0 for none")
+    eta: PositiveFloat = Field(default=1e-3, description="the trust coefficient")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(default=1e-6, description="a number, or a schedule")
     decay: Which = Field(
-        "weights",
+        default="weights",
         description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
         "`all` does not",
     )
     rate: Literal["outside", "inside"] = Field(
-        "outside",
+        default="outside",
         description="where the learning rate stands: outside of the momentum (BYOL's code, MoCo v3's), or inside (the "
         "paper, SimCLR's code)",
     )
@@ -126,19 +126,19 @@ class Larc(Optimizer):
     """LARC, NVIDIA apex's variant of LARS around SGD, of SwAV: every parameter is adapted, biases and norms too."""
 
     use: Literal["larc"]
-    lr: PositiveFloat = Field(0.3, description="the learning rate")
-    momentum: Fraction = Field(0.9, description="0 for none")
-    eta: PositiveFloat = Field(1e-3, description="the trust coefficient")
-    eps: PositiveFloat = Field(1e-8, description="beside the norms that it divides by")
-    clip: bool = Field(False, description="the adapted rate is at most `lr`; false is plain scaling")
-    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-6, description="a number, or a schedule")
+    lr: PositiveFloat = Field(default=0.3, description="the learning rate")
+    momentum: Fraction = Field(default=0.9, description="0 for none")
+    eta: PositiveFloat = Field(default=1e-3, description="the trust coefficient")
+    eps: PositiveFloat = Field(default=1e-8, description="beside the norms that it divides by")
+    clip: bool = Field(default=False, description="the adapted rate is at most `lr`; false is plain scaling")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(default=1e-6, description="a number, or a schedule")
     decay: Which = Field(
-        "all",
+        default="all",
         description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
         "`all` does not",
     )
     adapt: Which = Field(
-        "all",
+        default="all",
         description="the parameters that are adapted; with `weights`, and `decay` so too, others are SGD's: "
         "solo-learn's LARS",
     )
@@ -159,14 +159,14 @@ class Timm(Optimizer):
 
     use: Literal["timm"]
     name: str = Field(description="timm's: lamb, adan, lion ...")
-    lr: PositiveFloat = Field(1e-3, description="the learning rate")
-    weight_decay: Scheduled[NonNegativeFloat] = Field(1e-4, description="a number, or a schedule")
+    lr: PositiveFloat = Field(default=1e-3, description="the learning rate")
+    weight_decay: Scheduled[NonNegativeFloat] = Field(default=1e-4, description="a number, or a schedule")
     decay: Which = Field(
-        "weights",
+        default="weights",
         description="what `weight_decay` is of: `weights` leaves out biases, norms, tokens and position embeddings; "
         "`all` does not",
     )
-    options: dict[str, Any] = Field({}, description="what it takes besides, by timm's names")
+    options: dict[str, Any] = Field(default={}, description="what it takes besides, by timm's names")
 
     @model_validator(mode="after")
     def _timm_has_it(self) -> Timm:

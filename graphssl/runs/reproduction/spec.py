@@ -33,12 +33,13 @@ class Figure(Section):
         default_factory=dict, description="of the evaluation, where they differ from its defaults (docs/evaluation.md)"
     )
     epoch: Literal["last", "best"] = Field(
-        "last", description="the last one's, or the best of those that are judged during the training"
+        default="last", description="the last one's, or the best of those that are judged during the training"
     )
     unit: Literal["%", "1"] = Field(
-        "%", description="of what was published; accuracies are shares here, and percent is a hundred times that"
+        default="%",
+        description="of what was published; accuracies are shares here, and percent is a hundred times that",
     )
-    published: Published | None = Field(None, description="null where nothing was")
+    published: Published | None = Field(default=None, description="null where nothing was")
 
     @property
     def scale(self) -> float:
@@ -72,8 +73,8 @@ class Reproduction(Section):
         default_factory=list, description="in words, what of the settings is not as published, also what `set` changes"
     )
     seeds: Annotated[list[NonNegativeInt], Field(min_length=1), AfterValidator(_each_once)] = Field(
-        [0], description="a run each"
+        default=[0], description="a run each"
     )
-    needs: Literal["cpu", "gpu"] = Field("cpu", description="`gpu` where a CPU would take weeks")
+    needs: Literal["cpu", "gpu"] = Field(default="cpu", description="`gpu` where a CPU would take weeks")
     figures: dict[str, Figure] = Field(min_length=1, description="by name, `knn` or `linear/top5`")
-    beside: Beside | None = Field(None, description="other code that is trained in the same command")
+    beside: Beside | None = Field(default=None, description="other code that is trained in the same command")

@@ -31,9 +31,9 @@ class Range(Section):
 
     low: FiniteFloat | int = Field(description="the least")
     high: FiniteFloat | int = Field(description="the largest")
-    log: bool = Field(False, description="drawn by their logarithm")
+    log: bool = Field(default=False, description="drawn by their logarithm")
     step: PositiveFloat | PositiveInt | None = Field(
-        None, description="from one to the next, from low on; with it a grid takes a range"
+        default=None, description="from one to the next, from low on; with it a grid takes a range"
     )
 
     @model_validator(mode="after")
@@ -71,20 +71,22 @@ class Study(Section):
         description="conditions, all of which a cell fulfils, such as `nodes.critic.use != critic.bilinear or "
         "negatives == queue.yaml`",
     )
-    seeds: HowMany | Which = Field(1, description="how many, from 0 on, or which")
+    seeds: HowMany | Which = Field(default=1, description="how many, from 0 on, or which")
     sampler: Sampler = Field(
-        "grid",
+        default="grid",
         description="`grid`: all cells; else `trials` of them are drawn: `random`, or `tpe`, by what has come out so "
         "far",
     )
     trials: Annotated[PositiveInt, Field(le=MOST_TRIALS)] | None = Field(
-        None, description="cells that are drawn; null: 20"
+        default=None, description="cells that are drawn; null: 20"
     )
     metric: Text | None = Field(
-        None, description="by which cells are compared, such as `knn/top5`; null: the first that the graph measures"
+        default=None,
+        description="by which cells are compared, such as `knn/top5`; null: the first that the graph measures",
     )
     prune: Literal["median"] | None = Field(
-        None, description="`median` ends a run whose figure is worse than the median of the others at the same epoch"
+        default=None,
+        description="`median` ends a run whose figure is worse than the median of the others at the same epoch",
     )
 
     @property
