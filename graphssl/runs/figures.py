@@ -15,6 +15,7 @@ from ..evaluation.judge import Judge
 from ..evaluation.labels import parse
 from ..files import read_regular, write_whole
 from ..track import Addition, Tracker, add_to_run, one_at_a_time
+from ..track.grouped import evaluated
 from ..world import current
 from .folder import RunFolder
 from .quiet import Untracked
@@ -135,9 +136,13 @@ def deliver_figures(folder: RunFolder) -> int:
             run_id = folder.facts().get("mlflow")
             if run_id is None:
                 raise RunError("the run itself is not in MLflow yet")
-            tags = {record.label: {f"{TAG}{record.label}": record.said()} for record in left}
-            add_to_run(run_id, [Addition(r.scores, r.step, tags[r.label], r.path(folder).resolve()) for r in left])
+            add_to_run(run_id, [_addition(folder, record) for record in left])
         return _delivered(folder, left)
+
+
+def _addition(folder: RunFolder, record: Record) -> Addition:
+    metrics = {evaluated(name): value for name, value in record.scores.items()}
+    return Addition(metrics, record.step, {f"{TAG}{record.label}": record.said()}, record.path(folder).resolve())
 
 
 def _delivered(folder: RunFolder, left: Sequence[Record]) -> int:

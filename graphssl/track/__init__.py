@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .addition import Addition, add_to_run, rename_run
 from .client import store_uri
-from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, find_run
+from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, curves, find_run
 from .left import Delivered, deliver_left, is_left
 from .lock import one_at_a_time
 from .rows import Point, Rows, read_rows
@@ -14,6 +14,6 @@ from .ui import serve, ui_command
 
 __all__ = [
     "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
-    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "deliver_left", "find_run", "is_left",
-    "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
+    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "curves", "deliver_left", "find_run",
+    "is_left", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

@@ -6,11 +6,13 @@ import itertools
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 from ..errors import RunError, UsageError, suggest
-from .client import NOT_THERE, check_database, open_client, reason, store_uri
+from .client import NOT_THERE, asked, check_database, open_client, reason, store_uri
+from .grouped import grouped_all, short
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
@@ -25,7 +27,8 @@ LESS_WORDS = {"loss"}
 
 @dataclass(frozen=True)
 class FoundRun:
-    """A run as MLflow has it. metrics: the last values. started: ms since 1970."""
+    """A run as MLflow has it. metrics: the last values, by the names that people use, `knn`; keys: what they are called
+    in the store. started: ms since 1970."""
 
     run_id: str
     name: str
@@ -35,6 +38,7 @@ class FoundRun:
     tags: dict[str, str]
     status: str
     started: int
+    keys: Mapping[str, str] = field(default_factory=dict, repr=False)
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,13 @@ def compare(runs: Sequence[str], uri: str | None = None) -> Comparison:
     )
 
 
+def curves(run: FoundRun, uri: str | None = None) -> dict[str, list[tuple[int, float]]]:
+    """Every point, the step and the value, of a run's metrics by the names that people use."""
+    store = _open(uri)
+    each = {said: asked(partial(store.get_metric_history, run.run_id, key)) for said, key in run.keys.items()}
+    return {said: [(point.step, point.value) for point in points] for said, points in each.items()}
+
+
 def _value(run: FoundRun, name: str) -> str | None:
     """A section that is there and empty is as good as none."""
     value = run.params.get(name)
@@ -109,7 +120,7 @@ def _best(store: Any, name: str, run: FoundRun) -> float | None:
     more = _more_is_better(name, run.tags)
     if more is None:
         return None
-    values = [m.value for m in store.get_metric_history(run.run_id, name)]
+    values = [m.value for m in store.get_metric_history(run.run_id, run.keys[name])]
     return (max if more else min)((v for v in values if math.isfinite(v)), default=None)
 
 
@@ -168,7 +179,9 @@ def _recent(store: Any) -> list[Any]:
 def _found(run: Any) -> FoundRun:
     info, data = run.info, run.data
     changed = {tag.removeprefix(CHANGED): value for tag, value in data.tags.items() if tag.startswith(CHANGED)}
+    keys = {short(full): name for name, full in grouped_all(data.metrics).items()}
+    metrics = {said: data.metrics[name] for said, name in keys.items()}
     return FoundRun(
-        info.run_id, info.run_name or "", info.experiment_id, {**data.params, **changed}, dict(data.metrics),
-        dict(data.tags), info.status, info.start_time,
+        info.run_id, info.run_name or "", info.experiment_id, {**data.params, **changed}, metrics, dict(data.tags),
+        info.status, info.start_time, keys,
     )  # fmt: skip

@@ -13,6 +13,7 @@ from typing import IO
 
 from ..files import special
 from .entries import Entry, Kind, Start, dump_start, parse
+from .grouped import grouped_all
 from .lock import TRAINING, Lock
 
 __all__ = ["START", "Entry", "Journal", "Kind", "Start"]
@@ -183,7 +184,7 @@ class Journal:
     def _keep(self, entry: Entry) -> None:
         entry = self._without_left(entry)
         if entry.kind == "metrics":
-            self._left |= {(name, entry.step) for name in entry.data}
+            self._left |= {(name, entry.step) for name in grouped_all(entry.data).values()}
         if entry.data:
             self._add(entry)
 
@@ -196,7 +197,8 @@ class Journal:
     def _without_left(self, entry: Entry) -> Entry:
         if entry.kind != "metrics" or not self._left:
             return entry
-        return replace(entry, data={k: v for k, v in entry.data.items() if (k, entry.step) not in self._left})
+        names = grouped_all(entry.data)  # what has been left may have the names of before there were groups
+        return replace(entry, data={k: v for k, v in entry.data.items() if (names[k], entry.step) not in self._left})
 
     def _replace(self) -> None:
         """Replaced whole, never half."""

@@ -7,12 +7,13 @@ import csv
 import io
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO
 
 from ..errors import RunError
 from ..files import read_regular, write_whole
+from .grouped import grouped_all, short
 
 __all__ = ["Point", "Rows", "read_rows"]
 
@@ -22,11 +23,16 @@ LARGEST = 1 << 30  # bytes
 
 @dataclass(frozen=True)
 class Point:
-    """A metric at an optimizer step."""
+    """A metric at an optimizer step. name: under its group, `eval/knn`."""
 
     step: int
-    metric: str
+    name: str
     value: float
+
+    @property
+    def metric(self) -> str:
+        """As people say it, `knn`."""
+        return short(self.name)
 
 
 @dataclass
@@ -48,7 +54,7 @@ class Rows:
             kept = [point for point in read_rows(self.path) if point.step <= self.start] if self.start else []
             write_whole(self.path, _text(kept, head=True))
             self._file = self.path.open("a", encoding="utf-8", newline="")
-            self._known = {(point.step, point.metric) for point in kept if point.step == self.start}
+            self._known = {(point.step, point.name) for point in kept if point.step == self.start}
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Logs metrics at an optimizer step; what is there of the step at which it began is not logged again."""
@@ -79,7 +85,8 @@ class Rows:
 
 
 def read_rows(path: Path) -> list[Point]:
-    """The rows of a run, in their order; none where there is no file. A row that is cut off is left out."""
+    """The rows of a run, in their order, by the names under groups, whatever the file has; none where there is no file.
+    A row that is cut off is left out."""
     try:
         content = read_regular(path, LARGEST) or b""
     except FileNotFoundError:
@@ -88,9 +95,10 @@ def read_rows(path: Path) -> list[Point]:
     found = []
     for line in whole.splitlines():  # each by itself: a quote that is not closed is one row's
         with contextlib.suppress(ValueError, csv.Error):
-            step, metric, value = next(csv.reader([line]), [])
-            found.append(Point(int(step), metric, float(value)))
-    return found
+            step, name, value = next(csv.reader([line]), [])
+            found.append(Point(int(step), name, float(value)))
+    names = grouped_all(dict.fromkeys(point.name for point in found))  # of before there were groups
+    return [point if names[point.name] == point.name else replace(point, name=names[point.name]) for point in found]
 
 
 def _text(points: list[Point], *, head: bool = False) -> str:
@@ -98,5 +106,5 @@ def _text(points: list[Point], *, head: bool = False) -> str:
     writer = csv.writer(out, lineterminator="\n")
     if head:
         writer.writerow(HEAD)
-    writer.writerows((p.step, p.metric, repr(p.value) if math.isfinite(p.value) else str(p.value)) for p in points)
+    writer.writerows((p.step, p.name, repr(p.value) if math.isfinite(p.value) else str(p.value)) for p in points)
     return out.getvalue()

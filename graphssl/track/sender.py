@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 
 from .artifacts import located
 from .client import reason
+from .grouped import grouped_all
 from .journal import Entry, Journal, Start
 from .store import Refused, Store
 
@@ -73,7 +74,8 @@ class Sender:
         self._connect, self._warn, self._facts, self._trains = connect, warn, facts, trains
         self._store: Store | None = None
         self._params_due = False
-        # What the store has already: asked for where a run goes on, and where it is not known what of a batch it took.
+        # What the store has already, by names under groups: asked for where a run goes on, and where it is not known
+        # what of a batch it took.
         self._had: Mapping[str, set[int]] = {}
         self._unsure = False
 
@@ -169,4 +171,5 @@ class Sender:
         """The entry without the points that the store has."""
         if entry.kind != "metrics" or not self._had:
             return entry
-        return replace(entry, data={k: v for k, v in entry.data.items() if entry.step not in self._had.get(k, ())})
+        had = {name for name, full in grouped_all(entry.data).items() if entry.step in self._had.get(full, ())}
+        return replace(entry, data={name: value for name, value in entry.data.items() if name not in had})

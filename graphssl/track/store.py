@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from ..errors import RunError
 from .client import NOT_THERE, asked, check_database, database, make_database, open_client, reason
 from .journal import START, Entry
+from .known import Known
 from .names import LONGEST_TAG, as_shown, clean_name
 
 EXPERIMENT = "graphssl"
@@ -33,17 +34,6 @@ class Store(Protocol):
     def send(self, run_id: str, entries: Sequence[Entry]) -> None: ...
 
 
-class _Points(dict[str, set[int]]):
-    """Steps by metric, in a store of files: there `loss` could not stand beside `loss/byol`, which is `loss.byol`."""
-
-    def get(self, name: str, default: Any = None) -> Any:
-        return super().get(_flat(name), default)
-
-
-def _flat(name: str) -> str:
-    return name.replace("/", ".")
-
-
 class MlflowStore:
     """A tracking store behind MLflow's client; connects when made, which takes seconds."""
 
@@ -52,6 +42,7 @@ class MlflowStore:
         make_database(uri)
         self._client = open_client(uri)
         self._files = uri.startswith("file:") or ("://" not in uri and ":" not in uri)
+        self._known: dict[str, Known] = {}
         self._experiment = self._find_or_make(uri, experiment or os.environ.get("MLFLOW_EXPERIMENT_NAME") or EXPERIMENT)
 
     def _find_or_make(self, uri: str, name: str) -> str:
@@ -96,10 +87,10 @@ class MlflowStore:
         return set(run.data.params)
 
     def points(self, run_id: str) -> dict[str, set[int]]:
-        """The steps at which a run has each metric."""
+        """The steps at which a run has each metric, by its name under its group."""
         keys = asked(lambda: self._client.get_run(run_id).data.metrics)
-        found = {key: self._steps(run_id, key) for key in keys}
-        return _Points(found) if self._files else found
+        self._known[run_id] = Known(keys, files=self._files)
+        return self._known[run_id].steps({key: self._steps(run_id, key) for key in keys})
 
     def _steps(self, run_id: str, key: str) -> set[int]:
         return {metric.step for metric in self._history(run_id, key)}
@@ -110,10 +101,11 @@ class MlflowStore:
     def values(self, run_id: str, keys: Sequence[str], step: int) -> dict[str, float]:
         """What a run has at a step of these metrics, the latest of each."""
         there = asked(lambda: self._client.get_run(run_id).data.metrics)
+        known = self._known[run_id] = Known(there, files=self._files)
         found = {}
         for key in keys:
-            named = _flat(key) if self._files else key
-            at = [m for m in (self._history(run_id, named) if named in there else ()) if m.step == step]
+            named = known.find(key)
+            at = [m for m in (self._history(run_id, named) if named is not None else ()) if m.step == step]
             if at:
                 found[key] = max(at, key=lambda metric: metric.timestamp).value
         return found
@@ -151,8 +143,8 @@ class MlflowStore:
     def _send_metrics(self, run_id: str, entries: Sequence[Entry]) -> None:
         from mlflow.entities import Metric
 
-        named = _flat if self._files else str
-        every = [Metric(named(name), value, e.at, e.step) for e in entries for name, value in e.data.items()]
+        known = self._known.setdefault(run_id, Known(files=self._files))
+        every = [Metric(known.call(name), value, e.at, e.step) for e in entries for name, value in e.data.items()]
         for i in range(0, len(every), METRICS_AT_ONCE):
             self._client.log_batch(run_id, metrics=every[i : i + METRICS_AT_ONCE])
 

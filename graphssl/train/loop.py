@@ -15,6 +15,7 @@ from ..console import STOPPED
 from ..data import Batch, Datasets, WholeBatch
 from ..errors import Stopped, ran_out
 from ..graph.spec import Monitor, Train
+from ..track.grouped import LOSS, RATE, SPEED, evaluated, monitored, term
 from ..world import current, gathered
 from .bottleneck import Limits
 from .checkpoint import Checkpoints
@@ -29,11 +30,12 @@ from .stopping import Stop
 
 __all__ = ["Judge", "Loop", "Metrics", "Probe"]
 
+PROBE = evaluated("probe/train")
 LESS = "A smaller data.batch takes less, and smaller images do."
 
 
 class Metrics(Protocol):
-    """Takes metrics by name at an optimizer step."""
+    """Takes metrics at an optimizer step, by the names that `track.grouped` has for them."""
 
     def metrics(self, values: Mapping[str, float], step: int) -> None: ...
 
@@ -200,17 +202,17 @@ class Loop:
     def _log(self, outputs: Mapping[str, Any], step: int, speed: Speed) -> None:
         lately = speed.since_last()
         scalars = {
-            "loss": outputs["loss"],
-            **{f"loss/{k}": v for k, v in outputs["terms"].items()},
+            LOSS: outputs["loss"],
+            **{term(k): v for k, v in outputs["terms"].items()},
             **{f"mi/{k}": v for k, v in outputs["bounds"].items()},
-            **({"probe/train": self.probe.accuracy()} if self.probe is not None else {}),
+            **({PROBE: self.probe.accuracy()} if self.probe is not None else {}),
         }
         # All at once: the device is waited for.
         read = torch.stack([v.detach().float() for v in scalars.values()]).tolist()
-        values = {k: v for k, v in zip(scalars, read, strict=True) if k != "probe/train" or not math.isnan(v)}
-        loss = self.outcome.loss = values["loss"]
+        values = {k: v for k, v in zip(scalars, read, strict=True) if k != PROBE or not math.isnan(v)}
+        loss = self.outcome.loss = values[LOSS]
         self.progress.update(step, loss, self.step.rate, lately)
-        self.tracker.metrics({**values, "lr": self.step.rate, "images_per_second": lately}, step)
+        self.tracker.metrics({**values, RATE: self.step.rate, SPEED: lately}, step)
         self.outcome.images_per_second = speed.average
 
     # -- after an epoch ------------------------------------------------------------------------------------
@@ -225,7 +227,7 @@ class Loop:
             if outputs.get("rows"):
                 query, key = gathered(query), gathered(key)
             values = measure(query, key)
-            self.tracker.metrics({f"{line}/{k}": v for k, v in values.items()}, self.outcome.step)
+            self.tracker.metrics({monitored(line, k): v for k, v in values.items()}, self.outcome.step)
             for warning in self._watch.look(line, values):
                 self.progress.message(f"warning: {warning}")
 
@@ -243,7 +245,7 @@ class Loop:
             if epoch == 0:
                 title, text = self.judge.title(metric), self.judge.text(metric, value)
                 self.progress.message(f"{title} before training: {text}")
-        self.tracker.metrics(found, self.outcome.step)
+        self.tracker.metrics({evaluated(k): v for k, v in found.items()}, self.outcome.step)
         if epoch > 0:
             self.progress.epoch_end(epoch, found)
 

@@ -144,7 +144,7 @@ def test_the_run_is_the_one_without_it_and_the_curve_is_there(write: Write) -> N
     from graphssl.track import find_run as tracked
     from graphssl.track.client import open_client, store_uri
 
-    points = open_client(store_uri()).get_metric_history(tracked("with").run_id, "probe/train")
+    points = open_client(store_uri()).get_metric_history(tracked("with").run_id, "eval/probe/train")
     assert [point.step for point in points] == [20, 40, 46, 60, 80, 92]
     assert points[0].value < points[-1].value
     again = graphssl.evaluate("with", device="cpu")

@@ -21,7 +21,7 @@ from graphssl.evaluation import embedding
 from graphssl.runs import evaluate as evaluate_module
 from graphssl.runs import figures
 from graphssl.runs.folder import find_run as find_folder
-from graphssl.track import add_to_run, find_run, store_uri
+from graphssl.track import add_to_run, curves, find_run, store_uri
 from graphssl.track.client import open_client
 
 GRAPH = SIMCLR.replace("batch: 16", "batch: 256").replace("epochs: 2", "steps: 1")
@@ -44,12 +44,7 @@ def kept(run: str) -> dict[str, Any]:
 
 
 def points(run: str) -> dict[str, list[tuple[int, float]]]:
-    found, client = find_run(run), open_client(store_uri())
-    return {
-        key: [(m.step, m.value) for m in client.get_metric_history(found.run_id, key)]
-        for key in found.metrics
-        if key.startswith("knn")
-    }
+    return {name: found for name, found in curves(find_run(run)).items() if name.startswith("knn")}
 
 
 def test_a_run_keeps_what_stands_beside_its_last_numbers(run: str) -> None:

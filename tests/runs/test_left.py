@@ -9,7 +9,7 @@ import pytest
 
 import graphssl
 from graphssl.errors import RunError, UsageError
-from graphssl.track import find_run
+from graphssl.track import curves, find_run
 from graphssl.track.client import open_client
 
 NOBODY = "http://127.0.0.1:9"  # the port of nothing
@@ -27,8 +27,8 @@ def ended(here: Path, store: str, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 
 def points(name: str, store: str) -> list[tuple[str, int]]:
-    run, client = find_run(name, store), open_client(store)
-    return sorted((key, m.step) for key in run.metrics for m in client.get_metric_history(run.run_id, key))
+    every = curves(find_run(name, store), store)
+    return sorted((name, step) for name, points in every.items() for step, _ in points)
 
 
 def all_there(name: str, store: str) -> bool:

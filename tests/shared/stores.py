@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from graphssl.track import Tracker
+from graphssl.track.grouped import grouped_all
 from graphssl.track.journal import Entry
 from graphssl.track.store import Refused
 
@@ -58,7 +59,8 @@ class FakeStore:
         for entry in self.sent:
             for name in entry.data if entry.kind == "metrics" else ():
                 found.setdefault(name, set()).add(entry.step)
-        return found
+        names = grouped_all(found)
+        return {names[name]: steps for name, steps in found.items()}
 
     def params(self, run_id: str, params: Mapping[str, str]) -> None:
         self._answer()

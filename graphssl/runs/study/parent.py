@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable
 
 from ...track import Tracker
+from ...track.grouped import best_of
 from ..tracking import PARENT, STUDY, TAG
 from .book import Book
 from .outcome import Outcome
@@ -54,7 +55,7 @@ class Parent:
         """Logs what came of the study; what to warn of."""
         done = outcome.count("complete")
         means = [row.spread.mean for row in outcome.rows if row.spread is not None]
-        best = {f"best/{outcome.metric.name}": outcome.metric.best(means)} if means else {}
-        self._tracker.metrics({**best, "runs": float(done)}, done)
+        best = {best_of(outcome.metric.name): outcome.metric.best(means)} if means else {}
+        self._tracker.metrics({**best, "study/runs": float(done)}, done)
         self._tracker.text(table, "table.md")
         return self._tracker.finish("FINISHED" if ended else "KILLED", timeout=30 if ended else 10)

@@ -441,8 +441,8 @@ def check_tracked(here: Path, store: str) -> None:
         below = [run for run in found if run.data.tags.get("mlflow.parentRunId") == parent.info.run_id]
         assert {run.info.run_name for run in below} == {row["run"] for row in rows(here / "studies" / name)}
         best = max(float(row["knn"]) for row in rows(here / "studies" / name))
-        assert parent.data.metrics["best/knn"] == pytest.approx(best)
-        assert parent.data.metrics["runs"] == 4
+        assert parent.data.metrics["study/best/knn"] == pytest.approx(best)
+        assert parent.data.metrics["study/runs"] == 4
 
 
 @pytest.mark.slow
@@ -467,7 +467,7 @@ def test_ctrl_c_leaves_checkpoints(graph: Path) -> None:
     graph.write_text(SHORT.replace("steps: 8", "steps: 4000"))
     words = ("sweep", "graph.yaml", f"{TEMPERATURE}=0.1", "--set", "train.checkpoint.steps=3000", "--name", "s")
     process = started(graph.parent, *words)
-    until(lambda: [p for p in graph.parent.glob("runs/s-*/metrics.csv") if ",loss," in p.read_text()], process)
+    until(lambda: [p for p in graph.parent.glob("runs/s-*/metrics.csv") if ",loss/total," in p.read_text()], process)
     (child,) = children_of(process)
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=300)
