@@ -27,6 +27,7 @@ if TYPE_CHECKING:
         neighbours,
         reproduce,
         run,
+        study_report,
         survey,
         sweep,
     )
@@ -35,7 +36,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GraphError", "RunError", "UsageError",
     "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
-    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep",
+    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "study_report", "survey",
+    "sweep",
 ]  # fmt: skip
 
 

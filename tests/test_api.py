@@ -52,6 +52,7 @@ VERBS = [
     "neighbours",
     "reproduce",
     "run",
+    "study_report",
     "survey",
     "sweep",
 ]

@@ -13,9 +13,10 @@ from __future__ import annotations
 from .features import embed, embed_files, neighbours
 from .graphs import check, compile, diff, draw, load, survey
 from .runs import compare, deliver, evaluate, evaluate_together, export, run, ui
-from .studies import ablate, bridge, reproduce, sweep
+from .studies import ablate, bridge, reproduce, study_report, sweep
 
 __all__ = [
     "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
-    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "survey", "sweep", "ui",
+    "evaluate", "evaluate_together", "export", "load", "neighbours", "reproduce", "run", "study_report", "survey",
+    "sweep", "ui",
 ]  # fmt: skip

@@ -101,13 +101,17 @@ def export(
 
 
 @taking
-def compare(runs: Sequence[AnyRun]) -> Comparison:
+def compare(runs: Sequence[AnyRun], output: str | Path | None = None) -> Comparison:
     """In what two or more runs differ, and how they did. Each is named as under `runs/`, or as in MLflow, or by its id.
 
-    Raises UsageError for fewer, for one that is not there, and for one that is named twice."""
+    output: where a page of it is written to, `.html`, one file that needs no network; then what is compared is read
+    from the runs' folders, as far as these are here. Raises UsageError for fewer, for one that is not there, and for
+    one that is named twice."""
     from ..runs.compare import compare_runs
+    from ..runs.pages import compare_page
 
-    return compare_runs([str(run) for run in runs])
+    names = [str(run) for run in runs]
+    return compare_runs(names) if output is None else compare_page(names, Path(output))
 
 
 @taking

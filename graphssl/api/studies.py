@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from ..runs.reproduction import Reproduced
     from ..runs.study import Asked, Done, Plan
 
-__all__ = ["ablate", "bridge", "reproduce", "sweep"]
+__all__ = ["ablate", "bridge", "reproduce", "study_report", "sweep"]
 
 
 @taking
@@ -84,6 +84,19 @@ def bridge(
 
     plan = bridge_between(str(first), str(last), _said(seeds, sets, metric, name))
     return _done(plan, str(device), str(jobs), retry, report)
+
+
+@taking
+def study_report(study: str | Path, output: str | Path | None = None, *, storage: str | None = None) -> Path:
+    """Writes the page of a study, one file that needs no network, and says where: also of one that goes on, or was
+    killed. Nothing is trained.
+
+    study: its name, its file or its folder. output: default `report.html` in its folder. storage: of `sweep`. Raises
+    UsageError for a study that is not there, RunError for a book that does not open or a page that cannot be written.
+    """
+    from ..runs.study.report import report_study
+
+    return report_study(str(study), None if output is None else Path(output), storage)
 
 
 def _said(seeds: Sequence[int], sets: Sets, metric: str | None, name: str | None, **more: Any) -> dict[str, Any]:

@@ -212,12 +212,17 @@ def reproduce(
 @app.command()
 def compare(
     runs: RunArguments,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A page of it instead: one .html file that needs no network.")
+    ] = None,
+    no_code: NoCode = False,
 ) -> None:
     """Say in what runs differ, and how they did."""
     from .. import api
     from .comparison import comparison_text
 
-    put(comparison_text(api.compare(runs)))
+    found = api.compare(runs, output)
+    put(comparison_text(found) if output is None else f"wrote {escaped(str(output))}")
 
 
 def write(path: Path, content: bytes) -> None:

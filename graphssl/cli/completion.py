@@ -7,7 +7,10 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-__all__ = ["complete_components", "complete_graphs", "complete_runs", "complete_sets", "complete_studies"]
+__all__ = [
+    "complete_components", "complete_graphs", "complete_runs", "complete_sets", "complete_studies",
+    "complete_studies_alone",
+]  # fmt: skip
 
 REGISTERED = re.compile(r'@component\(\s*"([\w.]+)"')
 YAML = (".yaml", ".yml")
@@ -47,8 +50,12 @@ def complete_runs(incomplete: str) -> list[str]:
 
 def complete_studies(incomplete: str) -> list[str]:
     """Studies under `studies/`, and what else a sweep takes: graphs."""
-    there = (path.parent.name for path in Path("studies").glob("*/journal.log"))
-    return [*_beginning(there, incomplete), *complete_graphs(incomplete)]
+    return [*complete_studies_alone(incomplete), *complete_graphs(incomplete)]
+
+
+def complete_studies_alone(incomplete: str) -> list[str]:
+    """Studies under `studies/`."""
+    return _beginning((path.parent.name for path in Path("studies").glob("*/journal.log")), incomplete)
 
 
 def complete_components(incomplete: str) -> list[str]:

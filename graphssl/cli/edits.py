@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ..console import say
+from ..console import put, say
+from ..errors import escaped
 from .arguments import Device, GraphArgument, NoCode, Sets
+from .completion import complete_studies_alone
 from .studies import app, check_output, confirmed, counting, live, said_of, tell
 
 if TYPE_CHECKING:
@@ -76,6 +78,27 @@ def bridge(
 
     said = said_of(seeds, sets, metric=metric, study=name)
     _run(lambda progress: bridge_between(first, last, said, progress), jobs, retry, yes, output, device)
+
+
+@app.command()
+def report(
+    study: Annotated[
+        str,
+        typer.Argument(help="A study's name, its file or its folder.", autocompletion=complete_studies_alone),
+    ],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write, .html; default: report.html in its folder.")
+    ] = None,
+    storage: Annotated[str | None, typer.Option(help="Where its book is kept: any storage of Optuna's, a URL.")] = None,
+    no_code: NoCode = False,
+) -> None:
+    """Write the page of a study: its table, figures, curves, graphs and features, one file that needs no network.
+
+    Also of one that goes on, or was killed. Nothing is trained.
+    """
+    from .. import api
+
+    put(f"wrote {escaped(str(api.study_report(study, output, storage=storage)))}")
 
 
 def _run(

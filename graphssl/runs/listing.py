@@ -15,7 +15,7 @@ from ..track.names import leaves
 from .conditions import Condition, condition
 from .folder import RUNS, RunFolder
 
-__all__ = ["Line", "runs_here"]
+__all__ = ["Line", "line_of", "runs_here"]
 
 LARGEST = 1 << 22  # bytes of a graph's file
 NAMED = re.compile(r"^graph: *(\S+)", re.MULTILINE)
@@ -67,7 +67,7 @@ def runs_here(where: Sequence[str] = (), sort: str | None = None) -> list[Line]:
     where: conditions, or `graph=byol`. Raises UsageError for what is no condition, and a column that none has.
     """
     conditions = [_condition(text) for text in where]
-    lines = [_line(RunFolder(path.parent)) for path in RUNS.glob("*/graph.yaml") if path.is_file()]
+    lines = [line_of(RunFolder(path.parent)) for path in RUNS.glob("*/graph.yaml") if path.is_file()]
     if conditions:
         lines = _chosen(lines, conditions)
     return _sorted(lines, sort)
@@ -113,7 +113,8 @@ def _sorted(lines: Sequence[Line], sort: str | None) -> list[Line]:
     return sorted(lines, key=lambda line: (sort in line.scores, line.scores.get(sort, 0.0)))
 
 
-def _line(folder: RunFolder) -> Line:
+def line_of(folder: RunFolder) -> Line:
+    """Of the run in a folder."""
     try:
         text = (read_regular(folder.graph, LARGEST) or b"").decode("utf-8", "replace")
         facts, wrong = folder.facts(), None

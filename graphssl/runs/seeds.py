@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from ..errors import UsageError
 from ..evaluation.registry import bounds_of
@@ -17,7 +18,7 @@ from .evaluate import Evaluated, evaluate_run
 from .folder import find_run
 from .protocols import Options
 
-__all__ = ["Group", "evaluate_runs", "grouped"]
+__all__ = ["Group", "evaluate_runs", "grouped", "same_but_seed"]
 
 SEED, LENGTH = "train.seed", ("train.epochs", "train.steps")
 
@@ -72,23 +73,29 @@ def _refuse_absent(runs: Sequence[str]) -> None:
 
 def grouped(found: Sequence[Evaluated]) -> list[Group]:
     """In the order of the first of each group; a run that is like no other is a group of its own."""
-    groups: list[list[tuple[Graph, Evaluated]]] = []
-    for one in found:
-        graph = load(find_run(one.folder).graph)
+    graphs = [load(find_run(one.folder).graph) for one in found]
+    return [_summed([(graphs[i], found[i]) for i in group]) for group in same_but_seed(graphs)]
+
+
+def same_but_seed(graphs: Sequence[Graph]) -> list[list[int]]:
+    """The places of graphs that differ in their seed alone, together, in the order of the first of each group."""
+    told = [described(graph) for graph in graphs]
+    groups: list[list[int]] = []
+    for i, graph in enumerate(graphs):
         for group in groups:
-            if _alike(group, graph):
-                group.append((graph, one))
+            seeds = {graphs[k].spec.train.seed for k in group}
+            if graph.spec.train.seed not in seeds and _alike(told[group[0]], told[i]):
+                group.append(i)
                 break
         else:
-            groups.append([(graph, one)])
-    return [_summed(group) for group in groups]
+            groups.append([i])
+    return groups
 
 
-def _alike(group: Sequence[tuple[Graph, Evaluated]], graph: Graph) -> bool:
-    """Whether only the seed differs, and what changes nothing in what is computed; and no seed is there already."""
-    first = group[0][0]
-    changes = [c for c in differences(described(first), described(graph)) if not c.free or c.key in LENGTH]
-    return {c.key for c in changes} == {SEED} and graph.spec.train.seed not in {g.spec.train.seed for g, _ in group}
+def _alike(first: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Whether only the seed differs, and what changes nothing in what is computed."""
+    changes = [c for c in differences(first, other) if not c.free or c.key in LENGTH]
+    return {c.key for c in changes} == {SEED}
 
 
 def _summed(group: Sequence[tuple[Graph, Evaluated]]) -> Group:

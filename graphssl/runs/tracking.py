@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from ..checks.checked import Checked
@@ -16,7 +16,7 @@ from ..world import current
 from .folder import RunFolder
 from .left import Beside
 
-__all__ = ["PARENT", "STUDY", "TAG", "open_tracker"]
+__all__ = ["PARENT", "STUDY", "TAG", "better_tags", "open_tracker"]
 
 PARENT, STUDY = "GRAPHSSL_PARENT", "GRAPHSSL_STUDY"  # in the environment of a study's runs: its run in MLflow, its name
 TAG = "graphssl.study"
@@ -49,8 +49,7 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
         "mlflow.parentRunId": os.environ.get(PARENT, ""),
         "graphssl.processes": str(current().size),
         "graphssl.notes": "; ".join(folder.facts().get("notes", ())),
-        MORE_IS_BETTER: ",".join(metric for name in asked for metric in better_metrics(name, True)),
-        LESS_IS_BETTER: ",".join(metric for name in asked for metric in better_metrics(name, False)),
+        **better_tags(asked),
     }
     if (twin := _twin(folder)) is not None:
         say(
@@ -63,6 +62,15 @@ def open_tracker(checked: Checked, folder: RunFolder, say: Callable[[str], None]
     )  # fmt: skip
     tracker.beside = Beside(folder, say)
     return tracker
+
+
+def better_tags(asked: Iterable[str]) -> dict[str, str]:
+    """Of whose numbers more is better, and of whose less, as a run in MLflow says it. asked: evaluations."""
+    names = list(asked)
+    return {
+        tag: ",".join(metric for name in names for metric in better_metrics(name, more))
+        for tag, more in ((MORE_IS_BETTER, True), (LESS_IS_BETTER, False))
+    }
 
 
 def _twin(folder: RunFolder) -> Path | None:

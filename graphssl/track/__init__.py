@@ -4,7 +4,19 @@ from __future__ import annotations
 
 from .addition import Addition, add_to_run, rename_run
 from .client import store_uri
-from .compare import CHANGED, LESS_IS_BETTER, MORE_IS_BETTER, Comparison, FoundRun, MetricRow, compare, curves, find_run
+from .compare import (
+    CHANGED,
+    LESS_IS_BETTER,
+    MORE_IS_BETTER,
+    Comparison,
+    FoundRun,
+    MetricRow,
+    compare,
+    compared,
+    curves,
+    find_run,
+    more_is_better,
+)
 from .left import Delivered, deliver_left, is_left
 from .lock import one_at_a_time
 from .rows import Point, Rows, read_rows
@@ -14,6 +26,7 @@ from .ui import serve, ui_command
 
 __all__ = [
     "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
-    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "curves", "deliver_left", "find_run",
-    "is_left", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
+    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "compared", "curves", "deliver_left",
+    "find_run", "is_left", "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri",
+    "ui_command",
 ]  # fmt: skip

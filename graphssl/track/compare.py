@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -72,12 +72,17 @@ def compare(runs: Sequence[str], uri: str | None = None) -> Comparison:
     for i, run in enumerate(found):
         if run.run_id in [other.run_id for other in found[:i]]:  # by id: a metric that is NaN equals nothing
             raise UsageError(f"the run '{run.name}' is named twice")
+    return compared(found, lambda run, name: [m.value for m in store.get_metric_history(run.run_id, run.keys[name])])
+
+
+def compared(found: tuple[FoundRun, ...], history: Callable[[FoundRun, str], Sequence[float]]) -> Comparison:
+    """Runs side by side, wherever they were found. history: all values of one of a run's metrics, by its name."""
     rows = {name: tuple(_value(run, name) for run in found) for name in _in_order([run.params for run in found])}
     metrics = dict.fromkeys(name for run in found for name in run.metrics)
     return Comparison(
         found,
         {name: row for name, row in rows.items() if len(set(row)) > 1},
-        tuple(_metric_row(store, name, found) for name in metrics),
+        tuple(_metric_row(history, name, found) for name in metrics),
     )
 
 
@@ -110,21 +115,22 @@ def _shared(a: str, b: str) -> int:
     return sum(1 for _ in itertools.takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
-def _metric_row(store: Any, name: str, runs: Sequence[FoundRun]) -> MetricRow:
-    best = tuple(_best(store, name, run) if name in run.metrics else None for run in runs)
+def _metric_row(
+    history: Callable[[FoundRun, str], Sequence[float]], name: str, runs: Sequence[FoundRun]
+) -> MetricRow:  # fmt: skip
+    best = tuple(_best(history, name, run) if name in run.metrics else None for run in runs)
     return MetricRow(name, tuple(run.metrics.get(name) for run in runs), best)
 
 
-def _best(store: Any, name: str, run: FoundRun) -> float | None:
+def _best(history: Callable[[FoundRun, str], Sequence[float]], name: str, run: FoundRun) -> float | None:
     """The best of all finite values."""
-    more = _more_is_better(name, run.tags)
+    more = more_is_better(name, run.tags)
     if more is None:
         return None
-    values = [m.value for m in store.get_metric_history(run.run_id, run.keys[name])]
-    return (max if more else min)((v for v in values if math.isfinite(v)), default=None)
+    return (max if more else min)((v for v in history(run, name) if math.isfinite(v)), default=None)
 
 
-def _more_is_better(name: str, tags: Mapping[str, str]) -> bool | None:
+def more_is_better(name: str, tags: Mapping[str, str]) -> bool | None:
     """Whether more is better, None where neither end is: by the evaluation that measures it, else by its name."""
     first = re.split("[/. ]", name, maxsplit=1)[0]  # also of other options or data: `knn k 5/top5`
     for tag, more in ((MORE_IS_BETTER, True), (LESS_IS_BETTER, False)):

@@ -130,7 +130,7 @@ def _note(book: Book, plan: Plan) -> None:
     asked = plan.asked
     spec = asked.spec.model_dump(mode="json", exclude_unset=True)
     made = {} if plan.made is None else {"made": plan.made}
-    book.note(spec=spec, folder=str(asked.folder.resolve()), digest=asked.digest, **made)
+    book.note(spec=spec, folder=str(asked.folder.resolve()), digest=asked.digest, base=plan.base, **made)
     for cell in plan.cells.cells if plan.cells is not None else ():
         note_cell(book, cell)
 

@@ -1,0 +1,79 @@
+"""The page of a comparison: several runs beside each other."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from importlib.metadata import version
+from pathlib import Path
+
+from ...errors import UsageError
+from ...report.page import Section, page, table
+from ...track import Comparison
+from .curves import curve_section
+from .differing import differing
+from .entries import entries_of
+from .graphs import graph_section
+from .results import results
+from .subject import Subject, beside, subjects_of
+from .views import view_section
+from .writing import check_page, write_page
+
+__all__ = ["compare_page", "made_by", "notes_of", "run_section"]
+
+
+def compare_page(names: Sequence[str], output: Path) -> Comparison:
+    """Writes the page of runs by their names, folders, or names and ids in MLflow; what `graphssl compare` says of
+    them."""
+    if len(names) < 2:
+        raise UsageError("it takes two runs or more to compare")
+    check_page(output)
+    subjects = subjects_of(names)
+    entries, found = entries_of(subjects), beside(subjects)
+    sections = [
+        results(entries, found),
+        differing(entries),
+        curve_section(entries),
+        graph_section(entries),
+        view_section(entries, {}),
+        run_section(subjects),
+    ]
+    title = f"{subjects[0].name} and {subjects[1].name}" if len(subjects) == 2 else f"{len(subjects)} runs compared"
+    subtitle = ", ".join(one.name for one in subjects[:12]) + (" …" if len(subjects) > 12 else "")
+    words = " ".join(map(shlex.quote, names[:12])) + (" ..." if len(names) > 12 else "")
+    made = made_by(f"graphssl compare {words} -o {shlex.quote(str(output))}")
+    write_page(output, page(title, subtitle, notes_of(subjects), sections, made))
+    return found
+
+
+def made_by(command: str) -> str:
+    """By which command, of which version."""
+    return f"Made by `{command}`, graphssl {version('graphssl')}. It asks for nothing from a network."
+
+
+def notes_of(subjects: Sequence[Subject]) -> Iterator[str]:
+    """What a reader should know of the runs first."""
+    for state in dict.fromkeys(one.state for one in subjects):
+        of = [one.name for one in subjects if one.state == state]
+        if state != "finished":
+            more = f" and {len(of) - 5} more" if len(of) > 5 else ""
+            yield f"Not finished, but {state}: {', '.join(of[:5])}{more}. Figures are those so far."
+    by_reason: dict[str, list[str]] = {}
+    for one in subjects:
+        for reason in one.lacks:
+            by_reason.setdefault(reason, []).append(one.name)
+    for reason, of in by_reason.items():
+        more = f" and {len(of) - 5} more" if len(of) > 5 else ""
+        yield f"{', '.join(of[:5])}{more}: {reason}."
+
+
+def run_section(subjects: Sequence[Subject]) -> Section:
+    """Where each run is."""
+    rows = [
+        [
+            one.name, one.found.params.get("graph", "-"), one.seed, one.state,
+            "-" if one.folder is None else str(one.folder.path), one.mlflow or "-",
+        ]
+        for one in subjects
+    ]  # fmt: skip
+    return Section("runs", "Runs", [table(["run", "graph", "seed", "state", "folder", "in MLflow"], rows, "runs")])
