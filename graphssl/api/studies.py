@@ -38,7 +38,8 @@ def sweep(
     study: str | Path, vary: Mapping[str, Any] | None = None, seeds: Sequence[int] = (), *, sets: Sets = (),
     where: Sequence[str] = (), sampler: str | None = None, trials: int | None = None, metric: str | None = None,
     prune: str | None = None, name: str | None = None, device: Device = "auto", jobs: str | int = "auto",
-    storage: str | None = None, join: bool = False, retry: bool = False, report: Report = print,
+    storage: str | None = None, join: bool = False, retry: bool = False, slurm: str | Path | None = None,
+    report: Report = print,
 ) -> Done:  # fmt: skip
     """Runs a study: every cell of what varies with each seed, all of them checked before anything trains.
 
@@ -46,22 +47,23 @@ def sweep(
     `{"low": 0.01, "high": 1, "log": True}`, by dotted key. where: conditions that cells fulfil. sampler: `grid`, or
     `random` or `tpe`, which draw `trials` cells. metric: by which cells are compared. prune: `median` ends runs that
     are behind the others'. jobs: runs that go on at once. storage: any of Optuna's, default a journal under
-    `studies/`. join: takes part in a study that runs elsewhere. retry: runs again what has failed. What was begun goes
-    on. Raises GraphError for a graph that is wrong, UsageError for a study that is, RunError for a book that does not
-    open.
+    `studies/`. join: takes part in a study that runs elsewhere. retry: runs again what has failed. slurm: a template's
+    file; jobs of Slurm run it, which are submitted and not waited for. What was begun goes on. Raises GraphError for a
+    graph that is wrong, UsageError for a study that is, RunError for a book that does not open, or jobs that Slurm does
+    not take.
     """
     from ..runs.study import study_of
 
     more = {"where": list(where), "sampler": sampler, "trials": trials, "prune": prune}
-    asked = study_of(str(study), vary or {}, _said(seeds, sets, metric, name, **more), storage)
-    return _done(asked, str(device), str(jobs), retry, report, storage, join)
+    asked = study_of(str(study), vary or {}, _said(seeds, sets, metric, name, **more), storage, join=join)
+    return _done(asked, str(device), str(jobs), retry, report, slurm, storage, join)
 
 
 @taking
 def ablate(
     graph: str | Path, parts: Sequence[str] = (), seeds: Sequence[int] = (), *, sets: Sets = (),
     metric: str | None = None, name: str | None = None, device: Device = "auto", jobs: str | int = "auto",
-    retry: bool = False, report: Report = print,
+    retry: bool = False, slurm: str | Path | None = None, report: Report = print,
 ) -> Done:  # fmt: skip
     """What each part of a graph is worth: each taken out, or exchanged for another of its kind, once; as `sweep`.
 
@@ -70,20 +72,20 @@ def ablate(
     from ..runs.study import ablation_of
 
     plan = ablation_of(str(graph), _said(seeds, sets, metric, name), list(parts))
-    return _done(plan, str(device), str(jobs), retry, report)
+    return _done(plan, str(device), str(jobs), retry, report, slurm)
 
 
 @taking
 def bridge(
     first: str | Path, last: str | Path, seeds: Sequence[int] = (), *, sets: Sets = (), metric: str | None = None,
     name: str | None = None, device: Device = "auto", jobs: str | int = "auto", retry: bool = False,
-    report: Report = print,
+    slurm: str | Path | None = None, report: Report = print,
 ) -> Done:  # fmt: skip
     """From one graph to another by single edits, each a graph that holds: what each edit gains; as `sweep`."""
     from ..runs.study import bridge_between
 
     plan = bridge_between(str(first), str(last), _said(seeds, sets, metric, name))
-    return _done(plan, str(device), str(jobs), retry, report)
+    return _done(plan, str(device), str(jobs), retry, report, slurm)
 
 
 @taking
@@ -106,11 +108,12 @@ def _said(seeds: Sequence[int], sets: Sets, metric: str | None, name: str | None
 
 
 def _done(
-    plan: Asked | Plan, device: str, jobs: str, retry: bool, report: Report, storage: str | None = None,
-    join: bool = False,
+    plan: Asked | Plan, device: str, jobs: str, retry: bool, report: Report, slurm: str | Path | None,
+    storage: str | None = None, join: bool = False,
 ) -> Done:  # fmt: skip
     from ..runs.study import Options, run_study
 
-    done = run_study(plan, Options(storage, device, jobs, retry, join), telling(report))
+    template = None if slurm is None else Path(slurm)
+    done = run_study(plan, Options(storage, device, jobs, retry, join, template), telling(report))
     assert done is not None  # nobody is asked
     return done

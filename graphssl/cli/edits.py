@@ -12,7 +12,7 @@ from ..console import put, say
 from ..errors import escaped
 from .arguments import Device, GraphArgument, NoCode, Sets
 from .completion import complete_studies_alone
-from .studies import app, check_output, confirmed, counting, live, said_of, tell
+from .studies import Slurm, app, check_output, confirmed, counting, live, said_of, tell
 
 if TYPE_CHECKING:
     from ..runs.study import Plan
@@ -40,6 +40,7 @@ def ablate(
     name: Name = None,
     jobs: Jobs = "auto",
     retry: Retry = False,
+    slurm: Slurm = None,
     yes: Yes = False,
     output: Output = None,
     device: Device = "auto",
@@ -52,7 +53,7 @@ def ablate(
     from ..runs.study import ablation_of
 
     said = said_of(seeds, sets, metric=metric, study=name)
-    _run(lambda progress: ablation_of(graph, said, only or [], progress), jobs, retry, yes, output, device)
+    _run(lambda progress: ablation_of(graph, said, only or [], progress), jobs, retry, slurm, yes, output, device)
 
 
 @app.command()
@@ -65,6 +66,7 @@ def bridge(
     name: Name = None,
     jobs: Jobs = "auto",
     retry: Retry = False,
+    slurm: Slurm = None,
     yes: Yes = False,
     output: Output = None,
     device: Device = "auto",
@@ -77,7 +79,7 @@ def bridge(
     from ..runs.study import bridge_between
 
     said = said_of(seeds, sets, metric=metric, study=name)
-    _run(lambda progress: bridge_between(first, last, said, progress), jobs, retry, yes, output, device)
+    _run(lambda progress: bridge_between(first, last, said, progress), jobs, retry, slurm, yes, output, device)
 
 
 @app.command()
@@ -102,14 +104,15 @@ def report(
 
 
 def _run(
-    make: Callable[[Callable[[int], None]], Plan], jobs: str, retry: bool, yes: bool, output: Path | None, device: str
+    make: Callable[[Callable[[int], None]], Plan], jobs: str, retry: bool, slurm: Path | None, yes: bool,
+    output: Path | None, device: str,
 ) -> None:  # fmt: skip
     from ..runs.study import Options, run_study
 
     check_output(output)
     with counting("graphs checked") as progress:
         plan = make(progress)
-    options = Options(None, device, jobs, retry, False, lambda: yes or confirmed())
+    options = Options(None, device, jobs, retry, False, slurm, lambda: yes or confirmed())
     with live() as show:
         done = run_study(plan, options, say, show)
     tell(done, output)

@@ -21,7 +21,12 @@ from .tracking import app
 if TYPE_CHECKING:
     from ..runs.study import Done
 
-__all__ = ["app", "check_output", "confirmed", "counting", "live", "said_of", "tell"]
+__all__ = ["Slurm", "app", "check_output", "confirmed", "counting", "live", "said_of", "tell"]
+
+
+Slurm = Annotated[
+    Path | None, typer.Option(help="A template of Slurm's jobs: an array of them is submitted, and runs the study.")
+]
 
 
 @app.command()
@@ -47,6 +52,7 @@ def sweep(
     join: Annotated[bool, typer.Option("--join", help="Take part in a study that runs elsewhere.")] = False,
     storage: Annotated[str | None, typer.Option(help="Where the book is kept: any storage of Optuna's, a URL.")] = None,
     retry: Annotated[bool, typer.Option("--retry", help="Run again what has failed.")] = False,
+    slurm: Slurm = None,
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask before it begins.")] = False,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="The table also as a file: .md, .tex or .csv.")
@@ -64,8 +70,8 @@ def sweep(
     said = said_of(
         seeds, sets, where=where, sampler=sampler, trials=trials, metric=metric, prune=prune, study=name
     )  # fmt: skip
-    asked = study_of(study, axes_in_words(vary or []), said, storage)
-    options = Options(storage, device, jobs, retry, join, lambda: yes or confirmed())
+    asked = study_of(study, axes_in_words(vary or []), said, storage, join=join)
+    options = Options(storage, device, jobs, retry, join, slurm, lambda: yes or confirmed())
     with live() as show:
         done = run_study(asked, options, say, show)
     tell(done, output)

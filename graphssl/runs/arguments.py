@@ -97,6 +97,7 @@ TAKES: Mapping[str, Take] = {
     "jobs": kinds.jobs,
     "storage": kinds.text("a URL of a storage of Optuna's"),
     "join": kinds.flag,
+    "slurm": kinds.path("the file of a template of Slurm's jobs"),
     "retry": kinds.flag,
     "reproduction": kinds.path("the name of a reproduction, or its file"),
     "seeds": kinds.seeds,

@@ -18,7 +18,7 @@ from .compare import (
     more_is_better,
 )
 from .left import Delivered, deliver_left, is_left
-from .lock import one_at_a_time
+from .lock import Lock, one_at_a_time
 from .rows import Point, Rows, read_rows
 from .sender import Busy
 from .tracker import Status, Tracker
@@ -26,7 +26,7 @@ from .ui import serve, ui_command
 
 __all__ = [
     "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
-    "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "compared", "curves", "deliver_left",
-    "find_run", "is_left", "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri",
-    "ui_command",
+    "Lock", "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "compared", "curves",
+    "deliver_left", "find_run", "is_left", "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve",
+    "store_uri", "ui_command",
 ]  # fmt: skip

@@ -18,7 +18,7 @@ from .names import clean_name, flatten
 from .sender import Sender, Sent
 from .store import MlflowStore, Store
 
-Status = Literal["FINISHED", "FAILED", "KILLED"]
+Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
 
 
 class Tracker:

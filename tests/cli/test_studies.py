@@ -5,23 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from fake_runs import fake_python, say, trained
+from fake_runs import Nobody, fake_python, say, trained
 from typed_commands import Type
 
 from graphssl.runs.study import sweep, verbs
 from graphssl.runs.study.cost import Forecast
 
 TEMPERATURES = "nodes.critic.temperature=0.1,0.2"
-
-
-class Nobody:
-    """In place of the study's run in MLflow."""
-
-    def __init__(self, *_: object) -> None:
-        self.environment: dict[str, str] = {}
-
-    def finish(self, *_: object, **__: object) -> list[str]:
-        return []
 
 
 @pytest.fixture

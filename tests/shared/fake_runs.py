@@ -13,7 +13,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DRIVER", "PYTHON", "ended_lines", "fake_python", "say", "trained"]
+__all__ = ["DRIVER", "PYTHON", "Nobody", "ended_lines", "fake_python", "say", "trained"]
 
 PYTHON = sys.executable  # before a test puts another in its place
 SCRIPT = r"""
@@ -60,19 +60,26 @@ facts.write_text(json.dumps({"status": "finished", "scores": {"knn": {"0": 0.1, 
 """
 
 # A whole command in a process of its own, `python -c DRIVER FAKE_PYTHON WORD...`, without MLflow.
-DRIVER = """
+DRIVER = f"""
 import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
 fake, sys.argv = sys.argv[1], ["graphssl", *sys.argv[2:]]
+import fake_runs
 import graphssl.runs.study.verbs as verbs
 from graphssl.cli import main
-class Nobody:
-    environment = {}
-    def __init__(self, *_): pass
-    def finish(self, *_, **__): return []
-verbs.Parent = Nobody
+verbs.Parent = fake_runs.Nobody
 sys.executable = fake
 main()
 """
+
+
+class Nobody:
+    """In place of the study's run in MLflow."""
+
+    def __init__(self, *_: object) -> None: ...
+
+    def finish(self, *_: object, **__: object) -> list[str]:
+        return []
 
 
 def fake_python(folder: Path) -> str:

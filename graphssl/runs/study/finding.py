@@ -13,8 +13,9 @@ from ...graph.language.packaged import packaged_file
 from ...graph.language.validation import validate
 from .axes import SUFFIXES
 from .book import find_book
+from .listed import kept_plan
 from .opening import books_in
-from .plan import STUDIES
+from .plan import STUDIES, Plan
 from .reading import Asked, asked_in_file, asked_of, asked_of_axes, is_study
 from .spec import Study
 
@@ -23,10 +24,13 @@ __all__ = ["no_study", "study_of"]
 VARIES = "nothing varies: say what, as in train.optimizer.lr=0.1,0.2"
 
 
-def study_of(source: str, vary: Mapping[str, Any], said: Mapping[str, Any], storage: str | None) -> Asked:
+def study_of(
+    source: str, vary: Mapping[str, Any], said: Mapping[str, Any], storage: str | None, *, join: bool = False
+) -> Asked | Plan:  # fmt: skip
     """The study of a graph and what varies in it, of a file, or of a name under `studies/` or in a storage.
 
-    said: what the command says of it, by the file's keys. Raises GraphError and UsageError for what is wrong.
+    said: what the command says of it, by the file's keys. join: whether to take part in it, also in one that another
+    command has made. Raises GraphError and UsageError for what is wrong.
     """
     if vary and is_study(source):
         raise UsageError(f"'{source}' is a study's file, in which vary: says what varies, and not the command")
@@ -44,6 +48,8 @@ def study_of(source: str, vary: Mapping[str, Any], said: Mapping[str, Any], stor
     if "spec" not in facts:
         raise UsageError(f"the study '{source}' is not of graphssl's making, or was not begun: say its graph and more")
     if "made" in facts:
+        if join and not said:
+            return kept_plan(facts)
         raise UsageError(f"'{source}' is made by `graphssl {facts['made']}`: the same command goes on with it")
     spec, wrong = validate(Study, {**facts["spec"], **said})
     if spec is None:

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ...checks.checked import check
 from ...errors import GraphError, UsageError
 from ...graph.graph import Graph
+from ...graph.read import load
 from .axes import Axis
 from .cells import Cell, Cells, Invalid, checked_cell, reasons_of
 from .metric import Metric, metric_of
@@ -17,7 +19,7 @@ from .plan import Plan
 from .reading import Asked
 from .spec import Study
 
-__all__ = ["KEY", "Listed", "listed_plan"]
+__all__ = ["KEY", "Listed", "kept_plan", "listed_plan"]
 
 KEY = "change"
 
@@ -55,6 +57,17 @@ def listed_plan(
     asked = Asked(spec, Path(), source, first.graph, axes, ())
     news = tuple(one for one in invalid if one.labels[KEY] not in set(silent))
     return Plan(asked, metric, Cells(tuple(cells), news, tuple(equal), 0), base or first.name, made)
+
+
+def kept_plan(facts: Mapping[str, Any]) -> Plan:
+    """The study of given graphs that a book has, for who takes part in it. facts: of the book."""
+    spec = Study.model_validate(facts["spec"])
+    kept = {key.removeprefix("cell "): fact for key, fact in facts.items() if key.startswith("cell ")}
+    cells = [Cell(one["labels"], one["labels"], key, check(load(one["graph"]))) for key, one in kept.items()]
+    graph = cells[0].checked.graph
+    axes = {KEY: Axis(KEY, tuple(spec.vary[KEY]), None, Path())}
+    asked = Asked(spec, Path(), spec.graph, graph, axes, ())
+    return Plan(asked, metric_of(graph, spec.metric), Cells(tuple(cells), (), (), 0), facts["base"], facts["made"])
 
 
 def _checked(

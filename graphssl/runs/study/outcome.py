@@ -65,6 +65,11 @@ class Outcome:
     def failed(self) -> list[Trial]:
         return [one for row in self.rows for one in row.trials.values() if one.state == "failed"]
 
+    @property
+    def ended(self) -> bool:
+        """Whether none of its runs waits or goes on."""
+        return not self.count("waiting") and not self.count("running")
+
     def count(self, state: str) -> int:
         return sum(one.state == state for row in self.rows for one in row.trials.values())
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from ...track import Tracker
+from ...track import Status, Tracker
 from ...track.grouped import best_of
 from ..tracking import PARENT, STUDY, TAG
 from .book import Book
 from .outcome import Outcome
 from .plan import Plan
 
-__all__ = ["Parent"]
+__all__ = ["Parent", "environment_under"]
 
 WAIT = 60.0  # seconds for the store, whose schema may have to be made first, before runs begin without it
 
@@ -45,17 +45,17 @@ class Parent:
     def run_id(self) -> str | None:
         return self._tracker.run_id
 
-    @property
-    def environment(self) -> dict[str, str]:
-        """What the runs have to know to stand under it."""
-        known = {} if self.run_id is None else {PARENT: self.run_id}
-        return {STUDY: self._plan.asked.name, **known}
-
-    def finish(self, outcome: Outcome, table: str, *, ended: bool) -> list[str]:
+    def finish(self, outcome: Outcome, table: str, status: Status) -> list[str]:
         """Logs what came of the study; what to warn of."""
         done = outcome.count("complete")
         means = [row.spread.mean for row in outcome.rows if row.spread is not None]
         best = {best_of(outcome.metric.name): outcome.metric.best(means)} if means else {}
         self._tracker.metrics({**best, "study/runs": float(done)}, done)
         self._tracker.text(table, "table.md")
-        return self._tracker.finish("FINISHED" if ended else "KILLED", timeout=30 if ended else 10)
+        return self._tracker.finish(status, timeout=30 if outcome.ended else 10)
+
+
+def environment_under(name: str, book: Book) -> dict[str, str]:
+    """What the runs of a study have to know to stand under its run in MLflow."""
+    known = book.facts().get("mlflow")
+    return {STUDY: name, **({} if known is None else {PARENT: known})}

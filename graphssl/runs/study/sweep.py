@@ -23,6 +23,7 @@ from .plan import Plan, note_cell
 __all__ = ["Sweep"]
 
 PAUSE = 0.2  # seconds between two looks at the children
+LONG_PAUSE = 1.0  # where there are none, and runs elsewhere are waited for
 TRIES = 50  # cells in a row that are drawn and refused
 PATIENCE = 60.0  # seconds for runs that were asked to end
 
@@ -30,7 +31,7 @@ PATIENCE = 60.0  # seconds for runs that were asked to end
 @dataclass
 class Sweep:
     """environment: of the runs, beside this process's. ended: told of each run that has. say: told of what else there
-    is. show: told how it stands, often."""
+    is. show: told how it stands, often. waits: for runs that go on elsewhere, too."""
 
     plan: Plan
     book: Book
@@ -39,6 +40,7 @@ class Sweep:
     ended: Callable[[Trial], None]
     show: Callable[[Sweep], None]
     environment: Mapping[str, str] = field(default_factory=dict)
+    waits: bool = False
     running: dict[int, Child] = field(default_factory=dict, init=False)  # by the trial's number
     pruned: dict[int, str] = field(default_factory=dict, init=False)
     reported: dict[int, int] = field(default_factory=dict, init=False)
@@ -52,17 +54,21 @@ class Sweep:
                 while not stop.requested:
                     self._leave(self.book.beat())
                     self._start()
-                    if not self.running:
+                    if not self.running and not (self.waits and self._goes_on()):
                         return 0
                     self._look()
                     self.show(self)
-                    time.sleep(PAUSE)
+                    time.sleep(PAUSE if self.running else LONG_PAUSE)
                 self._end()
                 return stop.code
             except BaseException:
                 for child in self.running.values():
                     child.kill()
                 raise
+
+    def _goes_on(self) -> bool:
+        """Whether runs of the study go on elsewhere."""
+        return any(trial.state == "running" for trial in self.book.trials())
 
     def _leave(self, numbers: Iterable[int]) -> None:
         """Ends runs that another machine has taken over, as this one gave no sign of life for long."""

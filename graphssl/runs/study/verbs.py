@@ -10,35 +10,40 @@ from typing import Any
 
 from ...errors import UsageError
 from ...files import write_whole, writing
+from ...track import Lock
 from ...train.device import choose_device
 from .book import Book, Trial, find_book
-from .children import Place
 from .finding import no_study
 from .opening import optuna_here
 from .outcome import Outcome, figure_text, outcome_of, rows_csv, rows_markdown
-from .parent import Parent
+from .parent import Parent, environment_under
 from .places import check_jobs, places_of
 from .plan import Plan, labels_in, note_cell, planned
 from .reading import Asked
+from .slurm import check_cluster, submit
 from .spec import Study
 from .sweep import Sweep
+from .template import Template
 from .words import ended_text, labels_text, plan_lines, standing_text
 
 __all__ = ["Done", "Options", "outcome_in", "run_study"]
 
 Say = Callable[[str], None]
+OWNER = "parent.lock"  # beside the book: whoever holds it writes the study's run in MLflow
 
 
 @dataclass(frozen=True)
 class Options:
     """How a study is run. storage: a URL of Optuna's. jobs: see `places_of`. retry: what has failed, again. join: take
-    part in a study that another began. confirm: asked with what the study takes; False ends it before it begins."""
+    part in a study that another began. slurm: a template; jobs of Slurm run it. confirm: asked with what the study
+    takes; False ends it before it begins."""
 
     storage: str | None = None
     device: str = "auto"
     jobs: str = "auto"
     retry: bool = False
     join: bool = False
+    slurm: Path | None = None
     confirm: Callable[[], bool] = lambda: True
 
 
@@ -58,19 +63,22 @@ def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None 
     """
     optuna_here()
     check_jobs(options.jobs)
-    device = choose_device(options.device)
+    template = check_cluster(options.slurm) if options.slurm is not None else None
+    device = choose_device(options.device) if template is None else None  # of another machine
     plan = asked if isinstance(asked, Plan) else planned(asked, _counting(show))
     asked = plan.asked
     book = _open(plan, options, new=False)
     if book is not None:
-        _refuse_another(book, asked)
+        if plan.made is None or not options.join:  # else it is as the book has it
+            _refuse_another(book, asked)
         book.free()
     elif options.join:
         raise UsageError(no_study(asked.name, options.storage))
     trials = book.trials() if book is not None else []
     done = len({(one.cell, one.seed) for one in trials if one.state in ("complete", "pruned")})
-    forecast = plan.forecast(device) if done < plan.runs else None
-    places = places_of(options.jobs, options.device, forecast.memory if forecast else 0, plan.runs - done)
+    forecast = plan.forecast(device) if done < plan.runs and device is not None else None
+    memory = forecast.memory if forecast is not None else 0
+    places = places_of(options.jobs, options.device, memory, plan.runs - done) if device is not None else []
     for line in plan_lines(plan, done, len(places), forecast):
         say(line)
     if done < plan.runs and not options.confirm():
@@ -83,7 +91,8 @@ def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None 
     if not options.join:
         for cell, drawn, seed in plan.missing(book.trials(), retry=options.retry):
             book.add(cell, seed, plan.run_name(cell, seed), drawn)
-    return _run(plan, book, places, options, say, show)
+    telling = _Telling(plan, book, say, show)
+    return _run(Sweep(plan, book, places, say, telling, telling.show), options, template)
 
 
 def _counting(show: Say | None) -> Callable[[int], None] | None:
@@ -95,17 +104,33 @@ def _open(plan: Plan, options: Options, *, new: bool) -> Book | None:
     return find_book(plan.asked.name, plan.folder, options.storage, more=more, sampler=spec.sampler, new=new)
 
 
-def _run(plan: Plan, book: Book, places: list[Place], options: Options, say: Say, show: Say | None) -> Done:
-    parent = None if options.join else Parent(plan, book, say)
-    environment = parent.environment if parent is not None else {}
-    ended = _Telling(plan, book, say, show)
-    code = Sweep(plan, book, places, say, ended, ended.show, environment).run()
-    outcome = outcome_in(plan, book)
-    for line in parent.finish(outcome, rows_markdown(outcome), ended=code == 0) if parent is not None else ():
-        say(f"warning: {line}")
+def _run(sweep: Sweep, options: Options, template: Template | None) -> Done:
+    plan, book, say, code = sweep.plan, sweep.book, sweep.say, 0
+    owner = Lock(plan.folder / OWNER)
+    try:
+        parent = Parent(plan, book, say) if not options.join and owner.take() else None
+        sweep.environment, sweep.waits = environment_under(plan.asked.name, book), not options.join
+        if template is None:
+            code = sweep.run()
+        else:
+            say(submit(plan, book, template, _words(options)))
+        outcome = outcome_in(plan, book)
+        if parent is None and outcome.ended and owner.take():  # who began it is gone: this was the last
+            parent = Parent(plan, book, say)
+        status = "FINISHED" if outcome.ended else "KILLED" if template is None else "SCHEDULED"
+        for line in parent.finish(outcome, rows_markdown(outcome), status) if parent is not None else ():
+            say(f"warning: {line}")
+    finally:
+        owner.close()
     write_whole(plan.folder / "table.md", rows_markdown(outcome))
     write_whole(plan.folder / "runs.csv", rows_csv(outcome))
     return Done(outcome, plan.folder, code or int(bool(outcome.failed)))
+
+
+def _words(options: Options) -> list[str]:
+    """How who joins is told where it computes, and where the book is."""
+    storage = () if options.storage is None else ("--storage", options.storage)
+    return ["--device", options.device, *storage]
 
 
 def _refuse_another(book: Book, asked: Asked) -> None:
@@ -170,4 +195,5 @@ class _Telling:
         said = None if best is None else f"{figure_text(best)} ({labels_text(best.labels)})"
         each = (time.monotonic() - self._began) / self._ended if self._ended else None
         left = None if each is None else each * (self.plan.runs - done)
-        self._show(standing_text(done, len(sweep.running), self.plan.runs, left, said))
+        running = max(outcome.count("running"), len(sweep.running))
+        self._show(standing_text(done, running, self.plan.runs, left, said))

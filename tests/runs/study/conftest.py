@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from conftest import SIMCLR
-from fake_runs import fake_python, say
+from fake_runs import Nobody, fake_python, say
 
 from graphssl.runs.study import study_of, sweep, verbs
 from graphssl.runs.study.cost import Forecast
@@ -16,16 +16,6 @@ from graphssl.runs.study.reading import Asked
 
 TEMPERATURE = "nodes.critic.temperature"
 STUDY = f"study: warm\ngraph: graph.yaml\nvary: {{{TEMPERATURE}: [0.1, 0.2]}}\n"
-
-
-class Nobody:
-    """In place of the study's run in MLflow."""
-
-    def __init__(self, *_: object) -> None:
-        self.environment: dict[str, str] = {}
-
-    def finish(self, *_: object, **__: object) -> list[str]:
-        return []
 
 
 @pytest.fixture
