@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import UsageError
 from ...files import write_whole, writing
-from ...track import Lock
+from ...track import Lock, Status
 from ...train.device import choose_device
 from .book import Book, Trial, find_book
 from .finding import no_study
@@ -117,7 +117,7 @@ def _run(sweep: Sweep, options: Options, template: Template | None) -> Done:
         outcome = outcome_in(plan, book)
         if parent is None and outcome.ended and owner.take():  # who began it is gone: this was the last
             parent = Parent(plan, book, say)
-        status = "FINISHED" if outcome.ended else "KILLED" if template is None else "SCHEDULED"
+        status: Status = "FINISHED" if outcome.ended else "KILLED" if template is None else "SCHEDULED"
         for line in parent.finish(outcome, rows_markdown(outcome), status) if parent is not None else ():
             say(f"warning: {line}")
     finally:
