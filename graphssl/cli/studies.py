@@ -43,9 +43,7 @@ def sweep(
     where: Annotated[list[str] | None, typer.Option(help="A condition that cells fulfil. May be repeated.")] = None,
     sampler: Annotated[str | None, typer.Option(help="grid: all cells; random, tpe: draws --trials of them.")] = None,
     trials: Annotated[int | None, typer.Option(min=1, help="Cells that are drawn.")] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="The figure by which cells are compared: knn, linear/top5.")
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help="By which figure cells are compared: knn, linear/top5.")] = None,
     prune: Annotated[str | None, typer.Option(help="median: end runs that are behind the others' median.")] = None,
     name: Annotated[str | None, typer.Option(help="The study's name; default: of the graph and what varies.")] = None,
     jobs: Annotated[str, typer.Option(help="How many runs at once; auto: as cores, memory and GPUs allow.")] = "auto",
