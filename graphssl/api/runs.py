@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from ..runs.arguments import taking
 from .graphs import check
-from .telling import Report, telling
+from .telling import Progress, Report, telling
 
 if TYPE_CHECKING:
     from ..runs.arguments import AnyGraph, AnyRun, Device, Sets
@@ -101,17 +101,23 @@ def export(
 
 
 @taking
-def compare(runs: Sequence[AnyRun], output: str | Path | None = None) -> Comparison:
+def compare(
+    runs: Sequence[AnyRun], output: str | Path | None = None, *, features: bool = True, device: Device = "auto",
+    progress: Progress | None = None,
+) -> Comparison:  # fmt: skip
     """In what two or more runs differ, and how they did. Each is named as under `runs/`, or as in MLflow, or by its id.
 
     output: where a page of it is written to, `.html`, one file that needs no network; then what is compared is read
-    from the runs' folders, as far as these are here. Raises UsageError for fewer, for one that is not there, and for
-    one that is named twice."""
+    from the runs' folders, as far as these are here. features: whether the page has maps, spectrum and neighbours, for
+    which the last weights are loaded, on a device. progress: of `embed_files`. Raises UsageError for fewer runs, for
+    one that is not there, and for one that is named twice."""
     from ..runs.compare import compare_runs
     from ..runs.pages import compare_page
 
     names = [str(run) for run in runs]
-    return compare_runs(names) if output is None else compare_page(names, Path(output))
+    if output is None:
+        return compare_runs(names)
+    return compare_page(names, Path(output), features=features, device=str(device), progress=progress)
 
 
 @taking

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ..runs.arguments import taking
-from .telling import Report, telling
+from .telling import Progress, Report, telling
 
 if TYPE_CHECKING:
     from ..runs.arguments import Device, Sets
@@ -89,16 +89,21 @@ def bridge(
 
 
 @taking
-def study_report(study: str | Path, output: str | Path | None = None, *, storage: str | None = None) -> Path:
+def study_report(
+    study: str | Path, output: str | Path | None = None, *, storage: str | None = None, features: bool = True,
+    device: Device = "auto", progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Writes the page of a study, one file that needs no network, and says where: also of one that goes on, or was
     killed. Nothing is trained.
 
-    study: its name, its file or its folder. output: default `report.html` in its folder. storage: of `sweep`. Raises
-    UsageError for a study that is not there, RunError for a book that does not open or a page that cannot be written.
+    study: its name, its file or its folder. output: default `report.html` in its folder. storage: of `sweep`.
+    features, device, progress: of `compare`. Raises UsageError for a study that is not there, RunError for a book that
+    does not open or a page that cannot be written.
     """
     from ..runs.study.report import report_study
 
-    return report_study(str(study), None if output is None else Path(output), storage)
+    path = None if output is None else Path(output)
+    return report_study(str(study), path, storage, features=features, device=str(device), progress=progress)
 
 
 def _said(seeds: Sequence[int], sets: Sets, metric: str | None, name: str | None, **more: Any) -> dict[str, Any]:

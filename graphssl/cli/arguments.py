@@ -17,7 +17,7 @@ from .completion import complete_graphs, complete_runs, complete_sets
 
 __all__ = [
     "Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "Quiet", "RunArgument",
-    "RunArguments", "Sets", "seeds_of",
+    "RunArguments", "Sets", "WithFeatures", "seeds_of",
 ]  # fmt: skip
 
 
@@ -54,6 +54,9 @@ Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 ...")]
 NoCode = Annotated[
     bool,
     typer.Option("--no-custom-components", callback=_refuse_code, help="Refuse graphs that name Python of their own."),
+]
+WithFeatures = Annotated[
+    bool, typer.Option("--features/--no-features", help="Maps, spectrum and neighbours on the page, or not.")
 ]
 RunArgument = Annotated[
     str, typer.Argument(help="A run: its name under runs/, or its folder.", autocompletion=complete_runs)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from ..console import put, say, speaks, started
 from ..errors import Problems, UsageError, escaped
-from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Quiet, RunArguments, Sets
+from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Quiet, RunArguments, Sets, WithFeatures
 from .completion import complete_graphs, complete_runs
 
 if TYPE_CHECKING:
@@ -215,14 +216,22 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A page of it instead: one .html file that needs no network.")
     ] = None,
+    features: WithFeatures = True,
+    device: Device = "auto",
     no_code: NoCode = False,
 ) -> None:
     """Say in what runs differ, and how they did."""
     from .. import api
     from .comparison import comparison_text
+    from .counting import Counting
 
-    found = api.compare(runs, output)
-    put(comparison_text(found) if output is None else f"wrote {escaped(str(output))}")
+    if output is None:
+        put(comparison_text(api.compare(runs)))
+        return
+    _collect_garbage()
+    with closing(Counting("pictures embedded")) as counting:
+        api.compare(runs, output, features=features, device=device, progress=counting)
+    put(f"wrote {escaped(str(output))}")
 
 
 def write(path: Path, content: bytes) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -10,7 +11,7 @@ import typer
 
 from ..console import put, say
 from ..errors import escaped
-from .arguments import Device, GraphArgument, NoCode, Sets
+from .arguments import Device, GraphArgument, NoCode, Sets, WithFeatures
 from .completion import complete_studies_alone
 from .studies import Slurm, app, check_output, confirmed, counting, live, said_of, tell
 
@@ -92,6 +93,8 @@ def report(
         Path | None, typer.Option("--output", "-o", help="Where to write, .html; default: report.html in its folder.")
     ] = None,
     storage: Annotated[str | None, typer.Option(help="Where its book is kept: any storage of Optuna's, a URL.")] = None,
+    features: WithFeatures = True,
+    device: Device = "auto",
     no_code: NoCode = False,
 ) -> None:
     """Write the page of a study: its table, figures, curves, graphs and features, one file that needs no network.
@@ -99,8 +102,13 @@ def report(
     Also of one that goes on, or was killed. Nothing is trained.
     """
     from .. import api
+    from .counting import Counting
 
-    put(f"wrote {escaped(str(api.study_report(study, output, storage=storage)))}")
+    with closing(Counting("pictures embedded")) as counting:
+        path = api.study_report(
+            study, output, storage=storage, features=features, device=device, progress=counting
+        )  # fmt: skip
+    put(f"wrote {escaped(str(path))}")
 
 
 def _run(

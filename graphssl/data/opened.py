@@ -132,8 +132,20 @@ class Datasets:
     def test(self, batch: int) -> Iterator[Batch]:
         """The held-out split, but for what classifiers learn from, in order, the last batch short; of several processes
         its part."""
-        order = torch.arange(self._test.samples) if self._judged.learnt is None else self._judged.judged
-        return self._test.read(_own(order), batch, full=False)
+        return self._test.read(_own(self._held), batch, full=False)
+
+    @property
+    def _held(self) -> Tensor:
+        return torch.arange(self._test.samples) if self._judged.learnt is None else self._judged.judged
+
+    def read_judged(self, places: Tensor, batch: int) -> Iterator[Batch]:
+        """Some of these, by their place among all, as they are evaluated."""
+        return self._test.read(self._held[places], batch, full=False)
+
+    @property
+    def held(self) -> int:
+        """How many there are, with labels or without."""
+        return len(self._held)
 
     def overlap(self) -> str | None:
         """What to warn of where held-out pictures are training pictures too; see `overlap`."""

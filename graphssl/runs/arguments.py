@@ -111,6 +111,7 @@ TAKES: Mapping[str, Take] = {
     "weights": kinds.flag,
     "without_data": kinds.flag,
     "skip": kinds.flag,
+    "features": kinds.flag,
     "report": kinds.function,
     "warn": kinds.function,
     "progress": kinds.function,

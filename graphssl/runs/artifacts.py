@@ -21,7 +21,7 @@ from ..report import Kind, draw, views_grid
 from ..track import Tracker
 from .folder import RunFolder
 
-__all__ = ["log_artifacts"]
+__all__ = ["log_artifacts", "views_of"]
 
 
 def log_artifacts(
@@ -38,7 +38,7 @@ def log_artifacts(
         picture = folder.path / f"graph.{kind}"
         picture.write_bytes(draw(graph, checked.shapes, kind))
         tracker.file(picture)
-    views = _views(checked, program, data, device)
+    views = views_of(checked, program, data, device)
     if views is not None:
         picture = folder.path / "views.png"
         picture.write_bytes(views)
@@ -59,7 +59,7 @@ def _sources(files: Sequence[Path], folder: RunFolder) -> Iterator[Path]:
             yield aside / name
 
 
-def _views(checked: Checked, program: Program, data: Datasets, device: torch.device) -> bytes | None:
+def views_of(checked: Checked, program: Program, data: Datasets, device: torch.device) -> bytes | None:
     """What the first node that makes views makes of eight images, as a PNG; None where there is no such node."""
     name = next((n.name for n in checked.graph.nodes.values() if "view" in n.component.traits), None)
     batch = data.train.first(8)

@@ -17,10 +17,15 @@ LARGEST = 1 << 18  # bytes of one picture
 QUALITY = (90, 75, 50, 25)
 
 
-def data_uri(image: Image) -> str:
-    """A picture as an address that holds it: as PNG, or where that is large as JPEG, not above `LARGEST` bytes."""
+def data_uri(image: Image, *, small: bool = False) -> str:
+    """A picture as an address that holds it: as PNG, or where that is large as JPEG, not above `LARGEST` bytes.
+
+    small: as JPEG also where that is shorter: of a picture that is one of many.
+    """
     image = image.convert("RGB")
     kind, content = "png", _written(image, "PNG", optimize=True)
+    if small and len(other := _written(image, "JPEG", quality=QUALITY[1])) < len(content):
+        kind, content = "jpeg", other
     while len(content) > LARGEST:
         for quality in QUALITY:
             kind, content = "jpeg", _written(image, "JPEG", quality=quality)

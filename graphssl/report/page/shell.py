@@ -41,8 +41,8 @@ def _shown(content: str | Plot | Sequence[Plot]) -> Html:
     return element("div", [plot.html() for plot in content], class_="side")
 
 
-def page(title: str, subtitle: str, notes: Iterable[str], sections: Sequence[Section], made: str) -> str:
-    """The file's text. notes: what a reader should know first. made: by what it was made."""
+def page(title: str, subtitle: str, notes: Iterable[str], sections: Sequence[Section], made: Sequence[str]) -> str:
+    """The file's text. notes: what a reader should know first. made: by what it was made, text and HTML."""
     body = joined(
         [
             element("a", "Skip to the contents", href="#contents", class_="skip"),

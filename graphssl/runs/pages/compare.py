@@ -8,10 +8,11 @@ from importlib.metadata import version
 from pathlib import Path
 
 from ...errors import UsageError
-from ...report.page import Section, page, table
+from ...report.page import Section, element, page, table
 from ...track import Comparison
 from .curves import curve_section
 from .differing import differing
+from .embedding import Progress, feature_sections, features_for
 from .entries import entries_of
 from .graphs import graph_section
 from .results import results
@@ -22,33 +23,41 @@ from .writing import check_page, write_page
 __all__ = ["compare_page", "made_by", "notes_of", "run_section"]
 
 
-def compare_page(names: Sequence[str], output: Path) -> Comparison:
+def compare_page(
+    names: Sequence[str], output: Path, *, features: bool = True, device: str = "auto", progress: Progress | None = None
+) -> Comparison:  # fmt: skip
     """Writes the page of runs by their names, folders, or names and ids in MLflow; what `graphssl compare` says of
-    them."""
+    them. features: whether they are made, for what of the page is about them. progress: of `gathered`."""
     if len(names) < 2:
         raise UsageError("it takes two runs or more to compare")
     check_page(output)
     subjects = subjects_of(names)
     entries, found = entries_of(subjects), beside(subjects)
+    made = features_for(entries, features, device, progress)
     sections = [
         results(entries, found),
         differing(entries),
         curve_section(entries),
         graph_section(entries),
-        view_section(entries, {}),
+        view_section(entries, made.views if made is not None else {}),
+        *feature_sections(entries, made),
         run_section(subjects),
     ]
     title = f"{subjects[0].name} and {subjects[1].name}" if len(subjects) == 2 else f"{len(subjects)} runs compared"
     subtitle = ", ".join(one.name for one in subjects[:12]) + (" …" if len(subjects) > 12 else "")
     words = " ".join(map(shlex.quote, names[:12])) + (" ..." if len(names) > 12 else "")
-    made = made_by(f"graphssl compare {words} -o {shlex.quote(str(output))}")
-    write_page(output, page(title, subtitle, notes_of(subjects), sections, made))
+    command = made_by(f"graphssl compare {words} -o {shlex.quote(str(output))}")
+    write_page(output, page(title, subtitle, notes_of(subjects), sections, command))
     return found
 
 
-def made_by(command: str) -> str:
+def made_by(command: str) -> list[str]:
     """By which command, of which version."""
-    return f"Made by `{command}`, graphssl {version('graphssl')}. It asks for nothing from a network."
+    return [
+        "Made by ",
+        element("code", command),
+        f", graphssl {version('graphssl')}. It asks for nothing from a network.",
+    ]
 
 
 def notes_of(subjects: Sequence[Subject]) -> Iterator[str]:

@@ -23,9 +23,11 @@ __all__ = ["Subject", "beside", "subject_of", "subjects_of"]
 
 @dataclass(frozen=True, eq=False)
 class Subject:
-    """A run. found: as MLflow has it, or would. points: its metrics, by the names that people use. state: how it
-    stands, in a word. folder: None of one that only MLflow has. graph: None where it cannot be read. lacks: why parts
-    of it are not on the page."""
+    """A run. found: as MLflow has it, or would. points: its metrics, by the names that people use.
+
+    state: how it stands, in a word. folder: None of one that only MLflow has. graph: None where it cannot be read.
+    lacks: why parts of it are not on the page.
+    """
 
     found: FoundRun
     points: tuple[Point, ...]

@@ -17,9 +17,13 @@ from ...report.page import Axis, Html, Plot, Section, check_plotly, element, pag
 from ..pages import (
     COLOURED,
     Entry,
+    Gathered,
+    Progress,
     Subject,
     check_page,
     curve_section,
+    feature_sections,
+    features_for,
     figure_plot,
     graph_section,
     made_by,
@@ -44,10 +48,14 @@ __all__ = ["PAGE", "report_study"]
 PAGE = "report.html"  # in the study's folder
 
 
-def report_study(source: str, output: Path | None = None, storage: str | None = None) -> Path:
+def report_study(
+    source: str, output: Path | None = None, storage: str | None = None, *, features: bool = True,
+    device: str = "auto", progress: Progress | None = None,
+) -> Path:  # fmt: skip
     """Writes the page of a study by its name, its file or its folder; default: `report.html` in its folder.
 
-    storage: where its book is kept, any of Optuna's. Raises UsageError for a study that is not there, or is another's.
+    storage: where its book is kept, any of Optuna's. features, progress: of `compare_page`. Raises UsageError for a
+    study that is not there, or is another's.
     """
     optuna_here()
     name = _name_of(source)
@@ -63,7 +71,8 @@ def report_study(source: str, output: Path | None = None, storage: str | None = 
     study = _gathered(name, book)
     more = "" if storage is None else " --storage URL"
     made = made_by(f"graphssl report {shlex.quote(source)}{more} -o {shlex.quote(str(path))}")
-    write_page(path, page(f"Study {name}", study.subtitle, study.notes(), study.sections(), made))
+    found = features_for(study.there, features, device, progress)
+    write_page(path, page(f"Study {name}", study.subtitle, study.notes(), study.sections(found), made))
     return path
 
 
@@ -170,14 +179,21 @@ class _Page:
     def _trials(self) -> Iterator[Trial]:
         return (trial for row in self.outcome.rows for trial in row.trials.values())
 
-    def sections(self) -> list[Section]:
-        there = [entry for entry in self.entries if entry.runs]
+    @property
+    def there(self) -> list[Entry]:
+        """Those of whose runs one is here."""
+        return [entry for entry in self.entries if entry.runs]
+
+    def sections(self, found: Gathered | None) -> list[Section]:
+        """found: features of those that are here."""
+        there = self.there
         return [
             _results(self.outcome, self.entries),
             *_coordinates(self.outcome),
             curve_section(there),
             graph_section(there),
-            view_section(there, {}),
+            view_section(there, found.views if found is not None else {}),
+            *feature_sections(there, found),
             self._runs(),
         ]
 

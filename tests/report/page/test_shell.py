@@ -11,7 +11,7 @@ PLOT = curves("a", "loss", "a curve", [Line("a", [0, 1], [1.0, 2.0])], "step")
 
 def written() -> str:
     section = Section("results", "Results", ["a < b", table(["run", "kNN"], [["a", "1 %"]], "figures"), [PLOT], PLOT])
-    return page("A & B", "two runs", ["one note"], [section], "made by hand")
+    return page("A & B", "two runs", ["one note"], [section], ["made by hand"])
 
 
 def test_a_browser_runs_the_page_s_scripts_and_no_others() -> None:

@@ -120,6 +120,7 @@ def test_a_page_is_written_whole_or_not_at_all(kept: Kept, monkeypatch: pytest.M
     assert list(Path().glob(".page*")) == []
 
 
+@pytest.mark.slow
 def test_a_hundred_runs_are_a_page_that_can_be_read(kept: Kept) -> None:
     for i in range(100):
         kept(f"r{i}", f"nodes.predictor.hidden={i + 1}", curves={"loss": [1 / (k + 1) for k in range(2000)]})
