@@ -24,6 +24,7 @@ from .features import features_of, image_size
 from .inference import find_shapes
 from .rules.all import check as check_rules
 from .shapes import Shapes
+from .sinks import note_missing_sinks
 from .trained import find_unknown_parts, note_unordered_layers
 from .weights.wanted import Loading, look
 
@@ -76,6 +77,7 @@ def check(
     data = _facts(graph, found)
     if "label" in graph.batch and data.unlabelled:
         found.add(f"{NO_LABELS}; {whence_labels(graph.spec.data)}", graph.source.at(("data", "use")), about="data")
+    note_missing_sinks(graph, found)
     if evaluations:
         note_lacks(graph, found)
     return _check(graph, data, found, weights, evaluations)

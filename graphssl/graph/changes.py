@@ -23,7 +23,7 @@ LENGTH = ("train.epochs", "train.steps")  # of which they do by schedules alone:
 PLACES = ("components", "data.root", "data.files", "data.test", "data.path", "data.download")
 READING = ("data.workers", "data.resident", "data.decode", "data.on_bad_image")
 COMPUTING = ("train.shard", "train.compile", "train.cuda_graph", "train.channels_last")
-KEEPING = ("train.log_every", "train.checkpoint", "evaluate")
+KEEPING = ("train.log_every", "train.checkpoint", "evaluate", "track")
 FREE = (*NAMES, *LENGTH, *PLACES, *READING, *COMPUTING, *KEEPING)
 
 

@@ -109,7 +109,7 @@ class Graph:
     def hash(self) -> str:
         """Identifies what is computed: of the resolved graph without its name and description."""
         resolved = without_later(self.resolved(), self.spec, self.nodes)
-        data = {k: v for k, v in resolved.items() if k not in ("graph", "description", "allow")}
+        data = {k: v for k, v in resolved.items() if k not in ("graph", "description", "allow", "track")}
         for name, entry in data["nodes"].items():
             if self.nodes[name].common_keys.weights is not None:
                 entry["weights"] = identity(entry["weights"])

@@ -20,6 +20,7 @@ SECTIONS: dict[str, tuple[str, ...]] = {
 }
 PARTS = {("train", "schedule"): ("by", "over"), ("train", "optimizer"): ("decay", "rate")}  # of a section's
 WHERE = ("shard",)  # of train: where weights lie, and not what is computed
+DEFAULT_TRACK = GraphFile.model_fields["track"].default
 PER_NODE = ("layer_decay",)  # of train.nodes
 VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", "multicrop", "dino")
 COMPONENTS: dict[str, tuple[str, ...]] = {
@@ -33,7 +34,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 
 def without_later(resolved: Mapping[str, Any], spec: GraphFile, nodes: Mapping[str, Node]) -> dict[str, Any]:
     """A resolved graph without those of these options that are at their default."""
-    found = dict(resolved)
+    found = {key: value for key, value in resolved.items() if key != "track" or spec.track != DEFAULT_TRACK}
     for section, options in SECTIONS.items():
         found[section] = _left(found[section], getattr(spec, section), options)
     for (section, part), options in PARTS.items():

@@ -14,7 +14,7 @@ __all__ = ["KEPT", "MISSING", "Part", "changed_parts", "needed", "with_parts", "
 
 MISSING: Any = object()
 LINES = ("flow", "loss", "update")
-KEPT = ("graph", "description", "allow", "evaluate", "components")  # which say nothing of what is learnt
+KEPT = ("graph", "description", "allow", "evaluate", "track", "components")  # which say nothing of what is learnt
 
 
 @dataclass(frozen=True)

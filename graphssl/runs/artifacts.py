@@ -18,14 +18,14 @@ from ..files import write_whole
 from ..graph.language.dump import dump
 from ..program.program import Program
 from ..report import Kind, draw, views_grid
-from ..track import Tracker
+from ..track import Sink
 from .folder import RunFolder
 
 __all__ = ["log_artifacts", "views_of"]
 
 
 def log_artifacts(
-    checked: Checked, program: Program, data: Datasets, device: torch.device, folder: RunFolder, tracker: Tracker
+    checked: Checked, program: Program, data: Datasets, device: torch.device, folder: RunFolder, tracker: Sink
 ) -> None:
     """Writes the pictures into the run's folder, and logs them with the graph's files and the step's code."""
     graph = checked.graph

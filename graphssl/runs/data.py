@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
@@ -17,7 +19,8 @@ from ..train.failures import enough_memory
 from ..world import the_same
 
 __all__ = [
-    "bad_images", "change_since", "closed_on_error", "known_by", "open_run_data", "refuse_absent", "worker_failures",
+    "bad_images", "change_since", "closed_on_error", "fingerprint_of", "known_by", "open_run_data",
+    "refuse_absent", "worker_failures",
 ]  # fmt: skip
 
 
@@ -93,6 +96,16 @@ def known_by(data: Datasets) -> dict[str, Any]:
     """By what `change_since` knows pictures again, for a checkpoint."""
     pictures = {**the_same(data.traces), "held_files": data.held_files}
     return {"samples": data.train.samples, "files": data.fingerprint, "pictures": pictures}
+
+
+def fingerprint_of(data: Datasets) -> str:
+    """A digest by which the same pictures are known again."""
+    traces = {
+        split: {key: hashlib.sha256(value.numpy().tobytes()).hexdigest() for key, value in found.items()}
+        for split, found in data.traces().items()
+    }
+    whole = json.dumps([traces, data.fingerprint, data.held_files], sort_keys=True)
+    return hashlib.sha256(whole.encode()).hexdigest()[:16]
 
 
 def bad_images(data: Datasets) -> Iterator[str]:

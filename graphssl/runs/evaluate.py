@@ -92,7 +92,8 @@ def evaluate_run(
         probe_of(judge, opened, where, trained.header.get("probe", {}), lambda _: None)
         with enough_memory("in the evaluation", LESS):
             found = judge.judge()
-    _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=True))
+    left = "mlflow" in own.spec.track
+    _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=left))
     return Evaluated(
         folder.name, _called(found, lambda figures: figures.scores), evaluations, (*notes, *more, *unprobed),
         {label: judged.figures for label, judged in found.items()}, str(folder.path),

@@ -2,67 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from ..errors import RunError
 from ..evaluation.judge import Judge
-from ..evaluation.labels import parse
-from ..files import read_regular, write_whole
-from ..track import Addition, Tracker, add_to_run, one_at_a_time
+from ..files import write_whole
+from ..track import NOTE, Addition, Sink, add_to_run, one_at_a_time
 from ..track.grouped import evaluated
 from ..world import current
 from .folder import RunFolder
+from .note import note_of
 from .quiet import Untracked
+from .records import FOLDER, Record, records
 
 __all__ = ["Record", "deliver_figures", "figures_left", "keep", "keep_last", "recorded", "records"]
 
-FOLDER, LEFT, LOCK, ALL_LEFT = "evaluations", ".left", ".lock", "*/evaluations/.left"
-LARGEST = 1 << 26  # bytes of a record
+LEFT, LOCK, ALL_LEFT = ".left", ".lock", "*/evaluations/.left"
 TAG = "graphssl.evaluated."  # with the label: the settings of what was measured after the training
-
-
-@dataclass(frozen=True)
-class Record:
-    """One evaluation of a run. label: what its figures are called. step: of the checkpoint. features: what is judged.
-    data: on what. settings: all options. left: whether MLflow is still to get it."""
-
-    label: str
-    step: int
-    features: str
-    data: str
-    computed: str
-    settings: Mapping[str, Any]
-    scores: Mapping[str, float]
-    intervals: Mapping[str, Sequence[float]]
-    details: Mapping[str, Any]
-    left: bool = False
-
-    @property
-    def evaluation(self) -> str:
-        return parse(self.label).evaluation
-
-    def path(self, folder: RunFolder) -> Path:
-        """A file of its own for each label, also where only characters differ that no file should have."""
-        name = re.sub(r"[^\w.-]+", "-", self.label)
-        known = (
-            "" if name == self.label.replace(" ", "-") else f"-{hashlib.sha256(self.label.encode()).hexdigest()[:6]}"
-        )
-        return folder.path / FOLDER / f"{name}{known}.json"
-
-    def said(self) -> str:
-        """How it was measured, in a line."""
-        options = ", ".join(f"{key} {_shown(value)}" for key, value in self.settings.items())
-        return "; ".join(filter(None, (options, f"of {self.features}", f"on {self.data}", self.computed)))
-
-
-def _shown(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
 
 
 def recorded(judge: Judge, step: int, data: str, computed: str, *, left: bool = False) -> list[Record]:
@@ -93,24 +52,11 @@ def _text(record: Record) -> str:
     return json.dumps(asdict(record), indent=1) + "\n"
 
 
-def keep_last(folder: RunFolder, found: Sequence[Record], tracker: Tracker | Untracked) -> None:
+def keep_last(folder: RunFolder, found: Sequence[Record], tracker: Sink | Untracked) -> None:
     """What stands beside the last numbers of a run, which MLflow has: intervals, classes, confusions."""
     keep(folder, found)
-    if isinstance(tracker, Tracker):
-        for record in found:
-            tracker.file(record.path(folder), FOLDER)
-
-
-def records(folder: RunFolder) -> list[Record]:
-    """All that are kept, by label. Raises RunError for a file that is none."""
-    return [_read(path) for path in sorted((folder.path / FOLDER).glob("*.json"))]
-
-
-def _read(path: Path) -> Record:
-    try:
-        return Record(**json.loads(read_regular(path, LARGEST) or b""))
-    except (OSError, ValueError, TypeError, RecursionError) as error:
-        raise RunError(f"{path} holds no figures: {error}") from error
+    for record in found:
+        tracker.file(record.path(folder), FOLDER)
 
 
 def _mark(folder: RunFolder) -> Path:
@@ -142,7 +88,8 @@ def deliver_figures(folder: RunFolder) -> int:
 
 def _addition(folder: RunFolder, record: Record) -> Addition:
     metrics = {evaluated(name): value for name, value in record.scores.items()}
-    return Addition(metrics, record.step, {f"{TAG}{record.label}": record.said()}, record.path(folder).resolve())
+    tags = {f"{TAG}{record.label}": record.said(), NOTE: note_of(folder)}
+    return Addition(metrics, record.step, tags, record.path(folder).resolve())
 
 
 def _delivered(folder: RunFolder, left: Sequence[Record]) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
@@ -21,7 +21,7 @@ from ..evaluation.labels import parse
 from ..graph.language.dump import dump
 from ..graph.read import load
 from ..program.assemble import compile_graph
-from ..track import Status, Tracker
+from ..track import Status
 from ..train.checkpoint import Checkpoints
 from ..train.failures import enough_memory
 from ..train.loop import Loop
@@ -41,12 +41,12 @@ from .folder import RunFolder, find_run, named, new_run
 from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
 from .judging import judge_in_run, probe_of
 from .lacking import tell_lacks
+from .membership import membership_here
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
 from .resume import Resumed, asked_again, fitting, header_of, length, resumed, unlike
-from .sinks import sinks
-from .tracking import open_tracker
+from .sinks import Sinks, open_sinks
 
 __all__ = ["resume_run", "start_run"]
 
@@ -86,7 +86,7 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
 
     def fill(made: RunFolder) -> None:
         made.write(dump(portable(checked)))
-        made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **({"job": job()} if job() else {}))
+        made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **_known_at_start())
 
     mine: list[RunFolder] = []
 
@@ -106,6 +106,12 @@ def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Rep
     with Interrupt(), together(device), folder.claimed(), named([folder]):
         end_where_stopped(folder)
         return _resume(folder, sets, device, report if current().first else _unsaid)
+
+
+def _known_at_start() -> dict[str, Any]:
+    """What is noted of a run beside its graph: its job, the study that it belongs to."""
+    study = membership_here()
+    return {**({"job": job()} if job() else {}), **({"study": asdict(study)} if study is not None else {})}
 
 
 def _unsaid(_text: str) -> None:
@@ -163,7 +169,7 @@ class _Session:
         with ExitStack() as stack:
             stack.callback(self.data.close)
             self.folder.note(status="running", processes=current().size, notes=list(self.data.notes))
-            tracker = self._tracker()
+            tracker = open_sinks(self.checked, self.data, self.folder, outcome.step, lambda text: self.warn(text))
             try:
                 with stops_elsewhere():
                     self._train(step, outcome, tracker, stack, unjudged=bool(payload and payload.get("unjudged")))
@@ -187,11 +193,6 @@ class _Session:
         for label in self.judge.failures if self.judge is not None else ():
             again = f"graphssl evaluate {self.folder.called} --protocol {parse(label).evaluation}"
             yield f"{label} has not been measured at the end: `{again}` tries again"
-
-    def _tracker(self) -> Tracker | Untracked:
-        if not current().first:
-            return Untracked(self.folder.facts().get("mlflow"))
-        return open_tracker(self.checked, self.folder, lambda text: self.warn(text))
 
     def _go_on(self, resumed: Resumed, payload: dict[str, Any] | None, per_epoch: int) -> None:
         """Says and notes what is otherwise than before."""
@@ -250,7 +251,7 @@ class _Session:
     # -- train ---------------------------------------------------------------------------------------------
 
     def _train(
-        self, step: Step, outcome: Outcome, tracker: Tracker | Untracked, stack: ExitStack, *, unjudged: bool
+        self, step: Step, outcome: Outcome, tracker: Sinks | Untracked, stack: ExitStack, *, unjudged: bool
     ) -> None:  # fmt: skip
         """Trains to the end or to an interruption. stack: closes what is opened here, after the run is closed.
 
@@ -263,13 +264,12 @@ class _Session:
         view = None if current().first else Unseen()
         progress = stack.enter_context(Progress(epochs, step.steps_per_epoch, start, steps=step.steps, view=view))
         self.warn = progress.message
-        if isinstance(tracker, Tracker):
+        if isinstance(tracker, Sinks):
             log_artifacts(self.checked, step.program, self.data, self.device, self.folder, tracker)
         self.judge = judge_in_run(self.checked, step.program, self.data, self.device, self.warn)
-        metrics = stack.enter_context(sinks(self.folder, tracker, start, self.warn))
         loop = Loop(
             step, self.data, spec.train, spec.evaluate.monitor, self.judge,
-            Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, metrics,
+            Checkpoints(self.folder.checkpoints, spec.train.checkpoint.keep), progress, tracker,
             Stop(stop), self._header(), outcome, unjudged,
             probe_of(self.judge, self.data, self.device, self.probe_state, self.report),
         )  # fmt: skip
@@ -286,7 +286,7 @@ class _Session:
 
     # -- close ---------------------------------------------------------------------------------------------
 
-    def _close(self, status: Status, outcome: Outcome, tracker: Tracker | Untracked) -> list[str]:
+    def _close(self, status: Status, outcome: Outcome, tracker: Sinks | Untracked) -> list[str]:
         """Notes how it went and delivers what is left to track; what the tracker has to warn of."""
         self.folder.note(
             status="stopped" if outcome.from_outside else status.lower(), step=outcome.step, loss=outcome.loss,

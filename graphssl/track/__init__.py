@@ -8,6 +8,7 @@ from .compare import (
     CHANGED,
     LESS_IS_BETTER,
     MORE_IS_BETTER,
+    PARAMS,
     Comparison,
     FoundRun,
     MetricRow,
@@ -19,14 +20,18 @@ from .compare import (
 )
 from .left import Delivered, deliver_left, is_left
 from .lock import Lock, one_at_a_time
+from .note import NOTE, fitted
 from .rows import Point, Rows, read_rows
 from .sender import Busy
-from .tracker import Status, Tracker
+from .sink import Sink, Status
+from .store import DATA, FINGERPRINT
+from .tensorboard import TensorBoard
+from .tracker import Tracker
 from .ui import serve, ui_command
 
 __all__ = [
-    "CHANGED", "LESS_IS_BETTER", "MORE_IS_BETTER", "Addition", "Busy", "Comparison", "Delivered", "FoundRun",
-    "Lock", "MetricRow", "Point", "Rows", "Status", "Tracker", "add_to_run", "compare", "compared", "curves",
-    "deliver_left", "find_run", "is_left", "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve",
-    "store_uri", "ui_command",
+    "CHANGED", "DATA", "FINGERPRINT", "LESS_IS_BETTER", "MORE_IS_BETTER", "NOTE", "PARAMS", "Addition", "Busy",
+    "Comparison", "Delivered", "FoundRun", "Lock", "MetricRow", "Point", "Rows", "Sink", "Status", "TensorBoard",
+    "Tracker", "add_to_run", "compare", "compared", "curves", "deliver_left", "find_run", "fitted", "is_left",
+    "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

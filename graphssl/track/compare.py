@@ -8,17 +8,22 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
-from ..errors import RunError, UsageError, suggest
+from ..errors import Problems, RunError, UsageError, suggest
+from ..graph.language import yaml
 from .client import NOT_THERE, asked, check_database, open_client, reason, store_uri
 from .grouped import grouped_all, short
+from .names import flatten
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
 # Tags of a run that name, with commas between, the evaluations of whose metrics more, or less, is better, or single
 # metrics of theirs.
 MORE_IS_BETTER, LESS_IS_BETTER = "graphssl.more_is_better", "graphssl.less_is_better"
+PARAMS = "graphssl.params"  # of a study's run: its parameters are those that vary, and its graph is an artifact
 CHANGED = "graphssl.changed."  # tags: a parameter's value since a run went on with another
 # Words of a metric's name that say it, also where no tag does.
 MORE_WORDS = {"knn", "linear", "logistic", "retrieval", "clusters", "accuracy", "top1", "top5", "probe", "mi"}
@@ -160,7 +165,7 @@ def _find(store: Any, name: str) -> FoundRun:
         known = list(dict.fromkeys(r.info.run_name for r in runs if r.info.run_name))
         hint = suggest(name, known, "runs are").text or ("there are many" if known else "the store has no runs yet")
         raise UsageError(f"MLflow has no run called '{name}': {hint}")
-    return _found(run)
+    return _found(store, run)
 
 
 def _by_id(store: Any, run_id: str) -> Any:
@@ -182,12 +187,28 @@ def _recent(store: Any) -> list[Any]:
     return list(store.search_runs(experiments, order_by=order, max_results=LOOKED_AT)) if experiments else []
 
 
-def _found(run: Any) -> FoundRun:
+def _found(store: Any, run: Any) -> FoundRun:
     info, data = run.info, run.data
     changed = {tag.removeprefix(CHANGED): value for tag, value in data.tags.items() if tag.startswith(CHANGED)}
     keys = {short(full): name for name, full in grouped_all(data.metrics).items()}
     metrics = {said: data.metrics[name] for said, name in keys.items()}
+    params = {**_params(store, run), **changed}
     return FoundRun(
-        info.run_id, info.run_name or "", info.experiment_id, {**data.params, **changed}, metrics, dict(data.tags),
-        info.status, info.start_time, keys,
+        info.run_id, info.run_name or "", info.experiment_id, params, metrics, dict(data.tags), info.status,
+        info.start_time, keys,
     )  # fmt: skip
+
+
+def _params(store: Any, run: Any) -> dict[str, str]:
+    """A run's graph by dotted keys; of a study's run, which has what varies alone, as the artifact has it."""
+    own = dict(run.data.params)
+    if PARAMS not in run.data.tags:
+        return own
+    try:
+        with TemporaryDirectory() as aside:
+            text = Path(store.download_artifacts(run.info.run_id, "graph.yaml", aside)).read_text(encoding="utf-8")
+        document = yaml.read(text, "graph.yaml", Problems())
+    except Exception:  # it is not there, or the store's artifacts are out of reach: what varies is known
+        return own
+    whole = document.data if document is not None and isinstance(document.data, dict) else {}
+    return {**flatten({key: value for key, value in whole.items() if key != "track"}), **own}

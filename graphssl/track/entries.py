@@ -11,7 +11,7 @@ from typing import Any, Literal, get_args
 
 __all__ = ["Entry", "Kind", "Start", "dump_start", "parse"]
 
-Kind = Literal["metrics", "file", "text", "end"]
+Kind = Literal["metrics", "file", "text", "tags", "end"]
 TEXTS = {"file": {"path", "folder"}, "text": {"content", "artifact"}, "end": {"status"}}
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 LARGEST = 2**63
@@ -28,6 +28,11 @@ class Entry:
 
     def line(self) -> str:
         return json.dumps(asdict(self)) + "\n"
+
+    @property
+    def stead(self) -> str | None:
+        """In whose stead it comes, of what has not been delivered: the same artifact, the same tags."""
+        return f"tags {sorted(self.data)}" if self.kind == "tags" else self.place
 
     @property
     def place(self) -> str | None:
@@ -90,6 +95,8 @@ def _against(data: dict[str, Any]) -> Iterator[bool]:
     yield kind not in get_args(Kind) or not _number(data["at"]) or not _number(data.get("step", 0))
     if kind == "metrics":
         yield not all(isinstance(value, float) or _number(value) for value in values.values())
+    elif kind == "tags":
+        yield not _texts(values)
     else:
         yield values.keys() != TEXTS.get(str(kind)) or not _texts(values)
         yield kind == "end" and values.get("status") not in STATUSES

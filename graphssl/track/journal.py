@@ -189,9 +189,9 @@ class Journal:
             self._add(entry)
 
     def _add(self, entry: Entry) -> None:
-        """An artifact comes in the stead of an earlier one of its place."""
-        if entry.place is not None:
-            self._pending = deque(e for e in self._pending if e.place != entry.place)
+        """An artifact comes in the stead of an earlier one of its place, a tag in that of its name."""
+        if entry.stead is not None:
+            self._pending = deque(e for e in self._pending if e.stead != entry.stead)
         self._pending.append(entry)
 
     def _without_left(self, entry: Entry) -> Entry:

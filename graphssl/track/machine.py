@@ -16,8 +16,9 @@ from ..console import COMMAND, cores
 PACKAGES = ("graphssl", "torch", "torchvision", "mlflow", "numpy")
 
 
-def system_facts() -> dict[str, str]:
-    """Tags: versions, machine, commit of the working folder, command line. What is not known is left out."""
+def system_facts(folder: Path | None = None) -> dict[str, str]:
+    """Tags: versions, machine, command line, commit of the working folder, or else of `folder`. What is not known is
+    left out."""
     facts = {
         "system.python": platform.python_version(),
         **{f"system.{name}": version for name in PACKAGES if (version := _version(name))},
@@ -27,12 +28,18 @@ def system_facts() -> dict[str, str]:
         "system.gpu": ", ".join(_gpus()),
         "system.host": platform.node(),
         "system.command": os.environ.get(COMMAND) or shlex.join(sys.argv),
-        "mlflow.source.name": Path(sys.argv[0]).name if sys.argv else "",
+        "mlflow.source.name": _program(),
         "mlflow.source.type": "LOCAL",
         "mlflow.user": _user(),
-        **_git(),
+        **(_git(Path()) or (_git(folder) if folder is not None else {})),
     }
     return {name: value for name, value in facts.items() if value}
+
+
+def _program() -> str:
+    """What was started: the command, or a script."""
+    name = Path(sys.argv[0]).name if sys.argv else ""
+    return "graphssl" if name == "__main__.py" else name
 
 
 def _version(package: str) -> str | None:
@@ -67,17 +74,25 @@ def _user() -> str:
         return ""
 
 
-def _git() -> dict[str, str]:
-    commit = _git_says("rev-parse", "HEAD")
+def _git(folder: Path) -> dict[str, str]:
+    commit = _git_says(folder, "rev-parse", "HEAD")
     if not commit:
         return {}
-    changed = _git_says("status", "--porcelain", "--untracked-files=no")
+    changed = _git_says(folder, "status", "--porcelain", "--untracked-files=no")
     return {"mlflow.source.git.commit": commit, "system.git_changed": "" if changed is None else str(bool(changed))}
 
 
-def _git_says(*arguments: str) -> str | None:
+def _git_says(folder: Path, *arguments: str) -> str | None:
     try:
-        done = subprocess.run(["git", *arguments], capture_output=True, text=True, timeout=5, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            ["git", *arguments],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=5,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, "GIT_OPTIONAL_LOCKS": "0"},
+        )
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip() if done.returncode == 0 else None

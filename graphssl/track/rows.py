@@ -14,6 +14,7 @@ from typing import IO
 from ..errors import RunError
 from ..files import read_regular, write_whole
 from .grouped import grouped_all, short
+from .sink import Status
 
 __all__ = ["Point", "Rows", "read_rows"]
 
@@ -48,13 +49,14 @@ class Rows:
     warn: Callable[[str], None]
     _file: IO[str] | None = field(default=None, init=False)
     _known: set[tuple[int, str]] = field(default_factory=set, init=False)
+    kept: list[Point] = field(default_factory=list, init=False)  # rows up to there, for whoever has none yet
 
     def __post_init__(self) -> None:
         with self._telling():
-            kept = [point for point in read_rows(self.path) if point.step <= self.start] if self.start else []
-            write_whole(self.path, _text(kept, head=True))
+            self.kept = [point for point in read_rows(self.path) if point.step <= self.start] if self.start else []
+            write_whole(self.path, _text(self.kept, head=True))
             self._file = self.path.open("a", encoding="utf-8", newline="")
-            self._known = {(point.step, point.name) for point in kept if point.step == self.start}
+            self._known = {(point.step, point.name) for point in self.kept if point.step == self.start}
 
     def metrics(self, values: Mapping[str, float], step: int) -> None:
         """Logs metrics at an optimizer step; what is there of the step at which it began is not logged again."""
@@ -64,6 +66,17 @@ class Rows:
         with self._telling():
             self._file.write(_text(new))
             self._file.flush()
+
+    def text(self, content: str, artifact: str) -> None:
+        """The run's folder has it as it is."""
+
+    def file(self, path: str | Path, artifact_folder: str = "") -> None:
+        """It is there already."""
+
+    def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
+        """Closes the file."""
+        self.close()
+        return []
 
     def close(self) -> None:
         """Closes the file; nothing is logged any more."""

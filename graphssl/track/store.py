@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
 import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from ..errors import RunError
+from ..errors import RunError, escaped
 from .client import NOT_THERE, asked, check_database, database, make_database, open_client, reason
 from .journal import START, Entry
 from .known import Known
-from .names import LONGEST_TAG, as_shown, clean_name
+from .names import LONGEST_TAG, as_shown, clean_name, clip
+from .note import NOTE
 
 EXPERIMENT = "graphssl"
+KIND = {"mlflow.experimentKind": "custom_model_development"}  # of those that its pages know
+DATA, FINGERPRINT = "graphssl.data", "graphssl.data_fingerprint"  # tags: the data set, and a digest of its pictures
 METRICS_AT_ONCE, PARAMS_AT_ONCE, TAGS_AT_ONCE = 1000, 100, 100
 
 
@@ -51,7 +56,7 @@ class MlflowStore:
             path = database(uri)
             beside = (path.parent.resolve() / "mlartifacts").as_uri() if path is not None else None
             try:
-                return str(self._client.create_experiment(name, artifact_location=beside))
+                return str(self._client.create_experiment(name, artifact_location=beside, tags=KIND))
             except Exception:  # another process may have made it meanwhile
                 found = self._client.get_experiment_by_name(name)
                 if found is None:
@@ -65,9 +70,21 @@ class MlflowStore:
         if START in tags:
             found = self._client.search_runs([self._experiment], f"tags.`{START}` = '{tags[START]}'", max_results=1)
             if found:
-                return str(found[0].info.run_id)
+                return self._begun(str(found[0].info.run_id), tags)
         made = self._client.create_run(self._experiment, start_time=started, run_name=name, tags=_tags(tags))
-        return str(made.info.run_id)
+        return self._begun(str(made.info.run_id), tags)
+
+    def _begun(self, run_id: str, tags: Mapping[str, str]) -> str:
+        """Says what the run learns of, as MLflow knows data sets; a store that does not know any is none the worse."""
+        from mlflow.entities import Dataset, DatasetInput, InputTag
+        from mlflow.exceptions import MlflowException
+
+        name, digest = tags.get(DATA), tags.get(FINGERPRINT)
+        if name and digest:
+            data = Dataset(name, digest[:36], "graphssl", json.dumps({"use": name}))
+            with contextlib.suppress(MlflowException):
+                self._client.log_inputs(run_id, [DatasetInput(data, [InputTag("mlflow.data.context", "training")])])
+        return run_id
 
     def reopen(self, run_id: str, tags: Mapping[str, str] | None) -> set[str] | None:
         """The names of the parameters that a run has; None for a run that is not there. tags: sets it going again."""
@@ -156,9 +173,20 @@ class MlflowStore:
         for entry in entries:
             self._client.log_artifact(run_id, entry.data["path"], entry.data["folder"] or None)
 
+    def _send_tags(self, run_id: str, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            self._set_tags(run_id, entry.data)
+
     def _send_end(self, run_id: str, entries: Sequence[Entry]) -> None:
         self._client.set_terminated(run_id, entries[-1].data["status"], end_time=entries[-1].at)
 
 
 def _tags(tags: Mapping[str, str]) -> dict[str, str]:
-    return {clean_name(name): as_shown(value, LONGEST_TAG) for name, value in tags.items()}
+    return {clean_name(name): _shown(name, value) for name, value in tags.items()}
+
+
+def _shown(name: str, value: str) -> str:
+    """A note has lines."""
+    if name != NOTE:
+        return as_shown(value, LONGEST_TAG)
+    return clip("\n".join(map(escaped, value.split("\n"))), LONGEST_TAG)

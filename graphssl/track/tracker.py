@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from .artifacts import inside
 from .client import store_uri, without_password
@@ -16,17 +16,16 @@ from .journal import START, Entry, Journal, Kind, Start
 from .machine import system_facts
 from .names import clean_name, flatten
 from .sender import Sender, Sent
+from .sink import Status
 from .store import MlflowStore, Store
-
-Status = Literal["FINISHED", "FAILED", "KILLED", "SCHEDULED"]
 
 
 class Tracker:
     """A run in MLflow. Everything is delivered by a thread, in order, as soon as the store takes it.
 
     name: of the run. params: nested; logged once, as dotted keys, when the run is created. tags: those without a
-    value are left out; facts of the system are added. spool: the file that keeps what is not delivered. When an
-    earlier process left one, its entries are delivered first, and its run is gone on with.
+    value are left out; `facts`, of the system, are added by the thread. spool: the file that keeps what is not
+    delivered. When an earlier process left one, its entries are delivered first, and its run is gone on with.
     resume: id of the run to go on with. A metric at a step that it has already is not logged again. A run that is not
     in the store is made anew. uri, experiment: default MLFLOW_TRACKING_URI and MLFLOW_EXPERIMENT_NAME, else
     mlflow.db in the current folder and `graphssl`. warn: told at once, from the thread, when the store fails.
@@ -44,6 +43,7 @@ class Tracker:
         experiment: str | None = None,
         warn: Callable[[str], None] | None = None,
         connect: Callable[[], Store] | None = None,
+        facts: Callable[[], Mapping[str, str]] = system_facts,
         wait: float = 1.0,
     ) -> None:
         where = store_uri(uri)
@@ -54,7 +54,7 @@ class Tracker:
             self._journal.know(resume)
         self._invalid: list[str] = []
         self._sender = Sender(
-            self._journal, connect or (lambda: MlflowStore(where, experiment)), warn or (lambda _: None), system_facts
+            self._journal, connect or (lambda: MlflowStore(where, experiment)), warn or (lambda _: None), facts
         )
         self._delivery = Delivery(self._journal, self._sender, warn or (lambda _: None), wait)
 
@@ -86,6 +86,10 @@ class Tracker:
             self._invalid.append(f"{path} is not logged: it is not in the run's folder, {self._journal.path.parent}")
         else:
             self._add("file", {"path": place, "folder": artifact_folder})
+
+    def tags(self, values: Mapping[str, str]) -> None:
+        """Sets tags anew: what is known only by now."""
+        self._add("tags", dict(values))
 
     def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
         """Ends the run and delivers what is left; gives up early when the store is down.

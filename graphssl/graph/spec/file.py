@@ -13,6 +13,7 @@ from .codes import CODES
 from .data import Data, data_section
 from .evaluate import Evaluate, evaluate_section
 from .section import Section
+from .track import Track
 from .train import Train
 
 LONGEST = 200  # characters of a graph's name; a file's has 255 bytes
@@ -73,6 +74,7 @@ class GraphFile(Section):
     )
     train: Train = Field(default=Train(), description="how")
     evaluate: Evaluate = Field(default=Evaluate(), description="how it is judged")
+    track: Track = ["mlflow"]
 
 
 def graph_file(use: object = None) -> type[GraphFile]:

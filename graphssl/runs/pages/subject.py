@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +17,7 @@ from ...track.names import flatten
 from .. import folder as folders
 from ..folder import RunFolder
 from ..listing import Line, line_of
+from ..records import records
 from ..tracking import better_tags
 
 __all__ = ["Subject", "beside", "subject_of", "subjects_of"]
@@ -116,7 +118,11 @@ def _found(line: Line, graph: Graph | None, points: Sequence[Point]) -> FoundRun
         resolved, tags = document.data if document is not None and isinstance(document.data, dict) else {}, {}
     params = {**flatten(resolved), **flatten(facts.get("changes", {}))}
     last = {point.name: point.value for point in sorted(points, key=lambda point: point.step)}
-    return FoundRun(facts.get("mlflow") or "", line.name, "", params, {**last, **line.scores}, tags, line.status, 0)
+    after: dict[str, float] = {}  # what was evaluated when it had been trained
+    with contextlib.suppress(RunError):
+        after = {metric: float(value) for record in records(line.folder) for metric, value in record.scores.items()}
+    metrics = {**last, **line.scores, **after}
+    return FoundRun(facts.get("mlflow") or "", line.name, "", params, metrics, tags, line.status, 0)
 
 
 def beside(subjects: Sequence[Subject]) -> Comparison:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from ...console import INTERRUPTED, STOPPED
 from ...errors import Refused, RunError
@@ -14,6 +14,7 @@ from ...track import read_rows
 from ...train.signals import Interrupt
 from ..figures import records
 from ..folder import RunFolder
+from ..membership import Membership
 from .book import Book, Trial
 from .cells import Cell, Invalid, cell_of
 from .children import Child, Place
@@ -30,8 +31,8 @@ PATIENCE = 60.0  # seconds for runs that were asked to end
 
 @dataclass
 class Sweep:
-    """environment: of the runs, beside this process's. ended: told of each run that has. say: told of what else there
-    is. show: told how it stands, often. waits: for runs that go on elsewhere, too."""
+    """membership: of its runs, beside their values. ended: told of each run that has. say: told of what else there is.
+    show: told how it stands, often. waits: for runs that go on elsewhere, too."""
 
     plan: Plan
     book: Book
@@ -39,7 +40,7 @@ class Sweep:
     say: Callable[[str], None]
     ended: Callable[[Trial], None]
     show: Callable[[Sweep], None]
-    environment: Mapping[str, str] = field(default_factory=dict)
+    membership: Membership
     waits: bool = False
     running: dict[int, Child] = field(default_factory=dict, init=False)  # by the trial's number
     pruned: dict[int, str] = field(default_factory=dict, init=False)
@@ -135,14 +136,16 @@ class Sweep:
     def _launch(self, trial: Trial, place: Place) -> None:
         metric, folder = self.plan.metric, self.plan.folder
         graph = folder / "cells" / f"{trial.cell}.yaml"
-        text = self.book.facts()[f"cell {trial.cell}"]["graph"]
+        cell = self.book.facts()[f"cell {trial.cell}"]
+        text = cell["graph"]
         with writing(graph):
             if not graph.is_file() or graph.read_text() != text:
                 graph.parent.mkdir(parents=True, exist_ok=True)
                 write_whole(graph, text)
         then = None if metric.in_runs else metric.evaluation
         log = folder / "logs" / f"{trial.run}.log"
-        self.running[trial.number] = Child(trial.run, graph, trial.seed, place, log, then, self.environment)
+        known = replace(self.membership, varied=cell["labels"])
+        self.running[trial.number] = Child(trial.run, graph, trial.seed, place, log, then, known.environment)
 
     # -- while they run ------------------------------------------------------------------------------------
 

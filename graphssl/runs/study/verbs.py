@@ -16,7 +16,7 @@ from .book import Book, Trial, find_book
 from .finding import no_study
 from .opening import optuna_here
 from .outcome import Outcome, figure_text, outcome_of, rows_csv, rows_markdown
-from .parent import Parent, environment_under
+from .parent import Parent, membership_in
 from .places import check_jobs, places_of
 from .plan import Plan, labels_in, note_cell, planned
 from .reading import Asked
@@ -92,7 +92,7 @@ def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None 
         for cell, drawn, seed in plan.missing(book.trials(), retry=options.retry):
             book.add(cell, seed, plan.run_name(cell, seed), drawn)
     telling = _Telling(plan, book, say, show)
-    return _run(Sweep(plan, book, places, say, telling, telling.show), options, template)
+    return _run(Sweep(plan, book, places, say, telling, telling.show, membership_in(plan, book)), options, template)
 
 
 def _counting(show: Say | None) -> Callable[[int], None] | None:
@@ -106,16 +106,16 @@ def _open(plan: Plan, options: Options, *, new: bool) -> Book | None:
 
 def _run(sweep: Sweep, options: Options, template: Template | None) -> Done:
     plan, book, say, code = sweep.plan, sweep.book, sweep.say, 0
-    owner = Lock(plan.folder / OWNER)
+    owner, tracked = Lock(plan.folder / OWNER), "mlflow" in plan.asked.graph.spec.track
     try:
-        parent = Parent(plan, book, say) if not options.join and owner.take() else None
-        sweep.environment, sweep.waits = environment_under(plan.asked.name, book), not options.join
+        parent = Parent(plan, book, say) if tracked and not options.join and owner.take() else None
+        sweep.membership, sweep.waits = membership_in(plan, book), not options.join
         if template is None:
             code = sweep.run()
         else:
             say(submit(plan, book, template, _words(options)))
         outcome = outcome_in(plan, book)
-        if parent is None and outcome.ended and owner.take():  # who began it is gone: this was the last
+        if tracked and parent is None and outcome.ended and owner.take():  # who began it is gone: this was the last
             parent = Parent(plan, book, say)
         status: Status = "FINISHED" if outcome.ended else "KILLED" if template is None else "SCHEDULED"
         for line in parent.finish(outcome, rows_markdown(outcome), status) if parent is not None else ():
