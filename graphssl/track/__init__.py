@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from .addition import Addition, add_to_run, rename_run
+from .addition import Addition, add_to_run, attach, rename_run
 from .client import store_uri
 from .compare import (
     CHANGED,
@@ -32,6 +32,6 @@ from .ui import serve, ui_command
 __all__ = [
     "CHANGED", "DATA", "FINGERPRINT", "LESS_IS_BETTER", "MORE_IS_BETTER", "NOTE", "PARAMS", "Addition", "Busy",
     "Comparison", "Delivered", "FoundRun", "Lock", "MetricRow", "Point", "Rows", "Sink", "Status", "TensorBoard",
-    "Tracker", "add_to_run", "compare", "compared", "curves", "deliver_left", "find_run", "fitted", "is_left",
+    "Tracker", "add_to_run", "attach", "compare", "compared", "curves", "deliver_left", "find_run", "fitted", "is_left",
     "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
 ]  # fmt: skip

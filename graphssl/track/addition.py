@@ -1,4 +1,4 @@
-"""What is added to a run in MLflow after its training: figures of an evaluation, each once."""
+"""What is added to a run in MLflow after its training: figures of an evaluation, each once; a file."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ..errors import RunError
-from .client import asked, reason, store_uri, without_password
+from .client import asked, check_database, reason, store_uri, without_password
 from .entries import Entry
 from .names import clean_name
 from .store import MlflowStore, Refused
 
-__all__ = ["Addition", "add_to_run", "rename_run"]
+__all__ = ["Addition", "add_to_run", "attach", "rename_run"]
 
 ARTIFACTS = "evaluations"  # the folder among a run's artifacts
 
@@ -46,6 +46,24 @@ def add_to_run(run_id: str, additions: Sequence[Addition], uri: str | None = Non
     except Exception as error:  # whatever the store throws
         raise RunError(reason(error)) from error
     return without_password(where)
+
+
+def attach(run_id: str, file: Path, folder: str, uri: str | None = None) -> None:
+    """Adds a file to a run's artifacts, in a folder of them, in the stead of an earlier one of its name; the run's
+    state and its end stay. Raises RunError where the store does not take it, or is not there."""
+    where = store_uri(uri)
+    check_database(where, write=False)
+    try:
+        store = MlflowStore(where)
+        if asked(lambda: store.reopen(run_id, None)) is None:
+            raise RunError(f"there is no run {run_id} in MLflow at {without_password(where)}")
+        store.send(run_id, [Entry("file", int(time.time() * 1000), {"path": str(file.resolve()), "folder": folder})])
+    except Refused as error:
+        raise RunError(str(error)) from error
+    except RunError:
+        raise
+    except Exception as error:  # whatever the store throws
+        raise RunError(reason(error)) from error
 
 
 def rename_run(run_id: str, name: str, folder: str, uri: str | None = None) -> None:

@@ -19,13 +19,19 @@ CURVES = {"loss": [1.0, 0.5, 0.25], "knn": [0.2, 0.5, 0.8]}
 
 
 def keep_run(
-    here: Path, name: str, *sets: str, text: str = BYOL, curves: Mapping[str, list[float]] = CURVES, **facts: Any
+    here: Path, name: str, *sets: str, text: str = BYOL, resolved: str | None = None,
+    curves: Mapping[str, list[float]] = CURVES, **facts: Any
 ) -> Path:  # fmt: skip
-    """The folder of a run under `runs/`. curves: its metrics, each at steps 0, 10, 20. facts: of its run.json."""
+    """The folder of a run under `runs/`. resolved: its graph; default: that of the text with some changes.
+
+    curves: its metrics, each at steps 0, 10, 20. facts: of its run.json.
+    """
     folder = here / "runs" / name
     (folder / "checkpoints").mkdir(parents=True)
-    (here / "graph.yaml").write_text(text)
-    (folder / "graph.yaml").write_text(dump(load(here / "graph.yaml", list(sets)).resolved()))
+    if resolved is None:
+        (here / "kept.yaml").write_text(text)
+        resolved = dump(load(here / "kept.yaml", list(sets)).resolved())
+    (folder / "graph.yaml").write_text(resolved)
     rows = [f"{10 * i},{metric},{value!r}" for metric, values in curves.items() for i, value in enumerate(values)]
     if rows:
         (folder / "metrics.csv").write_text("\n".join(["step,metric,value", *rows, ""]))

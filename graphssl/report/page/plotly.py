@@ -55,11 +55,12 @@ class Plot:
     def html(self) -> Html:
         """The figure with its data; the page's script draws it."""
         place, title = f"plot-{self.name}", f"title-{self.name}"
+        high = f"height:{self.height}px"
         told = self.table and element("details", element("summary", "as a table"), self.table)
         return element(
             "figure",
             element("figcaption", self.title, id=title),
-            element("div", id=place, class_="plot", style=f"height:{self.height}px", role="img", aria_label=self.label),
+            element("div", id=place, class_="plot", style=high, role="group", aria_label=self.label),
             element("script", Html(self._json()), type="application/json", data_plot=place),
             told,
             class_="plotted", aria_labelledby=title,
@@ -79,9 +80,10 @@ class Plot:
         return text.replace("<", "\\u003c").replace("\u2028", "\\u2028").replace("\u2029", "\\u2029")
 
 
+# Buttons are named one by one: Plotly's own choice has one that sends a plot to a server.
 CONFIG = {
-    "responsive": True, "displaylogo": False, "scrollZoom": False,
-    "modeBarButtonsToRemove": ["select2d", "lasso2d", "autoScale2d"],
+    "responsive": True, "displaylogo": False, "scrollZoom": False, "showSendToCloud": False, "plotlyServerURL": "",
+    "modeBarButtons": [["zoomIn2d", "zoomOut2d", "resetScale2d", "toImage"]],
 }  # fmt: skip
 LEGEND = {"orientation": "h", "yref": "container", "y": 0, "yanchor": "bottom", "x": 0}
 LAYOUT: dict[str, Any] = {

@@ -159,7 +159,7 @@ def parallel(
         "unselected": {"line": {"color": OTHER, "opacity": 0.25}},
     }  # fmt: skip
     layout = {"margin": {"l": 70, "r": 60, "t": 92, "b": 24}}
-    return Plot(name, title, label, [trace], layout, 380, table)
+    return Plot(name, title, label, [trace], layout, 380, table, {"modeBarButtons": [["toImage"]]})
 
 
 SCALE = [[0, "#d9662a"], [0.5, "#a07d13"], [1, "#2f7fd0"]]  # each end is seen on light and on dark

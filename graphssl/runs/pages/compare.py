@@ -47,7 +47,9 @@ def compare_page(
     subtitle = ", ".join(one.name for one in subjects[:12]) + (" …" if len(subjects) > 12 else "")
     words = " ".join(map(shlex.quote, names[:12])) + (" ..." if len(names) > 12 else "")
     command = made_by(f"graphssl compare {words} -o {shlex.quote(str(output))}")
-    write_page(output, page(title, subtitle, notes_of(subjects), sections, command))
+    text = page(title, subtitle, notes_of(subjects), sections, command)
+    tracked = next((one for one in subjects if one.mlflow is not None), subjects[0])
+    write_page(output, text, tracked.name, tracked.mlflow)
     return found
 
 

@@ -1,16 +1,22 @@
-"""Where a page is written to: looked at before anything is gathered for it, written whole or not at all."""
+"""Where a page is written to: looked at before anything is gathered for it, written whole or not at all; and MLflow,
+which gets it too."""
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 
 from ...errors import RunError, UsageError
 from ...files import special, write_whole
 from ...report.page import check_plotly
+from ...track import attach
 
 __all__ = ["check_page", "write_page"]
 
 ENDINGS = (".html", ".htm")
+ARTIFACTS = "pages"  # the folder among a run's artifacts
+
+log = logging.getLogger(__name__)
 
 
 def check_page(path: Path) -> None:
@@ -30,6 +36,19 @@ def check_page(path: Path) -> None:
         raise RunError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
-def write_page(path: Path, text: str) -> None:
-    """Raises RunError where it cannot be written."""
+def write_page(path: Path, text: str, run: str, run_id: str | None) -> None:
+    """Also as an artifact of a run in MLflow: its name, and its id, None of one that is not there.
+
+    Raises RunError where it cannot be written; where MLflow does not take it, that is said.
+    """
     write_whole(path, text)
+    if run_id is None:
+        return
+    try:
+        attach(run_id, path, ARTIFACTS)
+        log.info("in MLflow it is %s/%s of the run '%s'", ARTIFACTS, path.name, run)
+    except RunError as error:
+        log.warning(
+            "warning: %s could not be added to the run '%s' in MLflow (%s); the same command tries it again",
+            path, run, error,
+        )  # fmt: skip

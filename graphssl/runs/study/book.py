@@ -19,7 +19,7 @@ from typing import Any
 from .axes import Axis
 from .opening import JOURNAL, opened, optuna_here, telling
 
-__all__ = ["BEAT", "Book", "Trial", "find_book"]
+__all__ = ["BEAT", "Book", "Trial", "find_book", "is_gone"]
 
 BEAT = 30.0  # seconds between two signs of life
 SILENT = 240.0  # seconds without one, after which a trial of another machine is taken over
@@ -194,7 +194,7 @@ class Book:
 
     def free(self) -> list[Trial]:
         """Trials whose takers are gone wait again; those."""
-        gone = [one for one in self.trials() if one.state == "running" and _is_gone(one)]
+        gone = [one for one in self.trials() if one.state == "running" and is_gone(one)]
         optuna = optuna_here()
         for one in gone:
             with telling(self._where):
@@ -228,7 +228,7 @@ def _began(pid: int) -> str | None:
         return None
 
 
-def _is_gone(trial: Trial) -> bool:
+def is_gone(trial: Trial) -> bool:
     """Whether whoever has taken a trial does not work on it any more."""
     taker = trial.taker
     if not taker:  # it was taken just now, or by a process that ended at once

@@ -35,7 +35,7 @@ from ..pages import (
     write_page,
 )
 from .ablation import AS_IS
-from .book import Book, Trial, find_book
+from .book import Book, Trial, find_book, is_gone
 from .finding import no_study
 from .metric import Metric, metric_of
 from .opening import optuna_here
@@ -46,6 +46,7 @@ from .reading import asked_in_file, is_study
 __all__ = ["PAGE", "report_study"]
 
 PAGE = "report.html"  # in the study's folder
+STOPPED = "stopped"
 
 
 def report_study(
@@ -72,7 +73,8 @@ def report_study(
     more = "" if storage is None else " --storage URL"
     made = made_by(f"graphssl report {shlex.quote(source)}{more} -o {shlex.quote(str(path))}")
     found = features_for(study.there, features, device, progress)
-    write_page(path, page(f"Study {name}", study.subtitle, study.notes(), study.sections(found), made))
+    text = page(f"Study {name}", study.subtitle, study.notes(), study.sections(found), made)
+    write_page(path, text, name, book.facts().get("mlflow"))
     return path
 
 
@@ -128,6 +130,11 @@ def _subject(trial: Trial) -> Subject | None:
         return None
 
 
+def state_of(trial: Trial) -> str:
+    """As the book has it; what runs by a process that is gone does not."""
+    return STOPPED if trial.state == "running" and is_gone(trial) else trial.state
+
+
 def _varied(outcome: Outcome) -> list[str]:
     """The keys of which there are several values."""
     found = [key for key in outcome.keys if len({row.labels.get(key) for row in outcome.rows}) > 1]
@@ -160,10 +167,12 @@ class _Page:
         return f"{what}: {cells} cells, {complete} of {runs} runs complete, compared by {title}.{told}"
 
     def notes(self) -> Iterator[str]:
-        outcome = self.outcome
-        for state in ("waiting", "running", "pruned", "failed"):
-            if count := outcome.count(state):
+        states = [state_of(trial) for trial in self._trials()]
+        for state in ("waiting", "running", STOPPED, "pruned", "failed"):
+            if count := states.count(state):
                 yield f"{count} run{'s' * (count > 1)} {'are' if count > 1 else 'is'} {state}."
+        if STOPPED in states or "waiting" in states:
+            yield "The command that began the study goes on with it."
         lost = [trial.run for trial in self._trials() if trial.state == "complete" and trial.run not in self._here()]
         if lost:
             more = f" and {len(lost) - 5} more" if len(lost) > 5 else ""
@@ -198,13 +207,11 @@ class _Page:
         ]
 
     def _runs(self) -> Section:
-        states = {run.name: run.state for entry in self.entries for run in entry.runs}
         rows = []
         for entry, row in zip(self.entries, self.outcome.rows, strict=True):
             for seed, trial in row.trials.items():
                 value = "-" if trial.value is None else f"{trial.value:.5g}"
-                state = trial.state if trial.state != "running" else states.get(trial.run, trial.state)
-                rows.append([trial.run, entry.name, str(seed), state, value, trial.why or ""])
+                rows.append([trial.run, entry.name, str(seed), state_of(trial), value, trial.why or ""])
         head = ["run", "cell", "seed", "state", self.outcome.metric.name, "why"]
         return Section("runs", "Runs", [table(head, rows, "runs of the study", numbers=(2, 4))])
 
