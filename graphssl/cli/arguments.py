@@ -16,8 +16,8 @@ from ..errors import UsageError
 from .completion import complete_graphs, complete_runs, complete_sets
 
 __all__ = [
-    "Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "Quiet", "RunArgument",
-    "RunArguments", "Sets", "WithFeatures", "seeds_of",
+    "Changeable", "Commands", "Device", "GraphArgument", "Interrupted", "NoCode", "NoFeatures", "Quiet", "RunArgument",
+    "RunArguments", "Sets", "seeds_of",
 ]  # fmt: skip
 
 
@@ -55,8 +55,8 @@ NoCode = Annotated[
     bool,
     typer.Option("--no-custom-components", callback=_refuse_code, help="Refuse graphs that name Python of their own."),
 ]
-WithFeatures = Annotated[
-    bool, typer.Option("--features/--no-features", help="Maps, spectrum and neighbours on the page, or not.")
+NoFeatures = Annotated[
+    bool, typer.Option("--no-features", help="Leave out maps, spectrum and neighbours, for which weights are loaded.")
 ]
 RunArgument = Annotated[
     str, typer.Argument(help="A run: its name under runs/, or its folder.", autocompletion=complete_runs)

@@ -11,7 +11,7 @@ import typer
 
 from ..console import put, say, speaks, started
 from ..errors import Problems, UsageError, escaped
-from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, Quiet, RunArguments, Sets, WithFeatures
+from .arguments import Changeable, Commands, Device, GraphArgument, NoCode, NoFeatures, Quiet, RunArguments, Sets
 from .completion import complete_graphs, complete_runs
 
 if TYPE_CHECKING:
@@ -216,7 +216,7 @@ def compare(
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="A page of it instead: one .html file that needs no network.")
     ] = None,
-    features: WithFeatures = True,
+    no_features: NoFeatures = False,
     device: Device = "auto",
     no_code: NoCode = False,
 ) -> None:
@@ -230,7 +230,7 @@ def compare(
         return
     _collect_garbage()
     with closing(Counting("pictures embedded")) as counting:
-        api.compare(runs, output, features=features, device=device, progress=counting)
+        api.compare(runs, output, features=not no_features, device=device, progress=counting)
     put(f"wrote {escaped(str(output))}")
 
 

@@ -11,7 +11,7 @@ import typer
 
 from ..console import put, say
 from ..errors import escaped
-from .arguments import Device, GraphArgument, NoCode, Sets, WithFeatures
+from .arguments import Device, GraphArgument, NoCode, NoFeatures, Sets
 from .completion import complete_studies_alone
 from .studies import Slurm, app, check_output, confirmed, counting, live, said_of, tell
 
@@ -93,7 +93,7 @@ def report(
         Path | None, typer.Option("--output", "-o", help="Where to write, .html; default: report.html in its folder.")
     ] = None,
     storage: Annotated[str | None, typer.Option(help="Where its book is kept: any storage of Optuna's, a URL.")] = None,
-    features: WithFeatures = True,
+    no_features: NoFeatures = False,
     device: Device = "auto",
     no_code: NoCode = False,
 ) -> None:
@@ -106,7 +106,7 @@ def report(
 
     with closing(Counting("pictures embedded")) as counting:
         path = api.study_report(
-            study, output, storage=storage, features=features, device=device, progress=counting
+            study, output, storage=storage, features=not no_features, device=device, progress=counting
         )  # fmt: skip
     put(f"wrote {escaped(str(path))}")
 
