@@ -13,6 +13,7 @@ from helpers import METHODS
 
 from graphssl.api import check
 from graphssl.cli.components import components_page
+from graphssl.cli.entry import app
 from graphssl.component import REGISTRY, NodeConfig, discover
 from graphssl.components.augment.chain import Crop
 from graphssl.components.augment.operations import AnyOperation
@@ -90,6 +91,17 @@ def test_sections_of_the_docs_are_graphs() -> None:
 # -- README --------------------------------------------------------------------------------------------------------
 
 
+def test_the_readme_can_be_read_in_a_minute() -> None:
+    """The rest is in docs/."""
+    assert len((ROOT / "README.md").read_text().splitlines()) <= 145
+
+
+def test_the_readme_has_a_row_for_every_command() -> None:
+    cells = re.findall(r"^\| (`graphssl .*?) \|", (ROOT / "README.md").read_text(), re.MULTILINE)
+    named = {name for cell in cells for name in re.findall(r"`graphssl (\w+)", cell)}
+    assert named == {info.callback.__name__.rstrip("_") for info in app.registered_commands if info.callback}
+
+
 def test_the_graph_that_the_readme_shows_in_full_is_the_packaged_one() -> None:
     assert EXAMPLES[0] == (ROOT / "graphs" / "byol.yaml").read_text()
 
@@ -101,16 +113,16 @@ def test_the_variant_of_the_readme_is_valid_with_the_warning_that_it_names(tmp_p
     assert {warning.code for warning in checked.warnings} == {"G305"}
 
 
-def test_the_data_sets_of_the_readme_are_what_data_takes() -> None:
-    lines = EXAMPLES[2].splitlines()
+def test_the_sections_that_the_page_of_data_begins_with_hold() -> None:
+    lines = re.findall(r"```yaml\n(.*?)```", (DOCS / "data.md").read_text(), re.DOTALL)[0].splitlines()
     assert len(lines) == 4
     for line in lines:
-        assert not validate(Data, strict(yaml.read)(line, "README.md").data["data"])[1], line
+        assert not validate(Data, strict(yaml.read)(line, "data.md").data["data"])[1], line
 
 
-def test_the_outputs_that_the_readme_takes_of_an_encoder_are_there(tmp_path: Path) -> None:
-    readme = (ROOT / "README.md").read_text()
-    assert "`encoder: {use: encoder.resnet, maps: [layer3]}`; `h: encoder(x)`; `h.vector`, `h.layer3`" in readme
+def test_the_outputs_that_the_page_of_the_language_takes_of_an_encoder_are_there(tmp_path: Path) -> None:
+    page = (DOCS / "language.md").read_text()
+    assert "`encoder: {use: encoder.resnet, maps: [layer3]}`; `h: encoder(x)`; `h.vector`, `h.layer3`" in page
     (tmp_path / "g.yaml").write_text("""
 extends: simclr
 graph: maps

@@ -70,8 +70,8 @@ def test_the_page_does_what_it_says(typed: Type, folder: Path, runs: tuple[str, 
     """Its commands, then its Python, in their order, where `byol-1` is the run, in a folder with these pictures."""
     picture(3).save(folder / "query.jpg")
     write_folder(folder / "photos", parts=(".",), each=1)
-    blocks = re.findall(r"```(python)?\n(.*?)```", PAGE, re.DOTALL)
-    commands = [text.strip() for python, text in blocks if not python]
+    blocks = re.findall(r"```(python|bash)\n(.*?)```", PAGE, re.DOTALL)
+    commands = [text.strip() for language, text in blocks if language == "bash"]
     assert len(commands) == 3
     for command in (*commands, *(f"graphssl embed byol-1 photos/ -o features.{ending}" for ending in ("csv", "npz"))):
         words = command.replace("byol-1", runs[0]).split()
@@ -79,7 +79,7 @@ def test_the_page_does_what_it_says(typed: Type, folder: Path, runs: tuple[str, 
         said = typed(*words[1:], code=2 if small else 0)
         assert ("torchvision has no network" if small else "wrote ") in said
     names: dict[str, Any] = {}
-    for text in (text for python, text in blocks if python):
+    for text in (text for language, text in blocks if language == "python"):
         exec(text.replace("byol-1", runs[0]), names)
     assert names["done"].output == Path("features.npz")
     assert len(names["found"].queries[0].nearest) == 3

@@ -83,7 +83,7 @@ def test_every_command_has_its_options(tables: ModuleType) -> None:
         assert section, f"{name} has no section"
         for parameter in command.params:
             for word in parameter.opts if parameter.param_type_name == "option" else ():
-                assert re.search(rf"`(?:[^`]*, )?{re.escape(word)}[` ,]", section) or word == "--help", (name, word)
+                assert re.search(rf"`(?:[^`]*, )?{re.escape(word)}[` ,/]", section) or word == "--help", (name, word)
 
 
 def test_the_page_of_commands_says_what_help_does(tables: ModuleType) -> None:
