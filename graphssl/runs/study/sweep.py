@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -45,6 +46,7 @@ class Sweep:
     running: dict[int, Child] = field(default_factory=dict, init=False)  # by the trial's number
     pruned: dict[int, str] = field(default_factory=dict, init=False)
     reported: dict[int, int] = field(default_factory=dict, init=False)
+    read: dict[int, int] = field(default_factory=dict, init=False)  # bytes of the rows that were looked at
     draws: bool = field(default=True, init=False)
 
     def run(self) -> int:
@@ -161,8 +163,12 @@ class Sweep:
     def _prune(self, number: int, child: Child) -> None:
         """Reports what a run has measured since, and ends it where others were better then."""
         try:
+            size = os.path.getsize(child.folder.rows)
+            if size == self.read.get(number):
+                return
+            self.read[number] = size
             rows = [point for point in read_rows(child.folder.rows) if point.metric == self.plan.metric.name]
-        except OSError:  # the run warns of it
+        except OSError:  # there are none yet; else the run warns of it
             return
         for i, point in enumerate((row for row in rows if row.step > 0), start=1):
             if i <= self.reported.get(number, 0):
