@@ -118,7 +118,15 @@ def _cells(text: str) -> int:
     return sum((unicodedata.east_asian_width(c) in "WF") + (not unicodedata.combining(c)) for c in text)
 
 
-class GraphError(Exception):
+class Told(Exception):
+    """What a user can cause: one clear message, and under a notebook's cell nothing but it."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython shows these lines in place of a traceback."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class GraphError(Told):
     """What is wrong with a graph or an argument: every problem found, in file order.
 
     graph: the graph all the same, where what is wrong is beside it, so that whoever looks for more can go on.
@@ -137,7 +145,7 @@ class Refused(ValueError):
         self.option, self.hint = option, hint
 
 
-class RunError(Exception):
+class RunError(Told):
     """A run that could not go on (a missing data set, a loss that is not finite): one clear message."""
 
     def __init__(self, message: str = "") -> None:

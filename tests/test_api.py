@@ -48,6 +48,7 @@ VERBS = [
     "evaluate",
     "evaluate_together",
     "export",
+    "list_runs",
     "load",
     "neighbours",
     "reproduce",

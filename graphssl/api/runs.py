@@ -11,6 +11,8 @@ from .graphs import check
 from .telling import Progress, Report, telling
 
 if TYPE_CHECKING:
+    import pandas
+
     from ..runs.arguments import AnyGraph, AnyRun, Device, Sets
     from ..runs.evaluate import Evaluated
     from ..runs.export import Exported
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
     from ..runs.seeds import Group
     from ..track import Comparison, Delivered
 
-__all__ = ["compare", "deliver", "evaluate", "evaluate_together", "export", "run", "ui"]
+__all__ = ["compare", "deliver", "evaluate", "evaluate_together", "export", "list_runs", "run", "ui"]
 
 
 @taking
@@ -118,6 +120,18 @@ def compare(
     if output is None:
         return compare_runs(names)
     return compare_page(names, Path(output), features=features, device=str(device), progress=progress)
+
+
+@taking
+def list_runs(where: Sequence[str] = (), sort: str | None = None) -> pandas.DataFrame:
+    """The runs under `runs/`, a row each, by name: the graph, how it stands, step, loss, seed and the last scores.
+
+    where: conditions, all of which a run fulfils, as `graph=byol` or `knn > 0.9`. sort: a metric or a column; the best
+    is the last. Raises UsageError for a condition that is none, and a column that no run has.
+    """
+    from ..runs.listing import listed_frame
+
+    return listed_frame(list(where), sort)
 
 
 @taking

@@ -46,6 +46,10 @@ class Checked:
     warnings: tuple[Problem, ...]
     weights: Mapping[str, Loading] = field(default_factory=dict)
 
+    def __repr__(self) -> str:
+        count = len(self.warnings)
+        return f"<Checked {self.graph!r}, {count} warning{'s' * (count != 1)}>"
+
     @property
     def features(self) -> str | None:
         """What is evaluated, see `features_of`."""

@@ -34,6 +34,10 @@ class Difference:
     last: Graph
     parts: tuple[Part, ...]
 
+    def __repr__(self) -> str:
+        keys = ", ".join(part.key for part in self.parts)
+        return f"<Difference {self.first.name} -> {self.last.name}: {keys or 'none'}>"
+
     def of(self, section: str) -> list[Part]:
         """Those of a section."""
         return [part for part in self.parts if part.path[0] == section]

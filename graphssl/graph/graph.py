@@ -64,6 +64,9 @@ class Graph:
     batch: Mapping[str, Slot]
     used: frozenset[str]
 
+    def __repr__(self) -> str:
+        return f"<Graph {self.name}: nodes {', '.join(self.nodes)}; loss {', '.join(term.name for term in self.terms)}>"
+
     @property
     def name(self) -> str:
         return self.spec.graph

@@ -90,6 +90,7 @@ TAKES: Mapping[str, Take] = {
     "study": kinds.path("a graph, a study's file, or the name of a study"),
     "vary": kinds.axes,
     "where": kinds.texts("a condition, or a list of some"),
+    "sort": kinds.text("a metric, or a column"),
     "sampler": kinds.text("grid, random or tpe"),
     "trials": kinds.count("the number of cells that are drawn"),
     "metric": kinds.text("the figure by which cells are compared"),

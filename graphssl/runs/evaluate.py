@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import html
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TypeVar, cast
+from typing import TYPE_CHECKING, TypeVar, cast
 
 import torch
 
@@ -34,6 +35,9 @@ from .protocols import Options, as_changes, evaluations_of
 from .recipes import read_asked
 from .trained import Trained, load_trained
 
+if TYPE_CHECKING:
+    import pandas
+
 __all__ = ["Evaluated", "evaluate_run"]
 
 log = logging.getLogger(__name__)
@@ -58,6 +62,16 @@ class Evaluated:
     folder: str = ""
     intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)
     on: str | None = None
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each metric: its value, and the ends of its 95 % interval where it has one."""
+        import pandas
+
+        rows = {name: (value, *self.intervals.get(name, (None, None))) for name, value in self.scores.items()}
+        return pandas.DataFrame.from_dict(rows, orient="index", columns=["value", "low", "high"], dtype=float)
+
+    def _repr_html_(self) -> str:
+        return f"<p>{html.escape(self.run)}</p>{self.frame().to_html(na_rep='')}"
 
 
 def evaluate_run(

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Problems, Refused, RunError, UsageError, suggest
 from ..files import read_regular
@@ -15,7 +15,10 @@ from ..track.names import leaves
 from .conditions import Condition, condition
 from .folder import RUNS, RunFolder
 
-__all__ = ["Line", "line_of", "runs_here"]
+if TYPE_CHECKING:
+    import pandas
+
+__all__ = ["Line", "line_of", "listed_frame", "runs_here"]
 
 LARGEST = 1 << 22  # bytes of a graph's file
 NAMED = re.compile(r"^graph: *(\S+)", re.MULTILINE)
@@ -71,6 +74,15 @@ def runs_here(where: Sequence[str] = (), sort: str | None = None) -> list[Line]:
     if conditions:
         lines = _chosen(lines, conditions)
     return _sorted(lines, sort)
+
+
+def listed_frame(where: Sequence[str] = (), sort: str | None = None) -> pandas.DataFrame:
+    """As `runs_here`: a row each, by name."""
+    import pandas
+
+    said = [{**{key: line.values()[key] for key in OWN}, **line.scores} for line in runs_here(where, sort)]
+    names = dict.fromkeys([*OWN, *(key for one in said for key in one)])
+    return pandas.DataFrame(said, columns=list(names)).set_index("name")
 
 
 def _chosen(lines: Sequence[Line], conditions: Sequence[Condition]) -> list[Line]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import UsageError
 from ..evaluation.registry import bounds_of
@@ -17,6 +17,9 @@ from ..train.checkpoint import Checkpoints
 from .evaluate import Evaluated, evaluate_run
 from .folder import find_run
 from .protocols import Options
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Group", "evaluate_runs", "grouped", "same_but_seed"]
 
@@ -30,6 +33,13 @@ class Group:
     runs: tuple[str, ...]
     seeds: tuple[int, ...]
     spreads: Mapping[str, Spread]
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each metric: its mean over the seeds, and the ends of its 95 % interval where there are several."""
+        import pandas
+
+        rows = {name: (one.mean, *(one.interval or (None, None))) for name, one in self.spreads.items()}
+        return pandas.DataFrame.from_dict(rows, orient="index", columns=["mean", "low", "high"], dtype=float)
 
 
 def evaluate_runs(

@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ..errors import Problems, RunError, UsageError, suggest
 from ..graph.language import yaml
 from .client import NOT_THERE, asked, check_database, open_client, reason, store_uri
 from .grouped import grouped_all, short
 from .names import flatten
+
+if TYPE_CHECKING:
+    import pandas
 
 LOOKED_AT = 1000  # runs, when a name is looked for
 
@@ -38,9 +41,9 @@ class FoundRun:
     run_id: str
     name: str
     experiment_id: str
-    params: dict[str, str]
+    params: dict[str, str] = field(repr=False)
     metrics: dict[str, float]
-    tags: dict[str, str]
+    tags: dict[str, str] = field(repr=False)
     status: str
     started: int
     keys: Mapping[str, str] = field(default_factory=dict, repr=False)
@@ -63,6 +66,16 @@ class Comparison:
     runs: tuple[FoundRun, ...]
     params: dict[str, tuple[str | None, ...]]
     metrics: tuple[MetricRow, ...]
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each run: in which parameters they differ, and the last of each metric."""
+        import pandas
+
+        columns = {**self.params, **{row.name: row.last for row in self.metrics}}
+        return pandas.DataFrame(columns, index=pandas.Index([run.name for run in self.runs], name="run"))
+
+    def _repr_html_(self) -> str:
+        return str(self.frame().T.to_html())
 
 
 def find_run(name_or_id: str, uri: str | None = None) -> FoundRun:

@@ -1,4 +1,4 @@
-"""Where progress is shown: one live line on a terminal, plain `key=value` lines anywhere else."""
+"""Where progress is shown: a live line on a terminal, curves in a notebook, plain `key=value` lines anywhere else."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from ..console import QUIET, write_line
 from ..errors import escaped
+from .cell import Cell, in_notebook
 from .progress_state import State
 
 if TYPE_CHECKING:
@@ -39,6 +40,8 @@ def view_on(console: Console | None) -> View:
     """What suits a console, or stdout where none is given."""
     if os.environ.get(QUIET):
         return Warnings(console)
+    if console is None and in_notebook():
+        return Cell()
     if console is None:
         if sys.stdout is None or not sys.stdout.isatty() or os.environ.get("TERM", "").lower() in ("dumb", "unknown"):
             return Lines(None)

@@ -7,11 +7,15 @@ import io
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 from ...evaluation.registry import bounds_of, metric_title, score_text
 from ...evaluation.spread import Spread
 from .book import Trial
 from .metric import Metric
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Outcome", "Row", "outcome_of", "rows_csv", "rows_latex", "rows_markdown"]
 
@@ -64,6 +68,17 @@ class Outcome:
     @property
     def failed(self) -> list[Trial]:
         return [one for row in self.rows for one in row.trials.values() if one.state == "failed"]
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each run: what its cell has, its seed, the metric, and how it stands."""
+        import pandas
+
+        runs = [(row, seed, one) for row in self.rows for seed, one in row.trials.items()]
+        said = [
+            {**row.labels, "seed": seed, self.metric.name: one.value, "state": one.state, "run": one.run}
+            for row, seed, one in runs
+        ]
+        return pandas.DataFrame(said, columns=[*self.keys, "seed", self.metric.name, "state", "run"])
 
     @property
     def ended(self) -> bool:

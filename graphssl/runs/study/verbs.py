@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...errors import UsageError
 from ...files import write_whole, writing
@@ -15,7 +16,7 @@ from ...train.device import choose_device
 from .book import Book, Trial, find_book
 from .finding import no_study
 from .opening import optuna_here
-from .outcome import Outcome, figure_text, outcome_of, rows_csv, rows_markdown
+from .outcome import Outcome, columns, figure_text, outcome_of, rows_csv, rows_markdown
 from .parent import Parent, membership_in
 from .places import check_jobs, places_of
 from .plan import Plan, labels_in, note_cell, planned
@@ -25,6 +26,9 @@ from .spec import Study
 from .sweep import Sweep
 from .template import Template
 from .words import ended_text, labels_text, plan_lines, standing_text
+
+if TYPE_CHECKING:
+    import pandas
 
 __all__ = ["Done", "Options", "outcome_in", "run_study"]
 
@@ -54,6 +58,17 @@ class Done:
     outcome: Outcome
     folder: Path
     code: int
+
+    def frame(self) -> pandas.DataFrame:
+        """A row for each run: what its cell has, its seed, the metric, and how it stands."""
+        return self.outcome.frame()
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the study's table."""
+        import pandas
+
+        head, *rows = columns(self.outcome)
+        return f"<p>{html.escape(self.outcome.name)}</p>{pandas.DataFrame(rows, columns=head).to_html(index=False)}"
 
 
 def run_study(asked: Asked | Plan, options: Options, say: Say, show: Say | None = None) -> Done | None:
