@@ -15,10 +15,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-# What counts as printable, and takes a cell without a mark, or none.
 LONGEST_REASON = 2_000  # characters of an error that are told
 RAISED = (Exception, SystemExit, GeneratorExit)  # by somebody's code: Ctrl-C and signals are left out
-UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"
+UNSEEN = "\u034f\u115f\u1160\u17b4\u17b5\u2800\u3164\uffa0"  # counts as printable
 Kind = Literal["unknown", "missing", "value"]  # nobody knows a name; something is not there; what is there is wrong
 Severity = Literal["error", "warning"]
 
@@ -119,10 +118,7 @@ def _cells(text: str) -> int:
 
 
 class Told(Exception):
-    """What a user can cause: one clear message, and under a notebook's cell nothing but it."""
-
-    def _render_traceback_(self) -> list[str]:
-        """IPython shows these lines in place of a traceback."""
+    def _render_traceback_(self) -> list[str]:  # what IPython shows in place of a traceback
         return [f"{type(self).__name__}: {self}"]
 
 
@@ -184,11 +180,9 @@ def ran_out(error: BaseException) -> bool:
 def reason_of(error: BaseException) -> str:
     """An error's first line, or its kind; its text may be the user's own, and fail or be as long as it likes."""
     try:
-        lines = _text_of(error).strip().splitlines()
+        lines = _text_of(error).strip().splitlines() or [type(error).__name__]
     except Exception:
         return f"{type(error).__name__}, whose own text fails"
-    if not lines:
-        return type(error).__name__
     return lines[0] if len(lines[0]) <= LONGEST_REASON else f"{lines[0][:LONGEST_REASON]}..."
 
 
