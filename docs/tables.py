@@ -11,7 +11,7 @@ import importlib
 import inspect
 import re
 import typing
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +39,7 @@ from graphssl.schedule import Schedule
 
 DOCS = Path(__file__).parent
 MARK = re.compile(r"(<!-- tables\.py: ([\w '/.]+) -->\n)(.*?)(<!-- end -->)", re.DOTALL)
+ONE_LINE = 90  # of a signature
 LONG = 60  # of what a key takes; a mapping that takes more to say has a table of its own
 RESULTS = (  # what functions give: of which module which classes
     ("graphssl.checks.checked", "Checked"), ("graphssl.program.program", "Program"),
@@ -116,14 +117,15 @@ def data_sets() -> str:
 
 def data_options() -> str:
     def row(key: str, *cells: str) -> list[str]:
-        return [f"`{key}`", *cells, users_of(key)[0].replace("'", "`") if key in OPTIONS else ""]
+        *others, said = cells
+        return [f"`{key}`", *others, users_of(key)[0].replace("'", "`") if key in OPTIONS else "", said]
 
     rows = [
         row(key, _short(takes) if key != "use" else "a name", "" if default.startswith("{") else default, said)
         for key, takes, default, said in option_rows(Data)
         if default is not None
     ]
-    return table(("key", "takes", "default", "", "of"), rows)
+    return table(("key", "takes", "default", "of", ""), rows)
 
 
 def optimizers() -> str:
@@ -134,9 +136,9 @@ def evaluations() -> str:
     def row(name: str) -> list[str]:
         kind = REGISTRY[name]
         needs = "labels" if kind.needs_labels else ""
-        return [f"[`{name}`](#{name})", inspect.cleandoc(kind.__doc__ or ""), "yes" if kind.default else "", needs]
+        return [f"[`{name}`](#{name})", "yes" if kind.default else "", needs, inspect.cleandoc(kind.__doc__ or "")]
 
-    return table(("name", "is", "by default", "needs"), [row(name) for name in EVALUATIONS])
+    return table(("name", "by default", "needs", "is"), [row(name) for name in EVALUATIONS])
 
 
 def rules() -> str:
@@ -174,9 +176,9 @@ def _command(function: Callable[..., Any]) -> str:
             said = [word for word in (info.default, *(info.param_decls or ())) if str(word).startswith("-")]
             word = ", ".join(map(str, said)) or f"--{key.replace('_', '-')}"
             word += value
-        rows.append([f"`{word}`", info.help or "", _default(defaults[key])])
+        rows.append([f"`{word}`", _default(defaults[key]), info.help or ""])
     text = inspect.cleandoc(function.__doc__ or "")
-    return f"## {name}\n\n`{' '.join([*usage, '[OPTIONS]'])}`\n\n{text}\n\n{table(('', '', 'default'), rows)}"
+    return f"## {name}\n\n`{' '.join([*usage, '[OPTIONS]'])}`\n\n{text}\n\n{table(('option', 'default', ''), rows)}"
 
 
 def _default(value: Any) -> str:
@@ -212,22 +214,35 @@ def traits() -> str:
 
 def _function(module: str, name: str) -> str:
     found = getattr(importlib.import_module(module), name)
-    text = inspect.cleandoc(found.__doc__ or "")
+    text = _named(inspect.cleandoc(found.__doc__ or ""), inspect.signature(found).parameters)
     return f"### {name}\n\n```python\n{module}.{name}{_signature(found)}\n```\n\n{text}"
+
+
+def _named(text: str, names: Iterable[str]) -> str:
+    """A docstring, where what it says of arguments or fields, `name: of a run`, has their names as code."""
+    known = "|".join(sorted(names, key=len, reverse=True)) or "$"
+    said = re.compile(rf"(?<![\w`.])((?:{known})(?:,\s(?:{known}))*)(?=:\s)")
+    return said.sub(lambda m: re.sub(r"\w+", r"`\g<0>`", m[1]), text)
 
 
 def _signature(function: Callable[..., Any]) -> str:
     signature = inspect.signature(function)
-    one = str(signature).replace("'", "")
-    if len(one) < 90:
-        return one
-    lines, bare = [], False
+    words, bare = [], False
     for p in signature.parameters.values():
         if p.kind is p.KEYWORD_ONLY and not bare:
-            lines.append("    *,")
+            words.append("*")
             bare = True
-        lines.append(f"    {str(p).replace(chr(39), '')},")
-    return "\n".join(["(", *lines, f") -> {str(signature.return_annotation).strip(chr(39))}"])
+        words.append(f"{p.name}: {p.annotation}{_given(p.default)}")
+    line = f"({', '.join(words)}) -> {signature.return_annotation}"
+    if len(line) < ONE_LINE:
+        return line
+    return "\n".join(["(", *(f"    {word}," for word in words), f") -> {signature.return_annotation}"])
+
+
+def _given(default: Any) -> str:
+    if default is inspect.Parameter.empty:
+        return ""
+    return f" = {default.__name__ if callable(default) else repr(default)}"
 
 
 def _class(module: str, name: str) -> str:
@@ -235,7 +250,7 @@ def _class(module: str, name: str) -> str:
     fields = dataclasses.fields(found) if dataclasses.is_dataclass(found) else ()
     lines = [f"{f.name}: {f.type}" for f in fields if not f.name.startswith("_")]
     rows = list(_members(found, {f.name for f in fields}))
-    parts = [f"### {name}", inspect.cleandoc(found.__doc__ or "")]
+    parts = [f"### {name}", _named(inspect.cleandoc(found.__doc__ or ""), [f.name for f in fields])]
     parts += ["```python\n" + "\n".join(lines) + "\n```"] if lines else []
     return "\n\n".join([*parts, *([table(("", ""), rows)] if rows else [])])
 

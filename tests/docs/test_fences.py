@@ -127,7 +127,7 @@ def run(fence: Fence, folder: Path, where: str) -> str:
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("PYTEST", "MLFLOW", "GRAPHSSL", "COLUMNS"))}
     environment = {
         **kept, "PATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1", "MLFLOW_DISABLE_TELEMETRY": "true",
-        "COLUMNS": "120",
+        "COLUMNS": "120", "CUDA_VISIBLE_DEVICES": "",
     }  # fmt: skip
     code = re.search(r"# exit code (\d+)", fence.text)
     done = subprocess.run(
