@@ -31,7 +31,7 @@ from .judging import judge_of, probe_of
 from .lacking import possible
 from .other_data import other_data
 from .probed import of_what_was_probed, without_another_s
-from .protocols import Options, as_changes, evaluations_of
+from .protocols import Options, as_changes, evaluations_of, refuse_twice
 from .recipes import read_asked
 from .trained import Trained, load_trained
 
@@ -87,6 +87,7 @@ def evaluate_run(
     """
     asked = read_asked(protocols, data)
     protocols, changes = asked.protocols, [*asked.changes, *as_changes(sets, asked.protocols)]
+    refuse_twice(changes, options)
     folder, where = find_run(name, changes), choose_device(device)
     own, named = load(RunFolder(folder.path).graph), (*options, *protocols)
     folder, unprobed = of_what_was_probed(folder, own, named)

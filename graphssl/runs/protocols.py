@@ -10,7 +10,7 @@ from ..evaluation.registry import REGISTRY, Evaluation, EvaluationConfig, find_e
 from ..graph.language.validation import validate
 from ..graph.spec import Evaluate, GraphFile
 
-__all__ = ["Options", "as_changes", "differing", "evaluations_of"]
+__all__ = ["Options", "as_changes", "differing", "evaluations_of", "refuse_twice"]
 
 Options = Mapping[str, Mapping[str, Any]]
 
@@ -33,6 +33,15 @@ def as_changes(sets: Sequence[str], protocols: Sequence[str]) -> list[str]:
         else:
             found.append(f"evaluate.{change}")
     return found
+
+
+def refuse_twice(changes: Sequence[str], options: Options) -> None:
+    """Raises UsageError for an option that is said as one and by a change, of which none would know which counts."""
+    for change in changes:
+        section, _, rest = change.partition("=")[0].strip().partition(".")
+        name, _, key = rest.partition(".")
+        if section == "evaluate" and key in options.get(name, {}):
+            raise UsageError(f"{key} of {name} is said twice: {options[name][key]} as an option, and by --set {change}")
 
 
 def evaluations_of(section: Evaluate, options: Options, protocols: Sequence[str]) -> dict[str, Evaluation]:

@@ -105,6 +105,10 @@ def test_when_it_is_due_is_no_other_option(run: str) -> None:
         ),
         ({"protocol": "linear", "sets": ["area=[1.0, 0.5]"]}, r"the smallest share comes first: \[0.5, 1\]"),
         ({"protocol": "knn", "sets": ["evaluate.features=augment"]}, "'augment' makes images, and no features of them"),
+        (
+            {"protocol": "knn", "options": {"knn": {"k": 3}}, "sets": ["k=5"]},
+            "k of knn is said twice: 3 as an option, and by --set evaluate.knn.k=5",
+        ),
         ({"protocol": 3}, "protocol is the name of an evaluation, or a list of some, not 3"),
         ({"data": "nowhere.yaml"}, "nowhere.yaml"),
         ({"data": "nowhere"}, "there is no file or folder 'nowhere'"),
