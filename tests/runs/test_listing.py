@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 from pathlib import Path
 
 import pytest
+from fake_runs import held
 from mlflow.tracking import MlflowClient
 
 from graphssl.cli.listing import lines_text
@@ -101,26 +101,12 @@ def test_runs_are_removed_all_or_none(three: None) -> None:
 
 
 def test_a_run_that_trains_is_neither_removed_nor_moved(three: None) -> None:
-    child = os.fork()
-    if child == 0:  # a lock is a process's
-        with open(RUNS / "a" / ".lock", "w") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX)
-            (RUNS / "a" / "held").touch()
-            import time
-
-            time.sleep(60)
-        os._exit(0)
-    try:
-        while not (RUNS / "a" / "held").exists():
-            pass
+    with held(RUNS / "a" / ".lock"):
         for refused in (lambda: remove_runs(["b", "a"]), lambda: move_run("a", "z", print)):
             with pytest.raises(UsageError, match="being trained by another process"):
                 refused()
         assert next(line.state for line in runs_here() if line.name == "a") == "interrupted"
         assert (RUNS / "b").exists()
-    finally:
-        os.kill(child, 9)
-        os.waitpid(child, 0)
 
 
 def test_a_run_is_called_otherwise_in_mlflow_too(three: None, store: str) -> None:

@@ -9,11 +9,14 @@ seconds, `until`, a file for which it waits after the first, `fails` and `nan`, 
 from __future__ import annotations
 
 import json
+import subprocess
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-__all__ = ["DRIVER", "PYTHON", "Nobody", "ended_lines", "fake_python", "say", "trained"]
+__all__ = ["DRIVER", "PYTHON", "Nobody", "ended_lines", "fake_python", "held", "say", "trained"]
 
 PYTHON = sys.executable  # before a test puts another in its place
 SCRIPT = r"""
@@ -80,6 +83,21 @@ class Nobody:
 
     def finish(self, *_: object, **__: object) -> list[str]:
         return []
+
+
+@contextmanager
+def held(lock: Path) -> Iterator[None]:
+    """Meanwhile another process, which trains a run as it were, holds its lock."""
+    code = (
+        "import fcntl, sys; f = open(sys.argv[1], 'w'); fcntl.lockf(f, fcntl.LOCK_EX); print('', flush=True); input()"
+    )
+    with subprocess.Popen([PYTHON, "-c", code, lock], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"\n"
+            yield
+        finally:
+            other.kill()
 
 
 def fake_python(folder: Path) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fake_runs import say, trained
+from fake_runs import held, say, trained
 
 from graphssl.console import STOPPED
 from graphssl.errors import RunError
@@ -98,13 +98,9 @@ def test_one_that_another_process_has_just_started_is_waited_for(child: Child, f
 
 def test_one_that_is_trained_elsewhere_is_waited_for(child: Child, fake: Path) -> None:
     (fake / "runs/r").mkdir(parents=True)
-    code = "import fcntl,sys; f=open('runs/r/.lock','w'); fcntl.lockf(f, fcntl.LOCK_EX); print('', flush=True); sys.stdin.read()"
-    with subprocess.Popen(["python3", "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
-        assert other.stdout is not None
-        other.stdout.readline()
+    with held(fake / "runs/r/.lock"):
         assert child.poll() is None
         assert child.waits
-        other.communicate()
     assert wait(child) == 0
 
 
