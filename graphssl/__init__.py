@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         list_runs,
         load,
         neighbours,
+        register,
         reproduce,
         run,
         study_report,
@@ -37,8 +38,8 @@ if TYPE_CHECKING:
 __all__ = [
     "GraphError", "RunError", "UsageError",
     "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
-    "evaluate", "evaluate_together", "export", "list_runs", "load", "neighbours", "reproduce", "run", "study_report",
-    "survey", "sweep",
+    "evaluate", "evaluate_together", "export", "list_runs", "load", "neighbours", "register", "reproduce", "run",
+    "study_report", "survey", "sweep",
 ]  # fmt: skip
 
 

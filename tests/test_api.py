@@ -51,6 +51,7 @@ VERBS = [
     "list_runs",
     "load",
     "neighbours",
+    "register",
     "reproduce",
     "run",
     "study_report",

@@ -13,13 +13,13 @@ from __future__ import annotations
 from .features import embed, embed_files, neighbours
 from .graphs import check, compile, diff, draw, load, survey
 from .notebook import show_in_notebooks
-from .runs import compare, deliver, evaluate, evaluate_together, export, list_runs, run, ui
+from .runs import compare, deliver, evaluate, evaluate_together, export, list_runs, register, run, ui
 from .studies import ablate, bridge, reproduce, study_report, sweep
 
 __all__ = [
     "ablate", "bridge", "check", "compare", "compile", "deliver", "diff", "draw", "embed", "embed_files",
-    "evaluate", "evaluate_together", "export", "list_runs", "load", "neighbours", "reproduce", "run", "study_report",
-    "survey", "sweep", "ui",
+    "evaluate", "evaluate_together", "export", "list_runs", "load", "neighbours", "register", "reproduce", "run",
+    "study_report", "survey", "sweep", "ui",
 ]  # fmt: skip
 
 show_in_notebooks()

@@ -16,41 +16,45 @@ if TYPE_CHECKING:
     from ..runs.arguments import AnyGraph, AnyRun, Device, Sets
     from ..runs.evaluate import Evaluated
     from ..runs.export import Exported
+    from ..runs.model import Registered
     from ..runs.results import Result
     from ..runs.seeds import Group
     from ..track import Comparison, Delivered
 
-__all__ = ["compare", "deliver", "evaluate", "evaluate_together", "export", "list_runs", "run", "ui"]
+__all__ = ["compare", "deliver", "evaluate", "evaluate_together", "export", "list_runs", "register", "run", "ui"]
 
 
 @taking
 def run(
     graph: AnyGraph | None = None, sets: Sets = (), *, resume: AnyRun | None = None, device: Device = "auto",
-    name: str | None = None, report: Report = print, warn: Report | None = None,
+    name: str | None = None, register: str | None = None, report: Report = print, warn: Report | None = None,
 ) -> Result:  # fmt: skip
     """Validates, trains, evaluates and tracks a run; with `resume`, goes on with one by its name.
 
     With a graph, `resume="auto"` goes on with the run of that name, or of this job of a scheduler's, or starts it.
 
-    name: of a new run. report: gets what is said, line by line. warn: gets the warnings of the graph; default: report.
+    name: of a new run. register: the name under which its encoder is registered in MLflow as it ends. report: gets
+    what is said, line by line. warn: gets the warnings of the graph; default: report.
     For several processes start the script that calls it with torchrun. Raises GraphError for a graph that is wrong,
     UsageError for arguments that are, and RunError for a run that could not go on.
     """
     begins = graph is not None and resume == "auto"
-    from ..runs.naming import check_asked, check_name
+    from ..runs.naming import check_asked, check_model_name, check_name
     from ..runs.session import resume_run, start_run
     from ..train.device import choose_device
 
+    check_model_name(register)
     check_asked(graph is not None, None if resume is None else str(resume), name)
     say, where = telling(report), choose_device(str(device))
     if resume is not None and not begins:
-        return resume_run(str(resume), list(sets), where, say)
+        return resume_run(str(resume), list(sets), where, say, register)
     assert graph is not None
     check_name(name)
     checked = check(graph, sets)
     for warning in checked.warnings:
         (warn or report)(warning.render())
-    return start_run(checked, where, name, say, resume=None if resume is None else str(resume), sets=list(sets))
+    again = None if resume is None else str(resume)
+    return start_run(checked, where, name, say, resume=again, sets=list(sets), register=register)
 
 
 @taking
@@ -100,6 +104,19 @@ def export(
     from ..runs.export import export_weights
 
     return export_weights(str(run), None if output is None else Path(output), node, to, list(sets))
+
+
+@taking
+def register(run: AnyRun, model: str, node: str | None = None, *, report: Report = print) -> Registered:
+    """Registers a run's encoder in MLflow, a version of the model of that name, which `mlflow.pyfunc.load_model` loads.
+
+    node: default the evaluated one. report: told of what has arrived. What a server that is down has not taken is kept
+    as all else is, and is delivered by `deliver`. Raises UsageError for a run or a node that is not there, and for what
+    cannot name a model; RunError where the store does not take it.
+    """
+    from ..runs.model import register_run
+
+    return register_run(str(run), model, node, telling(report))
 
 
 @taking

@@ -61,6 +61,7 @@ def run(
         str | None, typer.Option(help="So many processes train together, as under torchrun; auto: one for each GPU.")
     ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="As --set train.seed=...")] = None,
+    register: Annotated[str | None, typer.Option(help="Register its encoder in MLflow under this name.")] = None,
     quiet: Quiet = False,
     no_code: NoCode = False,
 ) -> None:
@@ -73,12 +74,14 @@ def run(
 
         changes = [*(sets or []), *([] if seed is None else [f"train.seed={seed}"])]
         if processes is not None and not started():
-            options = {"--resume": resume, "--device": device, "--name": name}
+            options = {"--resume": resume, "--device": device, "--name": name, "--register": register}
             raise typer.Exit(run_together(graph, changes, processes, options))
         if graph or resume:  # else a slip, which is told at once
             _collect_garbage()
         told = _warnings_of if quiet else say
-        result = api.run(graph, changes, resume=resume, device=device, name=name, report=told, warn=_warn)
+        result = api.run(
+            graph, changes, resume=resume, device=device, name=name, register=register, report=told, warn=_warn
+        )  # fmt: skip
         from .summary import run_text  # loaded by now: a slip is told sooner
 
         if speaks():

@@ -72,6 +72,8 @@ TAKES: Mapping[str, Take] = {
     "runs": kinds.runs,
     "resume": kinds.run,
     "name": kinds.text("the name of a new run"),
+    "model": kinds.text("the name of a model in MLflow's registry"),
+    "register": kinds.text("the name of a model in MLflow's registry"),
     "node": kinds.text("the name of a node, or of a value of the flow"),
     "to": kinds.text("the name of a format"),
     "form": kinds.form,

@@ -24,7 +24,7 @@ _claimed: set[str] = set()  # by the threads of this process
 LARGEST = 1 << 24  # bytes of run.json
 NOTED: dict[str, type | tuple[type, ...]] = {
     "mlflow": (str, type(None)), "changes": dict, "notes": list, "scores": dict, "loss": (int, float), "status": str,
-    "images_per_second": (int, float), "study": dict,
+    "images_per_second": (int, float), "study": dict, "register": str,
 }  # fmt: skip
 WITHOUT = "delete it to go on without what it says: which run of MLflow's it is, and how it stood"
 

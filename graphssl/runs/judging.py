@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from importlib.metadata import version
 from typing import Any
@@ -15,14 +15,16 @@ from ..data import Datasets
 from ..evaluation.cache import FeatureCache, digest_of
 from ..evaluation.context import Context
 from ..evaluation.judge import Judge, build_evaluations
+from ..evaluation.labels import parse
 from ..evaluation.online import OnlineProbe, unlike
 from ..evaluation.probe import Probe
 from ..evaluation.registry import Evaluation
 from ..graph.spec import Data
 from ..program.program import Program
+from .folder import RunFolder
 from .lacking import able
 
-__all__ = ["judge_in_run", "judge_of", "probe_of"]
+__all__ = ["judge_in_run", "judge_of", "probe_of", "unmeasured"]
 
 
 def judge_of(
@@ -69,6 +71,13 @@ def judge_in_run(
         return None
     evaluations = able(evaluations, checked, data)
     return replace(judge_of(checked, program, data, evaluations, device), told=told) if evaluations else None
+
+
+def unmeasured(judge: Judge | None, folder: RunFolder) -> Iterator[str]:
+    """What to say at the end of a run of evaluations that have failed."""
+    for label in judge.failures if judge is not None else ():
+        again = f"graphssl evaluate {folder.called} --protocol {parse(label).evaluation}"
+        yield f"{label} has not been measured at the end: `{again}` tries again"
 
 
 def probe_of(

@@ -9,8 +9,9 @@ from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .folder import RunFolder
+from .job import job
 
-__all__ = ["Membership", "membership_here", "membership_of"]
+__all__ = ["Membership", "known_at_start", "membership_of"]
 
 KEY = "GRAPHSSL_STUDY"
 
@@ -31,7 +32,7 @@ class Membership:
         return {KEY: json.dumps(asdict(self))}
 
 
-def membership_here() -> Membership | None:
+def _here() -> Membership | None:
     """That of a run which this process begins."""
     try:
         return _read(json.loads(os.environ.get(KEY, "null")))
@@ -39,9 +40,15 @@ def membership_here() -> Membership | None:
         return None
 
 
+def known_at_start(register: str | None) -> dict[str, Any]:
+    """What is noted of a run beside its graph: its job, its study, the name that its model is registered by."""
+    study, asked = _here(), {"job": job(), "register": register}
+    return {**{k: v for k, v in asked.items() if v}, **({"study": asdict(study)} if study is not None else {})}
+
+
 def membership_of(folder: RunFolder) -> Membership | None:
     """That of a run; None for one of no study."""
-    return membership_here() or _read(folder.facts().get("study"))
+    return _here() or _read(folder.facts().get("study"))
 
 
 def _read(known: Any) -> Membership | None:

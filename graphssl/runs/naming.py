@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import UsageError, escaped
 
-__all__ = ["check_asked", "check_name"]
+__all__ = ["check_asked", "check_model_name", "check_name"]
 
 LONGEST = 200  # bytes: of the 255 that file systems have for a name, the rest is for what stands before or after
 TAKEN = '<>:"|?*'  # by other systems
@@ -52,6 +52,21 @@ def _against(name: str, longest: int) -> Iterator[str]:
 
 def _called(character: str) -> str:
     return "a blank" if character == " " else f"'{character}'"
+
+
+def check_model_name(name: str | None) -> None:
+    """Raises UsageError for what cannot name a model in MLflow's registry. None stands for no name."""
+    if name is None:
+        return
+    found = [c for c in "/:" if c in name]
+    said = [f"it has {' and '.join(found)}"] if found else []
+    said += ["it is empty"] * (not name.strip()) + ["it has characters that are not seen"] * (escaped(name) != name)
+    said += ["it is a folder's name"] * (name.strip() in (".", ".."))
+    said += ["blanks stand around it"] * (bool(name.strip()) and name != name.strip())
+    said += [f"it has {len(name):,} characters, of at most {LONGEST}"] * (len(name) > LONGEST)
+    if said:
+        shown = escaped(name if len(name) <= 80 else f"{name[:80]}…")
+        raise UsageError(f"'{shown}' cannot name a registered model: {'; '.join(said)}")
 
 
 def check_asked(graph: bool, resume: str | None, name: str | None) -> None:

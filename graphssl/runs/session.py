@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -17,7 +17,6 @@ from ..console import restarts
 from ..data import Datasets
 from ..errors import RunError, Stopped, UsageError
 from ..evaluation.judge import Judge
-from ..evaluation.labels import parse
 from ..graph.language.dump import dump
 from ..graph.read import load
 from ..program.assemble import compile_graph
@@ -38,10 +37,11 @@ from .data import bad_images, change_since, closed_on_error, known_by, open_run_
 from .ended import ended, has_ended
 from .figures import keep_last, recorded
 from .folder import RunFolder, find_run, named, new_run
-from .job import STOPPED_IN, allocation, end_where_stopped, job, run_to_go_on_with
-from .judging import judge_in_run, probe_of
+from .job import STOPPED_IN, allocation, end_where_stopped, run_to_go_on_with
+from .judging import judge_in_run, probe_of, unmeasured
 from .lacking import tell_lacks
-from .membership import membership_here
+from .membership import known_at_start
+from .model import ask_for_model, check_registrable, log_model
 from .portable import portable
 from .quiet import Unseen, Untracked
 from .results import Result
@@ -55,26 +55,28 @@ Report = Callable[[str], None]
 
 def start_run(
     checked: Checked, device: torch.device, name: str | None, report: Report, *, resume: str | None = None,
-    sets: Sequence[str] = (),
+    sets: Sequence[str] = (), register: str | None = None,
 ) -> Result:  # fmt: skip
     """A new run. Started by torchrun, with the other processes: the first speaks for all.
 
     resume: `auto` goes on with the run that this job has begun, where it has; so does a job that torchrun restarts.
-    sets: the changes that `checked` has, for a run that goes on.
+    sets: the changes that `checked` has, for a run that goes on. register: as what its model is registered in MLflow.
     """
     with Interrupt(), together(device):
         say = report if current().first else _unsaid
         begun = the_same(lambda: run_to_go_on_with(name, resume))
         end_where_stopped(begun)
         if begun is None:
-            return _start(checked, device, name, say)
+            return _start(checked, device, name, say, register)
         if again := restarts():
             say(f"a process had ended: all are started again, for the {again}. time")
         with begun.claimed(), named([begun]):
+            ask_for_model(begun, register)
             return _resume(begun, asked_again(begun, checked), device, say)
 
 
-def _start(checked: Checked, device: torch.device, name: str | None, report: Report) -> Result:
+def _start(checked: Checked, device: torch.device, name: str | None, report: Report, register: str | None) -> Result:
+    check_registrable(checked, register)
     check_parts(checked, current().size)
     precision, said = resolve(checked.graph.spec.train.precision, device), checked.warnings
     checked = replace(checked, graph=pin(checked.graph, checked.weights))
@@ -86,7 +88,7 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
 
     def fill(made: RunFolder) -> None:
         made.write(dump(portable(checked)))
-        made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **_known_at_start())
+        made.note(graph=str(graph.source.files[-1]), hash=graph.hash(), **known_at_start(register))
 
     mine: list[RunFolder] = []
 
@@ -100,18 +102,15 @@ def _start(checked: Checked, device: torch.device, name: str | None, report: Rep
             return _Session(checked, device, precision, data, folder, report).run(None)
 
 
-def resume_run(name: str, sets: Sequence[str], device: torch.device, report: Report) -> Result:
+def resume_run(
+    name: str, sets: Sequence[str], device: torch.device, report: Report, register: str | None = None
+) -> Result:  # fmt: skip
     """Goes on with a run from its last checkpoint, or from the start when it has none."""
     folder = find_run(name)
     with Interrupt(), together(device), folder.claimed(), named([folder]):
         end_where_stopped(folder)
+        ask_for_model(folder, register)
         return _resume(folder, sets, device, report if current().first else _unsaid)
-
-
-def _known_at_start() -> dict[str, Any]:
-    """What is noted of a run beside its graph: its job, the study that it belongs to."""
-    study = membership_here()
-    return {**({"job": job()} if job() else {}), **({"study": asdict(study)} if study is not None else {})}
 
 
 def _unsaid(_text: str) -> None:
@@ -183,16 +182,14 @@ class _Session:
                     how = self.checked.graph.spec.data.use, f"fp32 on {self.device.type}"
                     keep_last(self.folder, recorded(self.judge, outcome.step, *how), tracker)
                 warnings = self._close(status, outcome, tracker)
-                if sys.exc_info()[0] is not None:  # there will be no result to have them
-                    for line in warnings:
-                        self.warn(f"warning: {line}")
-        return Result(self.folder, outcome, tracker.run_id, (*self._unmeasured(), *bad_images(self.data), *warnings))
-
-    def _unmeasured(self) -> Iterator[str]:
-        """What to say at the end of evaluations that have failed."""
-        for label in self.judge.failures if self.judge is not None else ():
-            again = f"graphssl evaluate {self.folder.called} --protocol {parse(label).evaluation}"
-            yield f"{label} has not been measured at the end: `{again}` tries again"
+                for line in warnings if sys.exc_info()[0] is not None else ():  # there will be no result to have them
+                    self.warn(f"warning: {line}")
+        return Result(
+            self.folder,
+            outcome,
+            tracker.run_id,
+            (*unmeasured(self.judge, self.folder), *bad_images(self.data), *warnings),
+        )
 
     def _go_on(self, resumed: Resumed, payload: dict[str, Any] | None, per_epoch: int) -> None:
         """Says and notes what is otherwise than before."""
@@ -275,6 +272,8 @@ class _Session:
         )  # fmt: skip
         with worker_failures():
             loop.run(start)
+            if not outcome.interrupted:
+                log_model(self.checked, step, outcome.step, self.folder, tracker, self.warn)
 
     def _header(self) -> dict[str, Any]:
         """What a checkpoint says of where it belongs; the graph is the folder's, with components by their full path."""

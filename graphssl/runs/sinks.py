@@ -45,6 +45,12 @@ class Sinks:
         for sink in self.each:
             sink.file(path, artifact_folder)
 
+    def model(self, folder: Path, step: int, register: str) -> None:
+        """Logs a model, where MLflow is among them. register: its name there, or nothing."""
+        for sink in self.each:
+            if isinstance(sink, Tracker):
+                sink.model(folder, step, register)
+
     def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
         """Ends the run everywhere; what to warn of."""
         return [line for sink in self.each for line in sink.finish(status, timeout)]

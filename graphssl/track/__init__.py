@@ -18,7 +18,7 @@ from .compare import (
     find_run,
     more_is_better,
 )
-from .left import Delivered, deliver_left, is_left
+from .left import Delivered, deliver_left, is_left, leave_model
 from .lock import Lock, one_at_a_time
 from .note import NOTE, fitted
 from .rows import Point, Rows, read_rows
@@ -32,6 +32,7 @@ from .ui import serve, ui_command
 __all__ = [
     "CHANGED", "DATA", "FINGERPRINT", "LESS_IS_BETTER", "MORE_IS_BETTER", "NOTE", "PARAMS", "Addition", "Busy",
     "Comparison", "Delivered", "FoundRun", "Lock", "MetricRow", "Point", "Rows", "Sink", "Status", "TensorBoard",
-    "Tracker", "add_to_run", "attach", "compare", "compared", "curves", "deliver_left", "find_run", "fitted", "is_left",
-    "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri", "ui_command",
+    "Tracker", "add_to_run", "attach", "compare", "compared", "curves", "deliver_left", "find_run", "fitted",
+    "is_left", "leave_model", "more_is_better", "one_at_a_time", "read_rows", "rename_run", "serve", "store_uri",
+    "ui_command",
 ]  # fmt: skip

@@ -22,6 +22,8 @@ def inside(path: Path, folder: Path) -> str | None:
 
 def located(entry: Entry, folder: Path) -> Entry:
     """The entry with its file by the full path. Raises Refused for a file, or a place in MLflow, that it may not be."""
+    if entry.kind == "model":
+        return _model(entry, folder)
     place = entry.place
     if place is None:
         return entry
@@ -39,4 +41,15 @@ def located(entry: Entry, folder: Path) -> Entry:
             raise Refused(f"{path} is no longer there")
     except (OSError, ValueError) as error:  # a name with a null character
         raise Refused(f"'{path}' is no file: {error}") from error
+    return replace(entry, data={**entry.data, "path": os.path.realpath(path)})
+
+
+def _model(entry: Entry, folder: Path) -> Entry:
+    """With the model's folder by its full path: every file of it is in the run's folder."""
+    path = folder / entry.data["path"]
+    if not (path / "MLmodel").is_file():
+        raise Refused(f"there is no model in {path}")
+    for file in path.rglob("*"):
+        if inside(file, folder) is None or not (file.is_dir() or file.is_file()):
+            raise Refused(f"{file} is no file of the run's folder, {folder}")
     return replace(entry, data={**entry.data, "path": os.path.realpath(path)})

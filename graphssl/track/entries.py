@@ -11,8 +11,10 @@ from typing import Any, Literal, get_args
 
 __all__ = ["Entry", "Kind", "Start", "dump_start", "parse"]
 
-Kind = Literal["metrics", "file", "text", "tags", "end"]
-TEXTS = {"file": {"path", "folder"}, "text": {"content", "artifact"}, "end": {"status"}}
+Kind = Literal["metrics", "file", "text", "tags", "model", "end"]
+TEXTS = {
+    "file": {"path", "folder"}, "text": {"content", "artifact"}, "model": {"path", "register"}, "end": {"status"},
+}  # fmt: skip
 STATUSES = ("FINISHED", "FAILED", "KILLED")
 LARGEST = 2**63
 
@@ -32,7 +34,14 @@ class Entry:
     @property
     def stead(self) -> str | None:
         """In whose stead it comes, of what has not been delivered: the same artifact, the same tags."""
+        if self.kind == "model":
+            return f"model {self.data['register']}"
         return f"tags {sorted(self.data)}" if self.kind == "tags" else self.place
+
+    @property
+    def waits(self) -> bool:
+        """Whether others may be delivered before it: it is large, or of a place that may fail by itself."""
+        return self.kind in ("file", "text", "model")
 
     @property
     def place(self) -> str | None:

@@ -79,6 +79,13 @@ class Journal:
             self._write(entry.line())
             self.changed.notify_all()
 
+    def leave(self, entry: Entry, run_id: str) -> None:
+        """An entry of an ended run, after `read`, for whoever delivers what is left."""
+        with self.changed:
+            self.run_id = self.run_id or run_id
+            self._add(entry)
+            self.rewrite()
+
     def pending(self) -> list[Entry]:
         with self.changed:
             return list(self._pending)

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from ..errors import RunError
 from .client import reason, store_uri, without_password
-from .journal import Journal
+from .journal import Entry, Journal
 from .sender import Busy, Sender, Sent
 from .store import MlflowStore, Store
 from .tracker import not_taken
 
-__all__ = ["Delivered", "deliver_left", "is_left"]
+__all__ = ["Delivered", "deliver_left", "is_left", "leave_model"]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,24 @@ def is_left(spool: Path) -> bool:
         return spool.stat().st_size > 0
     except (OSError, ValueError):
         return False
+
+
+def leave_model(spool: Path, run_id: str, folder: Path, step: int, register: str) -> None:
+    """Leaves a model of an ended run, to be delivered as all else is. folder: in the run's. Raises Busy as that does,
+    and RunError where it cannot be kept."""
+    journal = Journal(spool)
+    try:
+        if not journal.lock.take():
+            raise Busy(f"another process is delivering what '{spool.parent.name}' has left")
+        if not journal.read():
+            raise Busy(f"the run '{spool.parent.name}' is being trained: that process delivers it", trained=True)
+        journal.leave(
+            Entry("model", int(time.time() * 1000), {"path": folder.name, "register": register}, step), run_id
+        )
+        if journal.trouble is not None:
+            raise RunError(f"{spool} cannot be written: {journal.trouble}")
+    finally:
+        journal.close()
 
 
 def deliver_left(

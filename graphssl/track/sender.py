@@ -35,7 +35,7 @@ class Sent:
 
     def add(self, entry: Entry) -> None:
         self.metrics += len(entry.data) if entry.kind == "metrics" else 0
-        self.artifacts += entry.kind in ("file", "text")
+        self.artifacts += entry.waits
         self.ends += entry.kind == "end"
 
     @property
@@ -143,7 +143,7 @@ class Sender:
             try:
                 self._send(store, entries)
             except Exception as error:
-                if entry.kind not in ("file", "text"):
+                if not entry.waits:
                     raise
                 put_off[id(entry)] = error
                 self.journal.put_off(entry)

@@ -12,6 +12,7 @@ from ..errors import RunError, escaped
 from .client import NOT_THERE, asked, check_database, database, make_database, open_client, reason
 from .journal import START, Entry
 from .known import Known
+from .models import send_model
 from .names import LONGEST_TAG, as_shown, clean_name, clip
 from .note import NOTE
 
@@ -176,6 +177,10 @@ class MlflowStore:
     def _send_tags(self, run_id: str, entries: Sequence[Entry]) -> None:
         for entry in entries:
             self._set_tags(run_id, entry.data)
+
+    def _send_model(self, run_id: str, entries: Sequence[Entry]) -> None:
+        for entry in entries:
+            send_model(self._client, run_id, entry.data["path"], entry.step, entry.data["register"])
 
     def _send_end(self, run_id: str, entries: Sequence[Entry]) -> None:
         self._client.set_terminated(run_id, entries[-1].data["status"], end_time=entries[-1].at)

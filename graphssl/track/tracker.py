@@ -91,6 +91,10 @@ class Tracker:
         """Sets tags anew: what is known only by now."""
         self._add("tags", dict(values))
 
+    def model(self, folder: str | Path, step: int, register: str = "") -> None:
+        """Logs a model's folder, which is in the run's, of a step's weights. register: as a version of that name."""
+        self._add("model", {"path": Path(folder).name, "register": register}, step)
+
     def finish(self, status: Status, timeout: float = 60.0) -> list[str]:
         """Ends the run and delivers what is left; gives up early when the store is down.
 

@@ -23,7 +23,7 @@ def test_the_commands_are_those_of_the_design() -> None:
     names = {c.callback.__name__ for c in app.registered_commands if c.callback is not None}
     expected = (
         "run check show components new evaluate reproduce embed neighbours export data compare track explain schema ui "
-        "sweep ablate bridge report diff runs rm mv"
+        "sweep ablate bridge report diff runs rm mv register"
     )
     assert names == set(expected.split()), "a new command needs a line in the README and here"
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from ...checks.checked import Checked
 from ...checks.features import feature_problem
@@ -21,7 +21,7 @@ from .given import Given, Images, given
 from .reading import LeftOut, Progress, read
 from .table import check_table, write_table
 
-__all__ = ["BATCH", "Embedded", "Embedder", "embed_images", "embed_to_file"]
+__all__ = ["BATCH", "Embedded", "Embedder", "embed_images", "embed_to_file", "embedder_of", "no_features"]
 
 ALONE = "Mend it or leave it out; `embed_files` with skip=True leaves such pictures out"
 BATCH = 256  # at most, where nobody says: there is no gradient, and larger ones are no faster
@@ -44,22 +44,18 @@ class Embedded:
 
 
 class Embedder:
-    """A run's encoder, loaded once. node: which node, or value of the flow; default the evaluated one.
+    """What gives features of images, loaded once. node: as the graph calls it. batch: pictures at a time.
 
     Raises UsageError for a node that gives no features of images.
     """
 
-    def __init__(
-        self, run: str, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()
-    ) -> None:  # fmt: skip
-        self.device = choose_device(device)
-        trained = load_trained(find_run(run, sets), node, self.device)
-        self.checked, self.module = trained.checked, trained.module
-        self.node = node or self.checked.features or ""
-        if reason := _no_features(self.checked, self.node):
+    def __init__(self, checked: Checked, module: nn.Module, node: str, device: str, batch: int | None) -> None:
+        self.checked, self.node, self.device = checked, node, choose_device(device)
+        self.module = module.to(self.device)
+        if reason := no_features(checked, node):
             raise UsageError(f"{reason}: there are no features to take from it")
-        self.batch = batch or min(self.checked.graph.spec.data.batch, BATCH)
-        self.form = form_of(self.checked.graph.spec.data)
+        self.batch = batch or min(checked.graph.spec.data.batch, BATCH)
+        self.form = form_of(checked.graph.spec.data)
 
     def given(self, images: Images, name: str = "images") -> Given:
         """The pictures of whatever was handed over, of such as the encoder takes. name: of the argument."""
@@ -86,11 +82,17 @@ class Embedder:
         return features, place.cpu()
 
 
+def embedder_of(run: str, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()) -> Embedder:
+    """A run's encoder. node: which node, or value of the flow; default the evaluated one."""
+    trained = load_trained(find_run(run, sets), node, choose_device(device))
+    return Embedder(trained.checked, trained.module, node or trained.checked.features or "", device, batch)
+
+
 def embed_images(
     run: str, images: Images, node: str | None, device: str, batch: int | None, sets: Sequence[str] = ()
 ) -> Tensor:  # fmt: skip
     """Features of pictures in memory or in files, float32 `b d`, a row for each; see `graphssl.embed`."""
-    embedder = Embedder(run, node, device, batch, sets)
+    embedder = embedder_of(run, node, device, batch, sets)
     features, _ = embedder(embedder.given(images), LeftOut(advice=ALONE))
     return features
 
@@ -101,7 +103,7 @@ def embed_to_file(
 ) -> Embedded:  # fmt: skip
     """Features of picture files, written as a table; see `graphssl.embed_files`."""
     check_table(output)
-    embedder = Embedder(run, node, device, batch, sets)
+    embedder = embedder_of(run, node, device, batch, sets)
     pictures = embedder.given(paths, "paths")
     left_out = LeftOut(skip=skip)
     features, places = embedder(pictures, left_out, progress)
@@ -122,7 +124,8 @@ def _some(batches: Iterator[Batch], left_out: LeftOut) -> Iterator[Batch]:
         raise RunError(f"none of {len(left_out.found)} pictures can be read, the first one because: '{name}': {why}")
 
 
-def _no_features(checked: Checked, name: str) -> str | None:
+def no_features(checked: Checked, name: str) -> str | None:
+    """Why a node, or a value, gives no features of images; None where it does."""
     node = checked.graph.nodes.get(name)
     if node is not None and node.forward.needs_draws:
         return f"'{name}' is random"

@@ -14,7 +14,7 @@ from torch.nn import functional
 from ...errors import UsageError
 from ...files import replacing, special, writing
 from ...report import Card, Row, gallery
-from .embed import Embedder
+from .embed import embedder_of
 from .given import Given, Images
 from .reading import LeftOut, Progress
 from .table import check_folder
@@ -67,7 +67,7 @@ def find_neighbours(
     """The k nearest of the images to each query; see `graphssl.neighbours`."""
     if output is not None:
         _check_output(output)
-    embedder = Embedder(run, node, device, batch, sets)
+    embedder = embedder_of(run, node, device, batch, sets)
     asked, known, left_out = embedder.given(queries, "queries"), embedder.given(images), LeftOut(skip=skip)
     wanted, _ = embedder(asked, LeftOut(what="the query ", advice=QUERY))
     features, places = embedder(known, left_out, progress)

@@ -25,7 +25,7 @@ class Parent:
 
     def __init__(self, plan: Plan, book: Book, warn: Callable[[str], None]) -> None:
         spec, graph, self._plan = plan.asked.spec, plan.asked.graph, plan
-        self._title = f"the study **{plan.asked.name}** of {graph.name}: {plan.runs} runs"
+        self._title = f"study **{plan.asked.name}** of {graph.name}: {plan.runs} runs"
         self._asked = dump(spec.model_dump(mode="json", exclude_unset=True))
         failed: list[str] = []
 
