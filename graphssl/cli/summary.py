@@ -34,7 +34,8 @@ def run_text(result: Result) -> str:
         lines.append(f"  speed      {outcome.images_per_second:,.0f} images/s")
     lines.append(f"  run        {result.folder.path}" + (f" (MLflow {result.run_id})" if result.run_id else ""))
     model = None if outcome.interrupted else result.folder.facts().get("register")
-    if model and not result.folder.spool.exists():  # else it is still to be delivered
+    there = (result.folder.path / "model").is_dir() and not result.folder.spool.exists()
+    if model and there:  # else it is still to be delivered
         lines.append(f"  model      {model}, in MLflow")
     if result.run_id:  # else MLflow has nothing of it yet
         lines.append("  see it     graphssl ui")

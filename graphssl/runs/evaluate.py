@@ -25,7 +25,7 @@ from ..train.device import choose_device
 from ..train.failures import enough_memory
 from ..train.loop import LESS
 from .data import change_since, refuse_absent
-from .figures import Record, deliver_figures, keep, recorded
+from .figures import Record, deliver_figures, keep, recorded, show_new
 from .folder import RunFolder, find_run
 from .judging import judge_of, probe_of
 from .lacking import possible
@@ -108,7 +108,10 @@ def evaluate_run(
         with enough_memory("in the evaluation", LESS):
             found = judge.judge()
     left = "mlflow" in own.spec.track
-    _keep(folder, recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=left))
+    measured = recorded(judge, trained.header["step"], on or chosen.use, f"fp32 on {where.type}", left=left)
+    if "tensorboard" in own.spec.track:
+        show_new(folder, measured, partial(log.warning, "%s"))
+    _keep(folder, measured)
     return Evaluated(
         folder.name, _called(found, lambda figures: figures.scores), evaluations, (*notes, *more, *unprobed),
         {label: judged.figures for label, judged in found.items()}, str(folder.path),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
 from ..errors import RunError
 from ..evaluation.judge import Judge
 from ..files import write_whole
-from ..track import NOTE, Addition, Sink, add_to_run, one_at_a_time
+from ..track import NOTE, Addition, Point, Sink, add_points, add_to_run, one_at_a_time
 from ..track.grouped import evaluated
 from ..world import current
 from .folder import RunFolder
@@ -18,8 +19,9 @@ from .note import note_of
 from .quiet import Untracked
 from .records import FOLDER, Record, records
 
-__all__ = ["Record", "deliver_figures", "figures_left", "keep", "keep_last", "recorded", "records"]
+__all__ = ["Record", "deliver_figures", "figures_left", "keep", "keep_last", "recorded", "records", "show_new"]
 
+BOARD = "tensorboard"  # a folder of the run's
 LEFT, LOCK, ALL_LEFT = ".left", ".lock", "*/evaluations/.left"
 TAG = "graphssl.evaluated."  # with the label: the settings of what was measured after the training
 
@@ -46,6 +48,19 @@ def keep(folder: RunFolder, found: Sequence[Record]) -> None:
         write_whole(_mark(folder), "")
     for record in found:
         write_whole(record.path(folder), _text(record))
+
+
+def show_new(folder: RunFolder, found: Sequence[Record], warn: Callable[[str], None]) -> None:
+    """Adds to what TensorBoard shows of a run what its folder does not have yet."""
+    known: dict[str, Record] = {}
+    with contextlib.suppress(RunError):
+        known = {record.label: record for record in records(folder)}
+    new = [
+        r for r in found if (old := known.get(r.label)) is None or (old.step, old.scores) != (r.step, dict(r.scores))
+    ]
+    points = [Point(record.step, evaluated(name), value) for record in new for name, value in record.scores.items()]
+    if points:
+        add_points(folder.path / BOARD, points, warn)
 
 
 def _text(record: Record) -> str:

@@ -14,7 +14,7 @@ from ..errors import RunError, UsageError, reason_of
 from ..graph.read import load
 from ..track import Busy, leave_model
 from ..train.step import Step
-from ..world import current, the_same
+from ..world import current
 from .export.mlflow_model import write_model
 from .features.embed import no_features
 from .folder import RunFolder, find_run
@@ -70,18 +70,17 @@ def log_model(
 ) -> None:
     """Writes the encoder into the run's folder, and logs it. Of a study, which has many runs, none; `graphssl register`
     logs the one that is chosen. done: steps that its weights have seen."""
-    name, node = the_same(lambda: _asked(checked, folder))
-    if node is None:
+    name, node = _asked(checked, folder)
+    if node is None or not (current().first and isinstance(sinks, Sinks)):
         return
-    with step.whole_weights():
-        if not (current().first and isinstance(sinks, Sinks)):
-            return
-        try:
-            module = step.program.features(node)
-            write_model(checked, module, node, folder.name, done, folder.path / FOLDER)
-        except Exception as error:  # whatever it is, the run has been trained
-            warn(f"warning: the model is not logged, as it could not be written: {reason_of(error)}")
-            return
+    try:
+        # Of weights that lie in parts the checkpoint has the whole.
+        whole = load_trained(folder, node, torch.device("cpu")).module if step.in_parts else None
+        module = whole or step.program.features(node)
+        write_model(checked, module, node, folder.name, done, folder.path / FOLDER)
+    except Exception as error:  # whatever it is, the run has been trained
+        warn(f"warning: the model is not logged, as it could not be written: {reason_of(error)}")
+        return
     sinks.model(folder.path / FOLDER, done, name)
 
 

@@ -11,6 +11,7 @@ from ..checks.checked import Checked
 from ..data import Datasets
 from ..track import Point, Rows, Sink, Status, TensorBoard, Tracker
 from ..world import current
+from .figures import BOARD
 from .folder import RunFolder
 from .quiet import Untracked
 from .tracking import open_tracker
@@ -92,7 +93,7 @@ def _mlflow(run: Opening) -> Sink:
 
 
 def _tensorboard(run: Opening) -> Sink:
-    return TensorBoard(run.folder.path / "tensorboard", run.start, run.before, run.say)
+    return TensorBoard(run.folder.path / BOARD, run.start, run.before, run.say)
 
 
 OPEN: Mapping[str, Callable[[Opening], Sink]] = {"mlflow": _mlflow, "tensorboard": _tensorboard}

@@ -10,7 +10,7 @@ from typing import Any
 from .rows import Point
 from .sink import Status
 
-__all__ = ["TensorBoard"]
+__all__ = ["TensorBoard", "add_points"]
 
 
 class TensorBoard:
@@ -80,6 +80,14 @@ class TensorBoard:
             self._warn(f"warning: {self._folder} cannot be written ({error}); TensorBoard gets nothing from here on")
             with contextlib.suppress(Exception):
                 self._close()
+
+
+def add_points(folder: Path, points: Collection[Point], warn: Callable[[str], None]) -> None:
+    """Adds points to what is shown of a run that has ended."""
+    board = TensorBoard(folder, max((point.step for point in points), default=0), [], warn)
+    for point in points:
+        board.metrics({point.name: point.value}, point.step)
+    board.finish("FINISHED")
 
 
 def _pixels(path: Path) -> Any:

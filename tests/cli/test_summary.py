@@ -33,6 +33,16 @@ def test_the_close_of_a_finished_run() -> None:
     ]
 
 
+def test_a_model_is_named_once_mlflow_has_it(tmp_path: Path) -> None:
+    folder = RunFolder(tmp_path)
+    folder.note(register="encoder")
+    (tmp_path / "model").mkdir()
+    result = Result(folder, Outcome(6, 1.0), "abc", ())
+    assert "  model      encoder, in MLflow" in run_text(result).split("\n")
+    folder.spool.write_text("{}")
+    assert "encoder" not in run_text(result)
+
+
 def test_it_says_since_when_what_is_not_measured_before_training() -> None:
     outcome = Outcome(690, 0.07934)
     outcome.scores = {"probe": {1: 0.7, 30: 0.95}, "linear": {30: 0.96}}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -12,10 +13,11 @@ import pandas
 import pytest
 from conftest import SIMCLR, Write
 from PIL import Image
-from whole_runs import QUICK, forget_the_last
+from whole_runs import QUICK, command, forget_the_last
 
 import graphssl
 from graphssl.errors import RunError, UsageError
+from graphssl.runs import model as models
 from graphssl.runs.features.model import Model
 from graphssl.runs.membership import Membership
 
@@ -166,3 +168,27 @@ def test_without_mlflow_nothing_is_registered(here: Path, write: Write) -> None:
     with pytest.raises(UsageError, match="`track:` of the graph leaves out: add mlflow there"):
         trained(write(SIMCLR), "track=[csv]", name="never", register="a")
     assert not Path("runs/never").exists()
+
+
+@pytest.mark.slow
+def test_of_weights_that_lie_in_parts_it_has_the_whole(here: Path, write: Write) -> None:
+    path = write(SIMCLR, *QUICK)
+    words = ("run", str(path), "--set", "train.shard=full", "--name", "parts", "--processes", "2", "--device", "cpu")
+    done = subprocess.run(command(*words), cwd=here, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert "the model is not logged" not in done.stdout + done.stderr
+    wanted = graphssl.embed("parts", PICTURES, device="cpu").numpy()
+    np.testing.assert_array_equal(Model("runs/parts/model/data/graphssl", "cpu").predict(PICTURES), wanted)
+
+
+def test_a_model_that_cannot_be_written_is_said_and_ends_nothing(
+    here: Path, write: Write, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(models, "write_model", full)
+    result = trained(write(SIMCLR, *QUICK), name="full")
+    assert result.folder.facts()["status"] == "finished"
+    assert not (result.folder.path / "model").exists()
+    assert "the model is not logged, as it could not be written: " in capsys.readouterr().out

@@ -76,6 +76,12 @@ def test_tensorboard_has_each_point_once_also_of_a_run_that_goes_on(alone: Path,
     graphssl.run(resume="on", device="cpu", report=nobody)
     assert shown("on") == rows("on") == whole
     assert max(whole.values()) == 1
+    for _ in range(2):  # evaluated again, it has what is new, once
+        graphssl.evaluate("on", {"knn": {}, "label_free": {}}, device="cpu")
+    more = shown("on") - whole
+    assert ("eval/label_free/rankme", 2) in more
+    assert max(shown("on").values()) == 1
+    assert not whole - shown("on")
 
 
 def test_a_run_goes_on_with_other_sinks_which_then_have_all_of_it(here: Path, store: str, write: Write) -> None:
