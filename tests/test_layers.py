@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 ROOMS = [
     "errors", "schedule", "console", "ports", "world", "files", "code", "component", "testing", "graph", "data", "track", "checks",
-    "program", "report", "train", "evaluation", "runs", "pyfunc", "api", "cli", "__main__",
+    "program", "report", "train", "evaluation", "runs", "api", "cli", "__main__",
 ]  # fmt: skip
 INNER = ["graph.spec", "graph.language", "graph", "checks.weights", "checks"]  # rooms within a room, in their order
 COMPONENT_MAY_IMPORT = {"component", "ports", "schedule", "errors"}

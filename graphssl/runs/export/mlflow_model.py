@@ -27,12 +27,12 @@ from ..preparation import preparation
 __all__ = ["PACKAGES", "write_model"]
 
 PACKAGES = ("graphssl", "torch", "torchvision")
-LOADER = "graphssl.pyfunc"
+LOADER = "graphssl.api.pyfunc"
 SIDE = 16  # pixels of the picture that is an example
 
 
 def write_model(checked: Checked, module: nn.Module, node: str, run: str, step: int, folder: Path) -> None:
-    """Writes the model, which MLflow loads by `graphssl.pyfunc`, in the stead of an earlier one.
+    """Writes the model, which MLflow loads by `graphssl.api.pyfunc`, in the stead of an earlier one.
 
     Raises OSError where it cannot be written.
     """

@@ -9,6 +9,6 @@ __all__: list[str] = []
 
 def _load_pyfunc(path: str) -> Any:
     """An object whose `predict` gives features of pictures. path: the model's folder of data."""
-    from .runs.features.model import Model
+    from ..runs.features.model import Model
 
     return Model(path)
