@@ -39,3 +39,20 @@ def test_the_commit_of_the_working_folder(monkeypatch: pytest.MonkeyPatch, tmp_p
     assert facts["system.git_changed"] == "False"
     (tmp_path / "a").write_text("2")
     assert system_facts()["system.git_changed"] == "True"
+
+
+def test_the_commit_of_the_graph_s_folder_where_the_working_one_has_none(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    here, graphs = tmp_path / "here", tmp_path / "graphs"
+    for folder in (here, graphs):
+        folder.mkdir()
+    identity = ["-c", "user.name=a", "-c", "user.email=a@b"]
+    for words in (["init"], ["commit", "--allow-empty", "-m", "one"]):
+        subprocess.run(["git", *identity, *words], cwd=graphs, capture_output=True, check=True)
+    said = subprocess.run(["git", "rev-parse", "HEAD"], cwd=graphs, capture_output=True, text=True, check=True)
+    monkeypatch.chdir(here)
+    assert "mlflow.source.git.commit" not in system_facts()
+    assert system_facts(graphs)["mlflow.source.git.commit"] == said.stdout.strip()
+    monkeypatch.setenv("PATH", str(here))  # no git at all
+    assert "mlflow.source.git.commit" not in system_facts(graphs)

@@ -24,7 +24,7 @@ from fake_runs import DRIVER, PYTHON, ended_lines, fake_python, say, trained
 import graphssl
 from graphssl.console import INTERRUPTED, STOPPED
 from graphssl.errors import RunError, UsageError
-from graphssl.runs.study import Done, Options, run_study, study_of
+from graphssl.runs.study import Done, Options, run_study, study_of, verbs
 from graphssl.runs.study.book import find_book
 from graphssl.runs.study.cells import cells_of
 from graphssl.runs.study.metric import metric_of
@@ -63,6 +63,12 @@ def test_all_cells_are_run_and_compared(fake: Path) -> None:
     )  # fmt: skip
     assert (fake / "studies/s/table.md").read_text().startswith(f"| {TEMPERATURE} | {OUT} | kNN | seeds |")
     assert sorted(trained(fake)) == sorted(f"{row['run']} 1" for row in rows())
+
+
+def test_without_mlflow_there_is_no_run_above_them(fake: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "Parent", lambda *_: pytest.fail("a run in MLflow was begun"))
+    done, _ = sweep({TEMPERATURE: [0.1]}, sets=["track=[csv]"])
+    assert (done.code, len(rows())) == (0, 1)
 
 
 def test_the_same_command_has_nothing_left_to_do(fake: Path) -> None:
