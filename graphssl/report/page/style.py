@@ -61,6 +61,8 @@ nav ul {
 ul.notes { border-left: 4px solid var(--mark); margin: .8rem 0; padding: .2rem 0 .2rem 1.6rem; max-width: 60rem; }
 ul.notes li { overflow-wrap: anywhere; }
 .scroll { overflow-x: auto; max-width: 100%; margin: .4rem 0 1rem; position: relative; }
+.scroll.tall { max-height: 36rem; overflow-y: auto; border-bottom: 1px solid var(--edge); }
+.tall thead th { position: sticky; top: 0; background: var(--paper); }
 table { border-collapse: collapse; font-size: .9rem; font-variant-numeric: tabular-nums; }
 caption { text-align: left; padding: .2rem 0; }
 th, td { padding: .3rem .8rem .3rem .5rem; border-bottom: 1px solid var(--edge); text-align: left; }
@@ -105,8 +107,10 @@ code { font-size: .9em; overflow-wrap: anywhere; }
   header, main, footer { padding-left: .9rem; padding-right: .9rem; }
   nav ul { padding-left: .9rem; padding-right: .9rem; }
   h1 { font-size: 1.35rem; }
+  th, td { padding: .3rem .5rem .3rem .3rem; }
+  tbody th { max-width: 42vw; overflow-wrap: anywhere; }
 }
-@media print { nav, .skip { display: none; } }
+@media print { nav, .skip { display: none; } .scroll.tall { max-height: none; } }
 """
 
 # Plots are drawn as they come near: a page may have dozens.

@@ -8,6 +8,8 @@ from .html import Html, element
 
 __all__ = ["scrolled", "table"]
 
+ROWS = 20  # above which a table scrolls up and down, too
+
 
 def table(
     head: Sequence[str], rows: Iterable[Sequence[str]], caption: str, *, numbers: Iterable[int] = (), seen: bool = True
@@ -31,9 +33,12 @@ def table(
         element("thead", element("tr", [cell("th", i, one, scope="col") for i, one in enumerate(head)])),
         element("tbody", lines),
     )
-    return scrolled(inner, caption)
+    return scrolled(inner, caption, tall=len(lines) > ROWS)
 
 
-def scrolled(content: Html, label: str) -> Html:
-    """Something that may be wider than the page, which the arrow keys scroll where it has the focus."""
-    return element("div", content, class_="scroll", tabindex=0, role="region", aria_label=label)
+def scrolled(content: Html, label: str, *, tall: bool = False) -> Html:
+    """Something that may be wider than the page, which the arrow keys scroll where it has the focus. tall: also higher
+    than there should be on a page at once."""
+    return element(
+        "div", content, class_="scroll tall" if tall else "scroll", tabindex=0, role="region", aria_label=label
+    )  # fmt: skip

@@ -13,11 +13,12 @@ from ...track import Comparison
 from .curves import curve_section
 from .differing import differing
 from .embedding import Progress, feature_sections, features_for
-from .entries import entries_of
+from .entries import Entry, entries_of
 from .graphs import graph_section
-from .results import results
+from .results import ranked, results
 from .subject import Subject, beside, subjects_of
 from .views import view_section
+from .words import several
 from .writing import check_page, write_page
 
 __all__ = ["compare_page", "made_by", "notes_of", "run_section"]
@@ -32,7 +33,7 @@ def compare_page(
         raise UsageError("it takes two runs or more to compare")
     check_page(output)
     subjects = subjects_of(names)
-    entries, found = entries_of(subjects), beside(subjects)
+    entries, found = ranked(entries_of(subjects)), beside(subjects)
     made = features_for(entries, features, device, progress)
     sections = [
         results(entries, found),
@@ -43,14 +44,18 @@ def compare_page(
         *feature_sections(entries, made),
         run_section(subjects),
     ]
-    title = f"{subjects[0].name} and {subjects[1].name}" if len(subjects) == 2 else f"{len(subjects)} runs compared"
-    subtitle = ", ".join(one.name for one in subjects[:12]) + (" …" if len(subjects) > 12 else "")
+    subtitle = f"{len(subjects)} runs: {several([one.name for one in subjects], 12)}"
     words = " ".join(map(shlex.quote, names[:12])) + (" ..." if len(names) > 12 else "")
     command = made_by(f"graphssl compare {words} -o {shlex.quote(str(output))}")
-    text = page(title, subtitle, notes_of(subjects), sections, command)
+    text = page(_title(entries), subtitle, notes_of(subjects), sections, command)
     tracked = next((one for one in subjects if one.mlflow is not None), subjects[0])
     write_page(output, text, tracked.name, tracked.mlflow)
     return found
+
+
+def _title(entries: Sequence[Entry]) -> str:
+    names = [entry.name for entry in entries]
+    return f"{len(names)} graphs compared" if len(names) > 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 
 def made_by(command: str) -> list[str]:
@@ -67,15 +72,13 @@ def notes_of(subjects: Sequence[Subject]) -> Iterator[str]:
     for state in dict.fromkeys(one.state for one in subjects):
         of = [one.name for one in subjects if one.state == state]
         if state != "finished":
-            more = f" and {len(of) - 5} more" if len(of) > 5 else ""
-            yield f"Not finished, but {state}: {', '.join(of[:5])}{more}. Figures are those so far."
+            yield f"Not finished, but {state}: {several(of)}. Figures are those so far."
     by_reason: dict[str, list[str]] = {}
     for one in subjects:
         for reason in one.lacks:
             by_reason.setdefault(reason, []).append(one.name)
     for reason, of in by_reason.items():
-        more = f" and {len(of) - 5} more" if len(of) > 5 else ""
-        yield f"{', '.join(of[:5])}{more}: {reason}."
+        yield f"{several(of)}: {reason}."
 
 
 def run_section(subjects: Sequence[Subject]) -> Section:
@@ -87,4 +90,6 @@ def run_section(subjects: Sequence[Subject]) -> Section:
         ]
         for one in subjects
     ]  # fmt: skip
-    return Section("runs", "Runs", [table(["run", "graph", "seed", "state", "folder", "in MLflow"], rows, "runs")])
+    return Section(
+        "runs", "Runs", [table(["run", "graph", "seed", "state", "folder", "in MLflow"], rows, "runs", seen=False)]
+    )

@@ -9,6 +9,7 @@ from ...report.page import Line, Plot, Section, curves, table
 from ...track import Point
 from ...track.grouped import LOSS, grouped, short
 from .entries import Entry
+from .subject import Subject
 from .words import named, title_of
 
 __all__ = ["curve_section", "thinned"]
@@ -38,18 +39,24 @@ def curve_section(entries: Sequence[Entry]) -> Section:
 
 
 def _metrics(entries: Sequence[Entry]) -> list[str]:
-    """Those with several points: the loss, what is judged, what else there is; and nothing twice."""
+    """Those with several points, by their groups."""
     counts: dict[str, int] = {}
     for entry in entries:
         for run in entry.runs:
             for point in run.points:
                 counts[point.name] = counts.get(point.name, 0) + 1
+    runs = [run for entry in entries for run in entry.runs]
     names = sorted((name for name, count in counts.items() if count > 1), key=_rank)
-    kept: dict[tuple[object, ...], str] = {}
-    for name in names:  # of a loss of one term both are the same
-        same = tuple(tuple((p.step, p.value) for p in run.history(name)) for entry in entries for run in entry.runs)
-        kept.setdefault(same, name)
-    return [name for name in names if name in kept.values()]
+    return [name for name in names if not _is_whole_loss(name, runs)]
+
+
+def _is_whole_loss(name: str, runs: Sequence[Subject]) -> bool:
+    """Whether it is the only term of the loss, in all runs that have it."""
+    whole = short(LOSS)
+    if name == whole or not name.startswith(f"{whole}/"):
+        return False
+    each = [(run.history(name), run.history(whole)) for run in runs]
+    return all([p.value for p in term] == [p.value for p in loss] for term, loss in each if term)
 
 
 def _rank(name: str) -> tuple[int, str]:

@@ -33,4 +33,4 @@ def differing(entries: Sequence[Entry]) -> Section:
     rows: list[list[str | Html]] = [
         [named(entry), *(shown(params[key][i]) for key in keys)] for i, entry in enumerate(entries)
     ]
-    return Section("differs", "What differs", [*said, table(["runs", *keys], rows, "what differs")])
+    return Section("differs", "What differs", [*said, table(["runs", *keys], rows, "what differs", seen=False)])

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import itertools
 import math
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -11,10 +13,11 @@ from ...evaluation.spread import Spread
 from ..seeds import same_but_seed
 from .subject import Subject
 
-__all__ = ["COLOURED", "Entry", "entries_of", "first_metrics"]
+__all__ = ["COLOURED", "Entry", "entries_of"]
 
 COLOURED = 10  # entries with a colour and a place in the legend; of more, the others are grey and together
 OTHERS = "others"
+SEED = re.compile(r"[-_. ]+(s|seed)?[-_. ]*$")  # what stands before its number in names
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,10 +59,9 @@ def entries_of(subjects: Sequence[Subject]) -> list[Entry]:
 
 
 def _called(group: Sequence[Subject]) -> str:
-    more = f" and {len(group) - 1} more seed{'s' * (len(group) > 2)}" if len(group) > 1 else ""
-    return f"{group[0].name}{more}"
-
-
-def first_metrics(entries: Sequence[Entry], known: Sequence[str]) -> list[str]:
-    """Of these metrics those that any entry has."""
-    return [metric for metric in known if any(entry.values(metric) for entry in entries)]
+    """`byol (3 seeds)`: by what all names begin with, or by the first one."""
+    if len(group) == 1:
+        return group[0].name
+    each = itertools.takewhile(lambda at: len(set(at)) == 1, zip(*(run.name for run in group), strict=False))
+    shared = SEED.sub("", "".join(at[0] for at in each))
+    return f"{shared if len(shared) > 1 else group[0].name} ({len(group)} seeds)"

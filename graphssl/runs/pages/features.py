@@ -137,6 +137,7 @@ def _gather(
         features.float().cpu(), labels.cpu(), sample.data.classes, sample.pictures, node, sample.said
     )  # fmt: skip
     if kept_views(folder.path) is None:
+        sample.data.train.cut(trained.program.cuts, "image" in trained.program.inputs)
         drawn = views_of(trained.checked, trained.program, sample.data, device)
         if drawn is not None:
             found.views[place] = drawn

@@ -29,6 +29,8 @@ def pca(features: Annotated[Tensor, "n d"]) -> tuple[Annotated[Tensor, "n 2"], t
     """The two directions of the largest variance, and the share of it that each has; of each the largest value is
     positive, so that the same features give the same map."""
     centred = features.double() - features.double().mean(0)
+    if centred.shape[1] > len(centred):  # the same distances in as many dimensions as there are pictures
+        centred = torch.linalg.qr(centred.T, mode="r")[1].T
     left, values, _ = torch.linalg.svd(centred, full_matrices=False)
     found = torch.zeros(len(features), 2, dtype=torch.float64)
     found[:, : min(2, len(values))] = (left * values)[:, :2]

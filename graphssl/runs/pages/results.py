@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 
 from ...evaluation.registry import bounds_of, score_text
 from ...evaluation.spread import Spread
 from ...report.page import Html, Interval, Plot, Section, element, intervals, table
-from ...track import Comparison
-from .entries import Entry
+from ...track import Comparison, more_is_better
+from .entries import COLOURED, Entry
 from .words import figure, is_judged, named, title_of
 
 __all__ = ["figure_plot", "judged_metrics", "measured", "results"]
 
 DRAWN = 4  # figures with a plot of their own
 COLUMNS = 8  # figures in the table
-ROWS = 60  # of entries in a plot
+ROWS = 40  # of entries in a plot
 
 INTERVAL = (
     "Each figure is the last one of a run. Of runs that differ in their seed alone it is their mean, with half of its "
@@ -38,14 +39,34 @@ def results(entries: Sequence[Entry], found: Comparison) -> Section:
     ]
     numbers = range(1, len(head) - 1)
     plots = [figure_plot(metric, entries) for metric in metrics[:DRAWN]]
-    shown = table(head, rows, "figures of each run", numbers=numbers)
-    return Section("results", "Results", [INTERVAL, shown, plots, *measured(found)])
+    shown = table(head, rows, "figures of each run", numbers=numbers, seen=False)
+    order = [f"They stand in the order of {title_of(metrics[0])}, the best first."] if len(entries) > COLOURED else []
+    return Section("results", "Results", [INTERVAL, *order, shown, plots, *measured(found)])
 
 
 def judged_metrics(entries: Sequence[Entry]) -> list[str]:
     """What evaluations have measured, in the order of the runs."""
     names = dict.fromkeys(name for entry in entries for run in entry.runs for name in run.found.metrics)
     return [name for name in names if is_judged(name) and any(entry.values(name) for entry in entries)]
+
+
+def ranked(entries: Sequence[Entry]) -> list[Entry]:
+    """As they are; where they are more than have a colour, those whose first figure is the best come first."""
+    metric = next(iter(judged_metrics(entries)), None)
+    if len(entries) <= COLOURED or metric is None:
+        return list(entries)
+    more = next(
+        (known for entry in entries if (known := more_is_better(metric, entry.runs[0].found.tags)) is not None), True
+    )
+
+    def rank(entry: Entry) -> float:
+        spread = entry.spread(metric)
+        return math.inf if spread is None else -spread.mean if more else spread.mean
+
+    return [
+        replace(entry, number=number if number < COLOURED else None)
+        for number, entry in enumerate(sorted(entries, key=rank))
+    ]
 
 
 def figure_plot(metric: str, entries: Sequence[Entry], values: Sequence[Sequence[float]] | None = None) -> Plot:

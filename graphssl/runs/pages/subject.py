@@ -6,6 +6,7 @@ import contextlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 from ...errors import GraphError, Problems, RunError, UsageError
 from ...graph.graph import Graph
@@ -53,8 +54,15 @@ class Subject:
 
     def history(self, metric: str) -> list[Point]:
         """A metric's finite points, by step."""
-        mine = [point for point in self.points if point.name == metric and math.isfinite(point.value)]
-        return sorted(mine, key=lambda point: point.step)
+        return self._histories.get(metric, [])
+
+    @cached_property
+    def _histories(self) -> dict[str, list[Point]]:
+        found: dict[str, list[Point]] = {}
+        for point in sorted(self.points, key=lambda point: point.step):
+            if math.isfinite(point.value):
+                found.setdefault(point.name, []).append(point)
+        return found
 
 
 def subjects_of(names: Sequence[str]) -> list[Subject]:

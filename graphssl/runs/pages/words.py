@@ -11,7 +11,7 @@ from ...report.page import Html, element
 from ...report.page.style import color
 from .entries import Entry
 
-__all__ = ["figure", "is_judged", "named", "shown", "title_of"]
+__all__ = ["figure", "is_judged", "named", "several", "shown", "title_of"]
 
 LONGEST = 120  # characters of a value
 

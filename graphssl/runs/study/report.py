@@ -213,7 +213,7 @@ class _Page:
                 value = "-" if trial.value is None else f"{trial.value:.5g}"
                 rows.append([trial.run, entry.name, str(seed), state_of(trial), value, trial.why or ""])
         head = ["run", "cell", "seed", "state", self.outcome.metric.name, "why"]
-        return Section("runs", "Runs", [table(head, rows, "runs of the study", numbers=(2, 4))])
+        return Section("runs", "Runs", [table(head, rows, "runs of the study", numbers=(2, 4), seen=False)])
 
 
 def _fixed(outcome: Outcome) -> dict[str, str]:
@@ -240,7 +240,7 @@ def _results(outcome: Outcome, entries: Sequence[Entry]) -> Section:
         said += " The difference is taken seed by seed, with a paired interval."
     values = [list(row.values.values()) for row in outcome.rows]
     plots: list[Plot] = [figure_plot(outcome.metric.name, entries, values)] if any(values) else []
-    told = table(head, shown, "cells of the study", numbers=range(at, seeds + 1))
+    told = table(head, shown, "cells of the study", numbers=range(at, seeds + 1), seen=False)
     return Section("results", "Results", [said, told, *plots])
 
 

@@ -22,7 +22,7 @@ def test_runs_that_differ_in_their_seed_are_one_figure_with_its_interval(kept: K
         kept(f"a{seed}", f"train.seed={seed}", curves={"knn": [0.1, value]})
     kept("b", "nodes.predictor.hidden=32", curves={"knn": [0.1, 0.5]})
     text = written("a0", "a1", "a2", "b")
-    assert "a0 and 2 more seeds" in text
+    assert "a0 (3 seeds)" in text
     assert "80.00 ± 24.84 %" in text  # Student's t of 2 degrees of freedom: 4.303 * 0.1 / sqrt(3)
     assert "50.00 %" in text
     assert '<th scope="row">nodes.predictor.hidden</th>' in text
@@ -122,10 +122,13 @@ def test_a_page_is_written_whole_or_not_at_all(kept: Kept, monkeypatch: pytest.M
 
 @pytest.mark.slow
 def test_a_hundred_runs_are_a_page_that_can_be_read(kept: Kept) -> None:
+    loss = [1 / (k + 1) for k in range(2000)]
     for i in range(100):
-        kept(f"r{i}", f"nodes.predictor.hidden={i + 1}", curves={"loss": [1 / (k + 1) for k in range(2000)]})
+        kept(f"r{i}", f"nodes.predictor.hidden={i + 1}", curves={"loss": loss, "knn": [0.1, i / 100]})
     text = written(*(f"r{i}" for i in range(100)))
     assert len(text) < 3_000_000
+    assert "the best first" in text
+    assert re.findall(r'<th scope="row"><span><span [^>]*></span>(r\d+)', text)[:2] == ["r99", "r98"]
     legends = re.findall(r'"showlegend":true', text)
     assert 0 < len(legends) <= 4 * 11  # ten with a colour, and the others together
 
@@ -134,3 +137,25 @@ def test_a_run_in_another_folder_is_found_by_it(kept: Kept, tmp_path: Path) -> N
     kept("a")
     kept("b", "train.seed=1").rename(tmp_path / "moved")
     assert "moved" in written("a", "moved")
+
+
+def test_few_runs_stay_in_the_order_in_which_they_are_named(kept: Kept) -> None:
+    for name, value in (("a", 0.3), ("b", 0.9)):
+        kept(name, f"nodes.predictor.hidden={8 if name == 'a' else 32}", curves={"knn": [0.1, value]})
+    text = written("a", "b")
+    assert re.findall(r'<th scope="row"><span><span [^>]*></span>(\w+)', text)[:2] == ["a", "b"]
+
+
+def test_runs_of_several_seeds_are_called_by_what_their_names_share(kept: Kept) -> None:
+    for seed in range(3):
+        kept(f"byol-{seed}", f"train.seed={seed}")
+        kept(f"{'xyz'[seed]}", "nodes.predictor.hidden=32", f"train.seed={seed}")
+    text = written(*(f"byol-{seed}" for seed in range(3)), "x", "y", "z")
+    assert "<h1>byol (3 seeds) and x (3 seeds)</h1>" in text
+
+
+def test_the_only_term_of_a_loss_has_no_curve_beside_it(kept: Kept) -> None:
+    kept("a", curves={"loss": [3.0, 2.0], "loss/byol": [3.0, 2.0], "loss/more": [2.0, 1.0]})
+    kept("b", text=SIMCLR, curves={"loss": [3.5, 2.0], "loss/ntxent": [3.5, 2.0]})
+    titles = re.findall(r'<figcaption id="title-curve-\d+">(.*?)</figcaption>', written("a", "b"))
+    assert titles == ["loss", "loss/more"]
