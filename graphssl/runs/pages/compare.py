@@ -54,7 +54,7 @@ def compare_page(
 
 
 def _title(entries: Sequence[Entry]) -> str:
-    names = [entry.name for entry in entries]
+    names = [entry.name.removesuffix(f" ({len(entry.runs)} seeds)") for entry in entries]
     return f"{len(names)} graphs compared" if len(names) > 3 else f"{', '.join(names[:-1])} and {names[-1]}"
 
 

@@ -26,9 +26,8 @@ def differing(entries: Sequence[Entry]) -> Section:
     keys = list(params)[:KEYS]
     said = [] if len(keys) == len(params) else [f"The first {KEYS} of {len(params)} values that differ."]
     if len(entries) <= BESIDE:
-        shape = table(
-            ["value", *map(named, entries)], [[key, *map(shown, params[key])] for key in keys], "what differs"
-        )
+        lines = [[key, *map(shown, params[key])] for key in keys]
+        shape = table(["value", *map(named, entries)], lines, "what differs", seen=False)
         return Section("differs", "What differs", [*said, shape])
     rows: list[list[str | Html]] = [
         [named(entry), *(shown(params[key][i]) for key in keys)] for i, entry in enumerate(entries)

@@ -151,7 +151,8 @@ def test_runs_of_several_seeds_are_called_by_what_their_names_share(kept: Kept) 
         kept(f"byol-{seed}", f"train.seed={seed}")
         kept(f"{'xyz'[seed]}", "nodes.predictor.hidden=32", f"train.seed={seed}")
     text = written(*(f"byol-{seed}" for seed in range(3)), "x", "y", "z")
-    assert "<h1>byol (3 seeds) and x (3 seeds)</h1>" in text
+    assert "<h1>byol and x</h1>" in text
+    assert "byol (3 seeds)" in text
 
 
 def test_the_only_term_of_a_loss_has_no_curve_beside_it(kept: Kept) -> None:
