@@ -25,6 +25,7 @@ from .compiling import Compiled, compiles, is_told
 from .device import prepare
 from .exchange import Exchange
 from .failures import no_backward
+from .layout import lay_out
 from .means import mean_of, over_all
 from .optim import build_optimizer, unrecordable
 from .precision import Precision
@@ -59,8 +60,7 @@ class Step:
         self.steps, self.steps_per_epoch = steps, steps_per_epoch
         prepare(device)
         module = program.forward.train()
-        if train.channels_last:
-            module.to(memory_format=torch.channels_last)
+        lay_out(module, device, channels_last=train.channels_last)
         parts = train.shard == "full" and program.placing.processes > 1
         self._unrecordable = "train.shard is full" if parts else unrecordable(train)
         if self._unrecordable:
