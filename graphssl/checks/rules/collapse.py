@@ -86,13 +86,15 @@ def attraction_is_bounded(facts: Facts, found: Problems) -> None:
 
     BYOL's regression, 2 - 2 * score (Grill et al. 2020, arXiv:2006.07733, equation 2), is a squared distance for the
     cosine, between 0 and 4. On dot products or a learned critic it falls for ever as the embeddings grow. Take
-    `critic.cosine`, or put `critic.clip` between; a critic of your own says `traits=("bounded",)`. Where the term has a
-    minus, as in RAFT, the score must not fall without end: `bounded_below`.
+    `critic.cosine` or `critic.euclidean`, or put `critic.clip` between; a critic of your own says
+    `traits=("bounded",)`. Where the term has a minus, as in RAFT, the score must not fall without end:
+    `bounded_below`.
     """
     for term in facts.training_terms:
         away = min(factors(term)) < 0
         trait, moves, effect = ("bounded_below", "fall", "smaller") if away else ("bounded", "grow", "larger")
-        hint = f"critic.cosine is from -1 to 1; a critic of your own that has an end says traits=('{trait}',)"
+        ends = "critic.cosine is from -1 to 1, critic.clip puts an end to the scores of another"
+        hint = f"{ends}; a critic of your own that has one says traits=('{trait}',)"
         for objective, call, critic in facts.scored_by(term):
             if "attracts" in objective.component.traits and trait not in critic.component.traits:
                 makes = f"'{objective.name}' in '{term.name}' makes them {effect}"

@@ -142,12 +142,12 @@ def _with_half(metric: Metric, spread: Spread, sign: str = "") -> str:
     return " ".join(filter(None, (f"{sign}{number}", "±", half.partition(" ")[0], unit)))
 
 
-def columns(outcome: Outcome) -> list[list[str]]:
-    """The table with its head, as words."""
+def columns(outcome: Outcome, *, best: bool = True) -> list[list[str]]:
+    """The table with its head, as words. best: whether the best is called so."""
     beside = outcome.base is not None
     rows = [[*outcome.keys, metric_title(outcome.metric.name), *(["difference"] if beside else []), "seeds", ""]]
     for row in outcome.rows:
-        note = ", ".join(filter(None, ("best" if _leads(row, outcome) and not beside else "", row.state)))
+        note = ", ".join(filter(None, ("best" if best and _leads(row, outcome) and not beside else "", row.state)))
         worth = row.difference
         told = "" if worth is None else _with_half(row.metric, worth, "+" if worth.mean >= 0 else "")
         rows.append([*row.labels.values(), figure_text(row), *([told] if beside else []), str(len(row.values)), note])
@@ -160,7 +160,7 @@ def _leads(row: Row, outcome: Outcome) -> bool:
 
 def rows_markdown(outcome: Outcome) -> str:
     """As a page of Markdown has it, the best in bold."""
-    head, *rows = columns(outcome)
+    head, *rows = columns(outcome, best=False)
     at = len(outcome.keys)
     for row, of in zip(rows, outcome.rows, strict=True):
         row[at] = f"**{row[at]}**" if _leads(of, outcome) else row[at]
@@ -173,14 +173,18 @@ def _cell(word: str) -> str:
 
 
 def rows_latex(outcome: Outcome) -> str:
-    """As a paper has it, for the package booktabs."""
-    head, *rows = ([_tex(word) for word in row] for row in columns(outcome))
+    """As a paper has it, for the package booktabs; a comment says what its figures are."""
+    head, *rows = ([_tex(word) for word in row] for row in columns(outcome, best=False))
     at = len(outcome.keys)
     for row, of in zip(rows, outcome.rows, strict=True):
         row[at] = rf"\textbf{{{row[at]}}}" if _leads(of, outcome) else row[at]
     kinds = "l" * at + "r" * (len(head) - at)
     body = "".join(f"{' & '.join(row)} \\\\\n" for row in rows)
+    what = (
+        f"% {metric_title(outcome.metric.name, quantity=True)}: the mean over the seeds, and half of its 95 % interval"
+    )
     return (
+        f"{what} (Student's t)\n"
         f"\\begin{{tabular}}{{{kinds}}}\n\\toprule\n{' & '.join(head)} \\\\\n\\midrule\n{body}\\bottomrule\n"
         "\\end{tabular}\n"
     )

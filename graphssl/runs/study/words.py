@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from ...errors import escaped
 from ...evaluation.registry import metric_title, score_text
 from .book import Trial
+from .cells import Cell
 from .cost import Forecast
 from .metric import Metric
 from .plan import Plan
@@ -41,12 +42,28 @@ def plan_lines(plan: Plan, done: int, jobs: int, forecast: Forecast | None) -> I
         yield from _listed(f"{len(equal)} compute what another does, and run once:", equal)
         if cells.left_out:
             yield f"  {cells.left_out} left out by the conditions"
+        yield from _listed("warnings:", _warnings(cells.cells))
     if done:
         yield f"  {done} of {plan.runs} runs are done"
     if done < plan.runs and forecast is not None:
         yield f"  {_cost(plan, plan.runs - done, jobs, forecast)}"
     if spec.prune and not plan.metric.in_runs:
         yield f"  nothing is pruned: {plan.metric.name} is measured after the runs"
+
+
+def _warnings(cells: Sequence[Cell]) -> list[str]:
+    """What the cells' graphs are warned of, each once, with those that it is said of where it is not of all."""
+    said: dict[str, list[Cell]] = {}
+    for cell in cells:
+        for one in dict.fromkeys(f"{w.message} [{w.code}]" for w in cell.checked.warnings):
+            said.setdefault(one, []).append(cell)
+    return [
+        text
+        if len(of) == len(cells)
+        else f"{text}: {'; '.join(labels_text(cell.labels) for cell in of[:3])}"
+        + f" and {len(of) - 3} more" * (len(of) > 3)
+        for text, of in said.items()
+    ]
 
 
 def _counted(plan: Plan) -> str:

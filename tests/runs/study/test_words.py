@@ -47,6 +47,17 @@ def test_many_that_cannot_run_are_cut(asked: Ask) -> None:
     assert len(lines) == 23
 
 
+def test_what_its_graphs_are_warned_of_is_said_once(asked: Ask) -> None:
+    warm = "train.schedule.warmup"
+    plan = planned(asked({warm: [0, 1, 2]}, set=["train.epochs=2"]))
+    at = (lines := list(plan_lines(plan, 0, 1, None))).index("  warnings:")
+    assert len(lines) == at + 2
+    assert lines[at + 1].startswith("    the warm-up of 2 epochs takes all of the 2")
+    assert lines[at + 1].endswith(f"[G403]: {warm} 2")
+    all_of_them = planned(asked({TEMPERATURE: [0.1, 0.2]}, set=["train.epochs=2", f"{warm}=2"]))
+    assert list(plan_lines(all_of_them, 0, 1, None))[-1].endswith("[G403]")
+
+
 def test_what_is_not_known_and_what_is_not_done(asked: Ask) -> None:
     plan = planned(
         asked({TEMPERATURE: {"low": 0.1, "high": 1}}, sampler="random", trials=4, metric="linear", prune="median")
