@@ -26,6 +26,7 @@ GIVEN: dict[str, dict[str, Any]] = {
     "survey": {"source": "nowhere"},
     "ui": {"port": 0},
     "deliver": {"runs": [RUN]},
+    "list_runs": {"where": ["="]},
     "evaluate_together": {"runs": [RUN]},
     "run": {"graph": "simclr", "device": "abacus"},
 }
@@ -70,6 +71,7 @@ def test_nothing_but_the_errors_of_the_house(verb: Callable[..., Any]) -> None:
         "first": "nowhere",
         "other": "nowhere.yaml",
         "last": "nowhere",
+        "model": "m",
     }
     names = inspect.signature(verb).parameters
     given = GIVEN.get(verb.__name__, {name: value for name, value in needed.items() if name in names})
@@ -77,7 +79,7 @@ def test_nothing_but_the_errors_of_the_house(verb: Callable[..., Any]) -> None:
         if verb is api.run and name == "device":
             given = {"resume": RUN}
         for value in [*WRONG, failing()]:
-            nothing = verb is api.deliver and isinstance(value, list | tuple)  # of all runs here
+            nothing = verb in (api.deliver, api.list_runs) and isinstance(value, list | tuple)  # of all runs here
             if nothing or (name == "report" and callable(value)):  # by then the arguments are right
                 continue
             with pytest.raises((GraphError, RunError)):
