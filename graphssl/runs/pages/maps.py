@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Annotated, Any
 
 import torch
@@ -51,13 +52,24 @@ def umap_of(features: Annotated[Tensor, "n d"]) -> Annotated[Tensor, "n 2"] | st
     unit = torch.nn.functional.normalize(features.float())
     if float((unit - unit[:1]).abs().max()) < 1e-6:
         return "All features point in one direction, in which UMAP finds nothing: they have collapsed."
-    with warnings.catch_warnings():
+    with warnings.catch_warnings(), _threads_kept():
         warnings.simplefilter("ignore")
         try:
             made: Any = UMAP(n_neighbors=min(15, len(features) - 1), metric="cosine", random_state=SEED, n_jobs=1)
             return torch.from_numpy(made.fit_transform(unit.numpy())).double()
         except Exception as error:  # of the library's, and of those below it
             return f"UMAP has failed: {reason_of(error)}"
+
+
+@contextmanager
+def _threads_kept() -> Iterator[None]:
+    """numba, by which UMAP computes, sets how many threads torch has: with another number the next training rounds
+    otherwise."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 def map_section(entries: Sequence[Entry], found: Mapping[int, Features]) -> Section:

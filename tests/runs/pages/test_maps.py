@@ -2,6 +2,9 @@ from __future__ import annotations
 
 import builtins
 import math
+import os
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -55,6 +58,18 @@ def test_umap_keeps_groups_apart_and_gives_the_same_again() -> None:
     within = torch.cdist(first[:20], first[:20]).max()
     between = torch.cdist(first[:20], first[20:]).min()
     assert within < between
+
+
+@pytest.mark.slow
+def test_umap_leaves_torch_its_threads() -> None:
+    """In a process of its own: numba sets them when it first computes."""
+    code = (
+        "import torch\nfrom graphssl.runs.pages.maps import umap_of\n"
+        "found = umap_of(torch.randn(40, 8))\nassert isinstance(found, torch.Tensor), found\nprint(torch.get_num_threads())"
+    )
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "NUMBA_NUM_THREADS": "2"}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300, env=environment)
+    assert done.stdout == "1\n", done.stderr
 
 
 def test_where_umap_has_nothing_to_say_it_is_said() -> None:
