@@ -18,6 +18,7 @@ __all__ = [
     "STOPPED",
     "cores",
     "discard",
+    "ipython",
     "launched",
     "patience",
     "printable",
@@ -47,6 +48,11 @@ def say(text: str, *, err: bool = False) -> None:
         write_line(text, file)
     except (OSError, ValueError):
         discard(file)
+
+
+def ipython() -> Any:
+    """The shell of IPython's, or the notebook's, in which this is; None outside of one."""
+    return getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
 
 
 def put(text: str, end: str = "\n") -> None:

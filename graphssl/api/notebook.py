@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Any
+
+from ..console import ipython
 
 __all__ = ["show_in_notebooks"]
 
@@ -17,8 +18,7 @@ DRAWN = {
 
 def show_in_notebooks() -> None:
     """Tells the notebook that this is, where it is one, how graphs are drawn."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    if shell is None:
+    if (shell := ipython()) is None:
         return
     drawing = shell.display_formatter.formatters[SVG]
     for module, name in DRAWN.items():

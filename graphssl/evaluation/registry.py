@@ -45,10 +45,11 @@ from ..graph.spec.evaluate import declare_evaluation
 from .context import Context
 from .figures import Figures
 from .labels import parse
+from .spread import Spread
 
 __all__ = [
     "REGISTRY", "Evaluation", "EvaluationConfig", "Known", "Lack", "better_metrics", "bounds_of", "evaluation",
-    "find_evaluation", "measured_in_runs", "metric_title", "score_text",
+    "find_evaluation", "measured_in_runs", "metric_title", "score_text", "spread_text",
 ]  # fmt: skip
 
 
@@ -210,6 +211,20 @@ def score_text(metric: str, value: float) -> str:
     """A metric's number as it is read."""
     kind = _measuring(metric)
     return f"{value:.5g}" if kind is None else kind.text(value)
+
+
+def spread_text(metric: str, spread: Spread, sign: str = "") -> str:
+    """`97.31 ± 0.42 %`: the mean, and half of its 95 % interval, the longer half where the other ends at a bound.
+
+    sign: before the mean.
+    """
+    mean = score_text(metric, spread.mean)
+    if spread.interval is None:
+        return f"{sign}{mean}"
+    low, high = spread.interval
+    half = score_text(metric, max(high - spread.mean, spread.mean - low))
+    number, _, unit = mean.partition(" ")
+    return " ".join(filter(None, (f"{sign}{number}", "±", half.partition(" ")[0], unit)))
 
 
 def bounds_of(metric: str) -> tuple[float, float]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Problems, Refused, RunError, UsageError, suggest
+from ..errors import Refused, RunError, UsageError, suggest
 from ..files import read_regular
 from ..graph.language import yaml
 from ..track.names import leaves
@@ -58,8 +58,7 @@ class Line:
 
     def values(self) -> dict[str, Any]:
         """What conditions may ask for: what stands in its line, and every key of its graph."""
-        document = yaml.read(self.text, str(self.folder.graph), Problems()) if self.text else None
-        flat = dict(leaves(document.data)) if document is not None and isinstance(document.data, dict) else {}
+        flat = dict(leaves(yaml.mapping_in(self.text)))
         own = {"name": self.name, "graph": self.graph, "status": self.state, "step": self.step, "loss": self.loss}
         return {**flat, **own, "seed": flat.get("train.seed"), **self.scores}
 

@@ -6,7 +6,7 @@ import contextlib
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from ..errors import Problems, RunError
+from ..errors import RunError
 from ..evaluation.registry import metric_title, score_text
 from ..files import read_regular
 from ..graph.language import yaml
@@ -40,8 +40,7 @@ def note_of(folder: RunFolder) -> str:
 
 def _named(text: str) -> tuple[str, str]:
     """The graph's name, and what it says of itself."""
-    document = yaml.read(text, "graph.yaml", Problems())
-    graph = document.data if document is not None and isinstance(document.data, dict) else {}
+    graph = yaml.mapping_in(text)
     return f"**{graph.get('graph', '?')}**", str(graph.get("description") or "")
 
 

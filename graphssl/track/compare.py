@@ -12,7 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from ..errors import Problems, RunError, UsageError, suggest
+from ..errors import RunError, UsageError, suggest
 from ..graph.language import yaml
 from .client import NOT_THERE, asked, check_database, open_client, reason, store_uri
 from .grouped import grouped_all, short
@@ -220,8 +220,7 @@ def _params(store: Any, run: Any) -> dict[str, str]:
     try:
         with TemporaryDirectory() as aside:
             text = Path(store.download_artifacts(run.info.run_id, "graph.yaml", aside)).read_text(encoding="utf-8")
-        document = yaml.read(text, "graph.yaml", Problems())
+        whole = yaml.mapping_in(text)
     except Exception:  # it is not there, or the store's artifacts are out of reach: what varies is known
         return own
-    whole = document.data if document is not None and isinstance(document.data, dict) else {}
     return {**flatten({key: value for key, value in whole.items() if key != "track"}), **own}

@@ -10,6 +10,7 @@ import time
 from collections import deque
 from typing import Any
 
+from ..console import ipython
 from ..errors import escaped
 from .progress_state import State
 
@@ -23,8 +24,7 @@ INK, LOSS = "#777777", "#3f6fb5"  # legible on light and on dark
 
 def in_notebook() -> bool:
     """Whether what is printed stands under a notebook's cell."""
-    shell = getattr(sys.modules.get("IPython"), "get_ipython", lambda: None)()
-    return getattr(shell, "kernel", None) is not None and type(sys.stdout).__module__.startswith("ipykernel")
+    return getattr(ipython(), "kernel", None) is not None and type(sys.stdout).__module__.startswith("ipykernel")
 
 
 class Cell:

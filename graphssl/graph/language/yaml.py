@@ -61,6 +61,12 @@ def read(text: str, name: str, problems: Problems) -> Document | None:
     return Document(data, composer.places) if len(problems) == before else None
 
 
+def mapping_in(text: str) -> dict[str, Any]:
+    """The mapping that a text is; nothing for another, and for one with mistakes, which `read` tells."""
+    document = read(text, "", Problems())
+    return document.data if document is not None and isinstance(document.data, dict) else {}
+
+
 class _Composer:
     """Makes plain data of parser events, without recursion of ruamel's own."""
 

@@ -42,7 +42,8 @@ def write_model(checked: Checked, module: nn.Module, node: str, run: str, step: 
         data, whole = Path(aside, "graphssl"), Path(aside, "model")
         data.mkdir()
         _write_data(checked, module, data, {"node": node, "run": run, "step": step})
-        example, signature = _example(checked, node), _signature(checked, module, node)
+        example = _example(checked, node)
+        signature = _signature(checked, module, node, example)
         save_model(
             str(whole), loader_module=LOADER, data_path=str(data), signature=signature, input_example=example,
             pip_requirements=list(_requirements()), metadata={"graphssl": {"node": node, "run": run, "step": step}},
@@ -82,12 +83,12 @@ def _example(checked: Checked, node: str) -> numpy.ndarray[Any, Any]:
     return (noise * 255).astype(dtype)
 
 
-def _signature(checked: Checked, module: nn.Module, node: str) -> Any:
+def _signature(checked: Checked, module: nn.Module, node: str, example: numpy.ndarray[Any, Any]) -> Any:
     """Arrays `n h w c` to features `n d`. What else `predict` takes it looks at by itself, which MLflow is told."""
     from mlflow.models import ModelSignature
     from mlflow.types import Schema, TensorSpec
 
-    example, size = _example(checked, node), checked.image_size(node) or (SIDE, SIDE)
+    size = checked.image_size(node) or (SIDE, SIDE)
     device = next((value.device for value in module.state_dict().values()), torch.device("cpu"))
     was = module.training
     with torch.inference_mode():

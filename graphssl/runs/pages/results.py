@@ -89,8 +89,6 @@ def _interval(entry: Entry, metric: str, values: Sequence[float]) -> Interval:
 
 def metric_is_share(metric: str, values: Sequence[float]) -> bool:
     """Whether a figure is read in percent."""
-    from ...evaluation.registry import bounds_of
-
     return (
         bounds_of(metric) == (0.0, 1.0) and score_text(metric, 0.5).endswith("%") and all(0 <= v <= 1 for v in values)
     )

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
-from ...errors import GraphError, Problems, RunError, UsageError
+from ...errors import GraphError, RunError, UsageError
 from ...graph.graph import Graph
 from ...graph.language import yaml
 from ...graph.read import load
@@ -122,8 +122,7 @@ def _found(line: Line, graph: Graph | None, points: Sequence[Point]) -> FoundRun
     if graph is not None:
         resolved, tags = graph.resolved(), better_tags(graph.spec.evaluate.asked)
     else:
-        document = yaml.read(line.text, str(line.folder.graph), Problems())
-        resolved, tags = document.data if document is not None and isinstance(document.data, dict) else {}, {}
+        resolved, tags = yaml.mapping_in(line.text), {}
     params = {**flatten(resolved), **flatten(facts.get("changes", {}))}
     last = {point.name: point.value for point in sorted(points, key=lambda point: point.step)}
     after: dict[str, float] = {}  # what was evaluated when it had been trained

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ...evaluation.labels import parse
-from ...evaluation.registry import REGISTRY, metric_title, score_text
+from ...evaluation.registry import REGISTRY, metric_title, spread_text
 from ...evaluation.spread import Spread
 from ...report.page import Html, element
 from ...report.page.style import color
@@ -28,15 +28,7 @@ def title_of(metric: str) -> str:
 
 def figure(metric: str, spread: Spread | None) -> str:
     """`97.31 ± 0.42 %`: the mean, and half of its 95 % interval."""
-    if spread is None:
-        return "-"
-    mean = score_text(metric, spread.mean)
-    if spread.interval is None:
-        return mean
-    low, high = spread.interval
-    half = score_text(metric, max(high - spread.mean, spread.mean - low))
-    number, _, unit = mean.partition(" ")
-    return " ".join(filter(None, (number, "±", half.partition(" ")[0], unit)))
+    return "-" if spread is None else spread_text(metric, spread)
 
 
 def named(entry: Entry, word: str | None = None) -> Html:

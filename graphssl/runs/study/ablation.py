@@ -10,12 +10,10 @@ from ...graph.edits import Edit, edits_of
 from ...graph.graph import Graph
 from ...graph.read import load
 from .cells import SEED
-from .listed import Listed, listed_plan
+from .listed import AS_IS, Listed, listed_plan
 from .plan import Plan
 
 __all__ = ["AS_IS", "ablation_of"]
-
-AS_IS = "as it is"
 
 
 def ablation_of(

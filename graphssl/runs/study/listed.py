@@ -15,13 +15,15 @@ from ...graph.read import load
 from .axes import Axis
 from .cells import Cell, Cells, Invalid, checked_cell, reasons_of
 from .metric import Metric, metric_of
+from .outcome import PREVIOUS
 from .plan import Plan
 from .reading import Asked
 from .spec import Study
 
-__all__ = ["KEY", "Listed", "kept_plan", "listed_plan"]
+__all__ = ["AS_IS", "KEY", "Listed", "base_of", "kept_plan", "listed_plan"]
 
 KEY = "change"
+AS_IS = "as it is"  # of an ablation's first cell
 
 
 @dataclass(frozen=True)
@@ -67,7 +69,15 @@ def kept_plan(facts: Mapping[str, Any]) -> Plan:
     graph = cells[0].checked.graph
     axes = {KEY: Axis(KEY, tuple(spec.vary[KEY]), None, Path())}
     asked = Asked(spec, Path(), spec.graph, graph, axes, ())
-    return Plan(asked, metric_of(graph, spec.metric), Cells(tuple(cells), (), (), 0), facts["base"], facts["made"])
+    return Plan(asked, metric_of(graph, spec.metric), Cells(tuple(cells), (), (), 0), base_of(facts), facts["made"])
+
+
+def base_of(facts: Mapping[str, Any]) -> str | None:
+    """What the cells of a study are held beside, see `Outcome`; of a book that does not say, by what has made it."""
+    if "base" in facts:
+        return str(facts["base"]) if facts["base"] is not None else None
+    made = str(facts.get("made", ""))
+    return AS_IS if made.startswith("ablate") else PREVIOUS if made.startswith("bridge") else None
 
 
 def _checked(

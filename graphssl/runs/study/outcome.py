@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
-from ...evaluation.registry import bounds_of, metric_title, score_text
+from ...evaluation.registry import bounds_of, metric_title, spread_text
 from ...evaluation.spread import Spread
 from .book import Trial
 from .metric import Metric
@@ -130,16 +130,7 @@ def _difference(row: Row, first: Row) -> Spread | None:
 
 def figure_text(row: Row) -> str:
     """`97.31 ± 0.42 %`: the mean, and half of its 95 % interval."""
-    return "-" if row.spread is None else _with_half(row.metric, row.spread)
-
-
-def _with_half(metric: Metric, spread: Spread, sign: str = "") -> str:
-    mean = score_text(metric.name, spread.mean)
-    if spread.interval is None:
-        return f"{sign}{mean}"
-    half = score_text(metric.name, max(spread.interval[1] - spread.mean, spread.mean - spread.interval[0]))
-    number, _, unit = mean.partition(" ")
-    return " ".join(filter(None, (f"{sign}{number}", "±", half.partition(" ")[0], unit)))
+    return "-" if row.spread is None else spread_text(row.metric.name, row.spread)
 
 
 def columns(outcome: Outcome, *, best: bool = True) -> list[list[str]]:
@@ -149,7 +140,7 @@ def columns(outcome: Outcome, *, best: bool = True) -> list[list[str]]:
     for row in outcome.rows:
         note = ", ".join(filter(None, ("best" if best and _leads(row, outcome) and not beside else "", row.state)))
         worth = row.difference
-        told = "" if worth is None else _with_half(row.metric, worth, "+" if worth.mean >= 0 else "")
+        told = "" if worth is None else spread_text(row.metric.name, worth, "+" if worth.mean >= 0 else "")
         rows.append([*row.labels.values(), figure_text(row), *([told] if beside else []), str(len(row.values)), note])
     return rows if any(row[-1] for row in rows) else [row[:-1] for row in rows]
 

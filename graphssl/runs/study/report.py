@@ -34,12 +34,12 @@ from ..pages import (
     view_section,
     write_page,
 )
-from .ablation import AS_IS
 from .book import Book, Trial, find_book, is_gone
 from .finding import no_study
+from .listed import base_of
 from .metric import Metric, metric_of
 from .opening import optuna_here
-from .outcome import PREVIOUS, Outcome, Row, columns, outcome_of
+from .outcome import Outcome, Row, columns, outcome_of
 from .plan import STUDIES, labels_in
 from .reading import asked_in_file, is_study
 
@@ -91,7 +91,7 @@ def _gathered(name: str, book: Book) -> _Page:
     if "spec" not in facts:
         raise UsageError(f"the study '{name}' is not of graphssl's making, or was not begun: there is nothing to show")
     metric, trials, labels = _metric(name, facts), book.trials(), labels_in(book)
-    outcome = outcome_of(name, metric, labels, trials, _base(facts))
+    outcome = outcome_of(name, metric, labels, trials, base_of(facts))
     return _Page(facts, outcome, list(_entries(outcome)))
 
 
@@ -105,14 +105,6 @@ def _metric(name: str, facts: Mapping[str, Any]) -> Metric:
             except GraphError as error:
                 raise RunError(f"a graph of the study '{name}' cannot be read here:\n{error}") from error
     raise UsageError(f"the study '{name}' has no cell yet: there is nothing to show")
-
-
-def _base(facts: Mapping[str, Any]) -> str | None:
-    """What its cells are held beside; see `Outcome`."""
-    if "base" in facts:
-        return str(facts["base"]) if facts["base"] is not None else None
-    made = str(facts.get("made", ""))
-    return AS_IS if made.startswith("ablate") else PREVIOUS if made.startswith("bridge") else None
 
 
 def _entries(outcome: Outcome) -> Iterator[Entry]:
