@@ -130,12 +130,13 @@ def compare(
     from the runs' folders, as far as these are here. features: whether the page has maps, spectrum and neighbours, for
     which the last weights are loaded, on a device. progress: of `embed_files`. Raises UsageError for fewer runs, for
     one that is not there, and for one that is named twice."""
-    from ..runs.compare import compare_runs
-    from ..runs.pages import compare_page
-
     names = [str(run) for run in runs]
     if output is None:
+        from ..runs.compare import compare_runs
+
         return compare_runs(names)
+    from ..runs.pages import compare_page
+
     return compare_page(names, Path(output), features=features, device=str(device), progress=progress)
 
 
