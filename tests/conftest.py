@@ -112,6 +112,16 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
+def options_of_a_process_do_not_stay() -> Iterator[None]:
+    """Those that a command sets in the environment, for the processes that it starts."""
+    before = dict(os.environ)
+    yield
+    for name in [name for name in os.environ if name.startswith("GRAPHSSL_")]:
+        del os.environ[name]
+    os.environ.update({name: value for name, value in before.items() if name.startswith("GRAPHSSL_")})
+
+
+@pytest.fixture(autouse=True)
 def own_components_do_not_stay() -> Iterator[None]:
     """A user's component or data set that a test loads is gone after it: other tests go through all components that there are."""
     before, sets = set(REGISTRY), dict(DATA_SETS)

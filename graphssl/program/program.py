@@ -16,7 +16,7 @@ from torch import Tensor, fx, nn
 
 from ..checks.shapes import Shapes
 from ..code import own_line
-from ..errors import RAISED
+from ..errors import RAISED, ran_out
 from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..graph.slips import failed
@@ -123,6 +123,8 @@ class Program:
                 interpreter.run(*arguments)
         except RAISED as again:
             call = interpreter.call
+            if ran_out(again):  # which a library in torch tells in no words of its own
+                return again
             if call is not None:
                 if isinstance(again.args[0] if again.args else None, str):
                     text = again.args[0].split("\n\nWhile executing", 1)[0].strip()  # what fx adds

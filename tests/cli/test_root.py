@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import pytest
 from typed_commands import Type
 
 import graphssl
-from graphssl.console import QUIET
 
 
 def test_the_version_is_said(typed: Type) -> None:
     assert typed("--version") == f"graphssl {graphssl.__version__}\n"
 
 
-def test_a_seed_is_a_change_of_the_graph(typed: Type, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_seed_is_a_change_of_the_graph(typed: Type, folder: Path) -> None:
     """And silence leaves what came of it."""
-    monkeypatch.delenv(QUIET, raising=False)
     said = typed("run", "my_simclr.yaml", "--name", "seeded", "--seed", "7", "--quiet", "--device", "cpu")
     assert graphssl.load(folder / "runs" / "seeded" / "graph.yaml").spec.train.seed == 7
     assert "finished after step 4" in said

@@ -16,6 +16,7 @@ from finished_runs import last, points, same
 from PIL import Image
 
 from graphssl.graph.read import load
+from graphssl.track.grouped import LOSS
 from graphssl.train.checkpoint import Checkpoints
 from graphssl.train.checkpoint_parts import remove
 
@@ -202,7 +203,7 @@ def test_a_process_that_is_killed_leaves_no_trace(graph: Path, tmp_path: Path) -
     found = points(tmp_path, "wild")
     assert found == points(tmp_path, "calm")
     assert len(found) == len(set(found))
-    assert [step for key, step in found if key == "loss"] == list(range(1, 19))
+    assert [step for key, step in found if key == LOSS] == list(range(1, 19))
 
 
 PARTED = """

@@ -17,7 +17,6 @@ from fences import Fence, faults, fences, shape, unlike
 
 from graphssl.api import check
 from graphssl.cli.entry import app
-from graphssl.console import QUIET
 from graphssl.graph.language.packaged import packaged
 
 ROOT = Path(__file__).parents[2]
@@ -46,9 +45,7 @@ def test_every_fence_is_of_a_kind_that_is_tested(page: Path) -> None:
 
 
 @pytest.mark.parametrize("page", PAGES, ids=called)
-def test_commands_are_valid(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in (QUIET, "GRAPHSSL_NO_CUSTOM_COMPONENTS"):
-        monkeypatch.setenv(name, os.environ.get(name, ""))
+def test_commands_are_valid(page: Path) -> None:
     for fence in fences(page):
         for line in fence.commands:
             for command in re.split(r" && | \| ", line):
