@@ -10,6 +10,7 @@ from .dv import DonskerVaradhan
 from .f_divergence import FDivergence
 from .infonce import InfoNCE
 from .jsd import JSD
+from .koleo import KoLeo
 from .margin import Margin
 from .n_pair import NPair
 from .nce import NCE
@@ -26,6 +27,6 @@ from .vicreg import VICReg
 
 __all__ = [
     "DCL", "JSD", "NCE", "NWJ", "Alignment", "BarlowTwins", "CrossEntropy", "DonskerVaradhan", "FDivergence",
-    "FixedNCE", "InfoNCE", "LearnedNCE", "Margin", "NPair", "Norm", "Regression", "ScorePenalty", "SupCon", "Triplet",
-    "Uniformity", "VICReg",
+    "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "NPair", "Norm", "Regression", "ScorePenalty", "SupCon",
+    "Triplet", "Uniformity", "VICReg",
 ]  # fmt: skip
