@@ -60,7 +60,7 @@ from .schedule import Schedule, Scheduled
 
 __all__ = [
     "REGISTRY", "Code", "Component", "DataFacts", "NodeConfig", "NodeRef", "Scheduled", "Sizes", "Unbound",
-    "build", "component", "discover", "find", "schedules_of", "update",
+    "build", "component", "discover", "find", "renamed", "schedules_of", "update",
 ]  # fmt: skip
 
 ENTRY_POINTS = "graphssl.components"
@@ -124,6 +124,7 @@ class Component:
     traits: frozenset[str]
     origin: str
     refs: tuple[str, ...] = field(default=())
+    formerly: tuple[str, ...] = field(default=())
 
     @property
     def summary(self) -> str:
@@ -150,11 +151,14 @@ class ComponentError(TypeError):
     """A class that is not a component as the module's docstring describes it."""
 
 
-def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()) -> Callable[[C], C]:
+def component(
+    name: str, *, detached: bool = False, traits: tuple[str, ...] = (), formerly: tuple[str, ...] = ()
+) -> Callable[[C], C]:
     """Registers a class under `kind.name`.
 
     detached: the output never carries a gradient (an EMA target, a queue, a bank).
     traits: facts that the checks use; see `TRAITS`.
+    formerly: names that it had in earlier versions: a graph that says one is told the name of today.
     """
 
     if not isinstance(name, str):
@@ -188,6 +192,7 @@ def component(name: str, *, detached: bool = False, traits: tuple[str, ...] = ()
         REGISTRY[name] = Component(
             name, cls, config, forward, updates, detached, frozenset(traits), origin,
             tuple(key for key, hint in typing.get_type_hints(config, include_extras=True).items() if _is_ref(hint)),
+            formerly,
         )  # fmt: skip
         return cls
 
@@ -235,8 +240,14 @@ def find(name: str) -> Component:
     """The component of that name; raises LookupError with a suggestion."""
     components = discover()
     if name not in components:
-        raise LookupError(suggest(name, components).text or "`graphssl components` lists them")
+        raise LookupError(renamed(name) or suggest(name, components).text or "`graphssl components` lists them")
     return components[name]
+
+
+def renamed(name: str) -> str | None:
+    """What to write in place of a name that a component had; None for any other."""
+    now = next((c.name for c in REGISTRY.values() if name in c.formerly), None)
+    return now and f"it is called {now} now, and is the same in all else"
 
 
 def schedules_of(config: NodeConfig) -> dict[str, Schedule[Any]]:

@@ -438,9 +438,22 @@ def test_a_component_is_found_by_name() -> None:
         find("")
 
 
+def test_a_component_that_has_another_name_now_is_found_under_it() -> None:
+    component("test.plain", formerly=("test.bare", "test.simple"))(Plain)
+    with pytest.raises(LookupError, match=r"^it is called test.plain now, and is the same in all else$"):
+        find("test.simple")
+    assert "test.bare" not in discover()
+
+
+def test_a_former_name_that_is_taken_again_is_that_component() -> None:
+    component("test.plain", formerly=("test.bare",))(Plain)
+    component("test.bare")(type("Bare", (Plain,), {}))
+    assert find("test.bare").cls is not Plain
+
+
 def test_a_name_far_from_all_leads_to_the_list(monkeypatch: pytest.MonkeyPatch) -> None:
     for i in range(30):
-        monkeypatch.setitem(REGISTRY, f"many.{i}", REGISTRY.get("x", SimpleNamespace()))
+        monkeypatch.setitem(REGISTRY, f"many.{i}", SimpleNamespace(formerly=()))
     with pytest.raises(LookupError, match="`graphssl components` lists them"):
         find("zzzzzzzzzz")
 

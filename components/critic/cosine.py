@@ -19,8 +19,8 @@ class Cosine(DotProduct):
     regression takes the cosine itself: 1, the default. Keys with positions, `b ... d`, give positives `b ...`.
 
     More than 16 MiB of scores with negatives that the batch shares are left to the objective, also by way of
-    `critic.clip`: all but SupCon, triplets, margins and f-divergences compute a piece of them at a time and hold no
-    more. So the softmax over a bank of a million entries needs no `b n` matrix, and no step copies a bank.
+    `critic.clip`: all but `multi_positive`, triplets, margins and f-divergences compute a piece of them at a time and
+    hold no more. So the softmax over a bank of a million entries needs no `b n` matrix, and no step copies a bank.
     """
 
     cosine = True

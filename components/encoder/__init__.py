@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from .alexnet import AlexNet
-from .amdim import AMDIM
 from .conv import Conv
 from .module import Module
 from .resnet import ResNet
 from .timm import Timm
 from .torchvision import Torchvision
+from .unpadded import Unpadded
 from .vit import ViT
 
-__all__ = ["AMDIM", "AlexNet", "Conv", "Module", "ResNet", "Timm", "Torchvision", "ViT"]
+__all__ = ["AlexNet", "Conv", "Module", "ResNet", "Timm", "Torchvision", "Unpadded", "ViT"]

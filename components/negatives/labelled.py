@@ -20,8 +20,8 @@ class Labelled(nn.Module):
     """As `negatives.in_batch`, with the entries of other samples of the same class marked as further positives.
 
     Supervised contrastive learning, equation 2 (Khosla et al. 2020, arXiv:2004.11362): with both views and
-    `pairs=cross`, the other view of the sample and all views of its class are the positives of `objective.supcon`.
-    A label below 0 is not known, and marks nothing. label: integers.
+    `pairs=cross`, the other view of the sample and all views of its class are the positives of
+    `objective.multi_positive`. A label below 0 is not known, and marks nothing. label: integers.
     """
 
     class Config(NodeConfig):

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from .alignment import Alignment
-from .barlow_twins import BarlowTwins
+from .cross_correlation import CrossCorrelation
 from .cross_entropy import CrossEntropy
-from .dcl import DCL
+from .decoupled import Decoupled
 from .dv import DonskerVaradhan
 from .f_divergence import FDivergence
 from .infonce import InfoNCE
 from .jsd import JSD
 from .koleo import KoLeo
 from .margin import Margin
+from .multi_positive import MultiPositive
 from .n_pair import NPair
 from .nce import NCE
 from .nce_fixed import FixedNCE
@@ -20,13 +21,12 @@ from .norm import Norm
 from .nwj import NWJ
 from .regression import Regression
 from .score_penalty import ScorePenalty
-from .supcon import SupCon
 from .triplet import Triplet
 from .uniformity import Uniformity
-from .vicreg import VICReg
+from .variance_covariance import VarianceCovariance
 
 __all__ = [
-    "DCL", "JSD", "NCE", "NWJ", "Alignment", "BarlowTwins", "CrossEntropy", "DonskerVaradhan", "FDivergence",
-    "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "NPair", "Norm", "Regression", "ScorePenalty", "SupCon",
-    "Triplet", "Uniformity", "VICReg",
+    "JSD", "NCE", "NWJ", "Alignment", "CrossCorrelation", "CrossEntropy", "Decoupled", "DonskerVaradhan", "FDivergence",
+    "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive", "NPair", "Norm", "Regression",
+    "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

@@ -1,4 +1,4 @@
-"""What features have in common with each other: the part that Barlow Twins and VICReg share."""
+"""What features have in common with each other: what the losses on correlations and covariances share."""
 
 from __future__ import annotations
 

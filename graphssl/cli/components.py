@@ -56,9 +56,14 @@ def component_text(name: str) -> str:
         "call\n" + _ports(entry.forward),
     ]
     blocks += [_update(entry, method, signature) for method, signature in entry.updates.items()]
+    blocks += [_formerly(entry)] if entry.formerly else []
     if entry.detached:
         blocks.append("Its output never carries a gradient.")
     return "\n\n".join(b for b in [*blocks, f"source: {entry.origin}"] if b)
+
+
+def _formerly(entry: Component) -> str:
+    return f"Formerly {', '.join(f'`{name}`' for name in entry.formerly)}."
 
 
 def _update(entry: Component, method: str, signature: Signature) -> str:
@@ -100,6 +105,8 @@ def _contents(kind: str, entries: Iterable[Component]) -> str:
 
 def _entry(entry: Component) -> Iterator[str]:
     yield from ("", f"### {entry.name}", "", inspect.getdoc(entry.cls) or "", "")
+    if entry.formerly:
+        yield from (_formerly(entry), "")
     yield from ("```", *_call("NODE", entry.forward))
     for name, ports in entry.updates.items():
         yield from _call(f"update: NODE: {name}", ports)

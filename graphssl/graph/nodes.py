@@ -12,7 +12,7 @@ import networkx as nx
 from pydantic import Field, field_validator, model_validator
 
 from ..code import own_field
-from ..component import REGISTRY, Code, Component, NodeConfig, discover
+from ..component import REGISTRY, Code, Component, NodeConfig, discover, renamed
 from ..errors import RAISED, Problems, Refused, Span, suggest
 from ..ports import Signature
 from .language.source import Source
@@ -144,8 +144,9 @@ def _component(
             hint = str(close)
         problems.add(f"the node '{name}' does not say which component to use", source.at(path, True), hint, about=name)
         return None
-    if use not in REGISTRY and not incomplete:
-        near = suggest(use, REGISTRY).text
+    now = renamed(use)
+    if use not in REGISTRY and (now or not incomplete):
+        near = now or suggest(use, REGISTRY).text
         hint = near or unregistered(source, use) or _same_kind(use) or "`graphssl components` lists them"
         at = source.at((*path, "use"))
         problems.add(f"no component is called '{use}'", at, hint, kind="unknown", about=use)

@@ -42,7 +42,7 @@ graph: amdim
 data: {use: digits, batch: 4}
 nodes:
   augment:   {use: augment.amdim, flip: 0}
-  encoder:   {use: encoder.amdim, width: 2, out: 8, depth: 1}
+  encoder:   {use: encoder.unpadded, width: 2, out: 8, depth: 1}
   positions: {use: context.positions}
   pick:      {use: context.pick}
   others:    {use: negatives.in_batch}
@@ -172,7 +172,7 @@ def test_one_view_needs_no_index(write: Write) -> None:
 def test_maps_of_a_resnet_go_to_a_head_position_by_position(write: Write) -> None:
     changes = [
         (
-            "{use: encoder.amdim, width: 2, out: 8, depth: 1}",
+            "{use: encoder.unpadded, width: 2, out: 8, depth: 1}",
             "{use: encoder.resnet, depth: 10, width: 2, maps: [layer3]}",
         ),
         ("  positions:", "  head: {use: head.mlp, hidden: 8, out: 16, norm: none}\n  positions:"),

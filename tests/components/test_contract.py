@@ -69,7 +69,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
         {"config": {"transforms": [{"use": "RandomResizedCrop", "size": [6, 5]}, "RandAugment"]}},
     ],
     "encoder.alexnet": [{"config": {"width": 4, "hidden": 6, "out": 5}, "sizes": {"h": 15, "w": 31}}],
-    "encoder.amdim": [
+    "encoder.unpadded": [
         {"config": {"width": 2, "out": 10, "depth": 2, "hidden_norm": True}, "sizes": {"h": 32, "w": 32}}
     ],
     "encoder.conv": [{"config": {"width": 4, "hidden": 6, "out": 5}}],
@@ -99,10 +99,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "negatives.memory_bank": [{"config": {"sample": 5}}, {"config": {"sample": None}}, {"config": {"own": "keep"}}],
     "negatives.queue": [{"config": {"size": 6}}, {"config": {"size": 3}}],
     "objective.alignment": [{}, {"config": {"alpha": 1, "normalize": False}}],
-    "objective.dcl": [{}, {"config": {"weight": "von_mises"}}],
+    "objective.decoupled": [{}, {"config": {"weight": "von_mises"}}],
     "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
     "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],
-    "objective.vicreg": [{}, {"sizes": {"d": 3}}],
+    "objective.variance_covariance": [{}, {"sizes": {"d": 3}}],
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
     "target.entry": [{"config": {"of": "bank"}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],

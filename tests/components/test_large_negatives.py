@@ -25,7 +25,7 @@ from graphssl.components.target import Nearest
 from graphssl.ports import Negatives, Own, detached, pieces
 from graphssl.program.program import Program
 
-AT_ONCE = ("supcon", "triplet", "f_divergence")
+AT_ONCE = ("multi_positive", "triplet", "f_divergence")
 
 
 # -- the same numbers --------------------------------------------------------------------------------------------

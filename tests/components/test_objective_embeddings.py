@@ -16,12 +16,12 @@ from graphssl.component import Sizes, build
 from graphssl.components.critic import Cosine
 from graphssl.components.objective import (
     Alignment,
-    BarlowTwins,
+    CrossCorrelation,
     CrossEntropy,
     Norm,
     Regression,
     Uniformity,
-    VICReg,
+    VarianceCovariance,
 )
 from graphssl.components.objective.redundancy import off_diagonal
 
@@ -67,7 +67,7 @@ def plain_uniformity(x: Tensor, t: float = 2.0) -> Tensor:
     return torch.log(sum((torch.exp(-t * ((unit[i] - unit[j]) ** 2).sum()) for i, j in pairs), zero()) / len(pairs))
 
 
-def plain_barlow(x: Tensor, y: Tensor, weight: float = 5e-3, eps: float = 1e-5) -> Tensor:
+def plain_correlation(x: Tensor, y: Tensor, weight: float = 5e-3, eps: float = 1e-5) -> Tensor:
     b, d = x.shape
     x, y = ((z - z.sum(0) / b) / (((z - z.sum(0) / b) ** 2).sum(0) / b + eps).sqrt() for z in (x, y))
     total = zero()
@@ -98,7 +98,9 @@ def plain_covariance(x: Tensor) -> Tensor:
     return sum((matrix[i, j] ** 2 for i in range(d) for j in range(d) if i != j), zero()) / d
 
 
-def plain_vicreg(x: Tensor, y: Tensor, invariance: float = 25, variance: float = 25, covariance: float = 1) -> Tensor:
+def plain_variance_covariance(
+    x: Tensor, y: Tensor, invariance: float = 25, variance: float = 25, covariance: float = 1
+) -> Tensor:
     lack = (plain_variance(x) + plain_variance(y)) / 2
     shared = plain_covariance(x) + plain_covariance(y)
     return invariance * plain_invariance(x, y) + variance * lack + covariance * shared
@@ -120,9 +122,9 @@ PAIRS: list[tuple[type[nn.Module], Callable[..., Tensor], dict[str, Any]]] = [
     (Alignment, plain_alignment, {}),
     (Alignment, plain_alignment, {"alpha": 1.0}),
     (Alignment, plain_alignment, {"alpha": 2.5, "normalize": False}),
-    (BarlowTwins, plain_barlow, {}),
-    (VICReg, plain_vicreg, {}),
-    (VICReg, plain_vicreg, {"invariance": 3.0, "variance": 0.5, "covariance": 7.0}),
+    (CrossCorrelation, plain_correlation, {}),
+    (VarianceCovariance, plain_variance_covariance, {}),
+    (VarianceCovariance, plain_variance_covariance, {"invariance": 3.0, "variance": 0.5, "covariance": 7.0}),
 ]
 
 
@@ -131,19 +133,21 @@ PAIRS: list[tuple[type[nn.Module], Callable[..., Tensor], dict[str, Any]]] = [
 def test_losses_on_two_views_follow_their_formulas(
     cls: type[nn.Module], plain: Callable[..., Tensor], config: dict[str, Any], b: int, d: int
 ) -> None:
-    x, y = values(b, d, scale=0.6 if cls is VICReg else 1.5)
+    x, y = values(b, d, scale=0.6 if cls is VarianceCovariance else 1.5)
     agree(node(cls, **config)(x, y), plain(x, y, **config), (x, y))
 
 
-@pytest.mark.parametrize(("cls", "plain"), [(BarlowTwins, plain_barlow), (VICReg, plain_vicreg)])
+@pytest.mark.parametrize(
+    ("cls", "plain"), [(CrossCorrelation, plain_correlation), (VarianceCovariance, plain_variance_covariance)]
+)
 def test_a_single_feature_has_no_other(cls: type[nn.Module], plain: Callable[..., Tensor]) -> None:
     x, y = values(b=4, d=1, scale=0.5)
     agree(node(cls)(x, y), plain(x, y), (x, y))
 
 
-def test_barlow_twins_weight_is_lambda() -> None:
+def test_cross_correlation_weight_is_lambda() -> None:
     x, y = values()
-    agree(node(BarlowTwins, redundancy=0.3)(x, y), plain_barlow(x, y, weight=0.3), (x, y))
+    agree(node(CrossCorrelation, redundancy=0.3)(x, y), plain_correlation(x, y, weight=0.3), (x, y))
 
 
 @pytest.mark.parametrize(("b", "d"), [(6, 4), (2, 3), (5, 1)])
@@ -170,7 +174,8 @@ def test_cross_entropy_follows_its_formula(temperature: float) -> None:
 
 
 @pytest.mark.parametrize(
-    ("cls", "config"), [(Alignment, {}), (BarlowTwins, {}), (VICReg, {}), (CrossEntropy, {"temperature": 0.7})]
+    ("cls", "config"),
+    [(Alignment, {}), (CrossCorrelation, {}), (VarianceCovariance, {}), (CrossEntropy, {"temperature": 0.7})],
 )
 @pytest.mark.parametrize(("b", "d"), [(5, 3), (2, 4)])
 def test_gradients_by_finite_differences(cls: type[nn.Module], config: dict[str, Any], b: int, d: int) -> None:
@@ -228,14 +233,17 @@ def test_a_batch_of_one_has_no_pairs() -> None:
     x, y = values(b=1)
     with pytest.raises(ValueError, match="uniformity is about pairs of different samples, and a batch of one has none"):
         node(Uniformity)(x)
-    for cls, name in ((BarlowTwins, "Barlow Twins"), (VICReg, "VICReg")):
+    for cls, name in (
+        (CrossCorrelation, "the cross-correlation"),
+        (VarianceCovariance, "the variance-covariance loss"),
+    ):
         with pytest.raises(ValueError, match=f"{name} is about the spread of features over a batch"):
             node(cls)(x, y)
     assert node(Alignment)(x, y).isfinite()
     assert node(Norm)(x).isfinite()
 
 
-# -- Barlow Twins and VICReg ---------------------------------------------------------------------------------
+# -- correlations and covariances ---------------------------------------------------------------------------------
 
 
 def decorrelated(b: int = 8, d: int = 4) -> Tensor:
@@ -246,45 +254,49 @@ def decorrelated(b: int = 8, d: int = 4) -> Tensor:
     return h[:, 1 : d + 1]
 
 
-def test_barlow_twins_of_equal_decorrelated_views_is_zero() -> None:
+def test_cross_correlation_of_equal_decorrelated_views_is_zero() -> None:
     x = decorrelated()
-    assert node(BarlowTwins)(x, x).item() == pytest.approx(0, abs=1e-9)
-    assert node(BarlowTwins)(100 * x + 7, 0.5 * x - 3).item() == pytest.approx(0, abs=1e-8)  # any scale and shift
+    assert node(CrossCorrelation)(x, x).item() == pytest.approx(0, abs=1e-9)
+    assert node(CrossCorrelation)(100 * x + 7, 0.5 * x - 3).item() == pytest.approx(0, abs=1e-8)  # any scale and shift
 
 
-def test_barlow_twins_of_opposite_views_costs_4_a_feature() -> None:
+def test_cross_correlation_of_opposite_views_costs_4_a_feature() -> None:
     x = decorrelated()
-    assert node(BarlowTwins)(x, -x).item() == pytest.approx(4 * x.shape[1], rel=1e-4)
+    assert node(CrossCorrelation)(x, -x).item() == pytest.approx(4 * x.shape[1], rel=1e-4)
 
 
-def test_barlow_twins_of_one_feature_repeated_costs_lambda_a_pair() -> None:
+def test_cross_correlation_of_one_feature_repeated_costs_lambda_a_pair() -> None:
     x = decorrelated(d=1).repeat(1, 5)
-    assert node(BarlowTwins, redundancy=0.01)(x, x).item() == pytest.approx(0.01 * 20, rel=1e-4)
+    assert node(CrossCorrelation, redundancy=0.01)(x, x).item() == pytest.approx(0.01 * 20, rel=1e-4)
 
 
 def test_a_constant_feature_has_a_finite_gradient() -> None:
     x, y = (v.detach().float() for v in values())
     x[:, 0] = 2.0
-    for cls in (BarlowTwins, VICReg):
+    for cls in (CrossCorrelation, VarianceCovariance):
         x, y = x.detach().requires_grad_(), y.detach().requires_grad_()
         for gradient in torch.autograd.grad(node(cls)(x, y), (x, y)):
             assert gradient.isfinite().all()
 
 
-def test_vicreg_by_hand() -> None:
+def test_variance_covariance_by_hand() -> None:
     """Two samples, two features: variances 2 and 0, covariance 0; then features that are the same."""
     x = torch.tensor([[1.0, 5.0], [-1.0, 5.0]], dtype=torch.float64)
-    assert node(VICReg, invariance=1, variance=0, covariance=0)(x, x + 3).item() == pytest.approx(9)
+    assert node(VarianceCovariance, invariance=1, variance=0, covariance=0)(x, x + 3).item() == pytest.approx(9)
     # The first deviation is above 1, the second is sqrt(1e-4).
-    assert node(VICReg, invariance=0, variance=1, covariance=0)(x, x).item() == pytest.approx((1 - 0.01) / 2)
+    assert node(VarianceCovariance, invariance=0, variance=1, covariance=0)(x, x).item() == pytest.approx(
+        (1 - 0.01) / 2
+    )
     same = torch.tensor([[1.0, 1.0], [-1.0, -1.0]], dtype=torch.float64)
     # Covariance 2 of each of two pairs, over d = 2, in two views.
-    assert node(VICReg, invariance=0, variance=0, covariance=1)(same, same).item() == pytest.approx(2 * (4 + 4) / 2)
+    assert node(VarianceCovariance, invariance=0, variance=0, covariance=1)(same, same).item() == pytest.approx(
+        2 * (4 + 4) / 2
+    )
 
 
-def test_vicreg_of_equal_spread_decorrelated_views_is_zero() -> None:
+def test_variance_covariance_of_equal_spread_decorrelated_views_is_zero() -> None:
     x = 2 * decorrelated()
-    assert node(VICReg)(x, x).item() == pytest.approx(0, abs=1e-12)
+    assert node(VarianceCovariance)(x, x).item() == pytest.approx(0, abs=1e-12)
 
 
 @pytest.mark.parametrize(("b", "d"), [(7, 1), (7, 3), (7, 13), (7, 14), (7, 40), (2, 4), (2, 3)])
@@ -297,8 +309,8 @@ def test_both_matrices_give_the_same_sum_off_the_diagonal(b: int, d: int) -> Non
 
 def test_many_features_of_few_samples_keep_their_digits() -> None:
     x, y = (v.detach() for v in values(b=32, d=512))
-    exact = node(BarlowTwins)(x, y)
-    assert node(BarlowTwins)(x.float(), y.float()).item() == pytest.approx(exact.item(), rel=1e-5)
+    exact = node(CrossCorrelation)(x, y)
+    assert node(CrossCorrelation)(x.float(), y.float()).item() == pytest.approx(exact.item(), rel=1e-5)
 
 
 # -- cross-entropy -------------------------------------------------------------------------------------------
@@ -331,7 +343,7 @@ def test_extreme_logits_are_finite(dtype: torch.dtype) -> None:
 # -- precision and configuration -----------------------------------------------------------------------------
 
 ALL: list[tuple[type[nn.Module], int]] = [
-    (Alignment, 2), (Uniformity, 1), (BarlowTwins, 2), (VICReg, 2), (CrossEntropy, 2), (Norm, 1)
+    (Alignment, 2), (Uniformity, 1), (CrossCorrelation, 2), (VarianceCovariance, 2), (CrossEntropy, 2), (Norm, 1)
 ]  # fmt: skip
 
 
@@ -361,10 +373,10 @@ def test_values_at_the_end_of_float16_do_not_overflow(cls: type[nn.Module], coun
     ("cls", "name", "plain"),
     [
         (Uniformity, "t", first_only(plain_uniformity)),
-        (BarlowTwins, "redundancy", lambda x, y, redundancy: plain_barlow(x, y, redundancy)),
-        (VICReg, "invariance", plain_vicreg),
-        (VICReg, "variance", plain_vicreg),
-        (VICReg, "covariance", plain_vicreg),
+        (CrossCorrelation, "redundancy", lambda x, y, redundancy: plain_correlation(x, y, redundancy)),
+        (VarianceCovariance, "invariance", plain_variance_covariance),
+        (VarianceCovariance, "variance", plain_variance_covariance),
+        (VarianceCovariance, "covariance", plain_variance_covariance),
         (CrossEntropy, "temperature", plain_cross_entropy),
     ],
 )
@@ -383,9 +395,9 @@ def test_schedules_are_read_in_each_call(cls: type[nn.Module], name: str, plain:
         (Alignment, {"alpha": 0.5}),
         (Alignment, {"normalise": True}),
         (Uniformity, {"t": 0}),
-        (BarlowTwins, {"redundancy": -1}),
-        (BarlowTwins, {"lambda": 0.1}),
-        (VICReg, {"variance": -1}),
+        (CrossCorrelation, {"redundancy": -1}),
+        (CrossCorrelation, {"lambda": 0.1}),
+        (VarianceCovariance, {"variance": -1}),
         (CrossEntropy, {"temperature": 0}),
         (Norm, {"alpha": 1}),
     ],

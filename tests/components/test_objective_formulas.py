@@ -82,13 +82,13 @@ def triplet(mine: str) -> Callable[[Rows], Tensor]:
     return formula
 
 
-def dcl(given: Rows) -> Tensor:
+def decoupled(given: Rows) -> Tensor:
     """A query without negatives costs nothing, and counts."""
     cost = [-t + torch.log(total([u.exp() for u in n])) if n else 0 * t for p, n in given for t in p]
     return mean(cost)
 
 
-def dclw(given: Rows) -> Tensor:
+def weighted(given: Rows) -> Tensor:
     average = mean([torch.exp(t / SIGMA) for t in positives(given)])
     weight = {t: (2 - torch.exp(t / SIGMA) / average).detach() for t in positives(given)}
     cost = [-weight[t] * t + torch.log(total([u.exp() for u in n])) if n else 0 * t for p, n in given for t in p]
@@ -113,8 +113,8 @@ FORMULAS: dict[str, tuple[str, dict[str, object], Callable[[Rows], Tensor]]] = {
     "triplet": ("triplet", {"margin": MARGIN, "mine": "all"}, triplet("all")),
     "triplet hard": ("triplet", {"margin": MARGIN, "mine": "hard"}, triplet("hard")),
     "triplet semi-hard": ("triplet", {"margin": MARGIN, "mine": "semi_hard"}, triplet("semi_hard")),
-    "dcl": ("dcl", {}, dcl),
-    "dclw": ("dcl", {"weight": "von_mises", "sigma": SIGMA}, dclw),
+    "decoupled": ("decoupled", {}, decoupled),
+    "decoupled weighted": ("decoupled", {"weight": "von_mises", "sigma": SIGMA}, weighted),
 }  # fmt: skip
 
 
@@ -129,7 +129,7 @@ def test_it_is_the_formula(case: str, marks: tuple[float, float], more: tuple[in
     agree(node(name, **config), lambda s: formula(rows(s)), scores)
 
 
-def supcon(scores: Scores) -> Tensor:
+def multi_positive(scores: Scores) -> Tensor:
     """Khosla 2020, equation 2: P(i) are the positives, A(i) all pairs."""
     losses = []
     for i, given in enumerate(scores.negative):
@@ -148,8 +148,8 @@ def supcon(scores: Scores) -> Tensor:
 @pytest.mark.parametrize(
     "marks", [(0.0, 0.0), (0.3, 0.0), (0.0, 0.3), (0.3, 0.6)], ids=["all", "masked", "same", "both"]
 )
-def test_supcon_is_equation_2(marks: tuple[float, float], more: tuple[int, ...]) -> None:
-    agree(node("supcon"), supcon, sample(more=more, masked=marks[0], same=marks[1]))
+def test_multi_positive_is_equation_2(marks: tuple[float, float], more: tuple[int, ...]) -> None:
+    agree(node("multi_positive"), multi_positive, sample(more=more, masked=marks[0], same=marks[1]))
 
 
 @pytest.mark.parametrize("masked", [0.0, 0.4])
@@ -178,13 +178,13 @@ def test_regression_takes_several_positives() -> None:
 
 
 @pytest.mark.parametrize("marks", [(0.0, 0.0), (0.3, 0.0)])
-def test_supcon_without_further_positives_is_infonce(marks: tuple[float, float]) -> None:
+def test_multi_positive_without_further_positives_is_infonce(marks: tuple[float, float]) -> None:
     scores = sample(masked=marks[0])
-    agree(node("supcon"), node("infonce"), scores)
-    agree(node("supcon"), node("infonce"), scores._replace(same=torch.zeros(4, 6, dtype=torch.bool)))
+    agree(node("multi_positive"), node("infonce"), scores)
+    agree(node("multi_positive"), node("infonce"), scores._replace(same=torch.zeros(4, 6, dtype=torch.bool)))
 
 
-def test_supcon_takes_further_positives_from_either_side() -> None:
+def test_multi_positive_takes_further_positives_from_either_side() -> None:
     """A score among the positives, or among the negatives and marked, is the same."""
     scores = sample(more=(3,), n=4)
     moved = Scores(
@@ -192,18 +192,18 @@ def test_supcon_takes_further_positives_from_either_side() -> None:
         torch.cat([scores.positive[:, 1:], scores.negative], 1),
         same=torch.arange(6).expand(4, 6) < 2,
     )
-    torch.testing.assert_close(node("supcon")(scores), node("supcon")(moved), rtol=1e-12, atol=0)
+    torch.testing.assert_close(node("multi_positive")(scores), node("multi_positive")(moved), rtol=1e-12, atol=0)
 
 
-def test_supcon_leaves_out_what_is_masked_even_where_it_is_the_same_class() -> None:
+def test_multi_positive_leaves_out_what_is_masked_even_where_it_is_the_same_class() -> None:
     scores = sample(same=0.4)
     hidden = scores._replace(mask=scores.same)
-    torch.testing.assert_close(node("supcon")(hidden), node("infonce")(hidden), rtol=1e-12, atol=0)
+    torch.testing.assert_close(node("multi_positive")(hidden), node("infonce")(hidden), rtol=1e-12, atol=0)
 
 
-def test_supcon_keeps_the_digits_of_a_small_loss() -> None:
+def test_multi_positive_keeps_the_digits_of_a_small_loss() -> None:
     scores = Scores(torch.full((2,), 30.0), torch.full((2, 10), -5.0))
-    assert node("supcon")(scores).item() == pytest.approx(10 * math.exp(-35), rel=1e-5)
+    assert node("multi_positive")(scores).item() == pytest.approx(10 * math.exp(-35), rel=1e-5)
 
 
 def test_n_pair_is_infonce() -> None:
@@ -243,30 +243,30 @@ def test_donsker_varadhan_averages_over_the_batch_and_not_over_rows() -> None:
     assert node("dv")(scores).item() == pytest.approx(math.log((1 + math.exp(5)) / 2), rel=1e-6)
 
 
-def test_dcl_is_infonce_less_its_coupling() -> None:
+def test_decoupled_is_infonce_less_its_coupling() -> None:
     """InfoNCE = log(exp(T+) + sum exp(T-)) - T+; without the positive in the sum it is always smaller."""
     scores = sample()
     everything = torch.logsumexp(torch.cat([scores.positive[:, None], scores.negative], 1), 1)
     coupling = (everything - torch.logsumexp(scores.negative, 1)).mean()
-    torch.testing.assert_close(node("dcl")(scores), node("infonce")(scores) - coupling)
+    torch.testing.assert_close(node("decoupled")(scores), node("infonce")(scores) - coupling)
 
 
-def test_the_weights_of_dcl_average_one_and_carry_no_gradient() -> None:
+def test_the_weights_of_decoupled_average_one_and_carry_no_gradient() -> None:
     positive = sample(b=5).positive
     weights = (
-        -torch.autograd.grad(node("dcl", weight="von_mises", sigma=0.5)(Scores(positive, torch.zeros(5, 2))), positive)[
-            0
-        ]
+        -torch.autograd.grad(
+            node("decoupled", weight="von_mises", sigma=0.5)(Scores(positive, torch.zeros(5, 2))), positive
+        )[0]
         * 5
     )
     assert weights.mean().item() == pytest.approx(1, rel=1e-12)
     assert weights.argmax() == positive.argmin()
 
 
-def test_the_default_sigma_of_dcl_is_the_papers_at_temperature_a_tenth() -> None:
+def test_the_default_sigma_of_decoupled_is_the_papers_at_temperature_a_tenth() -> None:
     cosine, temperature, sigma = torch.tensor([0.9, 0.1, -0.3, 0.5], dtype=torch.float64), 0.1, 0.5
     weight = 2 - torch.exp(cosine / sigma) / torch.exp(cosine / sigma).mean()
-    loss = node("dcl", weight="von_mises")(Scores(cosine / temperature, torch.zeros(4, 1, dtype=torch.float64)))
+    loss = node("decoupled", weight="von_mises")(Scores(cosine / temperature, torch.zeros(4, 1, dtype=torch.float64)))
     torch.testing.assert_close(loss, -(weight * cosine / temperature).mean())
 
 

@@ -14,12 +14,15 @@ from graphssl.components.objective.f_divergence import EXPECTATIONS
 from graphssl.ports import Scores
 
 CONTRASTS: dict[str, tuple[str, dict[str, object]]] = {
-    **{name: (name, {}) for name in ("infonce", "n_pair", "nce", "nce_learned", "nce_fixed", "jsd", "dv", "nwj", "margin", "supcon", "dcl")},
+    **{name: (name, {}) for name in ("infonce", "n_pair", "nce", "nce_learned", "nce_fixed", "jsd", "dv", "nwj", "margin", "multi_positive", "decoupled")},
     **{f"f_{kind}": ("f_divergence", {"kind": kind}) for kind in EXPECTATIONS},
     **{f"triplet {mine}": ("triplet", {"mine": mine, "margin": 3.0}) for mine in ("all", "hard", "semi_hard")},
-    "dclw": ("dcl", {"weight": "von_mises"}),
+    "decoupled weighted": ("decoupled", {"weight": "von_mises"}),
 }  # fmt: skip
 WITH_PENALTY = {**CONTRASTS, "penalty": ("score_penalty", {})}
+NOTHING_LEFT = {
+    "infonce", "n_pair", "nce", "multi_positive", "decoupled", "decoupled weighted", "triplet all", "triplet hard",
+}  # fmt: skip
 EXPONENTIALS = {"nwj", "f_kl", "f_reverse_kl", "f_squared_hellinger"}  # their loss is an exponential of scores
 
 contrasts = pytest.mark.parametrize("case", CONTRASTS)
@@ -50,7 +53,7 @@ def test_a_masked_score_does_not_matter_whatever_it_is(case: str) -> None:
 
 @pytest.mark.parametrize(
     ("case", "expected"),
-    [("infonce", math.log(2)), ("supcon", math.log(2)), ("dcl", 0), ("dv", 0), ("triplet hard", 3)],
+    [("infonce", math.log(2)), ("multi_positive", math.log(2)), ("decoupled", 0), ("dv", 0), ("triplet hard", 3)],
 )
 @pytest.mark.parametrize("level", [0.0, -1e5, -1e30])
 def test_a_masked_score_does_not_stand_out_from_low_ones(case: str, expected: float, level: float) -> None:
@@ -69,11 +72,11 @@ def test_masked_pairs_have_no_gradient_and_the_others_have(case: str) -> None:
 
 @contrasts
 def test_a_further_positive_is_no_negative(case: str) -> None:
-    """As if it were masked; only supcon draws it nearer."""
+    """As if it were masked; only multi_positive draws it nearer."""
     scores = sample(same=0.4)
     loss, hidden = built(case)(scores), built(case)(Scores(scores.positive, scores.negative, scores.same))
     found = gradients(loss, scores)[1][scores.same]
-    if case == "supcon":
+    if case == "multi_positive":
         assert (found < 0).any()
     else:
         assert torch.equal(loss, hidden)
@@ -99,7 +102,7 @@ def test_a_batch_whose_pairs_are_all_masked_is_finite(case: str, dtype: torch.dt
     assert loss.isfinite()
     assert of_positives.isfinite().all()
     assert (of_negatives == 0).all()
-    if case in ("infonce", "n_pair", "nce", "supcon", "dcl", "dclw", "triplet all", "triplet hard"):
+    if case in NOTHING_LEFT:
         assert loss.item() == 0
         assert (of_positives == 0).all()
 
@@ -193,7 +196,7 @@ def refused() -> Iterator[tuple[str, dict[str, object], str]]:
     yield "triplet", {"mine": "semihard"}, "'all', 'hard' or 'semi_hard'"
     yield "f_divergence", {"kind": "js"}, "'kl', 'reverse_kl'"
     yield "margin", {"margin": -1}, "greater than 0"
-    yield "dcl", {"weight": "von_mises", "sigma": 0}, "greater than 0"
+    yield "decoupled", {"weight": "von_mises", "sigma": 0}, "greater than 0"
     yield "nce_fixed", {"log_z": math.nan}, "finite number"
     yield "infonce", {"temperature": 0.1}, "Extra inputs"
 

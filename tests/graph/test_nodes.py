@@ -6,6 +6,8 @@ import pytest
 from conftest import MOCO, Write, problems_of
 from wired import read
 
+from graphssl import check
+
 
 @pytest.mark.parametrize(
     ("further", "sample"),
@@ -26,6 +28,23 @@ def test_a_null_counts_for_the_node_that_it_was_said_of(write: Write) -> None:
     write("extends: all.yaml\nnodes: {bank: null}", name="none.yaml")
     nodes = read(write, "extends: none.yaml\nnodes: {bank: {use: negatives.memory_bank}}").resolved()["nodes"]
     assert nodes["bank"]["sample"] == 4096
+
+
+def test_a_former_name_is_told_with_its_place_and_the_name_of_today(write: Write) -> None:
+    """In a file, in one that is extended, and in what `--set` says."""
+    old = write("extends: simclr\nnodes:\n  objective: {use: objective.dcl}\n", name="old.yaml")
+    told = (
+        "no component is called 'objective.dcl'",
+        "it is called objective.decoupled now, and is the same in all else",
+    )
+    (found,) = problems_of(check, old)
+    assert f"{old}:3:20: {told[0]}" in found
+    assert "use: objective.dcl}\n                     ^^^^^^^^^^^^^\n" in found
+    assert f"hint: {told[1]}" in found
+    (found,) = problems_of(read, write, "extends: old.yaml\ngraph: new")
+    assert f"{old}:3:20: {told[0]}" in found
+    (found,) = problems_of(check, "barlow_twins", ["nodes.objective.use=objective.vicreg"])
+    assert "it is called objective.variance_covariance now" in found
 
 
 def test_reference_cycles_are_named(write: Write) -> None:

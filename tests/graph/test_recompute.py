@@ -26,7 +26,7 @@ ENCODERS: dict[str, tuple[str, dict[str, Any]]] = {
     "maps": ("encoder.resnet", {"depth": 10, "width": 8, "maps": ["layer3"]}),
     "vit": ("encoder.vit", {"patch": 8, "dim": 32, "depth": 2, "heads": 2}),
     "conv": ("encoder.conv", {"width": 8, "hidden": 16, "out": 8}),
-    "amdim": ("encoder.amdim", {"width": 8, "out": 64, "hidden_norm": True}),
+    "unpadded": ("encoder.unpadded", {"width": 8, "out": 64, "hidden_norm": True}),
     "mlp": ("head.mlp", {"hidden": 16, "out": 8}),
 }
 
@@ -146,7 +146,7 @@ def test_compiled_it_is_one_graph_with_the_same_numbers(name: str) -> None:
     ("name", "kinds"),
     [
         ("resnet", 8 * ["BasicBlock"]), ("bottlenecks", 4 * ["Bottleneck"]), ("vit", 2 * ["EncoderBlock"]),
-        ("conv", 4 * ["Sequential"]), ("amdim", 14 * ["Residual"]), ("mlp", ["MLP"]),
+        ("conv", 4 * ["Sequential"]), ("unpadded", 14 * ["Residual"]), ("mlp", ["MLP"]),
     ],
 )  # fmt: skip
 def test_what_is_recomputed_at_a_time(name: str, kinds: list[str]) -> None:

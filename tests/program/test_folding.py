@@ -28,7 +28,7 @@ ENCODERS = {
     "encoder.vit": "{use: encoder.vit, size: tiny, patch: 16, dim: 16, depth: 1, heads: 2}",
     "encoder.timm": "{use: encoder.timm, name: test_vit, options: {patch_size: 16, depth: 1}}",
     "encoder.torchvision": "{use: encoder.torchvision, name: convnext_tiny, options: {stochastic_depth_prob: 0.0}}",
-    "encoder.amdim": f"{{use: encoder.amdim, width: 8, out: 64, depth: 1, {FOURS}}}",
+    "encoder.unpadded": f"{{use: encoder.unpadded, width: 8, out: 64, depth: 1, {FOURS}}}",
 }
 HEADS = {
     "head.mlp": PLAIN,
@@ -99,7 +99,7 @@ def loss_and_gradient(checked: Checked) -> tuple[Tensor, Tensor]:
 def test_the_numbers_are_those_of_views_by_themselves(write: Write, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     node, entry = ("encoder", ENCODERS[name]) if name in ENCODERS else ("projector", HEADS[name])
     text = re.sub(rf"  {node}: .*\n", f"  {node}: {entry}\n", TWINS)
-    if name in ("encoder.alexnet", "encoder.conv", "encoder.amdim"):
+    if name in ("encoder.alexnet", "encoder.conv", "encoder.unpadded"):
         text = text.replace("encoder(x)", "encoder(x).vector")
     checked = check(write(text))
     assert len(lines(checked, node)) == 1

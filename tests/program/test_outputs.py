@@ -103,7 +103,7 @@ nodes:
   augment:   {use: augment.simclr, flip: 0, blur: 0}
   encoder:   {use: encoder.resnet, depth: 10, width: 8}
   projector: {use: head.mlp, hidden: 16, out: 8}
-  objective: {use: objective.vicreg}
+  objective: {use: objective.variance_covariance}
 flow:
   x: augment(batch.image)
   z: projector(encoder(x))
@@ -129,7 +129,7 @@ def test_what_an_objective_takes_itself_is_watched(write: Write) -> None:
 
 def test_of_a_family_of_terms_the_first_pair_is_watched(write: Write) -> None:
     changes = [
-        ("objective.vicreg", "objective.barlow_twins"),
+        ("objective.variance_covariance", "objective.cross_correlation"),
         ("objective(z[0], z[1])", "objective(z, z, pairs=cross)"),
     ]
     assert watched(write, VICREG, *changes) == {"vicreg": ("z_0", "z_1")}
@@ -152,7 +152,12 @@ def test_what_a_critic_scores_is_not_watched_again(write: Write) -> None:
 
 def test_one_view_alone_is_nothing_to_compare(write: Write) -> None:
     assert (
-        watched(write, VICREG, ("objective.vicreg", "objective.uniformity"), ("objective(z[0], z[1])", "objective(z)"))
+        watched(
+            write,
+            VICREG,
+            ("objective.variance_covariance", "objective.uniformity"),
+            ("objective(z[0], z[1])", "objective(z)"),
+        )
         == {}
     )
 

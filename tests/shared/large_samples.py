@@ -17,10 +17,10 @@ from graphssl.ports import pieces
 
 D = 6
 BY_PIECES: dict[str, dict[str, Any]] = {
-    "infonce": {}, "n_pair": {}, "dcl": {}, "dv": {}, "nce": {}, "nce_fixed": {"log_z": -0.5}, "nce_learned": {},
+    "infonce": {}, "n_pair": {}, "decoupled": {}, "dv": {}, "nce": {}, "nce_fixed": {"log_z": -0.5}, "nce_learned": {},
     "jsd": {}, "nwj": {}, "score_penalty": {},
 }  # fmt: skip
-BY_PIECES_TOO = {**BY_PIECES, "dcl weighted": {"weight": "von_mises"}}
+BY_PIECES_TOO = {**BY_PIECES, "decoupled weighted": {"weight": "von_mises"}}
 Critic = type[nn.Module]
 
 

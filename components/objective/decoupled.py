@@ -1,4 +1,4 @@
-"""Decoupled contrastive learning: InfoNCE without the positive in the denominator."""
+"""The decoupled contrastive loss: InfoNCE without the positive in the denominator."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from graphssl.ports import Scores
 
 from .base import log_sum_exp, numbers, positives
 
-__all__ = ["DCL"]
+__all__ = ["Decoupled"]
 
 
-@component("objective.dcl", traits=("mean",))
-class DCL(nn.Module):
+@component("objective.decoupled", traits=("mean",), formerly=("objective.dcl",))
+class Decoupled(nn.Module):
     """-w T+ + logsumexp(T-), the mean over the positives; in nats, and possibly negative.
 
     Decoupled contrastive learning, section 3 (Yeh et al. 2021, arXiv:2110.06848). DCL has w = 1; DCLW,
@@ -39,8 +39,8 @@ class DCL(nn.Module):
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
         positive = positives(scores)
         together = positive * self._weight(positive.detach()) if self.weighs else positive
-        cost = log_sum_exp(scores, "DCL")[:, None] - together
-        return cost.masked_fill(numbers(scores, "DCL")[:, None] == 0, 0).mean()
+        cost = log_sum_exp(scores, "the decoupled loss")[:, None] - together
+        return cost.masked_fill(numbers(scores, "the decoupled loss")[:, None] == 0, 0).mean()
 
     def _weight(self, positive: Tensor) -> Tensor:
         share = torch.softmax(positive.flatten() / self.sigma, 0)

@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: several positives of one query, told from everything."""
+"""Several positives of one query, told from everything: the supervised contrastive loss."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from graphssl.ports import Scores
 
 from .base import log_sum, negatives, positives
 
-__all__ = ["SupCon"]
+__all__ = ["MultiPositive"]
 
 
-@component("objective.supcon", traits=("mean",))
-class SupCon(nn.Module):
+@component("objective.multi_positive", traits=("mean",), formerly=("objective.supcon",))
+class MultiPositive(nn.Module):
     """-1/|P| sum over the positives p in P of log(exp(T_p) / sum over all pairs of exp(T)), the mean over b; in nats.
 
-    Supervised contrastive learning, equation 2, the sum outside of the logarithm (Khosla et al. 2020,
+    SupCon, supervised contrastive learning, equation 2, the sum outside of the logarithm (Khosla et al. 2020,
     arXiv:2004.11362). P are the query's own positives and all pairs marked `same`; the denominator runs over
     positives, `same` and negatives. What the mask marks is neither, also where it is `same`: such as the query's own
     views, which share its label. Without `same` and with one positive for each query it equals `objective.infonce`.
@@ -35,7 +35,7 @@ class SupCon(nn.Module):
     def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
         positive = positives(scores)
         first, more = positive[:, :1], positive[:, 1:]
-        others, _ = negatives(scores, "SupCon")
+        others, _ = negatives(scores, "the loss of many positives")
         masked = _flags(scores.mask, others, more, False)
         same = _flags(scores.same, others, more, True) & ~masked
         others = torch.cat([more, others], 1)

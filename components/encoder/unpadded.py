@@ -1,4 +1,4 @@
-"""The encoder of AMDIM, whose features see no more of an image than they should: it pads nothing."""
+"""A residual network that pads nothing, so that features see no more of an image than they should: AMDIM's encoder."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from graphssl.component import NodeConfig, Sizes, component
 
 from ..norms import Builder, MapNorm, map_norm
 
-__all__ = ["AMDIM", "Scales"]
+__all__ = ["Scales", "Unpadded"]
 
 SIZES = (32, 64, 128)  # px
 NOISE = 0.01
@@ -26,15 +26,16 @@ class Scales(NamedTuple):
     seven: Annotated[Tensor, "b d 7 7"]
 
 
-@component("encoder.amdim", traits=("apart", "normed"))
-class AMDIM(nn.Module):
-    """AMDIM's encoder: `b c h w` to a vector `b d` and maps of 5 x 5 and 7 x 7, `h.vector`, `h.five`, `h.seven`.
+@component("encoder.unpadded", traits=("apart", "normed"), formerly=("encoder.amdim",))
+class Unpadded(nn.Module):
+    """Residual blocks without padding: `b c h w` to a vector `b d` and maps of 5 x 5 and 7 x 7.
 
-    Bachman et al. 2019, arXiv:1906.00910, section 3, and the authors' code. Residual blocks of 4x4 and 2x2
-    convolutions of stride 2 lead to 7 x 7, then one of 3x3 to 5 x 5, and two to 1 x 1. Without padding no feature
-    sees all of an image but the last, so that agreement with the maps is not trivial. Maps get embeddings of the
-    vector's size from a small block of 1x1 convolutions each. Images are 32, 64 or 128 px, square, of `c` channels,
-    normalised; other sizes raise ValueError. The authors' defaults, for CIFAR-10 with `depth: 10`.
+    They are `h.vector`, `h.five`, `h.seven`. AMDIM's encoder: Bachman et al. 2019, arXiv:1906.00910, section 3, and the
+    authors' code. Residual blocks of 4x4 and 2x2 convolutions of stride 2 lead to 7 x 7, then one of 3x3 to 5 x 5, and
+    two to 1 x 1. Without padding no feature sees all of an image but the last, so that agreement with the maps is not
+    trivial. Maps get embeddings of the vector's size from a small block of 1x1 convolutions each. Images are 32, 64 or
+    128 px, square, of `c` channels, normalised; other sizes raise ValueError. The authors' defaults, for CIFAR-10 with
+    `depth: 10`.
     """
 
     class Config(NodeConfig):
@@ -55,7 +56,7 @@ class AMDIM(nn.Module):
         if px != sizes["w"] or px not in SIZES:
             size = f"{px} x {sizes['w']} px"
             raise ValueError(
-                f"AMDIM's encoder takes square images of 32, 64 or 128 px, and these are {size}: "
+                f"the unpadded encoder takes square images of 32, 64 or 128 px, and these are {size}: "
                 "set the augmentation's size"
             )
         inner = norm if config.hidden_norm else nn.Identity

@@ -1,4 +1,4 @@
-"""AMDIM's encoder against its layers written out in float64; what each feature sees; sizes, and what is refused."""
+"""The unpadded encoder, AMDIM's, against its layers written out in float64; what each feature sees; sizes, and what is refused."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from torch import Tensor, nn
 from torch.nn import functional as f
 
 from graphssl.component import Sizes, build
-from graphssl.components.encoder import AMDIM
-from graphssl.components.encoder.amdim import Residual
+from graphssl.components.encoder import Unpadded
+from graphssl.components.encoder.unpadded import Residual
 from graphssl.components.norms import SplitBatchNorm2d
 from graphssl.evaluation.embedding import pooled
 
 SMALL = {"width": 2, "out": 19, "depth": 2}
 
 
-def amdim(size: int | tuple[int, int] = 32, channels: int = 3, seed: int = 7, **config: Any) -> Any:
+def unpadded(size: int | tuple[int, int] = 32, channels: int = 3, seed: int = 7, **config: Any) -> Any:
     h, w = (size, size) if isinstance(size, int) else size
     torch.manual_seed(seed)
-    return build(AMDIM, sizes=Sizes({"c": channels, "h": h, "w": w}), **config)
+    return build(Unpadded, sizes=Sizes({"c": channels, "h": h, "w": w}), **config)
 
 
 def image(b: int = 3, size: int = 32, channels: int = 3) -> Tensor:
@@ -90,7 +90,7 @@ def reference(image: Tensor, weights: Iterator[Tensor], depth: int, hidden_norm:
 def test_layer_by_layer(size: int, channels: int, config: dict[str, Any]) -> None:
     """Values and gradients."""
     config = {**SMALL, **config}
-    ours = disturbed(amdim(size, channels, **config)).double()
+    ours = disturbed(unpadded(size, channels, **config)).double()
     x = image(3, size, channels).double().requires_grad_()
     weights = [p.detach().clone().requires_grad_() for p in ours.parameters()]
     parts = ours(x)
@@ -107,7 +107,7 @@ def test_layer_by_layer(size: int, channels: int, config: dict[str, Any]) -> Non
 @pytest.mark.parametrize("size", [32, 64, 128])
 def test_every_embedding_has_one_size(size: int) -> None:
     with torch.device("meta"):
-        ours = amdim(size)
+        ours = unpadded(size)
     parts = ours(torch.empty(2, 3, size, size, device="meta"))
     assert parts._fields == ("vector", "five", "seven")
     assert [tuple(p.shape) for p in parts] == [(2, 1024), (2, 1024, 5, 5), (2, 1024, 7, 7)]
@@ -119,7 +119,7 @@ def test_every_embedding_has_one_size(size: int) -> None:
 @pytest.mark.parametrize(("part", "pixels", "step"), [("seven", 8, 4), ("five", 16, 4)])
 def test_a_feature_sees_no_more_than_its_region(part: str, pixels: int, step: int) -> None:
     """At 32 px a position of the 7 x 7 map sees 8 x 8 pixels, four apart, and one of the 5 x 5 map 16 x 16."""
-    ours = disturbed(amdim(**SMALL)).eval().double()
+    ours = disturbed(unpadded(**SMALL)).eval().double()
     for row, column in [(0, 0), (2, 1), (4, 4)]:
         x = image(1).double().requires_grad_()
         getattr(ours(x), part)[0, :, row, column].sum().backward()
@@ -133,7 +133,7 @@ def test_a_feature_sees_no_more_than_its_region(part: str, pixels: int, step: in
 
 def test_the_vector_sees_the_whole_image() -> None:
     x = image(1).requires_grad_()
-    disturbed(amdim(**SMALL)).eval()(x).vector.sum().backward()
+    disturbed(unpadded(**SMALL)).eval()(x).vector.sum().backward()
     assert x.grad is not None
     assert x.grad.abs().sum((0, 1)).gt(0).double().mean() > 0.9
 
@@ -145,7 +145,7 @@ def test_blocks_start_as_their_shortcuts() -> None:
     out = block(x)
     torch.testing.assert_close(out[:, :3], f.avg_pool2d(x, 4, 2))
     assert not out[:, 3:].any()
-    ours = amdim(**SMALL)
+    ours = unpadded(**SMALL)
     weight = ours.embed_seven.shortcut.weight[:, :, 0, 0]
     assert torch.equal(weight[:8].diagonal(), torch.ones(8))
     assert (weight - torch.eye(19, 8)).abs().max() <= 0.01
@@ -159,15 +159,15 @@ def test_blocks_start_as_their_shortcuts() -> None:
 def test_norms() -> None:
     """Three after the last layers; with hidden_norm one in each block besides, and one of the 7 x 7 map."""
     split = {"use": "split_batch", "splits": 3}
-    assert sum(isinstance(m, nn.BatchNorm2d) for m in amdim(**SMALL).modules()) == 3
-    blocks = sum(isinstance(m, Residual) for m in amdim(**SMALL).modules())
+    assert sum(isinstance(m, nn.BatchNorm2d) for m in unpadded(**SMALL).modules()) == 3
+    blocks = sum(isinstance(m, Residual) for m in unpadded(**SMALL).modules())
     assert blocks == 1 + 4 * 2 + 1
-    ours = amdim(hidden_norm=True, norm=split, **SMALL)
+    ours = unpadded(hidden_norm=True, norm=split, **SMALL)
     assert sum(isinstance(m, SplitBatchNorm2d) for m in ours.modules()) == 3 + blocks + 2 + 1
 
 
 def test_what_is_evaluated_is_the_vector() -> None:
-    ours = amdim(**SMALL).eval()
+    ours = unpadded(**SMALL).eval()
     parts = ours(image(1))
     assert pooled(parts) is parts.vector
     assert parts.vector.shape == (1, 19)
@@ -176,14 +176,14 @@ def test_what_is_evaluated_is_the_vector() -> None:
 @pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
 def test_half_precision(dtype: torch.dtype) -> None:
     with torch.autocast("cpu", dtype):
-        parts = disturbed(amdim(**SMALL))(image())
+        parts = disturbed(unpadded(**SMALL))(image())
     assert all(part.isfinite().all() for part in parts)
 
 
 @pytest.mark.parametrize(
     ("size", "config", "message"),
     [
-        (28, {}, "AMDIM's encoder takes square images of 32, 64 or 128 px, and these are 28 x 28 px: set the augmentation's size"),
+        (28, {}, "the unpadded encoder takes square images of 32, 64 or 128 px, and these are 28 x 28 px: set the augmentation's size"),
         ((32, 64), {}, "and these are 32 x 64 px"),
         (32, {"width": 4, "out": 15}, "out is 15, and may not be less than the 16 channels of the maps"),
         (64, {"width": 4, "out": 31}, "out is 31, and may not be less than the 32 channels of the maps"),
@@ -191,4 +191,4 @@ def test_half_precision(dtype: torch.dtype) -> None:
 )  # fmt: skip
 def test_what_is_refused(size: Any, config: dict[str, Any], message: str) -> None:
     with pytest.raises(ValueError, match=message):
-        amdim(size, **config)
+        unpadded(size, **config)

@@ -1,4 +1,4 @@
-"""VICReg: views agree, features vary, and have nothing in common."""
+"""Views agree, features vary, and have nothing in common: VICReg's loss."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from graphssl.component import NodeConfig, Scheduled, Sizes, component
 from ..numeric import exact, wide
 from .redundancy import check_batch, off_diagonal
 
-__all__ = ["VICReg"]
+__all__ = ["VarianceCovariance"]
 
 EPS = 1e-4
 
 
-@component("objective.vicreg")
-class VICReg(nn.Module):
+@component("objective.variance_covariance", formerly=("objective.vicreg",))
+class VarianceCovariance(nn.Module):
     """Variance, invariance and covariance of two views' embeddings, weighted.
 
-    Bardes et al. 2022, arXiv:2105.04906, equations 1 to 6, with the scales of the authors' code, to which the weights
-    25, 25, 1 belong:
+    VICReg's loss: Bardes et al. 2022, arXiv:2105.04906, equations 1 to 6, with the scales of the authors' code, to
+    which the weights 25, 25, 1 belong:
 
         invariance   mean of (x - y)^2 over samples and features; equation 5 sums over the features
         variance     mean of max(0, 1 - sqrt(var + 1e-4)) over features and the two views; equation 6 adds the views
@@ -46,7 +46,7 @@ class VICReg(nn.Module):
         super().__init__()
 
     def forward(self, x: Annotated[Tensor, "b d"], y: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
-        check_batch(x, "VICReg")
+        check_batch(x, "the variance-covariance loss")
         with exact(x):
             x, y = wide(x), wide(y)
             distance = (x - y).square().mean()
