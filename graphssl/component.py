@@ -78,6 +78,8 @@ TRAITS = {
     "mean": "an objective that is the mean over the samples of what each costs; `mean` of a node may say no",
     "normed": "has layers with the norm that its `norm` names: batch, split_batch, layer, group or none",
     "view": "makes the views of an image, normalised last",
+    "labels": "makes views and draws of each what was done to it: `label`, an integer below the node's `classes`",
+    "classifies": "an objective of `logits` and of integers that say which is right, `label`",
     "cosine": "a critic whose scores are cosines over its `temperature`",
     "bounded": "a critic whose scores cannot grow without end",
     "bounded_below": "a critic whose scores cannot fall without end",

@@ -26,8 +26,10 @@ class Patches(nn.Module):
     CPC (van den Oord et al. 2018, arXiv:1807.03748, section 3.2) has 7 x 7 patches of 64 px with a stride of 32 of
     images of 256 px, of each a random part of 60 px, padded to 64 again: `crop: 60`. Images of 32 px have as many
     with `size: 8, stride: 4`. The padding is 0, the data's mean in normalised images, evenly around the part; in
-    eval mode the part is the patch's middle. Pixels that no whole patch reaches, right and below, are left out.
-    Images of another size than the node was built for raise ValueError.
+    eval mode the part is the patch's middle. With `pad: false` the parts are the patches: tiles anywhere in the cells
+    of a grid, as jigsaw puzzles have them (Noroozi and Favaro 2016, arXiv:1603.09246, section 4.2), of images of 225
+    px `size: 75, stride: 75, crop: 64`. Pixels that no whole patch reaches, right and below, are left out. Images of
+    another size than the node was built for raise ValueError.
     """
 
     class Config(NodeConfig):
@@ -36,6 +38,7 @@ class Patches(nn.Module):
         crop: PositiveInt | None = Field(
             None, description="height and width in px of the random part of a patch that is shown; null: all of it"
         )
+        pad: bool = Field(True, description="zeros around that part, so that patches keep their size")
 
         @model_validator(mode="after")
         def _crop_fits(self) -> Patches.Config:
@@ -45,7 +48,7 @@ class Patches(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
-        self.size, self.stride = config.size, config.stride
+        self.size, self.stride, self.pad = config.size, config.stride, config.pad
         self.crop = config.size if config.crop is None else config.crop
         self.image = (sizes["y"], sizes["x"])
         if min(self.image) < self.size:
@@ -81,4 +84,6 @@ class Patches(nn.Module):
             rows, columns = (draws[..., None] + torch.arange(self.crop, device=image.device)).unbind(3)
             part = torch.take_along_dim(patches, rows[:, :, :, None, :, None], 4)
             part = torch.take_along_dim(part, columns[:, :, :, None, None, :], 5)
+        if not self.pad:
+            return part
         return functional.pad(part, (before, after, before, after))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .alignment import Alignment
+from .classification import Classification
 from .cross_correlation import CrossCorrelation
 from .cross_entropy import CrossEntropy
 from .decoupled import Decoupled
@@ -26,7 +27,7 @@ from .uniformity import Uniformity
 from .variance_covariance import VarianceCovariance
 
 __all__ = [
-    "JSD", "NCE", "NWJ", "Alignment", "CrossCorrelation", "CrossEntropy", "Decoupled", "DonskerVaradhan", "FDivergence",
-    "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive", "NPair", "Norm", "Regression",
-    "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
+    "JSD", "NCE", "NWJ", "Alignment", "Classification", "CrossCorrelation", "CrossEntropy", "Decoupled",
+    "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive", "NPair",
+    "Norm", "Regression", "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

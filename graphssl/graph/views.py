@@ -145,8 +145,9 @@ class Expansion:
             label = f"{name}_{port.name}" if port.name else name
             slots = tuple(self._slot(f"{label}_{i}", port, i) for i in range(len(first)))
             outputs[port.name] = Value(slots, first.tags)
+        alone = len(first) == 1  # a family of one is a batch already
         args: dict[str, Argument] = {
-            k: v.slots if k in self.families else v.slots[0] for k, v in self.arguments.items()
+            k: v.slots if k in self.families and not alone else v.slots[0] for k, v in self.arguments.items()
         }
         self._add(args, outputs, len(first))
         return self._by_part(outputs)

@@ -55,6 +55,16 @@ def test_patches_are_a_view(layout: torch.memory_format) -> None:
 # -- random parts --------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("training", [True, False])
+def test_without_padding_the_part_is_the_patch(training: bool) -> None:
+    padded, bare = (patches(crop=5, pad=pad).train(training) for pad in (True, False))
+    picture = image()
+    draws = drawn(bare, 2)
+    made = bare(picture, draws)
+    assert made.shape == (2, 7, 7, 3, 5, 5)
+    assert torch.equal(made, padded(picture, draws)[..., 1:6, 1:6])
+
+
 @pytest.mark.parametrize(("crop", "before"), [(5, 1), (6, 1), (7, 0), (1, 3)])
 def test_each_patch_shows_a_part_of_its_own(crop: int, before: int) -> None:
     """The part lies in the middle of a patch's worth of zeros."""

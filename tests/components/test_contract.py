@@ -51,9 +51,14 @@ BANK = Sizes({"d": 5}, DataFacts(samples=32))
 
 # How each component is called; those that are not listed need nothing. Small, so that a check takes a second.
 CASES: dict[str, list[dict[str, Any]]] = {
+    "augment.channels": [{}, {"config": {"shift": 2}}, {"config": {"drop": 0.5, "standardize": False}}],
+    "augment.neighbours": [{"sizes": {"r": 3, "k": 4}}],
     "augment.patches": [
-        {"config": {"size": 8, "stride": 4, "crop": n}, "sizes": {"y": 18, "x": 16}} for n in (None, 5)
+        {"config": {"size": 8, "stride": 4, **config}, "sizes": {"y": 18, "x": 16}}
+        for config in ({}, {"crop": 5}, {"crop": 5, "pad": False})
     ],
+    "augment.rearrange": [{"config": {"orders": n}} for n in (7, None)],
+    "augment.rotate": [{"config": {"views": n}, "sizes": {"y": 6, "x": 6}} for n in (1, 4)],
     "context.gru": [{"config": {"out": 5}}],
     "context.masked_conv": [{"config": {"hidden": 5, "layers": 2}}],
     "critic.bilinear": [{}, {"config": {"temperature": 0.5}, "sizes": {"d": 3, "e": 3}}],
@@ -99,6 +104,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "negatives.memory_bank": [{"config": {"sample": 5}}, {"config": {"sample": None}}, {"config": {"own": "keep"}}],
     "negatives.queue": [{"config": {"size": 6}}, {"config": {"size": 3}}],
     "objective.alignment": [{}, {"config": {"alpha": 1, "normalize": False}}],
+    "objective.classification": [{"sizes": {"p": 12}}],
     "objective.decoupled": [{}, {"config": {"weight": "von_mises"}}],
     "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
     "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],

@@ -21,6 +21,17 @@ def test_fold_is_one_call_over_all_views(write: Write) -> None:
     assert len(calls(graph, "projector")) == 2
 
 
+def test_a_family_of_one_folds_to_the_call_of_its_view(write: Write) -> None:
+    """A step without negatives, which a single view has."""
+    one = SIMCLR.replace("critic(z, z, others(z), pairs=cross)", "critic(z, z, others(z))")
+    one = one.replace("augment.simclr,", "augment.simclr, views: 1,").replace("augment.simclr}", "augment.simclr, views: 1}")
+    graph = read(write, one)
+    (call,) = [c for c in graph.calls if c.node == "encoder"]
+    assert call.fold == 1
+    assert calls(graph, "encoder") == [{"image": "x_0"}]
+    assert len(graph.values["z"]) == 1
+
+
 def test_a_family_port_takes_all_views(write: Write) -> None:
     graph = read(write, SIMCLR)
     assert calls(graph, "others") == [{"key": ("z_0", "z_1")}]

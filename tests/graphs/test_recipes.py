@@ -59,11 +59,11 @@ def from_the_method(name: str, path: tuple[str, ...]) -> bool:
 
 
 def test_every_method_for_images_has_a_recipe_for_each_data_set() -> None:
-    assert len(METHODS) == 27
+    assert len(METHODS) == 30
     assert sorted(RECIPES) == sorted(f"{data}/{method}" for data in DATA_SETS for method in METHODS)
     studies = [n for n in packaged() if n not in (*RECIPES, *METHODS, *NO_IMAGES)]
     assert {n.split("/")[0] for n in studies} == {"bounds", "mechanisms"}
-    assert len(packaged()) == 3 * 27 + 1 + len(studies) == 91
+    assert len(packaged()) == 3 * 30 + 1 + len(studies) == 100
 
 
 @pytest.mark.parametrize("name", marked(RECIPES))

@@ -17,6 +17,23 @@ from graphssl.graph.read import load
 Changes = Sequence[tuple[str, str]]
 
 QUICK_MOCO = MOCO.replace("norm: {use: split_batch, splits: 4}", "norm: {use: group, groups: 4}")  # quicker to infer
+ROTATION = """
+graph: rotation
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr, views: 1}
+  rotate:    {use: augment.rotate, views: 2}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  head:      {use: head.mlp, hidden: 8, out: 4}
+  objective: {use: objective.classification}
+flow:
+  x: augment(batch.image)[0]
+  r: rotate(x)
+  logits: head(encoder(r.view))
+loss:
+  turns: objective(logits, r.label)
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""
 SIMSIAM: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
     ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from ...errors import Problems
-from ...graph.calls import Call, Slot
+from ...graph.calls import Slot
 from ...graph.graph import Term
-from .facts import Facts, factors
+from .facts import Facts, aligned_inputs, factors
 from .rule import rule
 
 
@@ -126,13 +126,5 @@ def _views(facts: Facts, slot: Slot) -> set[int]:
         if node is not None and "view" in node.component.traits:
             found.add(current.id)
         else:
-            todo += _aligned_inputs(call, current)
+            todo += aligned_inputs(call, current)
     return found
-
-
-def _aligned_inputs(call: Call, slot: Slot) -> list[Slot]:
-    """The inputs that a slot depends on; of a fold only those of its own view."""
-    if call.fold == 1:
-        return list(call.inputs())
-    place = [s for s in call.outputs if s.output == slot.output].index(slot)
-    return [a[place] if isinstance(a, tuple) else a for a in call.args.values() if a is not None]

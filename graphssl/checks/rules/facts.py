@@ -13,7 +13,7 @@ from ...graph.nodes import Node
 from ...schedule import Schedule
 from ..shapes import Shapes
 
-__all__ = ["Facts", "extremes", "factors"]
+__all__ = ["Facts", "aligned_inputs", "extremes", "factors"]
 
 
 def extremes(value: float | Schedule[float]) -> tuple[float, ...]:
@@ -26,6 +26,14 @@ def extremes(value: float | Schedule[float]) -> tuple[float, ...]:
 def factors(term: Term) -> tuple[float, ...]:
     """What a loss term is multiplied by, at both ends where that is scheduled."""
     return tuple(term.factor * weight for weight in extremes(term.weight))
+
+
+def aligned_inputs(call: Call, slot: Slot) -> list[Slot]:
+    """The inputs that a slot depends on; of a fold only those of its own view."""
+    if call.fold == 1:
+        return list(call.inputs())
+    place = [s for s in call.outputs if s.output == slot.output].index(slot)
+    return [a[place] if isinstance(a, tuple) else a for a in call.args.values() if a is not None]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,72 @@
+"""Labels that are drawn with a view: of which view, for how many logits, and that they are no labels of the data."""
+
+from __future__ import annotations
+
+import pytest
+from conftest import Write
+from findings import ROTATION, Changes, findings, found
+
+# -- G205 ----------------------------------------------------------------------------------------------------
+
+NAMED = [("objective(logits, r.label)", "objective(head(encoder(v)), l)"), ("r: rotate(x)", "v, l: rotate(x)"),
+         ("  logits: head(encoder(r.view))\n", "")]  # fmt: skip
+FOLDED = [("head(encoder(r.view))", "head(encoder(r.view, views=fold), views=fold)")]
+
+
+@pytest.mark.parametrize("changes", [[], NAMED, FOLDED], ids=["parts", "names", "folded"])
+def test_a_label_of_its_view_is_no_matter(write: Write, changes: Changes) -> None:
+    assert findings(write, ROTATION, changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "place"),
+    [
+        ([("objective(logits, r.label)", "objective(logits, rotate(x).label)")], "objective(logits, rotate(x).label)"),
+        ([("encoder(r.view)", "encoder(rotate(x).view)")], "objective(logits, r.label)"),
+        ([("encoder(r.view)", "encoder(x)"), ("r.label)", "r.label[0])")], "objective(logits, r.label[0])"),
+        ([("(logits, r.label)", "(logits[0], r.label[1])")], "objective(logits[0], r.label[1])"),
+        ([*FOLDED, ("(logits, r.label)", "(logits[1], r.label[0])")], "objective(logits[1], r.label[0])"),
+    ],
+    ids=["drawn twice", "drawn twice for the view", "the view as it was", "another number", "another number, folded"],
+)
+def test_a_label_of_another_view_is_found(write: Write, changes: Changes, place: str) -> None:
+    problems = found(write, "G205", ROTATION, changes)
+    assert {p for p, _, _ in problems} == {place}
+    for _, message, hint in problems:
+        assert message == "the logits do not see the view of 'rotate' whose label they are told"
+        assert hint == "name its call once, r: rotate(...), and take r.view and r.label"
+
+
+# -- G409 ----------------------------------------------------------------------------------------------------
+
+
+def test_a_head_with_too_few_logits_is_told_how_many(write: Write) -> None:
+    problems = found(write, "G409", ROTATION, [("out: 4", "out: 3")])
+    assert {(m, h) for _, m, h in problems} == {
+        ("the labels are of 4 classes, and 'head' gives 3 logits", "a head whose last layer has out: 4")
+    }
+
+
+@pytest.mark.parametrize(("out", "count"), [(9, 1), (10, 0)])
+def test_so_are_heads_for_the_labels_of_the_data(write: Write, out: int, count: int) -> None:
+    changes = [("r.label", "batch.label"), ("out: 4", f"out: {out}"), ("graph:", "allow: [G401]\ngraph:")]
+    assert len({m for _, m, _ in found(write, "G409", ROTATION, changes)}) == count
+
+
+def test_more_logits_than_classes_are_no_matter(write: Write) -> None:
+    assert findings(write, ROTATION, [("out: 4", "out: 5")]) == []
+
+
+# -- other rules ---------------------------------------------------------------------------------------------
+
+
+def test_drawn_labels_are_no_labels_of_the_data(write: Write) -> None:
+    assert found(write, "G401", ROTATION) == []
+    changes = [("r.label", "batch.label"), ("out: 4", "out: 10")]
+    assert {m for _, m, _ in found(write, "G401", ROTATION, changes)} == {"'turns' uses the labels"}
+
+
+def test_a_label_that_nothing_uses_is_told(write: Write) -> None:
+    changes = [("r: rotate(x)", "v, l: rotate(x)"), ("r.view", "v"), ("objective(logits, r.label)", "other(logits)"),
+               ("{use: objective.classification}", "{use: objective.norm}"), ("objective:", "other:")]  # fmt: skip
+    assert [m for _, m, _ in found(write, "G103", ROTATION, changes)] == ["nothing uses the value 'l'"]
