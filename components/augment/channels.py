@@ -45,7 +45,9 @@ class Channels(nn.Module):
         self.shift, self.drop, self.standardize = config.shift, config.drop, config.standardize
         self.shape = (sizes["c"], sizes["h"], sizes["w"])
         if self.shift >= min(self.shape[1:]):
-            raise ValueError(f"a move by {self.shift} px leaves nothing of patches of {self.shape[1]} x {self.shape[2]}")
+            raise ValueError(
+                f"a move by {self.shift} px leaves nothing of patches of {self.shape[1]} x {self.shape[2]}"
+            )
 
     @classmethod
     def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
@@ -68,7 +70,9 @@ class Channels(nn.Module):
             if self.shift > 0:
                 image = _moved(image, moves)
             if self.drop > 0:
-                image = torch.where((chance[:, 0] < self.drop).view(-1, 1, 1, 1), _one(image, chance[:, 1], noise), image)
+                image = torch.where(
+                    (chance[:, 0] < self.drop).view(-1, 1, 1, 1), _one(image, chance[:, 1], noise), image
+                )
         if not self.standardize:
             return image
         image = image - image.mean((2, 3), keepdim=True)

@@ -47,9 +47,7 @@ class Neighbours(nn.Module):
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor]:
         """The place of the centre among those off the border, row by row, and of the neighbour around it, each `b`."""
         places = (self.grid[0] - 2) * (self.grid[1] - 2)
-        centre, neighbour = (
-            torch.randint(n, (b,), generator=generator, device=device) for n in (places, self.classes)
-        )
+        centre, neighbour = (torch.randint(n, (b,), generator=generator, device=device) for n in (places, self.classes))
         return centre, neighbour
 
     def forward(self, tiles: Annotated[Tensor, "b r k c h w"], draws: tuple[Tensor, Tensor]) -> SideBySide:

@@ -42,7 +42,9 @@ def test_orders_are_the_algorithm_of_the_paper() -> None:
     chosen = distant_orders(4, 10, 3).tolist()
     for i in range(1, 10):
         sums = [
-            -1 if order in chosen[:i] else sum(sum(a != b for a, b in zip(order, one, strict=True)) for one in chosen[:i])
+            -1
+            if order in chosen[:i]
+            else sum(sum(a != b for a, b in zip(order, one, strict=True)) for one in chosen[:i])
             for order in every
         ]
         assert chosen[i] == every[sums.index(max(sums))]

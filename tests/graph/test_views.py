@@ -24,7 +24,9 @@ def test_fold_is_one_call_over_all_views(write: Write) -> None:
 def test_a_family_of_one_folds_to_the_call_of_its_view(write: Write) -> None:
     """A step without negatives, which a single view has."""
     one = SIMCLR.replace("critic(z, z, others(z), pairs=cross)", "critic(z, z, others(z))")
-    one = one.replace("augment.simclr,", "augment.simclr, views: 1,").replace("augment.simclr}", "augment.simclr, views: 1}")
+    one = one.replace("augment.simclr,", "augment.simclr, views: 1,").replace(
+        "augment.simclr}", "augment.simclr, views: 1}"
+    )
     graph = read(write, one)
     (call,) = [c for c in graph.calls if c.node == "encoder"]
     assert call.fold == 1

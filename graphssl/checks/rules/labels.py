@@ -12,9 +12,9 @@ from .rule import rule
 
 @rule("G205", "a label of another view", "error")
 def label_is_of_the_view(facts: Facts, found: Problems) -> None:
-    """Logits can only tell the label of a view that they are made from: that of the same call, and of the same number.
+    """Logits can only tell the label of a view that they are made from: that of the same call, of the same number.
 
-    A pretext task asks what was done to a picture (Gidaris et al. 2018, arXiv:1803.07728, section 3.1). A node that draws
+    A pretext task asks what was done to a picture (Gidaris et al. 2018, arXiv:1803.07728, section 3.1). A random node
     draws anew in each call, so `rotate(x).view` on one line and `rotate(x).label` on another are two turns that have
     nothing to do with each other, and the loss stays at the log of the number of classes. Name the call once,
     `r: rotate(x)`, and take `r.view` and `r.label`.
