@@ -2,6 +2,18 @@
 
 from __future__ import annotations
 
-from . import augment, context, critic, encoder, head, negatives, objective, prior, target, toy
+from . import augment, context, critic, encoder, head, mask, negatives, objective, prior, target, toy
 
-__all__ = ["augment", "context", "critic", "encoder", "head", "negatives", "objective", "prior", "target", "toy"]
+__all__ = [
+    "augment",
+    "context",
+    "critic",
+    "encoder",
+    "head",
+    "mask",
+    "negatives",
+    "objective",
+    "prior",
+    "target",
+    "toy",
+]

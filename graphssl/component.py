@@ -86,6 +86,8 @@ TRAITS = {
     "regularises": "a penalty that is smallest where all samples are alike",
     "distance": "a critic whose scores are minus a distance",
     "of_distances": "an objective on such scores only",
+    "masks": "says which patches of a picture are kept and which are hidden, for the nodes that it is given to",
+    "positions": "is told where its tokens stand, and tells others by where those stand",
     "uniform_noise": "an objective for negatives that are drawn uniformly, each entry as likely as any other",
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from .average import Average
 from .entries import Entries
 from .flatten import Flatten
 from .gru import GRU
@@ -12,5 +13,19 @@ from .offset import Offset
 from .pick import Pick
 from .pool import Pool
 from .positions import Positions
+from .take import Take
 
-__all__ = ["GRU", "Entries", "Flatten", "Halves", "Join", "MaskedConv", "Offset", "Pick", "Pool", "Positions"]
+__all__ = [
+    "GRU",
+    "Average",
+    "Entries",
+    "Flatten",
+    "Halves",
+    "Join",
+    "MaskedConv",
+    "Offset",
+    "Pick",
+    "Pool",
+    "Positions",
+    "Take",
+]

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from .decoder import Decoder
 from .gaussian import GaussianHead
 from .mlp import MLP
 from .normalize import Normalize
 from .prototypes import Prototypes
 from .residual import Residual
 from .sample import Sample
+from .standardize import Standardize
 
-__all__ = ["MLP", "GaussianHead", "Normalize", "Prototypes", "Residual", "Sample"]
+__all__ = ["MLP", "Decoder", "GaussianHead", "Normalize", "Prototypes", "Residual", "Sample", "Standardize"]

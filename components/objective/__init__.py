@@ -7,6 +7,7 @@ from .classification import Classification
 from .cross_correlation import CrossCorrelation
 from .cross_entropy import CrossEntropy
 from .decoupled import Decoupled
+from .distance import Distance
 from .dv import DonskerVaradhan
 from .f_divergence import FDivergence
 from .infonce import InfoNCE
@@ -27,7 +28,7 @@ from .uniformity import Uniformity
 from .variance_covariance import VarianceCovariance
 
 __all__ = [
-    "JSD", "NCE", "NWJ", "Alignment", "Classification", "CrossCorrelation", "CrossEntropy", "Decoupled",
-    "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive", "NPair",
-    "Norm", "Regression", "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
+    "JSD", "NCE", "NWJ", "Alignment", "Classification", "CrossCorrelation", "CrossEntropy", "Decoupled", "Distance",
+    "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive",
+    "NPair", "Norm", "Regression", "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

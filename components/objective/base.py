@@ -20,7 +20,8 @@ from graphssl.ports import Own, Scores
 from ..numeric import wide
 
 __all__ = [
-    "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "negatives", "numbers", "positives", "total",
+    "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "mean_where", "negatives", "numbers",
+    "positives", "total",
 ]  # fmt: skip
 
 Function = Callable[[Tensor], Tensor]
@@ -134,3 +135,12 @@ def _values(function: Function, negative: Tensor, excluded: Excluded) -> Annotat
         return function(negative)
     # Twice: a value that is not finite would come back as a gradient that is not a number.
     return function(negative.masked_fill(excluded, 0)).masked_fill(excluded, 0)
+
+
+def mean_where(cost: Annotated[Tensor, "b ..."], where: Annotated[Tensor, "b ..."] | None) -> Annotated[Tensor, ""]:
+    """The mean over the samples of each one's mean over its positions that count; 0 of one that has none."""
+    if where is None:
+        return cost.mean()
+    cost, where = cost.unsqueeze(1).flatten(1), where.unsqueeze(1).flatten(1)
+    there = where.to(cost.dtype)
+    return ((cost * there).sum(1) / there.sum(1).clamp(min=1)).mean()

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
 from ..numeric import wide
+from .base import mean_where
 
 __all__ = ["CrossEntropy"]
 
@@ -21,7 +22,10 @@ class CrossEntropy(nn.Module):
 
     SwAV, equation 2 (Caron et al. 2020, arXiv:2006.09882), with the codes of `target.sinkhorn`; DINO, equation 2
     (Caron et al. 2021, arXiv:2104.14294), with the probabilities of `target.centre`. Both use temperature 0.1 for the
-    prediction. prediction: logits `b p`; target: `b p`, rows that sum to 1; float32 inside.
+    prediction. prediction: logits `b ... p`; target: `b ... p`, rows that sum to 1; float32 inside.
+
+    where: `b ...`, True at the positions of a sample that count, such as iBOT's hidden patches (Zhou et al. 2022,
+    arXiv:2111.07832, equation 2): their mean, then the mean over the samples, one of which that has none costs 0.
     """
 
     class Config(NodeConfig):
@@ -32,6 +36,11 @@ class CrossEntropy(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, prediction: Annotated[Tensor, "b p"], target: Annotated[Tensor, "b p"]) -> Annotated[Tensor, ""]:
-        log_share = torch.log_softmax(wide(prediction) / self.temperature, 1)
-        return -(wide(target) * log_share).sum(1).mean()
+    def forward(
+        self,
+        prediction: Annotated[Tensor, "b ... p"],
+        target: Annotated[Tensor, "b ... p"],
+        where: Annotated[Tensor, "b ..."] | None = None,
+    ) -> Annotated[Tensor, ""]:
+        log_share = torch.log_softmax(wide(prediction) / self.temperature, -1)
+        return mean_where(-(wide(target) * log_share).sum(-1), where)

@@ -6,6 +6,7 @@ from .centre import Centre
 from .ema import EMA
 from .entry import Entry
 from .nearest import Nearest
+from .pixels import Pixels
 from .sinkhorn import Sinkhorn
 
-__all__ = ["EMA", "Centre", "Entry", "Nearest", "Sinkhorn"]
+__all__ = ["EMA", "Centre", "Entry", "Nearest", "Pixels", "Sinkhorn"]

@@ -35,10 +35,12 @@ class Input:
 
 
 def inputs_of(call: Call, ports: Signature, values: Mapping[int, Any]) -> Iterator[Input]:
-    """The tensors of a call whose arguments are known; views and positions that it folds are in the batch."""
+    """The tensors of a call's arguments that are known; views and positions that it folds are in the batch."""
     for port in ports.inputs:
         argument = call.args.get(port.name)
         for slot in (argument,) if isinstance(argument, Slot) else argument or ():
+            if slot.id not in values:
+                continue
             for axes, tensor in zip(port.axes, tensors_of(values[slot.id]), strict=False):
                 shape = tuple(tensor.shape)
                 if axes[:1] == ("b",):

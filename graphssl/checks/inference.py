@@ -71,6 +71,7 @@ class _Inference:
         self._watch = Watch()
         self._results: dict[Any, tuple[Any, int, list[Draw]]] = {}  # of calls, with their multiply-adds times two
         self._draws: dict[int, list[Draw]] = {}  # of forward calls
+        self._named = {ref for node in graph.nodes.values() for ref in node.refs()}
 
     def shapes(self) -> Shapes:
         slots = {k: tuple(tuple(t.shape) for t in tensors_of(v)) for k, v in self.values.known.items()}
@@ -95,6 +96,8 @@ class _Inference:
             waiting = []
             for call in pending:
                 if not self.values.ready(call):
+                    # What it waits for may be given by a node that names it, as a mask names its encoder.
+                    progress |= call.node in self._named and self._bind(call)
                     waiting.append(call)
                     continue
                 if self._bind(call):
@@ -109,7 +112,7 @@ class _Inference:
         return pending
 
     def _bind(self, call: Call) -> bool:
-        """Learns a node's letters from the arguments of a call; notes what does not fit, and fails the node."""
+        """Learns a node's letters from a call's arguments, those known; notes what does not fit, and fails the node."""
         if call.node == "stopgrad" or call.node in self.nodes.failed:
             return False
         here: dict[str, tuple[int, str]] = {}

@@ -35,7 +35,7 @@ class Values:
         return all(slot.id in self.known for slot in call.inputs())
 
     def inputs(self, call: Call) -> Iterator[Input]:
-        """The tensors of a call whose arguments are known."""
+        """The tensors of a call's arguments that are known."""
         return inputs_of(call, self._signature(call), self.known)
 
     def arguments(self, call: Call, module: nn.Module) -> tuple[list[Any], dict[str, Any]]:

@@ -26,7 +26,7 @@ VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", 
 COMPONENTS: dict[str, tuple[str, ...]] = {
     **{f"augment.{recipe}": ("style",) for recipe in VIEWS},
     "encoder.resnet": ("stem_width",),
-    "encoder.vit": ("drop_path", "init"),
+    "encoder.vit": ("drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"),
     "head.mlp": ("init", "last_bias"),
     "negatives.memory_bank": ("shard",),
 }

@@ -2,8 +2,8 @@
 
 A port is annotated with its axes as einops words: `image: Annotated[Tensor, "b c h w"]`, for which
 `In["b c h w"]` is the short form. The letters: `b` batch, `d` embedding, `n` negatives, `c h w` image or map,
-`r k` rows and columns of a patch grid; a number is a fixed size, `...` any axes. The same letter in two ports
-of a component is the same size within a call; a node with weights is built for one size.
+`r k` rows and columns of a patch grid, `t` tokens; a number is a fixed size, `...` any axes. The same letter in two
+ports of a component is the same size within a call; a node with weights is built for one size.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 from .kinds import AXES, KINDS
 
 Axes = tuple[str, ...]  # of a tensor, in order: letters, numbers, `...`
-GRID = frozenset("rk")  # axes of positions, which a call folds into its batch where a port does not know them
+GRID = frozenset("rkt")  # axes of positions, which a call folds into its batch where a port does not know them
 FOLDED = ("tensor", "gaussian")  # kinds with such axes
 AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 

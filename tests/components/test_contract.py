@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+from masked_parts import PLACES, vit
 from torch import Tensor, nn
 
 from graphssl.component import REGISTRY, DataFacts, Sizes, build, discover
@@ -59,6 +60,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "augment.rearrange": [{"config": {"orders": n}} for n in (7, None)],
     "augment.rotate": [{"config": {"views": n}, "sizes": {"y": 6, "x": 6}} for n in (1, 4)],
+    "context.take": [{"inputs": PLACES}],
     "context.gru": [{"config": {"out": 5}}],
     "context.masked_conv": [{"config": {"hidden": 5, "layers": 2}}],
     "critic.bilinear": [{}, {"config": {"temperature": 0.5}, "sizes": {"d": 3, "e": 3}}],
@@ -94,13 +96,25 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "encoder.torchvision": [{"config": {"name": "shufflenet_v2_x0_5"}, "sizes": {"h": 32, "w": 32}}],
     "encoder.vit": [
-        {"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2}},
-        {"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2, "drop_path": 0.5, "init": "moco_v3"}},
+        {"config": {"patch": 4, "dim": 12, "depth": 2, "heads": 2, **more}, "inputs": PLACES}
+        for more in ({}, {"drop_path": 0.5, "init": "moco_v3"})
+    ],
+    "head.decoder": [
+        {
+            "config": {"of": "encoder", "dim": 8, "depth": 1, "heads": 2, **more},
+            "sources": {"of": vit()},
+            "inputs": PLACES,
+        }
+        for more in ({}, {"out": "tokens", "positions": "learned"})
     ],
     "head.gaussian": [{"config": {"out": 3}}],
     "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],
     "head.prototypes": [{"config": {"count": 5}}],
     "head.residual": [{"config": {"out": 10, "last_norm": True}}, {"config": {"out": 6, "norm": "none"}}],
+    **{
+        f"mask.{name}": [{"config": {"of": "encoder"}, "sources": {"of": vit(32)}, "sizes": {"h": 32, "w": 32}}]
+        for name in ("random", "block", "multi_block")
+    },
     "negatives.memory_bank": [{"config": {"sample": 5}}, {"config": {"sample": None}}, {"config": {"own": "keep"}}],
     "negatives.queue": [{"config": {"size": 6}}, {"config": {"size": 3}}],
     "objective.alignment": [{}, {"config": {"alpha": 1, "normalize": False}}],
@@ -108,9 +122,12 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.decoupled": [{}, {"config": {"weight": "von_mises"}}],
     "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
     "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],
+    "objective.distance": [{"inputs": PLACES}, {"config": {"norm": "smooth_l1"}, "inputs": PLACES}],
+    "objective.cross_entropy": [{"inputs": PLACES}],
     "objective.variance_covariance": [{}, {"sizes": {"d": 3}}],
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
+    "target.pixels": [{"config": {"of": "encoder", "normalize": n}, "sources": {"of": vit()}} for n in (False, True)],
     "target.entry": [{"config": {"of": "bank"}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],
 }
 

@@ -80,10 +80,10 @@ def test_a_size_with_changes() -> None:
 
 
 def test_pooling() -> None:
-    tokens = vit(**SMALL).tokens(image())
-    assert tokens.shape == (4, 17, 24)
-    torch.testing.assert_close(vit(**SMALL)(image()), tokens[:, 0])
-    torch.testing.assert_close(vit(pool="mean", **SMALL)(image()), tokens[:, 1:].sum(1) / 16)
+    given = vit(**SMALL, tokens=True)(image())
+    assert given.tokens.shape == (4, 16, 24)
+    torch.testing.assert_close(vit(**SMALL)(image()), given.vector, rtol=0, atol=0)
+    torch.testing.assert_close(vit(pool="mean", **SMALL)(image()), given.tokens.sum(1) / 16)
 
 
 def test_freeze_patch() -> None:
@@ -117,13 +117,13 @@ def test_one_image_in_either_mode() -> None:
 @pytest.mark.parametrize("init", ["torchvision", "moco_v3", "dino"])
 def test_images_that_are_not_square(init: str) -> None:
     """Each patch has a position of its own, row by row: without blocks, tokens are patches plus positions."""
-    ours = vit((8, 16), **{**SMALL, "init": init})
+    ours = vit((8, 16), **{**SMALL, "init": init, "tokens": True})
     assert ours.encoder.pos_embedding.shape == (1, 1 + 2 * 4, 24)
     x = torch.randn(4, 3, 8, 16)
-    assert ours(x).shape == (4, 24)
+    assert ours(x).vector.shape == (4, 24)
     ours.encoder.layers, ours.encoder.ln = nn.Sequential(), nn.Identity()
     patch = ours.conv_proj(x[:, :, 4:8, 8:12]).flatten(1)  # row 1, column 2
-    torch.testing.assert_close(ours.tokens(x)[:, 1 + 4 + 2], patch + ours.encoder.pos_embedding[0, 1 + 4 + 2])
+    torch.testing.assert_close(ours(x).tokens[:, 4 + 2], patch + ours.encoder.pos_embedding[0, 1 + 4 + 2])
 
 
 def test_positions_of_a_rectangle_are_interpolated_to_another() -> None:
@@ -146,9 +146,21 @@ def test_it_waits_for_the_size_of_the_images() -> None:
             build(ViT, sizes=Sizes(known), **SMALL)
 
 
-@pytest.mark.parametrize("config", [{}, {"pool": "mean"}, {"freeze_patch": True}, {"drop_path": 0.5}], ids=str)
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"pool": "mean"}, {"freeze_patch": True, "drop_path": 0.5},
+        {"tokens": True, "layers": [1], "mask_token": True, "registers": 2},
+        {"positions": "rotary", "init": "mae", "dim": 32, "heads": 2, "drop_path": 0.5}, {"positions": "sine"},
+    ],
+    ids=str,
+)  # fmt: skip
 def test_contract(config: dict[str, Any]) -> None:
-    check_component(ViT, {**SMALL, **config})
+    makers = {
+        "kept": lambda shape: torch.arange(shape[1]).repeat(shape[0], 1),
+        "mask": lambda shape: torch.rand(shape) < 0.5,
+    }
+    check_component(ViT, {**SMALL, **config}, {"p": 16}, inputs=makers)
 
 
 @pytest.mark.parametrize(

@@ -101,7 +101,14 @@ def test_a_step_is_repeated_exactly(write: Write) -> None:
     assert float(fresh(off)(0, [batch()])["loss"]) != losses[0]
 
 
-@pytest.mark.parametrize("change", ["drop_path: 0.0", "init: torchvision", "drop_path: 0.0, init: torchvision"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        "drop_path: 0.0, init: torchvision",
+        "positions: learned, tokens: false",
+        "layers: [], registers: 0, mask_token: false",
+    ],
+)
 def test_options_at_their_default_leave_the_hash(write: Write, change: str) -> None:
     """A run of before these options goes on."""
     plain = "{use: encoder.vit, patch: 8}"
@@ -110,7 +117,8 @@ def test_options_at_their_default_leave_the_hash(write: Write, change: str) -> N
     said = load(write(SIMCLR, (text[0], plain.replace("}", f", {change}}}"))))
     other = load(write(SIMCLR, (text[0], plain.replace("}", ", drop_path: 0.1}"))))
     assert graph.hash() == said.hash() != other.hash()
-    before = {k: v for k, v in graph.resolved()["nodes"]["encoder"].items() if k not in ("drop_path", "init")}
+    later = {"drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"}
+    before = {k: v for k, v in graph.resolved()["nodes"]["encoder"].items() if k not in later}
     assert set(before) == {"use", "size", "patch", "dim", "depth", "heads", "mlp", "pool", "freeze_patch"}
 
 

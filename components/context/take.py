@@ -1,0 +1,33 @@
+"""Tokens by their places."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from torch import Tensor, nn
+
+from graphssl.component import NodeConfig, Sizes, component
+
+from ..tokens import rows_at
+
+__all__ = ["Take"]
+
+
+@component("context.take", traits=("rows",))
+class Take(nn.Module):
+    """The tokens at some places of each sample: `b t d` and their numbers `b m` to `b m d`.
+
+    What a mask says is hidden, `take(t.tokens, m.hidden)`, as I-JEPA's targets (Assran et al. 2023, arXiv:2301.08243,
+    section 3); or kept.
+    """
+
+    class Config(NodeConfig):
+        pass
+
+    def __init__(self, config: Config, sizes: Sizes) -> None:
+        super().__init__()
+
+    def forward(
+        self, tokens: Annotated[Tensor, "b t d"], index: Annotated[Tensor, "b m"]
+    ) -> Annotated[Tensor, "b m d"]:
+        return rows_at(tokens, index)
