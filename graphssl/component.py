@@ -84,6 +84,7 @@ TRAITS = {
     "bounded": "a critic whose scores cannot grow without end",
     "bounded_below": "a critic whose scores cannot fall without end",
     "regularises": "a penalty that is smallest where all samples are alike",
+    "spreads": "what it gives differs from sample to sample whatever it takes, as whitened embeddings do",
     "distance": "a critic whose scores are minus a distance",
     "of_distances": "an objective on such scores only",
     "masks": "says which patches of a picture are kept and which are hidden, for the nodes that it is given to",

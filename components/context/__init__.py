@@ -9,6 +9,7 @@ from .gru import GRU
 from .halves import Halves
 from .join import Join
 from .masked_conv import MaskedConv
+from .mean import Mean
 from .offset import Offset
 from .pick import Pick
 from .pool import Pool
@@ -16,16 +17,6 @@ from .positions import Positions
 from .take import Take
 
 __all__ = [
-    "GRU",
-    "Average",
-    "Entries",
-    "Flatten",
-    "Halves",
-    "Join",
-    "MaskedConv",
-    "Offset",
-    "Pick",
-    "Pool",
-    "Positions",
-    "Take",
-]
+    "GRU", "Average", "Entries", "Flatten", "Halves", "Join", "MaskedConv", "Mean", "Offset", "Pick", "Pool",
+    "Positions", "Take",
+]  # fmt: skip

@@ -10,5 +10,6 @@ from .prototypes import Prototypes
 from .residual import Residual
 from .sample import Sample
 from .standardize import Standardize
+from .whiten import Whiten
 
-__all__ = ["MLP", "Decoder", "GaussianHead", "Normalize", "Prototypes", "Residual", "Sample", "Standardize"]
+__all__ = ["MLP", "Decoder", "GaussianHead", "Normalize", "Prototypes", "Residual", "Sample", "Standardize", "Whiten"]

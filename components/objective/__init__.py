@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from .alignment import Alignment
 from .classification import Classification
+from .coding_rate import CodingRate
 from .cross_correlation import CrossCorrelation
 from .cross_entropy import CrossEntropy
 from .decoupled import Decoupled
@@ -14,21 +15,26 @@ from .infonce import InfoNCE
 from .jsd import JSD
 from .koleo import KoLeo
 from .margin import Margin
+from .moments import Moments
 from .multi_positive import MultiPositive
 from .n_pair import NPair
 from .nce import NCE
 from .nce_fixed import FixedNCE
 from .nce_learned import LearnedNCE
 from .norm import Norm
+from .nuclear_norm import NuclearNorm
 from .nwj import NWJ
 from .regression import Regression
+from .running_covariance import RunningCovariance
 from .score_penalty import ScorePenalty
+from .sliced_gaussian import SlicedGaussian
 from .triplet import Triplet
 from .uniformity import Uniformity
 from .variance_covariance import VarianceCovariance
 
 __all__ = [
-    "JSD", "NCE", "NWJ", "Alignment", "Classification", "CrossCorrelation", "CrossEntropy", "Decoupled", "Distance",
-    "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "MultiPositive",
-    "NPair", "Norm", "Regression", "ScorePenalty", "Triplet", "Uniformity", "VarianceCovariance",
+    "JSD", "NCE", "NWJ", "Alignment", "Classification", "CodingRate", "CrossCorrelation", "CrossEntropy", "Decoupled",
+    "Distance", "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "Moments",
+    "MultiPositive", "NPair", "Norm", "NuclearNorm", "Regression", "RunningCovariance", "ScorePenalty",
+    "SlicedGaussian", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

@@ -110,6 +110,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "head.gaussian": [{"config": {"out": 3}}],
     "head.mlp": [{"config": {"hidden": 6, "out": 3}}, {"config": {"hidden": 6, "norm": "none", "layers": 3}}],
     "head.prototypes": [{"config": {"count": 5}}],
+    "head.whiten": [{"config": {"shrinkage": 0.1}}, {"config": {"size": 2, "shrinkage": 0.5}}, {"sizes": {"d": 3}}],
     "head.residual": [{"config": {"out": 10, "last_norm": True}}, {"config": {"out": 6, "norm": "none"}}],
     **{
         f"mask.{name}": [{"config": {"of": "encoder"}, "sources": {"of": vit(32)}, "sizes": {"h": 32, "w": 32}}]
@@ -121,6 +122,11 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.classification": [{"sizes": {"p": 12}}],
     "objective.decoupled": [{}, {"config": {"weight": "von_mises"}}],
     "objective.f_divergence": [{"config": {"kind": kind}} for kind in EXPECTATIONS],
+    "objective.sliced_gaussian": [
+        {"config": {"slices": 5, "test": test, "standardize": own}}
+        for test in ("epps_pulley", "wasserstein")
+        for own in (False, True)
+    ],
     "objective.triplet": [{"config": {"mine": mine}} for mine in ("all", "hard", "semi_hard")],
     "objective.distance": [{"inputs": PLACES}, {"config": {"norm": "smooth_l1"}, "inputs": PLACES}],
     "objective.cross_entropy": [{"inputs": PLACES}],

@@ -23,7 +23,7 @@ METHODS = [name for name in packaged() if "/" not in name and name not in NO_IMA
 
 # What makes a network or a state as large as it is, and views what they are: set for digits in the method's file.
 SIZES = {
-    "count", "depth", "dim", "groups", "heads", "hidden", "out", "patch", "sample", "size", "stride", "units", "width",
+    "count", "depth", "dim", "groups", "heads", "hidden", "out", "patch", "sample", "size", "slices", "stride", "units", "width",
 }  # fmt: skip
 VIEWS = {"blur", "crop", "flip", "solarize", "strength"}
 SECTIONS = (("data",), ("train", "epochs"), ("train", "optimizer"), ("train", "schedule"), ("evaluate", "knn"))
@@ -59,11 +59,11 @@ def from_the_method(name: str, path: tuple[str, ...]) -> bool:
 
 
 def test_every_method_for_images_has_a_recipe_for_each_data_set() -> None:
-    assert len(METHODS) == 30
+    assert len(METHODS) == 36
     assert sorted(RECIPES) == sorted(f"{data}/{method}" for data in DATA_SETS for method in METHODS)
     studies = [n for n in packaged() if n not in (*RECIPES, *METHODS, *NO_IMAGES)]
     assert {n.split("/")[0] for n in studies} == {"bounds", "mechanisms"}
-    assert len(packaged()) == 3 * 30 + 1 + len(studies) == 100
+    assert len(packaged()) == 3 * 36 + 1 + len(studies) == 118
 
 
 @pytest.mark.parametrize("name", marked(RECIPES))
@@ -88,7 +88,8 @@ OTHERS = {"dim": {"global_critic"}, "dim_global": {"critic", "objective"}}
 
 @pytest.mark.parametrize("name", RECIPES)
 def test_a_recipe_is_its_method(name: str) -> None:
-    """Critic, negatives, targets and objective are the method's, and the loss has its terms; SwAV's adds a queue."""
+    """Critic, negatives, targets and objective are the method's, and the loss has its terms; SwAV's adds a queue, MMCR's a
+    slow copy."""
     kinds = ("critic", "negatives", "objective", "prior", "target")
     recipe, method = source(name).data, source(name.split("/")[1]).data
     shared = (recipe["nodes"].keys() & method["nodes"].keys()) - OTHERS.get(name.split("/")[1], set())
@@ -96,7 +97,7 @@ def test_a_recipe_is_its_method(name: str) -> None:
     assert all(ours == theirs for ours, theirs in uses.values() if theirs.split(".")[0] in kinds)
     assert method["nodes"].keys() - recipe["nodes"].keys() <= {"proximal"}
     assert method["loss"].keys() - recipe["loss"].keys() <= {"proximal"}
-    written = recipe.get("update", {}).keys() - {"queue_0", "queue_1"}
+    written = recipe.get("update", {}).keys() - {"queue_0", "queue_1", "slow"}
     assert {node: recipe["update"][node] for node in written} == method.get("update", {})
 
 

@@ -17,13 +17,14 @@ def attraction_needs_stop_gradient(facts: Facts, found: Problems) -> None:
     SimSiam (Chen and He 2021, arXiv:2011.10566, section 4.1 and figure 2) with a stop-gradient: without it,
     the loss reaches its minimum at once and kNN accuracy falls to chance. Put `stopgrad()` or a `target.ema`
     on one side, or add a term that pushes apart: one with negatives, or with a minus, as in RAFT (Shi et al. 2020,
-    arXiv:2011.10944).
+    arXiv:2011.10944). Embeddings that are whitened cannot all be the same: `head.whiten` last on both sides (W-MSE,
+    Ermolov et al. 2021, arXiv:2007.06346).
     """
     if not _attracts_only(facts):
         return
     for term in facts.training_terms:
         for call, query, key in facts.pairs(term):
-            if facts.gradient[query.id] and facts.gradient[key.id]:
+            if facts.gradient[query.id] and facts.gradient[key.id] and not _spread(facts, query, key):
                 hint = "put stopgrad() or a target on the key's side, or use negatives"
                 found.add(f"'{term.name}' only attracts, and both sides of it learn: this collapses", call.span, hint)
                 break
@@ -34,7 +35,7 @@ def attraction_needs_predictor(facts: Facts, found: Problems) -> None:
     """A loss that only attracts needs a predictor: a trainable node on the query's side that the key's side has not.
 
     Without it BYOL falls to 0.2 percent (Grill et al. 2020, arXiv:2006.07733, table 5b) and SimSiam to 0.1 percent
-    (Chen and He 2021, arXiv:2011.10566, table 1a).
+    (Chen and He 2021, arXiv:2011.10566, table 1a). Where both sides are whitened none is needed.
     """
     if not _attracts_only(facts):
         return
@@ -42,7 +43,8 @@ def attraction_needs_predictor(facts: Facts, found: Problems) -> None:
         for call, query, key in facts.pairs(term):
             one_sided = facts.gradient[query.id] != facts.gradient[key.id]
             learner, other = (query, key) if facts.gradient[query.id] else (key, query)
-            if one_sided and not facts.embedders(learner) - facts.embedders(other):
+            predicts = facts.embedders(learner) - facts.embedders(other)
+            if one_sided and not predicts and not _spread(facts, query, key):
                 message = f"'{term.name}' only attracts, and no predictor tells its sides apart: this collapses"
                 hint = "add a head on the side that learns: p: predictor(projector(encoder(x)))"
                 found.add(message, call.span, hint)
@@ -54,6 +56,13 @@ def _attracts_only(facts: Facts) -> bool:
     terms = facts.training_terms
     attracts = any(_has(facts, term, {"attracts"}) for term in terms)
     return attracts and all(_has(facts, term, {"attracts", "regularises"}) for term in terms)
+
+
+def _spread(facts: Facts, *slots: Slot) -> bool:
+    """Whether the last that was done to each keeps samples apart."""
+    makers = (facts.graph.maker.get(facts.origin(slot).id) for slot in slots)
+    nodes = (None if call is None else facts.graph.nodes.get(call.node) for call in makers)
+    return all(node is not None and "spreads" in node.component.traits for node in nodes)
 
 
 def _has(facts: Facts, term: Term, traits: set[str]) -> bool:

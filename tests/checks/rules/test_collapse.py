@@ -72,6 +72,24 @@ def test_uniformity_is_a_push(write: Write) -> None:
     assert findings(write, SIMCLR, both) == []
 
 
+WHITE: Changes = [
+    *BOTH_SIDES,
+    ("  critic: ", "  white:     {use: head.whiten, shrinkage: 0.1}\n  critic: "),
+    ("s: critic(p, z, pairs=cross)", "s: critic(white(p), white(z), pairs=cross)"),
+]
+
+
+def test_embeddings_that_are_white_do_not_collapse(write: Write) -> None:
+    """Ermolov et al. 2021: both sides learn, by one loss that only attracts."""
+    assert findings(write, BYOL, WHITE) == []
+
+
+@pytest.mark.parametrize("line", ["critic(white(p), z, pairs=cross)", "critic(p, predictor(white(z)), pairs=cross)"])
+def test_only_what_is_white_at_last_on_both_sides_is_spread(write: Write, line: str) -> None:
+    changes = [*WHITE[:-1], ("s: critic(p, z, pairs=cross)", f"s: {line}")]
+    assert found(write, "G201", BYOL, changes)
+
+
 # -- G202 ----------------------------------------------------------------------------------------------------
 
 WITHOUT: Changes = [
@@ -209,6 +227,12 @@ def test_the_whole_and_its_positions_are_a_task(write: Write, tmp_path: Path) ->
     """Deep InfoMax: a map and the vector of the same picture."""
     (tmp_path / "maps.py").write_text(MAPS)
     assert findings(write, LOCAL) == []
+
+
+def test_embeddings_that_are_white_need_no_predictor(write: Write) -> None:
+    without = [*SIMSIAM, *WITHOUT, *WHITE[-2:]]
+    assert not found(write, "G202", BYOL, without)
+    assert found(write, "G202", BYOL, [*SIMSIAM, *WITHOUT])
 
 
 def test_a_penalty_does_not_push_samples_apart(write: Write) -> None:
