@@ -6,7 +6,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -16,9 +16,10 @@ from graphssl.ports import Cut
 
 from ..numeric import exact
 from . import blocks
+from .boxes import PlacedCrops, boxes_after, boxes_drawn, boxes_told, check_place
 from .view import Parameters, View, parameters, render
 
-__all__ = ["Augmentation", "size_text"]
+__all__ = ["Augmentation", "Placed", "size_text"]
 
 RGB = 3
 INSTEAD = (
@@ -28,23 +29,34 @@ INSTEAD = (
 SMALL = 2**12  # pixels up to which a CPU, compiled, renders whole batches faster than blocks
 
 
+class Placed(NamedTuple):
+    """Views, and of each its box, `b 4`."""
+
+    views: tuple[Tensor, ...]
+    boxes: tuple[Tensor, ...]
+
+
 class Augmentation(nn.Module):
     """Renders views of images, `b c h w`. Neighbouring views with the same settings are made together.
 
     cuts: where the pictures have sizes of their own, the crops are made by these, where the pictures are decoded; none
     where some view is not cropped at random, which then takes the picture as it is evaluated.
+    boxes: whether `render` gives the boxes of the views too, after the views.
     """
 
-    def __init__(self, views: Sequence[View], sizes: Sizes) -> None:
+    def __init__(self, views: Sequence[View], sizes: Sizes, *, boxes: bool = False) -> None:
         super().__init__()
         self.image, self.channels = (sizes["h"], sizes["w"]), sizes.data.channels
         self.dtype: torch.dtype = getattr(torch, sizes.data.dtype)
         self.groups = [(view, len(list(same))) for view, same in itertools.groupby(views)]
         self.settings = [view.model_dump_json() for view, _ in self.groups]
         cuts = [view.cuts(count) for view, count in self.groups]
-        self.cuts: tuple[Cut, ...] = tuple(cut for cut in cuts if cut) if all(cuts) else ()
+        self.boxes = boxes
+        self.cuts: tuple[Cut, ...] = tuple(PlacedCrops(cut) if boxes else cut for cut in cuts if cut and all(cuts))
         _check_colours(views, self.channels)
         _check_sizes(views)
+        if boxes:
+            check_place(views)
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Parameters, ...]:
         """What is random: for each group of views, the parameters of its images, view after view."""
@@ -62,16 +74,33 @@ class Augmentation(nn.Module):
     ) -> Annotated[tuple[Tensor, ...], "b c y x"]:
         """The views, in float32 under autocast too: half precision has too few digits for colours.
 
-        image: or what the cuts have made, `(v b) c y x` of each.
+        image: or what the cuts have made, `(v b) c y x` of each. With `boxes` those of the views, `b 4`, come last.
         """
         is_cut = isinstance(image, tuple)
         pictures = image if isinstance(image, tuple) else (self._checked(image),) * len(self.groups)
         made: list[Tensor] = []
+        boxes: list[Tensor] = []
         with exact(pictures[0]):
             parts = zip(self.groups, self.settings, pictures, draws, strict=True)
             for (view, count), settings, picture, drawn in parts:
+                if self.boxes:
+                    picture, box = self._apart(picture, view, drawn, is_cut)
+                    boxes.extend(box.chunk(count))
                 made.extend(self._views(view, 1 if is_cut else count, settings, picture, drawn, is_cut).chunk(count))
-        return tuple(made)
+        return (*made, *boxes)
+
+    def _apart(
+        self, picture: Tensor, view: View, drawn: Parameters, cut: bool
+    ) -> tuple[Tensor, Annotated[Tensor, "n 4"]]:
+        """The pictures, or crops, and the boxes of the views."""
+        height = view.size[0]
+        box = boxes_told(picture, height) if cut else boxes_drawn(drawn, self.image)
+        return picture[:, :, :height] if cut else picture, boxes_after(box, drawn, view)
+
+    def families(self, made: tuple[Tensor, ...]) -> tuple[Any, ...]:
+        """The views, where boxes are asked for together with those."""
+        half = len(made) // 2
+        return Placed(made[:half], made[half:]) if self.boxes else made
 
     def _views(
         self, view: View, repeats: int, settings: str, image: Tensor, drawn: Parameters, cut: bool

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, TypeAdapter, model_validator
 from torch import Tensor
 
 from graphssl.component import DataFacts, NodeConfig, Sizes, component
+from graphssl.ports import Signature, signature_of
 
 from .base import Augmentation
+from .boxes import Boxes, with_boxes
 from .operation import Operation
 from .operations import Flip, Operations
 from .settings import Area, Size, Span, sides
@@ -57,6 +59,7 @@ class Chain(Augmentation):
             2, description="views of each image: their number, or a list of operations for each"
         )
         size: Size = Field(None, description="of a view in pixels: one number, or [height, width]; null: data.size")
+        boxes: Boxes = False
 
         @model_validator(mode="after")
         def _one_of_both(self) -> Chain.Config:
@@ -78,16 +81,22 @@ class Chain(Augmentation):
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         size = sides(config.size, sizes.data)
-        super().__init__([view_of(steps, size, sizes.data) for steps in config.each()], sizes)
+        super().__init__([view_of(steps, size, sizes.data) for steps in config.each()], sizes, boxes=config.boxes)
 
     @staticmethod
     def views(config: Config) -> dict[str, int]:
-        return {"": len(config.each())}
+        count = len(config.each())
+        return {"views": count, "boxes": count} if config.boxes else {"": count}
+
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """The views, and where they are asked for their boxes."""
+        return with_boxes(signature_of(cls.forward), config)
 
     def forward(
         self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]
     ) -> Annotated[tuple[Tensor, ...], "b c y x"]:
-        return self.render(image, draws)
+        return self.families(self.render(image, draws))
 
 
 def _named(step: Any) -> Any:

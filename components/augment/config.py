@@ -12,6 +12,7 @@ from graphssl.component import DataFacts, NodeConfig
 
 from . import operations
 from .blur import radius_for
+from .boxes import Boxes
 from .colour import Style
 from .jitter import AMOUNTS, STYLE
 from .settings import Amount, Area, Hue, PerView, Size, Span, sides
@@ -62,6 +63,7 @@ class RecipeConfig(NodeConfig):
     blur: Blur = 0.5
     sigma: Span = Field((0.1, 2.0), description="smallest and largest sigma of the blur, in pixels of the view")
     solarize: Solarize = 0.0
+    boxes: Boxes = False
 
     @property
     def total(self) -> int:

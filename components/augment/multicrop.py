@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from graphssl.component import Sizes, component
+from graphssl.ports import Signature, signature_of
 
 from .base import Augmentation
+from .boxes import with_boxes
 from .config import Blur, Crop, RecipeConfig, Solarize
 from .settings import Amount, Area, Hue, Size, sides
 from .view import Parameters
@@ -24,6 +27,15 @@ class Crops(NamedTuple):
 
     wide: Annotated[tuple[Tensor, ...], "b c y x"]
     small: Annotated[tuple[Tensor, ...], "b c v u"]
+
+
+class PlacedViews(NamedTuple):
+    """The families, and of each view its box, `b 4`."""
+
+    wide: tuple[Tensor, ...]
+    small: tuple[Tensor, ...]
+    wide_boxes: tuple[Tensor, ...]
+    small_boxes: tuple[Tensor, ...]
 
 
 @component("augment.multicrop", traits=("view",))
@@ -60,16 +72,28 @@ class MultiCrop(Augmentation):
         small_size = config.small_size or (round(SMALL * y), round(SMALL * x))
         small = {"size": sides(small_size, sizes.data), "area": config.small_crop}
         changes: list[dict[str, Any]] = [{}] * config.wide + [small] * config.small
-        super().__init__([config.view(i, sizes.data, **change) for i, change in enumerate(changes)], sizes)
+        views = [config.view(i, sizes.data, **change) for i, change in enumerate(changes)]
+        super().__init__(views, sizes, boxes=config.boxes)
         self.wide = config.wide
 
     @staticmethod
     def views(config: Config) -> dict[str, int]:
-        return {"wide": config.wide, "small": config.small}
+        count = {"wide": config.wide, "small": config.small}
+        return {**count, **{f"{name}_boxes": n for name, n in count.items()}} if config.boxes else count
+
+    @classmethod
+    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
+        """The views, and where they are asked for their boxes."""
+        return with_boxes(signature_of(cls.forward), config)
 
     def forward(self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]) -> Crops:
         made = self.render(image, draws)
-        return Crops(made[: self.wide], made[self.wide :])
+        if not self.boxes:
+            return Crops(made[: self.wide], made[self.wide :])
+        half = len(made) // 2
+        views, boxes = made[:half], made[half:]
+        placed: Any = PlacedViews(views[: self.wide], views[self.wide :], boxes[: self.wide], boxes[self.wide :])
+        return placed  # type: ignore[no-any-return]  # what `signature` says
 
 
 @component("augment.dino", traits=("view",))

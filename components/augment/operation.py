@@ -23,7 +23,8 @@ class Operation(NodeConfig):
 
     numbers: how many uniform numbers an image takes, the first of which says whether it is chosen. entries: how many
     entries what it draws has, the first of which says so: bool, `b`. spatial: it looks at where pixels are; without it
-    planes may be flat, or have columns before rows. colours: it is for red, green and blue.
+    planes may be flat, or have columns before rows. moves: after it a view is no box of its picture. colours: it is for
+    red, green and blue.
     """
 
     if TYPE_CHECKING:
@@ -32,6 +33,7 @@ class Operation(NodeConfig):
     numbers: ClassVar[int] = 1
     entries: ClassVar[int] = 1
     spatial: ClassVar[bool] = False
+    moves: ClassVar[bool] = False
 
     p: Probability = Field(1.0, description="probability that an image is chosen")
 

@@ -39,6 +39,7 @@ class Rotate(Operation):
     numbers: ClassVar[int] = 2
     entries: ClassVar[int] = 2
     spatial: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     p: Probability = Field(1.0, description="probability of rotating")
     degrees: Angles = Field((-30.0, 30.0), description="smallest and largest angle, in degrees")
@@ -70,6 +71,7 @@ class Translate(Operation):
     numbers: ClassVar[int] = 3
     entries: ClassVar[int] = 2
     spatial: ClassVar[bool] = True
+    moves: ClassVar[bool] = True
 
     p: Probability = Field(1.0, description="probability of moving")
     pixels: PositiveInt = Field(4, description="largest move, up, down, left and right, in pixels of the view")

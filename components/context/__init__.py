@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from .average import Average
+from .cells import Cells
 from .entries import Entries
 from .flatten import Flatten
+from .gather import Gather
 from .gru import GRU
 from .halves import Halves
 from .join import Join
 from .masked_conv import MaskedConv
+from .match import Correspondence, Match
 from .mean import Mean
+from .nearest import Nearest
 from .offset import Offset
 from .pick import Pick
 from .pool import Pool
@@ -17,6 +21,6 @@ from .positions import Positions
 from .take import Take
 
 __all__ = [
-    "GRU", "Average", "Entries", "Flatten", "Halves", "Join", "MaskedConv", "Mean", "Offset", "Pick", "Pool",
-    "Positions", "Take",
+    "GRU", "Average", "Cells", "Correspondence", "Entries", "Flatten", "Gather", "Halves", "Join", "MaskedConv",
+    "Match", "Mean", "Nearest", "Offset", "Pick", "Pool", "Positions", "Take",
 ]  # fmt: skip

@@ -21,7 +21,7 @@ from ..numeric import wide
 
 __all__ = [
     "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "mean_where", "negatives", "numbers",
-    "positives", "total",
+    "positives", "total", "weighted_mean",
 ]  # fmt: skip
 
 Function = Callable[[Tensor], Tensor]
@@ -31,6 +31,15 @@ Excluded = Annotated[Tensor, "b n"] | None  # True where a pair is no negative; 
 def positives(scores: Scores) -> Annotated[Tensor, "b p"]:
     """The positive scores, in float32 or wider; `b` counts as one for each query, `b ...` as p."""
     return wide(scores.positive).unsqueeze(1).flatten(1)
+
+
+def weighted_mean(cost: Annotated[Tensor, "b ..."], weight: Annotated[Tensor, "b"] | None) -> Annotated[Tensor, ""]:
+    """The mean of what positives cost, each times its query's weight. Raises ValueError where numbers differ."""
+    if weight is None:
+        return cost.mean()
+    if len(weight) != len(cost):
+        raise ValueError(f"there are {len(weight)} weights for {len(cost)} queries: one for each is right")
+    return (cost * wide(weight).view(-1, *(1,) * (cost.ndim - 1))).mean()
 
 
 def negatives(scores: Scores, who: str) -> tuple[Annotated[Tensor, "b n"], Excluded]:

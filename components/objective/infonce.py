@@ -11,7 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Scores
 
-from .base import log_sum_exp, numbers, positives
+from .base import log_sum_exp, numbers, positives, weighted_mean
 
 __all__ = ["InfoNCE"]
 
@@ -25,6 +25,7 @@ class InfoNCE(nn.Module):
     (Chen et al. 2020, arXiv:2002.05709). Several positives of a query are terms of their own: each is told from the
     query's negatives, not from the other positives. Pairs that the mask or `same` marks are no negatives; a positive
     without any costs nothing. Scores that the critic has left uncomputed are never all in memory.
+    `weight`, one for each query, multiplies what it costs; the mean is over all still.
     """
 
     class Config(NodeConfig):
@@ -35,10 +36,12 @@ class InfoNCE(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, scores: Annotated[Scores, "b ...", "b n"]) -> Annotated[Tensor, ""]:
+    def forward(
+        self, scores: Annotated[Scores, "b ...", "b n"], weight: Annotated[Tensor, "b"] | None = None
+    ) -> Annotated[Tensor, ""]:
         others = log_sum_exp(scores, self.title)
         # The same as the cross-entropy, without a copy of all scores, and exact where the loss is small.
-        return -functional.logsigmoid(positives(scores) - others[:, None]).mean()
+        return -weighted_mean(functional.logsigmoid(positives(scores) - others[:, None]), weight)
 
     def bound(self, loss: Tensor, scores: Scores) -> Tensor:
         """log(n + 1) - loss, a lower bound of the mutual information: CPC, section 2.3; the mean where n differs."""

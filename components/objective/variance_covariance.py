@@ -30,7 +30,9 @@ class VarianceCovariance(nn.Module):
         covariance   sum of the squared covariances of different features over d, the two views added
 
     Variances and covariances are unbiased. x, y: `b d`, not normalised; float32 inside. Memory is that of a matrix of
-    d d or b b, whichever is smaller. Raises ValueError for a batch of one.
+    d d or b b, whichever is smaller. Of positions, `b ... d`, each has a loss of its own, over the batch, and this is
+    their mean: VICRegL's local loss (Bardes et al. 2022, arXiv:2210.01571, section 3.2). Raises ValueError for a batch
+    of one.
     """
 
     class Config(NodeConfig):
@@ -45,24 +47,28 @@ class VarianceCovariance(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
 
-    def forward(self, x: Annotated[Tensor, "b d"], y: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+    def forward(self, x: Annotated[Tensor, "b ... d"], y: Annotated[Tensor, "b ... d"]) -> Annotated[Tensor, ""]:
         check_batch(x, "the variance-covariance loss")
         with exact(x):
-            x, y = wide(x), wide(y)
+            x, y = _by_position(wide(x)), _by_position(wide(y))
             distance = (x - y).square().mean()
-            x, y = x - x.mean(0), y - y.mean(0)
+            x, y = x - x.mean(-2, keepdim=True), y - y.mean(-2, keepdim=True)
             lack = (_lack(x) + _lack(y)) / 2
             shared = _shared(x) + _shared(y)
             return self.invariance * distance + self.variance * lack + self.covariance * shared
 
 
-def _lack(centred: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+def _by_position(x: Annotated[Tensor, "b ... d"]) -> Annotated[Tensor, "... b d"]:
+    return x if x.ndim == 2 else x.flatten(1, -2).transpose(0, 1)
+
+
+def _lack(centred: Annotated[Tensor, "... b d"]) -> Annotated[Tensor, ""]:
     """What the standard deviations lack to 1."""
-    variance = centred.square().sum(0) / (len(centred) - 1)
+    variance = centred.square().sum(-2) / (centred.shape[-2] - 1)
     return functional.relu(1 - (variance + EPS).sqrt()).mean()
 
 
-def _shared(centred: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+def _shared(centred: Annotated[Tensor, "... b d"]) -> Annotated[Tensor, ""]:
     """The squared covariances of different features."""
-    b, d = centred.shape
-    return off_diagonal(centred, centred) / ((b - 1) ** 2 * d)
+    b, d = centred.shape[-2:]
+    return off_diagonal(centred, centred) / ((b - 1) ** 2 * centred[..., 0, 0].numel() * d)

@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Area", "Seen", "Views", "augmenter"]
 
+PICTURES = 4  # axes, `b c h w`
+
 
 def _in_order(area: list[float]) -> list[float]:
     if area[0] > area[1]:
@@ -83,9 +85,10 @@ class Views:
 
 
 def _each(views: Any) -> Iterator[Tensor]:
-    """Also of families of views."""
+    """Also of families of views; without what else there is of each, such as its box."""
     if isinstance(views, Tensor):
-        yield views
+        if views.ndim == PICTURES:
+            yield views
     else:
         for family in views:
             yield from _each(family)

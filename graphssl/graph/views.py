@@ -89,16 +89,20 @@ class Expansion:
         return value.slots if whole else value.slots[0]
 
     def _emit(self, name: str, args: Mapping[str, Argument]) -> dict[str, Value]:
-        """One call; its outputs by name. The views of family outputs are numbered on over all outputs."""
+        """One call; its outputs by name. The views of family outputs are numbered on over all outputs.
+
+        What stands beside a family has the numbers of its views.
+        """
         here = len(self.calls)
         number = itertools.count()
-        outputs = {}
+        outputs: dict[str, Value] = {}
         for port in self.ports.outputs:
             label = f"{name}_{port.name}" if port.name else name
             if port.family:
                 views = range(self.lengths[port.name])
                 slots = tuple(self._slot(f"{label}_{i}", port, i) for i in views)
-                outputs[port.name] = Value(slots, tuple((here, next(number)) for _ in views))
+                tags = outputs[port.beside].tags if port.beside else tuple((here, next(number)) for _ in views)
+                outputs[port.name] = Value(slots, tags)
             else:
                 outputs[port.name] = Value((self._slot(label, port, None),))
         self._add(args, outputs, 1)

@@ -27,13 +27,17 @@ AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 @dataclass(frozen=True)
 class Port:
     """One input or output. `kind` is tensor, negatives, scores or gaussian; `axes` one entry for each tensor
-    that the kind has axes for; a `family` port takes or gives all views at once, as a tuple."""
+    that the kind has axes for; a `family` port takes or gives all views at once, as a tuple.
+
+    beside: of an output that is a family, another one, of whose views it says something, one by one.
+    """
 
     name: str
     kind: str
     axes: tuple[Axes, ...]
     optional: bool = False
     family: bool = False
+    beside: str = ""
 
     def __str__(self) -> str:
         words = ", ".join(" ".join(a) for a in self.axes) or "scalar"

@@ -70,13 +70,15 @@ class Outputs:
         return total
 
     def _bound(self, term: Term) -> fx.Node | None:
-        """What the term's objective says of mutual information, where it says something."""
+        """What the term's objective says of mutual information, where it says something and is given scores alone."""
         bounds = []
         for slot in term.slots:
             call = self._graph.maker[slot.id]
             node = self._graph.nodes.get(call.node)
             scores = next((s for s in call.inputs() if s.kind == "scores"), None)
             if node is None or scores is None or not hasattr(node.component.cls, "bound"):
+                return None
+            if sum(1 for _ in call.inputs()) > 1:  # weighted, it is a bound of nothing
                 return None
             owner = self._code.get_attr(call.node)
             given = (owner, self._detach(self._slots[slot.id]), self._detached(scores))

@@ -73,5 +73,5 @@ def views_of(checked: Checked, program: Program, data: Datasets, device: torch.d
         made = node(batch.image if cut is None else cut, **draws)
     views = (made,) if isinstance(made, Tensor) else made
     if hasattr(views, "_fields"):
-        views = tuple(v for family in views for v in family)
+        views = tuple(v for family in views for v in family if v.ndim == 4)  # boxes are no pictures
     return views_grid(views, checked.data.mean, checked.data.std)

@@ -59,11 +59,11 @@ def from_the_method(name: str, path: tuple[str, ...]) -> bool:
 
 
 def test_every_method_for_images_has_a_recipe_for_each_data_set() -> None:
-    assert len(METHODS) == 36
+    assert len(METHODS) == 37
     assert sorted(RECIPES) == sorted(f"{data}/{method}" for data in DATA_SETS for method in METHODS)
     studies = [n for n in packaged() if n not in (*RECIPES, *METHODS, *NO_IMAGES)]
     assert {n.split("/")[0] for n in studies} == {"bounds", "mechanisms"}
-    assert len(packaged()) == 3 * 36 + 1 + len(studies) == 118
+    assert len(packaged()) == 3 * 37 + 1 + len(studies) == 121
 
 
 @pytest.mark.parametrize("name", marked(RECIPES))
@@ -177,10 +177,10 @@ AUTHORS: list[tuple[str, tuple[str, ...], Any]] = [
     ("cifar10/moco_v2", ("nodes", "queue", "size"), 8192),
     ("cifar10/supcon", (*SCHEDULE, "by"), "epoch_end"),
     ("cifar10/supcon", (*SCHEDULE, "over"), "all"),
-    *((f"cifar10/{name}", (*OPTIMIZER, "decay"), "all") for name in ("moco_v2", "nnclr", "supcon", "align_uniform", "raft")),
+    *((f"cifar10/{name}", (*OPTIMIZER, "decay"), "all") for name in ("moco_v2", "densecl", "nnclr", "supcon", "align_uniform", "raft")),
     ("cifar10/simclr", (*OPTIMIZER, "weight_decay"), 1e-4),
     ("cifar10/simclr", ("nodes", "projector", "layers"), 3),
-    *((f"imagenet/{name}", (*SCHEDULE, "by"), "epoch") for name in ("moco_v2", "simsiam")),
+    *((f"imagenet/{name}", (*SCHEDULE, "by"), "epoch") for name in ("moco_v2", "simsiam", "densecl")),
     *((f"imagenet/{name}", ("nodes", "encoder", "use"), "encoder.alexnet") for name in METHODS if name.startswith("dim")),
     *((name, ("data", "eval"), {"resize": 256, "crop": 224}) for name in RECIPES
       if name.startswith("imagenet/") and name.partition("/")[2] not in ("amdim", "cpc") and "/dim" not in name),
