@@ -76,7 +76,8 @@ def boxes_told(view: Annotated[Tensor, "n c y x"], height: int) -> Annotated[Ten
     """The boxes of `PlacedCrops`; height: of the views without them, in pixels."""
     written = view[:, 0, height:].flatten(1)[:, : 2 * SIDES].float()
     high, low = written.unflatten(1, (SIDES, 2)).unbind(2)
-    return (high * BYTE + low) / LARGEST
+    share: Tensor = (high * BYTE + low) / LARGEST
+    return share
 
 
 def boxes_drawn(drawn: Parameters, image: tuple[int, int]) -> Annotated[Tensor, "n 4"]:

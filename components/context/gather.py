@@ -35,4 +35,5 @@ class Gather(nn.Module):
         with exact(x):
             x = wide(x)
             gathered: Tensor = share.to(x.dtype).flatten(3).flatten(1, 2) @ x.flatten(1, 2)
-            return gathered.unflatten(1, share.shape[1:3])
+            grid: Tensor = gathered.unflatten(1, share.shape[1:3])
+            return grid
