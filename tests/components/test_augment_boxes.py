@@ -13,7 +13,9 @@ from torch import Tensor
 
 from graphssl.api import check
 from graphssl.component import DataFacts, Sizes, build, find
+from graphssl.components.augment import Chain, MultiCrop, SimCLR
 from graphssl.graph.read import load
+from graphssl.testing import check_component
 
 SIDE, STEP = 32, 8  # of the pictures in pixels; between neighbouring pixels, in grey levels
 WHITE = 255
@@ -140,3 +142,10 @@ def test_after_a_rotation_a_view_is_no_box(write: Write) -> None:
     text = text.replace("small_boxes", "wide_boxes")
     (problem,) = problems_of(lambda: check(write(text)))
     assert "after rotate and translate a view is no box of its picture" in problem
+
+
+@pytest.mark.parametrize(
+    ("cls", "config"), [(SimCLR, {}), (MultiCrop, {"small": 1}), (Chain, {"operations": ["crop", "flip"]})]
+)
+def test_nodes_that_give_boxes_keep_the_contract(cls: Any, config: dict[str, Any]) -> None:
+    check_component(cls, {**config, "boxes": True})

@@ -14,6 +14,7 @@ from graphssl.components.context import Cells, Gather, Match, Nearest
 from graphssl.components.critic import Cosine, Dot
 from graphssl.components.objective import InfoNCE, Regression, VarianceCovariance
 from graphssl.ports import Negatives, Scores
+from graphssl.testing import check_component
 
 B, R, K, S, L, D = 3, 3, 4, 2, 5, 6
 
@@ -224,3 +225,8 @@ def test_vicreg_of_positions_is_the_mean_of_theirs() -> None:
     wide = drawn(2, 3, 7).requires_grad_()  # more features than twice the samples
     parts = [node(VarianceCovariance)(wide[:, p], wide[:, p] ** 2) for p in range(3)]
     agree(node(VarianceCovariance)(wide, wide**2), torch.stack(parts).mean(), wide)
+
+
+@pytest.mark.parametrize("config", [{"by": "l2"}, {"by": "box", "within": 0.7}])
+def test_other_distances_keep_the_contract(config: dict[str, Any]) -> None:
+    check_component(Match, config, {"d": 4})
