@@ -15,7 +15,7 @@ __all__ = ["Take"]
 
 @component("context.take", traits=("rows",))
 class Take(nn.Module):
-    """The tokens at some places of each sample: `b t d` and their numbers `b m` to `b m d`.
+    """The tokens at some places of each sample: `b s d` and their numbers `b m` to `b t d`, t = m.
 
     What a mask says is hidden, `take(t.tokens, m.hidden)`, as I-JEPA's targets (Assran et al. 2023, arXiv:2301.08243,
     section 3); or kept.
@@ -28,6 +28,6 @@ class Take(nn.Module):
         super().__init__()
 
     def forward(
-        self, tokens: Annotated[Tensor, "b t d"], index: Annotated[Tensor, "b m"]
-    ) -> Annotated[Tensor, "b m d"]:
+        self, tokens: Annotated[Tensor, "b s d"], index: Annotated[Tensor, "b m"]
+    ) -> Annotated[Tensor, "b t d"]:
         return rows_at(tokens, index)

@@ -22,7 +22,7 @@ STD = 0.02
 
 @component("head.decoder", traits=("apart", "positions"))
 class Decoder(nn.Module):
-    """Tokens at other places, from those that are kept: `b t d` and their numbers `b t` to `b m e`, at numbers `b m`.
+    """Tokens at other places, from those that are kept: `b s d` and their numbers `b s` to `b t e`, at numbers `b m`.
 
     A transformer of its own width: kept tokens are embedded, and one learned mask token stands at each place that is
     asked for; to all a position embedding is added. It is MAE's decoder (He et al. 2022, arXiv:2111.06377, section 3),
@@ -73,12 +73,12 @@ class Decoder(nn.Module):
 
     def forward(
         self,
-        tokens: Annotated[Tensor, "b t d"],
-        kept: Annotated[Tensor, "b t"],
+        tokens: Annotated[Tensor, "b s d"],
+        kept: Annotated[Tensor, "b s"],
         hidden: Annotated[Tensor, "b m"],
         valid: Annotated[Tensor, "b m"] | None = None,
         vector: Annotated[Tensor, "b d"] | None = None,
-    ) -> Annotated[Tensor, "b m e"]:
+    ) -> Annotated[Tensor, "b t e"]:
         first = [] if vector is None else [self.embed(vector)[:, None]]
         given = self.embed(tokens) + self.positions[kept]
         x = torch.cat([*first, given, self.mask_token + self.positions[hidden]], 1)

@@ -15,6 +15,7 @@ from .infonce import InfoNCE
 from .jsd import JSD
 from .koleo import KoLeo
 from .margin import Margin
+from .mean_entropy import MeanEntropy
 from .moments import Moments
 from .multi_positive import MultiPositive
 from .n_pair import NPair
@@ -34,7 +35,7 @@ from .variance_covariance import VarianceCovariance
 
 __all__ = [
     "JSD", "NCE", "NWJ", "Alignment", "Classification", "CodingRate", "CrossCorrelation", "CrossEntropy", "Decoupled",
-    "Distance", "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin", "Moments",
-    "MultiPositive", "NPair", "Norm", "NuclearNorm", "Regression", "RunningCovariance", "ScorePenalty",
-    "SlicedGaussian", "Triplet", "Uniformity", "VarianceCovariance",
+    "Distance", "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin",
+    "MeanEntropy", "Moments", "MultiPositive", "NPair", "Norm", "NuclearNorm", "Regression", "RunningCovariance",
+    "ScorePenalty", "SlicedGaussian", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

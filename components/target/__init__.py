@@ -5,8 +5,9 @@ from __future__ import annotations
 from .centre import Centre
 from .ema import EMA
 from .entry import Entry
+from .hog import HOG
 from .nearest import Nearest
 from .pixels import Pixels
 from .sinkhorn import Sinkhorn
 
-__all__ = ["EMA", "Centre", "Entry", "Nearest", "Pixels", "Sinkhorn"]
+__all__ = ["EMA", "HOG", "Centre", "Entry", "Nearest", "Pixels", "Sinkhorn"]

@@ -36,13 +36,16 @@ class Sinkhorn(nn.Module):
         epsilon: Scheduled[PositiveFloat] = Field(0.05, description="softness of the assignments")
         iterations: PositiveInt = Field(3, le=100, description="times that prototypes and samples are scaled")
         weight: Scheduled[Weight] = Field(1.0, description="what a past sample counts, beside one of the batch")
+        rows_first: bool = Field(
+            False, description="each sample's row sums to 1 before the first iteration (MSN's code)"
+        )
 
     epsilon: float | Tensor
     weight: float | Tensor
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
-        self.iterations = config.iterations
+        self.iterations, self.rows_first = config.iterations, config.rows_first
 
     def forward(
         self, scores: Annotated[Tensor, "b p"], past: Annotated[Tensor, "n p"] | None = None
@@ -52,6 +55,8 @@ class Sinkhorn(nn.Module):
             code = torch.cat([code, wide(past.detach()) / self.epsilon])
             mass = code.new_ones(len(code), 1)
             mass[len(scores) :] *= self.weight
+        if self.rows_first:
+            code = code.log_softmax(1)
         for _ in range(self.iterations):
             # The shares b / p and 1 are left out: what scales all alike, the next step takes out.
             code = _spread(code, mass).log_softmax(1)

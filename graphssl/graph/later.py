@@ -29,6 +29,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "encoder.vit": ("drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"),
     "head.mlp": ("init", "last_bias"),
     "negatives.memory_bank": ("shard",),
+    "target.sinkhorn": ("rows_first",),
 }
 
 

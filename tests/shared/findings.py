@@ -34,6 +34,29 @@ loss:
   turns: objective(logits, r.label)
 train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
 """
+MASKED = """
+graph: masked
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr, views: 1}
+  encoder:   {use: encoder.vit, patch: 8, dim: 12, depth: 1, heads: 2, tokens: true, mask_token: true}
+  target:    {use: target.ema, of: [encoder]}
+  mask:      {use: mask.random, of: encoder, ratio: 0.5}
+  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}
+  take:      {use: context.take}
+  objective: {use: objective.distance}
+flow:
+  x: augment(batch.image)[0]
+  m: mask(x)
+  h: encoder(x, m.kept)
+  t: target(x)
+  p: decoder(h.tokens, m.kept, m.hidden)
+loss:
+  told: objective(p, take(t.tokens, m.hidden))
+update:
+  target: follow()
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""  # half is kept, so that as many tokens are hidden
 SIMSIAM: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
     ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),

@@ -8,7 +8,7 @@ from pathlib import Path
 import nets
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
-from findings import BANK, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
+from findings import BANK, MASKED, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
 
 from graphssl.api import check
 from graphssl.checks.rules.all import RULES, Facts, explain, rule
@@ -26,6 +26,9 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G203": (QUICK_MOCO, [("target(x[1])", "target(x[0])")]),
     "G204": (BYOL, [("critic.cosine}", "critic.dot}")]),
     "G205": (ROTATION, [("objective(logits, r.label)", "objective(logits, rotate(x).label)")]),
+    "G206": (MASKED, [("t: target(x)", "t: target(x, m.kept)"), ("take(t.tokens, m.hidden)", "t.tokens")]),
+    "G207": (MASKED, [("h: encoder(x, m.kept)", "h: encoder(x)"), ("decoder(h.tokens, m.kept, m.hidden)", "head(take(h.tokens, m.hidden))"), ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")]),
+    "G208": (MASKED, [("decoder(h.tokens, m.kept, m.hidden)", "head(h.tokens)"), ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),
