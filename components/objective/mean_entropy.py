@@ -35,4 +35,5 @@ class MeanEntropy(nn.Module):
 
     def forward(self, logits: Annotated[tuple[Tensor, ...], "b p"]) -> Annotated[Tensor, ""]:
         share = torch.softmax(wide(torch.cat(logits)) / self.temperature, 1).mean(0)
-        return torch.special.entr(share).sum().neg() + math.log(len(share))
+        entropy: Tensor = torch.special.entr(share).sum()
+        return math.log(len(share)) - entropy

@@ -61,4 +61,5 @@ class HOG(nn.Module):
         sums = (length[:, None] * (place[:, None] == bins[:, None, None])).unflatten(3, (-1, cell)).sum(4)
         sums = functional.normalize(sums.unflatten(2, (-1, cell)).sum(3), dim=1)  # (b c) bins rows columns
         cells = sums.unflatten(3, (-1, self.cells)).unflatten(2, (-1, self.cells)).unflatten(0, (b, c))
-        return cells.permute(0, 3, 5, 1, 2, 4, 6).flatten(3).flatten(1, 2)
+        patches: Tensor = cells.permute(0, 3, 5, 1, 2, 4, 6).flatten(3).flatten(1, 2)
+        return patches
