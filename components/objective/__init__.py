@@ -29,6 +29,7 @@ from .regression import Regression
 from .running_covariance import RunningCovariance
 from .score_penalty import ScorePenalty
 from .sliced_gaussian import SlicedGaussian
+from .soft_cross_entropy import SoftCrossEntropy
 from .triplet import Triplet
 from .uniformity import Uniformity
 from .variance_covariance import VarianceCovariance
@@ -37,5 +38,5 @@ __all__ = [
     "JSD", "NCE", "NWJ", "Alignment", "Classification", "CodingRate", "CrossCorrelation", "CrossEntropy", "Decoupled",
     "Distance", "DonskerVaradhan", "FDivergence", "FixedNCE", "InfoNCE", "KoLeo", "LearnedNCE", "Margin",
     "MeanEntropy", "Moments", "MultiPositive", "NPair", "Norm", "NuclearNorm", "Regression", "RunningCovariance",
-    "ScorePenalty", "SlicedGaussian", "Triplet", "Uniformity", "VarianceCovariance",
+    "ScorePenalty", "SlicedGaussian", "SoftCrossEntropy", "Triplet", "Uniformity", "VarianceCovariance",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ import torch
 from ..checks.checked import Checked, check_parts
 from ..checks.inference import infer
 from ..checks.weights.said import lines
+from ..checks.weights.wanted import awaited
 from ..data.foretold import notes_before
 from ..data.place import free_device_memory, free_memory
 from ..graph.calls import Slot, Value
@@ -32,6 +33,7 @@ def describe(checked: Checked, processes: int = 1) -> str:
     values = [["value", "kind", "axes"]]
     values += [[name, value.describe(), _shape(checked, value)] for name, value in graph.values.items()]
     weights = ["\n".join(line for loading in checked.weights.values() for line in lines(loading))]
+    weights += [f"weights of {p.about}: awaited, {p.message}; {p.hint}" for p in awaited(graph, checked.weights)]
     parts = [f"{graph.name}: valid", table(nodes), table(values), *filter(None, weights), _totals(checked)]
     parts += ["\n".join(notes) for notes in (notes_before(graph.spec.data),) if notes]
     if processes > 1:

@@ -57,9 +57,12 @@ class Pairs(NamedTuple):
         result: Tensor = pieces.total(name, self.query, self.entries, shift, *_either(mask), self.limit, self.cosine)
         return result
 
-    def nearest(self, mask: Tensor | Own | None) -> Tensor:
-        """Where among the entries the largest product is, `b`: the first of equal ones, and -1 where all are masked."""
-        result: Tensor = pieces.nearest(self.query, self.entries, *_either(mask), self.cosine)
+    def nearest(self, mask: Tensor | Own | None, count: int = 1) -> Tensor:
+        """Where among the entries the largest products are, `b count`, the largest first; -1 where no more are left.
+
+        Of one, it is the first of equal ones.
+        """
+        result: Tensor = pieces.nearest(self.query, self.entries, *_either(mask), self.cosine, count)
         return result
 
     def chunk(self, count: int) -> list[Pairs]:

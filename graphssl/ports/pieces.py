@@ -16,7 +16,8 @@ from torch.nn.functional import softplus
 from torch.utils.flop_counter import register_flop_formula
 
 __all__ = [
-    "FUNCTIONS", "PIECE", "Function", "exact", "lengths", "log_sum_exp", "marked", "nearest", "products", "total",
+    "FUNCTIONS", "PIECE", "Function", "exact", "largest", "lengths", "log_sum_exp", "marked", "nearest", "products",
+    "total",
 ]  # fmt: skip
 
 PIECE = 2**24  # bytes of scores that are computed at once; a critic leaves more than that to the objective, as Pairs
@@ -120,18 +121,29 @@ def _pieces_backward(
 @custom_op(
     "graphssl::nearest",
     mutates_args=(),
-    schema="(Tensor query, Tensor entries, Tensor? own, Tensor? mask, bool cosine) -> Tensor",
+    schema="(Tensor query, Tensor entries, Tensor? own, Tensor? mask, bool cosine, int count) -> Tensor",
 )
-def nearest(query: Tensor, entries: Tensor, own: Tensor | None, mask: Tensor | None, cosine: bool) -> Tensor:
-    """Where the largest score is, `b`; -1 where all are excluded."""
-    best = query.new_full((len(query),), torch.finfo(query.dtype).min)
+def nearest(
+    query: Tensor, entries: Tensor, own: Tensor | None, mask: Tensor | None, cosine: bool, count: int
+) -> Tensor:
+    """Where the `count` largest scores are, `b count`, the largest first; -1 where no more are left."""
+    lowest = torch.finfo(query.dtype).min
+    best = query.new_full((len(query), count), lowest)
     found = torch.full_like(best, -1, dtype=torch.int64)
     for place, _, scores, _ in _pieces(query, entries, own, mask, None, cosine):
-        most, column = scores.max(1)
-        nearer = most > best
-        found = torch.where(nearer, column + place.start, found)
-        best = torch.where(nearer, most, best)
-    return found
+        most, column = largest(scores, count)
+        best, kept = largest(torch.cat([best, most], 1), count)
+        found = torch.cat([found, column + place.start], 1).gather(1, kept)
+    return found.masked_fill_(best <= lowest, -1)
+
+
+def largest(scores: Tensor, count: int) -> tuple[Tensor, Tensor]:
+    """The `count` largest of each row, or all, and where they are: of one, the first of equal ones."""
+    if count == 1:  # topk does not say which of equal ones it takes
+        most, place = scores.max(1, keepdim=True)
+        return most, place
+    most, place = scores.topk(min(count, scores.shape[1]), 1)
+    return most, place
 
 
 def _pieces(
@@ -166,8 +178,8 @@ def _(function: str, query: Tensor, *_: Any) -> Tensor:
 
 
 @nearest.register_fake
-def _(query: Tensor, *_: Any) -> Tensor:
-    return query.new_empty(query.shape[0], dtype=torch.int64)
+def _(query: Tensor, *rest: Any) -> Tensor:
+    return query.new_empty((query.shape[0], rest[-1]), dtype=torch.int64)
 
 
 @_pieces_backward.register_fake

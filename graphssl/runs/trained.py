@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from ..checks.checked import Checked, validated
-from ..checks.weights.wanted import look
+from ..checks.weights.wanted import awaited, look
 from ..errors import Problems, RunError, UsageError, suggest
 from ..graph.graph import Graph
 from ..graph.nodes import copies_of
@@ -43,6 +43,7 @@ def compile(
         found = Problems()
         known = look(checked.graph, checked.shapes.modules, found)
         found.stop()
+        awaited(checked.graph, known).stop()
     seed, wanted = checked.graph.spec.train.seed, known if weights else None
     return compile_graph(checked.graph, checked.shapes, torch.device(device), seed, wanted, processes)
 

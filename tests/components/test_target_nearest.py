@@ -7,9 +7,12 @@ import torch
 from torch import Tensor
 
 from graphssl.component import Sizes, build
+from graphssl.components.critic import Cosine
 from graphssl.components.negatives import InBatch, Queue
+from graphssl.components.objective import Regression
 from graphssl.components.target import Nearest
 from graphssl.ports import Negatives, Own, pieces
+from graphssl.testing import check_component
 
 
 def values(b: int = 5, n: int = 9, dtype: torch.dtype = torch.float64) -> tuple[Tensor, Tensor]:
@@ -77,6 +80,63 @@ def test_of_the_batch_the_own_entry_is_left_out() -> None:
 def test_a_batch_of_one_alone_is_its_own_neighbour() -> None:
     key, _ = values(b=1)
     assert torch.equal(build(Nearest)(key, build(InBatch)((key,))), key)
+
+
+# -- several -------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("own", [False, True])
+def test_several_keep_the_contract(own: bool) -> None:
+    check_component(Nearest, config={"count": 3, "own": own})
+
+
+@pytest.mark.parametrize("large", [False, True])
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("own", [False, True])
+def test_several_are_taken_the_nearest_first(
+    large: bool, masked: bool, own: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where too few are left the key stands for the rest; with `own` it is the first."""
+    if large:
+        monkeypatch.setattr(pieces, "PIECE", 2 * 5 * 8)  # of 9 entries 2 at a time
+    key, entries = values()
+    mask = torch.rand(5, 9, generator=torch.Generator().manual_seed(1)) < 0.7 if masked else None
+    found = build(Nearest, count=4, own=own)(key, Negatives(entries, mask=mask))
+    for i in range(5):
+        cosine = {j: torch.cosine_similarity(key[i], entries[j], 0).item() for j in range(9)}
+        left = [j for j in sorted(cosine, key=lambda j: -cosine[j]) if mask is None or not mask[i, j]]
+        rows = ([key[i]] if own else []) + [entries[j] for j in left]
+        assert torch.equal(found[i], torch.stack((rows + [key[i]] * 4)[:4]))
+
+
+def test_of_several_picked_entries_the_nearest_are_taken() -> None:
+    key, entries = values(n=30)
+    pick = torch.randint(30, (5, 6), generator=torch.Generator().manual_seed(2))
+    found = build(Nearest, count=2)(key, Negatives(entries, pick))
+    for i in range(5):
+        near = torch.cosine_similarity(key[i], entries[pick[i]], 1).argsort(descending=True)[:2]
+        assert torch.equal(found[i], entries[pick[i]][near])
+
+
+def test_mean_shift_with_one_neighbour_is_byol() -> None:
+    """As the paper says: the key itself is the nearest."""
+    key, entries = values()
+    assert torch.equal(build(Nearest, count=1, own=True)(key, Negatives(entries)), key)
+
+
+def test_mean_shift_is_the_mean_of_the_squared_distances_to_the_nearest() -> None:
+    """Equation 1, value and gradient: the memory has the targets of this step already."""
+    target, memory = values(n=12)
+    query = torch.randn(5, 4, dtype=torch.float64, requires_grad=True)
+    near = build(Nearest, count=3, own=True)(target, Negatives(memory))
+    ours = build(Regression)(build(Cosine)(query, near))
+    theirs = query.new_zeros(())
+    for q, u in zip(query, target, strict=True):
+        bank = [u / u.norm(), *(m / m.norm() for m in memory)]
+        nearest = sorted(bank, key=lambda z: -(z @ u).item())[:3]
+        theirs = theirs + sum(((q / q.norm() - z) ** 2).sum() for z in nearest) / 3 / len(query)
+    torch.testing.assert_close(ours, theirs)
+    torch.testing.assert_close(torch.autograd.grad(ours, query), torch.autograd.grad(theirs, query))
 
 
 def test_it_carries_no_gradient() -> None:

@@ -142,15 +142,17 @@ def test_the_nearest_is_the_one_with_the_largest_product(
     query, entries = (t.detach() for t in values())
     given = mask()
     rows = kept(query, entries, given, cosine)
-    expected = [max(row, key=lambda j, row=row: row[j].item()) if row else -1 for row in rows]  # type: ignore[misc]
-    assert Pairs(query, entries, cosine).nearest(given).tolist() == expected
+    for count in (1, 4, N + 3):
+        ranked = [sorted(row, key=lambda j, row=row: -row[j].item()) for row in rows]  # type: ignore[misc]
+        expected = [(row + [-1] * count)[:count] for row in ranked]
+        assert Pairs(query, entries, cosine).nearest(given, count).tolist() == expected
 
 
 def test_of_equally_near_ones_the_first_is_taken_also_of_another_piece() -> None:
     query, entries = (t.detach() for t in values())
     entries[[2, 3, 9, 20]] = 10 * query[0] / query[0].norm()
-    assert Pairs(query[:1].expand(B, D), entries).nearest(None).tolist() == [2] * B
-    assert Pairs(query, entries[:0]).nearest(None).tolist() == [-1] * B
+    assert Pairs(query[:1].expand(B, D), entries).nearest(None).tolist() == [[2]] * B
+    assert Pairs(query, entries[:0]).nearest(None).tolist() == [[-1]] * B
 
 
 @pytest.mark.parametrize(("b", "n"), [(1, 1), (1, 23), (5, 1), (5, 7), (5, 14), (5, 15)])
@@ -216,7 +218,7 @@ def test_operators_are_what_torch_asks_of_them(mask: Callable[[], Tensor | Own |
     operators = torch.ops.graphssl
     torch.library.opcheck(operators.log_sum_exp.default, (query, entries, *places, clip(1.5), cosine))
     torch.library.opcheck(operators.total.default, ("softplus", query, entries, shift, *places, None, cosine))
-    torch.library.opcheck(operators.nearest.default, (query.detach(), entries.detach(), *places, cosine))
+    torch.library.opcheck(operators.nearest.default, (query.detach(), entries.detach(), *places, cosine, 2))
 
 
 @pytest.mark.parametrize("cosine", [False, True])
@@ -229,7 +231,7 @@ def test_no_operator_waits_for_the_device(mask: Callable[[], Tensor | Own | None
     with Tape() as tape:
         pieces.log_sum_exp._init_fn(query, entries, *places, limit, cosine)
         pieces.total._init_fn("softplus", query, entries, numbers, *places, limit, cosine)
-        pieces.nearest._init_fn(query, entries, *places, cosine)
+        pieces.nearest._init_fn(query, entries, *places, cosine, 3)
         pieces._pieces_backward._init_fn(
             "softplus", numbers, numbers, query, entries, *places, limit, cosine, not cosine, True
         )
@@ -268,9 +270,8 @@ def test_its_arithmetic_is_counted_where_nothing_is_computed() -> None:
         assert Pairs(query, entries).log_sum_exp(own()._replace(place=own().place.to("meta"))).shape == (B,)
     assert counter.get_total_flops() == 2 * B * N * D
     with FlopCounterMode(display=False) as counter:
-        assert (
-            Pairs(query, entries).nearest(None).shape == Pairs(query, entries).total(softplus, 1.0, None).shape == (B,)
-        )
+        assert Pairs(query, entries).nearest(None, 3).shape == (B, 3)
+        assert Pairs(query, entries).total(softplus, 1.0, None).shape == (B,)
     assert counter.get_total_flops() == 2 * 2 * B * N * D
     leaves = [t.detach().requires_grad_() for t in values()]
     for wanted, products in ((leaves[:1], 3), (leaves, 4)):  # forward, forward again, and each gradient

@@ -76,14 +76,16 @@ def positives_differ(facts: Facts, found: Problems) -> None:
     """The query and the key of a positive pair should come from different views of the image.
 
     From the same view, with the same weights or slow copies of them, the pair is matched before anything is
-    learnt (Chen et al. 2020, arXiv:2002.05709, section 3: the augmentations define the task).
+    learnt (Chen et al. 2020, arXiv:2002.05709, section 3: the augmentations define the task). A pair without a
+    gradient on either side, such as a teacher's relation to its own view, is a target and not a task.
     """
     for term in facts.graph.terms:
         if max(factors(term)) < 0:  # it pushes the pair apart
             continue
         for call, query, key in facts.pairs(term):
             sides = [_views(facts, query), _views(facts, key)]
-            if sides[0] == sides[1] and len(sides[0]) == 1 and _matched(facts, query, key):
+            learns = facts.gradient[query.id] or facts.gradient[key.id]
+            if learns and sides[0] == sides[1] and len(sides[0]) == 1 and _matched(facts, query, key):
                 hint = "take different views: x[0] and x[1], or pairs=cross"
                 found.add("the query and the key are made from the same view", call.span, hint)
                 break
@@ -116,10 +118,11 @@ def attraction_is_bounded(facts: Facts, found: Problems) -> None:
 
 
 def _matched(facts: Facts, query: Slot, key: Slot) -> bool:
-    """Whether both are embeddings by the same weights. Positions and the whole, or two encoders, are a task; so are
-    rows of another axis than `b`, which are different positions."""
+    """Whether both are embeddings by the same weights. Positions and the whole, or two encoders, one of which may be
+    frozen, are a task; so are rows of another axis than `b`, which are different positions."""
     one, other = facts.embedders(query), facts.embedders(key)
-    return all(len(s.axes[0]) == 2 and s.axes[0][0] == "b" for s in (query, key)) and (one <= other or other <= one)
+    vectors = all(len(s.axes[0]) == 2 and s.axes[0][0] == "b" for s in (query, key))
+    return vectors and bool(one and other) and (one <= other or other <= one)
 
 
 def _views(facts: Facts, slot: Slot) -> set[int]:

@@ -6,8 +6,11 @@ __all__ = ["Refused"]
 
 
 class Refused(Exception):
-    """Weights that cannot be taken. key: which key of `weights:` it is about; hint: what would be right."""
+    """Weights that cannot be taken. key: which key of `weights:` it is about; hint: what would be right.
 
-    def __init__(self, message: str, hint: str | None = None, key: str | None = None) -> None:
+    absent: whether nothing is there at all, which may come to be there.
+    """
+
+    def __init__(self, message: str, hint: str | None = None, key: str | None = None, *, absent: bool = False) -> None:
         super().__init__(message)
-        self.message, self.hint, self.key = message, hint, key
+        self.message, self.hint, self.key, self.absent = message, hint, key, absent

@@ -69,8 +69,9 @@ def _file(name: str, folder: Path, sha256: str | None) -> Stored:
         close = suggest(path.name, beside)
         hint = f"did you mean '{Path(name).with_name(close.near)}'?" if close.near else None
         raise Refused(
-            f"there is no file of weights '{name}' ({path})", hint or "it is relative to the graph file", "file"
-        )
+            f"there is no file of weights '{name}' ({path})", hint or "it is relative to the graph file", "file",
+            absent=True,
+        )  # fmt: skip
     return Stored(name, path, lambda: read_tables(path), lambda: _whole(path, sha256))
 
 
@@ -89,7 +90,7 @@ def _folder_of(run: str) -> Path:
             return path
     known = sorted(p.parent.name for p in RUNS.glob("*/graph.yaml"))
     hint = suggest(run, known, "runs are").text or f"there are {len(known)} under {RUNS}/"
-    raise Refused(f"there is no run called '{run}'", hint, "run")
+    raise Refused(f"there is no run called '{run}'", hint, "run", absent=True)
 
 
 def _run(run: str, part: str, weights: Weights) -> Stored:

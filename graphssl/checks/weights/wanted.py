@@ -10,6 +10,7 @@ from torch import nn
 
 from ...errors import Problems, RunError
 from ...graph.graph import Graph
+from ...graph.language.packaged import is_packaged
 from ...graph.nodes import Node
 from ...graph.spec.weights import Weights
 from .fit import Fit, fit, grouped
@@ -18,7 +19,7 @@ from .refusal import Refused
 from .sources import Stored, find_stored, pinned
 from .usable import refuse_unusable
 
-__all__ = ["Loading", "look", "pin"]
+__all__ = ["Loading", "awaited", "look", "pin"]
 
 Modules = Mapping[str, nn.Module]
 
@@ -59,7 +60,8 @@ def look(graph: Graph, modules: Modules, found: Problems, *, partly: bool = Fals
             tables = stored.look()
             fits = fit(node.name, shapes, tables, weights)
         except Refused as refused:
-            _note(graph, node, refused, found)
+            if not (refused.absent and _left_open(graph, node)):
+                _note(graph, node, refused, found)
         else:
             loadings[node.name] = Loading(fits, stored)
             _note_misfit(graph, node, loadings[node.name], found)
@@ -71,8 +73,30 @@ def look(graph: Graph, modules: Modules, found: Problems, *, partly: bool = Fals
     return loadings
 
 
+def awaited(graph: Graph, loadings: Mapping[str, Loading]) -> Problems:
+    """What nodes ask for and nobody has given yet.
+
+    It stands in a graph that comes with graphssl, which says what has to be given as it says where data have to lie:
+    such a graph can be checked and drawn without, and not run.
+    """
+    found = Problems()
+    for node, weights in _asking(graph):
+        if node.name not in loadings:
+            try:
+                find_stored(weights, node.name, _folder(graph, node))
+            except Refused as refused:
+                given = f"--set nodes.{node.name}.weights=..., a file or {{run: NAME, node: NODE}} (docs/weights.md)"
+                hint = f"give what it starts with: {given}" + (f"; {refused.hint}" if refused.hint else "")
+                _note(graph, node, Refused(refused.message, hint, refused.key), found)
+    return found
+
+
 def pin(graph: Graph, loadings: Mapping[str, Loading]) -> Graph:
-    """The graph with its weights by their full paths and their digests: which they are, wherever they are read."""
+    """The graph with its weights by their full paths and their digests: which they are, wherever they are read.
+
+    Raises GraphError where some are still awaited.
+    """
+    awaited(graph, loadings).stop()
     known = {
         node.name: pinned(weights, loadings[node.name].stored, node.name, _folder(graph, node))
         for node, weights in _asking(graph)
@@ -84,6 +108,11 @@ def _asking(graph: Graph) -> Iterator[tuple[Node, Weights]]:
     for node in graph.nodes.values():
         if (weights := node.common_keys.start) is not None:
             yield node, weights
+
+
+def _left_open(graph: Graph, node: Node) -> bool:
+    """Whether what a node starts with is named by a graph that comes with graphssl."""
+    return is_packaged(graph.source.at(("nodes", node.name, "weights")).file)
 
 
 def _folder(graph: Graph, node: Node) -> Path:

@@ -142,6 +142,22 @@ TWO_ENCODERS: Changes = [
 ]
 
 
+FROZEN: Changes = [
+    (
+        a,
+        b.replace("depth: 10, width: 8}", "depth: 10, width: 8, freeze: true}").replace(
+            "head.mlp, hidden", "head.mlp, freeze: true, hidden"
+        ),
+    )
+    for a, b in TWO_ENCODERS
+]
+RELATION: Changes = [
+    ("{use: objective.infonce}", "{use: objective.soft_cross_entropy}"),
+    ("s: critic(q, k, queue())", "s: critic(q, k, queue())\n  t: critic(k, k, queue())"),
+    ("objective(s)", "objective(s, t)"),
+]
+
+
 @pytest.mark.parametrize(
     ("text", "changes"),
     [
@@ -165,8 +181,16 @@ def test_a_positive_of_the_same_view_is_found_once(write: Write, text: str, chan
         (SIMCLR, [("critic(z, z, others(z), pairs=cross)", "critic(z[0], z[1], others(z))")]),
         (QUICK_MOCO, TWO_ENCODERS),
         (BYOL, [("byol: objective(s)", "align: objective(s)\n  run: -objective(critic(p, z))")]),
+        (QUICK_MOCO, RELATION),
+        (QUICK_MOCO, FROZEN),
     ],
-    ids=["views of a fold", "two encoders of one view", "a pair that is pushed apart"],
+    ids=[
+        "views of a fold",
+        "two encoders of one view",
+        "a pair that is pushed apart",
+        "a target's relation to itself",
+        "a frozen teacher",
+    ],
 )
 def test_other_pairs_are_a_task(write: Write, text: str, changes: Changes) -> None:
     assert found(write, "G203", text, changes) == []
