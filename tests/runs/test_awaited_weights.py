@@ -20,6 +20,12 @@ def quiet(text: str) -> None:
     pass
 
 
+def checkpoint(run: Path) -> dict[str, torch.Tensor]:
+    (file,) = run.glob("checkpoints/step-*")
+    model: dict[str, torch.Tensor] = torch.load(file, weights_only=True)["model"]
+    return model
+
+
 def test_without_a_teacher_the_graph_holds_and_says_what_is_awaited(here: Path) -> None:
     assert check("distill").warnings == ()
     assert graphssl.draw("distill").startswith(b"<svg")
@@ -53,10 +59,7 @@ def test_a_finished_run_is_the_teacher_and_stays_what_it_is(here: Path) -> None:
     graphssl.run("byol", SHORT, name="teacher", device="cpu", report=quiet)
     assert set(check("distill").weights) == {"teacher"}
     graphssl.run("distill", SHORT, name="student", device="cpu", report=quiet)
-    before, after = (
-        torch.load(here / f"runs/{run}/checkpoints/step-1.pt", weights_only=True)["model"]
-        for run in ("teacher", "student")
-    )
+    before, after = (checkpoint(here / "runs" / run) for run in ("teacher", "student"))
     taught = {name.removeprefix("teacher."): value for name, value in after.items() if name.startswith("teacher.")}
     assert taught
     assert all(torch.equal(value, before[f"encoder.{name}"]) for name, value in taught.items())
