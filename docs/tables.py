@@ -30,7 +30,7 @@ from graphssl.graph.spec import DATA_SETS, OPTIMIZERS, Data, users_of
 from graphssl.graph.spec.data import Preprocessing
 from graphssl.graph.spec.datasets import OPTIONS, TORCHVISION, Fetched, HuggingFace
 from graphssl.graph.spec.evaluate import Evaluate, Monitor
-from graphssl.graph.spec.file import TermSpec, graph_file
+from graphssl.graph.spec.file import TermSpec, UpdateSpec, graph_file
 from graphssl.graph.spec.train import CheckpointPlan, Clip, LearningRate, PerNode, Train
 from graphssl.graph.spec.weights import Weights
 from graphssl.runs.reproduction.spec import Beside, Figure, Published, Reproduction
@@ -279,6 +279,7 @@ TABLES: Mapping[str, Callable[[], str]] = {
     "sections": sections,
     "node": _of(CommonKeys),
     "term": _of(TermSpec),
+    "update": _of(UpdateSpec),
     "schedule of a value": _of(Schedule),
     "weights": _of(Weights),
     "data sets": data_sets,

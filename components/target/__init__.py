@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .centre import Centre
+from .clusters import Clustered, Clusters
 from .ema import EMA
 from .entry import Entry
 from .hog import HOG
@@ -10,4 +11,4 @@ from .nearest import Nearest
 from .pixels import Pixels
 from .sinkhorn import Sinkhorn
 
-__all__ = ["EMA", "HOG", "Centre", "Entry", "Nearest", "Pixels", "Sinkhorn"]
+__all__ = ["EMA", "HOG", "Centre", "Clustered", "Clusters", "Entry", "Nearest", "Pixels", "Sinkhorn"]

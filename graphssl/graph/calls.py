@@ -43,6 +43,7 @@ class Call:
 
     fold: how many views are joined along the batch before the call and parted after it; 1 for none.
     grid: how many axes behind the batch, positions that the node does not know, are folded into it and restored.
+    every: of an update, `step` or `epoch`, after which it runs.
     node is a node's name, or `stopgrad`.
     """
 
@@ -57,6 +58,7 @@ class Call:
     fold: int = 1
     draws: bool = False
     grid: int = 0
+    every: str = "step"
 
     def folds(self, slot: Slot | Port) -> bool:
         """Whether the positions of what a slot or a port has are folded into its batch."""
@@ -116,11 +118,11 @@ class Value:
 
 
 class CallList:
-    """The calls made so far, in order; `section` and `line` are those that are being read."""
+    """The calls made so far, in order; `section`, `line` and `every` are those that are being read."""
 
     def __init__(self) -> None:
         self._calls: list[Call] = []
-        self.section, self.line = "flow", ""
+        self.section, self.line, self.every = "flow", "", "step"
         self._slots = 0
         self._names: set[str] = set()
 
@@ -148,5 +150,6 @@ class CallList:
         fold: int = 1, draws: bool = False, grid: int = 0,
     ) -> None:  # fmt: skip
         """Appends a call of the section and line that are being read."""
-        call = Call(len(self), node, method, args, outputs, span, self.section, self.line, fold, draws, grid)
+        call = Call(len(self), node, method, args, outputs, span, self.section, self.line, fold, draws, grid,
+                    self.every)  # fmt: skip
         self._calls.append(call)

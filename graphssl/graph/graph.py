@@ -118,8 +118,9 @@ class Graph:
                 entry["weights"] = identity(entry["weights"])
         return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:16]
 
-    def update_calls(self) -> tuple[Call, ...]:
-        return tuple(c for c in self.calls if c.section == "update")
+    def update_calls(self, every: str | None = None) -> tuple[Call, ...]:
+        """The updates; every: those alone that are run after each `step`, or at the end of each `epoch`."""
+        return tuple(c for c in self.calls if c.section == "update" and every in (None, c.every))
 
     def step_calls(self) -> tuple[Call, ...]:
         return tuple(c for c in self.calls if c.section != "update")

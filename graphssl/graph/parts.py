@@ -48,7 +48,7 @@ def _named(config: Any) -> Iterator[str]:
 
 
 def _used(line: Any) -> Iterator[str]:
-    text = line.get("value") if isinstance(line, Mapping) else line
+    text = line.get("value", line.get("call")) if isinstance(line, Mapping) else line
     if isinstance(text, str):
         tree = ast.parse(f"({text.replace(chr(10), ' ')})", mode="eval")
         options = [node.value for node in ast.walk(tree) if isinstance(node, ast.keyword) and node.arg in OPTIONS]

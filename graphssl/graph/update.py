@@ -11,7 +11,7 @@ from .language import expressions as e
 from .language.parse import parse
 from .nodes import Node
 from .scope import Scope
-from .spec import GraphFile
+from .spec import GraphFile, UpdateSpec
 from .wiring import Wiring
 
 __all__ = ["note_missing_updates", "read_updates"]
@@ -20,8 +20,10 @@ __all__ = ["note_missing_updates", "read_updates"]
 def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
     """Makes the calls of updates; gives the lines that can be read."""
     scope, at, lines = wiring.scope, wiring.scope.source.at, []
-    for name, text in spec.update.items():
-        at_key, span = at(("update", name), key=True), at(("update", name))
+    for name, entry in spec.update.items():
+        at_key, path = at(("update", name), key=True), ("update", name)
+        text, every = (entry.call, entry.every) if isinstance(entry, UpdateSpec) else (entry, "step")
+        span = at((*path, "call") if isinstance(entry, UpdateSpec) else path)
         expression = parse(text, span, scope.problems)
         if expression is None:
             continue
@@ -30,9 +32,22 @@ def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
             continue
         node = scope.nodes[name]
         if node is not None and (call := _update_of(node, expression, at_key, span, scope)) is not None:
-            wiring.update(node, call)
+            if every == "epoch" and not _stands_alone(node, call, scope):
+                continue
+            wiring.update(node, call, every)
             lines.append(Line("update", (e.Name(name, at_key),), call))
     return lines
+
+
+def _stands_alone(node: Node, call: e.Call, scope: Scope) -> bool:
+    """Whether an update takes no value of a step; notes where one that is run between steps does."""
+    given = [*call.args, *call.keywords.values()]
+    if not given:
+        return True
+    message = f"'{node.name}.{call.node}' is run at the end of an epoch, where a step has no values to give it"
+    hint = "what it reads is a state of a node that it names: a bank that each step writes; or leave `every: epoch` out"
+    scope.problems.add(message, given[0].span, hint, about=node.name)
+    return False
 
 
 def _note_leftover(name: str, at: Span, scope: Scope) -> None:

@@ -37,10 +37,11 @@ class Wiring:
         self.calls.section, self.calls.line = section, name
         return self._value(expression, name)
 
-    def update(self, node: Node, call: e.Call) -> None:
-        """One line of `update:`: a call of an update method of a stateful node."""
-        self.calls.section, self.calls.line = "update", node.name
+    def update(self, node: Node, call: e.Call, every: str) -> None:
+        """One line of `update:`: a call of an update method of a stateful node, each step or each epoch."""
+        self.calls.section, self.calls.line, self.calls.every = "update", node.name, every
         self._invoke(node, call.node, node.component.updates[call.node], call, node.name)
+        self.calls.every = "step"
 
     # -- expressions ---------------------------------------------------------------------------------------
 

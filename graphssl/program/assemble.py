@@ -44,6 +44,7 @@ def assemble(
     root = _root(graph, nodes, device)
     module = fx.GraphModule(root, forward, "Step")
     commit = fx.GraphModule(root, emission.commit(), "Commit")
+    close = fx.GraphModule(root, emission.commit("epoch"), "Close")
     kept = dict(module.named_children())  # GraphModule keeps only the children that the code calls.
     for name, node in nodes.items():
         if name not in kept:
@@ -53,6 +54,7 @@ def assemble(
         shapes,
         module,
         commit,
+        close,
         inputs=tuple(n.target for n in forward.nodes if n.op == "placeholder" and n.target in graph.batch),
         cut=tuple(emission.cut),
         random=tuple(emission.random),

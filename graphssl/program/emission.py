@@ -77,12 +77,13 @@ class Emission:
         self.fx.lint()
         return self.fx
 
-    def commit(self) -> fx.Graph:
-        """The updates in their order, on what the forward pass carried out."""
+    def commit(self, every: str = "step") -> fx.Graph:
+        """The updates in their order, on what the forward pass carried out; those of an epoch's end take nothing."""
         placing, self.placing = self.placing, Placing(1)  # what is carried out is whole
         self.fx, self.folded = fx.Graph(), {}
-        self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in self.carried}
-        for call in ordered(self.graph.update_calls()):
+        carried = self.carried if every == "step" else ()
+        self.slots = {slot.id: self.fx.placeholder(slot.name) for slot in carried}
+        for call in ordered(self.graph.update_calls(every)):
             node = self.fx.get_attr(call.node)
             ports = self.graph.nodes[call.node].component.updates[call.method].inputs
             args, kwargs = self._arguments(call, ports)

@@ -41,13 +41,15 @@ class Program:
     `terms` (0-d, by name), `bounds` (by term, what its objective says of mutual information, in nats), `carried` (what
     the updates take), `watch` (for each line that compares embeddings, the first pair, detached) and, with an online
     probe, `probed` (what it learns from, detached).
-    commit(carried...): writes the states; called after the optimizer's step.
+    commit(carried...): writes the states; called after the optimizer's step. close(): writes those that are written at
+    the end of an epoch.
     """
 
     graph: Graph
     shapes: Shapes
     forward: fx.GraphModule
     commit: fx.GraphModule
+    close: fx.GraphModule
     inputs: tuple[str, ...]
     cut: tuple[Call, ...]
     random: tuple[tuple[Call, int], ...]
@@ -104,8 +106,11 @@ class Program:
         forward = readable(self.forward.code)
         if self.placing.processes > 1:
             forward = f"{self._said_of_processes()}\n{forward}"
-        commit = readable(self.commit.code).replace("def forward(", "def update(")
-        return f"{forward}\n\n{commit}" if self.graph.update_calls() else forward
+        parts = [forward]
+        for name, every, module in (("update", "step", self.commit), ("end_of_epoch", "epoch", self.close)):
+            if self.graph.update_calls(every):
+                parts.append(readable(module.code).replace("def forward(", f"def {name}("))
+        return "\n\n".join(parts)
 
     def _said_of_processes(self) -> str:
         """What a step of several processes does beside its code."""

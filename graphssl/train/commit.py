@@ -8,10 +8,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from ..errors import RAISED, ran_out
 from ..ports import Negatives, Scores, joined
+from ..ports.draws import GENERATOR
+from ..program.assemble import seed_of
 from ..program.program import Program
+from ..world import waits_in_vain
 
-__all__ = ["join_carried", "revocable_updates_of", "take_apart", "updates_of"]
+__all__ = ["end_epoch", "join_carried", "revocable_updates_of", "take_apart", "updates_of"]
 
 
 def join_carried(carried: Sequence[tuple[Any, ...]], batched: Sequence[bool]) -> tuple[Any, ...]:
@@ -52,7 +56,7 @@ def revocable_updates_of(program: Program) -> Callable[..., None]:
     their states alone by themselves, large stores above all, are told; what the updates of others write is kept
     meanwhile, and put back or not: a copy of a ResNet-50 that follows is 100 MB.
     """
-    nodes = [program.node(name) for name in dict.fromkeys(call.node for call in program.graph.update_calls())]
+    nodes = [program.node(name) for name in dict.fromkeys(call.node for call in program.graph.update_calls("step"))]
     # Not a class derived from one that can: it may write more.
     told: list[Any] = [node for node in nodes if "skipped" in vars(type(node))]
     states, commit = _written([node for node in nodes if node not in told]), updates_of(program)
@@ -68,6 +72,24 @@ def revocable_updates_of(program: Program) -> Callable[..., None]:
             torch.where(skipped, old, state, out=state)
 
     return commit_unless
+
+
+def end_epoch(program: Program, seed: int, epoch: int) -> None:
+    """The updates of an epoch's end, after its last step and before anything of it is kept; epochs count from 0.
+
+    They run as they are written, once in a while: neither compiled nor recorded, the same in every process. Where a
+    node fails, the error names it.
+    """
+    if not program.graph.update_calls("epoch"):
+        return
+    with GENERATOR, torch.no_grad():
+        torch.manual_seed(seed_of(seed, "epoch", epoch))  # for nodes with a randomness of their own
+        try:
+            program.close()
+        except RAISED as error:
+            if waits_in_vain(error) or ran_out(error):
+                raise
+            raise program.blame(error, updates=True) from error
 
 
 def _written(nodes: Sequence[nn.Module]) -> list[Tensor]:

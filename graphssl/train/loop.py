@@ -20,6 +20,7 @@ from ..world import current, gathered
 from .bottleneck import Limits
 from .checkpoint import Checkpoints
 from .collapse import CollapseWatch
+from .commit import end_epoch
 from .failures import enough_memory, not_finite, too_large
 from .monitor import measure
 from .outcome import Outcome
@@ -163,6 +164,8 @@ class Loop:
                 self.progress.update(done, None, self.step.rate, None)
             stops = self._ask()
             if done == end:  # what follows an epoch is done first
+                if done % per_epoch == 0:
+                    end_epoch(self.step.program, self.train.seed, epoch)
                 break
             if stops:
                 break
@@ -222,7 +225,7 @@ class Loop:
         if self.monitor is None or epoch % self.monitor.every:
             return
         for line, (query, key) in outputs["watch"].items():
-            if query.shape != key.shape or query.ndim != 2:
+            if query.shape != key.shape or query.ndim != 2 or not (query.any() and key.any()):  # before the first fit
                 continue
             if outputs.get("rows"):
                 query, key = gathered(query), gathered(key)

@@ -132,6 +132,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.cross_entropy": [{"inputs": PLACES}],
     "objective.variance_covariance": [{}, {"sizes": {"d": 3}}],
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
+    "target.clusters": [{"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
     "target.hog": [{"config": {"of": "encoder"}, "sources": {"of": vit()}}],
     "target.pixels": [{"config": {"of": "encoder", "normalize": n}, "sources": {"of": vit()}} for n in (False, True)],

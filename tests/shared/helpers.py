@@ -22,6 +22,7 @@ from graphssl.graph.language.packaged import packaged
 from graphssl.graph.read import load
 from graphssl.program.assemble import compile_graph
 from graphssl.program.program import Program
+from graphssl.train.commit import end_epoch
 from graphssl.train.precision import resolve
 from graphssl.train.replay import Recorder
 from graphssl.train.step import Step
@@ -83,11 +84,16 @@ def arguments(program: Program, b: int = 16, seed: int = 0, size: int = 32, **fi
 
 def fresh(
     checked: Checked, recorder: Recorder | None = None, device: torch.device = CPU, precision: str = "fp32",
-    steps: int = 10, steps_per_epoch: int = 5,
+    steps: int = 10, steps_per_epoch: int = 5, epoch_ended: bool = True,
 ) -> Step:  # fmt: skip
-    """A step whose weights are those of the graph's seed."""
+    """A step whose weights are those of the graph's seed.
+
+    epoch_ended: what is written at the end of an epoch is, without which some methods have nothing to learn yet.
+    """
     train = checked.graph.spec.train
     program = program_of(checked, device, train.seed)
+    if epoch_ended:
+        end_epoch(program, train.seed, 0)
     return Step(program, train, resolve(precision, device), device, steps, steps_per_epoch, recorder)
 
 

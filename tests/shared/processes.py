@@ -25,6 +25,7 @@ from graphssl.graph.graph import Graph
 from graphssl.program.assemble import assemble, compile_graph
 from graphssl.train.checkpoint import Checkpoints
 from graphssl.train.checkpoint_file import named
+from graphssl.train.commit import end_epoch
 from graphssl.train.precision import resolve
 from graphssl.train.step import Step
 
@@ -166,7 +167,10 @@ def trained(path: str | Path) -> dict[str, Tensor]:
         widen(graph, nodes)
     program = assemble(graph, checked.shapes, nodes, CPU, size)
     step = Step(program, graph.spec.train, resolve(graph.spec.train.precision, CPU), CPU, 10, 5)
-    outputs = [step(number, batches(checked, number)) for number in range(STEPS)]
+    outputs = []
+    for number in range(STEPS):
+        outputs.append(step(number, batches(checked, number)))
+        end_epoch(program, graph.spec.train.seed, number)
     step.settle()
     found = {f"loss {i}": output["loss"].double() for i, output in enumerate(outputs)}
     found |= {f"{key} {i}": v.double() for i, output in enumerate(outputs) for key, v in output["terms"].items()}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from functools import cache
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, create_model
 
@@ -46,6 +46,16 @@ class TermSpec(Section):
     weight: Scheduled[float] = Field(default=1.0, description="a number, or a schedule")
 
 
+class UpdateSpec(Section):
+    """An update that is not run at each step: `{call: fit(), every: epoch}`."""
+
+    call: str = Field(description="the call of the node's update, `fit()`")
+    every: Literal["step", "epoch"] = Field(
+        default="step",
+        description="step: after each optimizer step; epoch: after the last one of each epoch, with no value of a step",
+    )
+
+
 class GraphFile(Section):
     """A whole graph file."""
 
@@ -69,8 +79,10 @@ class GraphFile(Section):
     loss: dict[str, str | TermSpec] = Field(
         description="the terms by name, each an expression, or `{value: ..., weight: ...}`; the loss is their sum"
     )
-    update: dict[str, str] = Field(
-        default={}, description="how each state is written, once for each optimizer step, after it"
+    update: dict[str, str | UpdateSpec] = Field(
+        default={},
+        description="how each state is written, once for each optimizer step, after it, or with `{call: ..., every: "
+        "epoch}` at the end of each epoch",
     )
     train: Train = Field(default=Train(), description="how")
     evaluate: Evaluate = Field(default=Evaluate(), description="how it is judged")

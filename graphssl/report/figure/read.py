@@ -139,9 +139,9 @@ class _Reader:
             box = self.first[node.name]
             self._arguments(box, calls, update=True)
             if not calls[0].args and node.refs():
-                self._copy(node, box, calls[0].method)
+                self._copy(node, box, calls[0].method + (" each epoch" if calls[0].every == "epoch" else ""))
             elif not calls[0].args:
-                self._add_line(box, f"{calls[0].method} each step")
+                self._add_line(box, f"{calls[0].method} each {calls[0].every}")
         written = {c.node for c in self.graph.update_calls()}
         for node in self.graph.nodes.values():
             if node.refs() and node.name not in written and node.name in self.first:

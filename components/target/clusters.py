@@ -1,0 +1,142 @@
+"""Clusters of a memory bank's entries, found anew at the end of each epoch."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
+
+import torch
+from pydantic import Field, PositiveFloat, PositiveInt
+from torch import Tensor, nn
+from torch.nn import functional
+
+from graphssl.component import NodeConfig, NodeRef, Sizes, component, update
+
+from ..negatives import MemoryBank
+from ..negatives.base import random_directions
+from ..numeric import exact, unit, wide
+
+__all__ = ["Clustered", "Clusters"]
+
+PIECE = 2**24  # bytes of cosines that are computed at once
+SMOOTH = 10.0  # alpha in PCL, equation 12
+ENDS = 0.1, 0.9  # quantiles beyond which concentrations are cut off, in PCL's code
+
+
+class Clustered(NamedTuple):
+    """scores: of an embedding with all clusters. code: which one its sample is in."""
+
+    scores: Annotated[Tensor, "b p"]
+    code: Annotated[Tensor, "b p"]
+
+
+@component("target.clusters", traits=("rows",))
+class Clusters(nn.Module):
+    """Spherical k-means over a bank: an embedding's cosines with all centroids, and the cluster of its sample.
+
+    `z`, `b d`, and `index`, `b`, to `.scores` and `.code`, `b p`, for `objective.cross_entropy`. The code is 1 at the
+    sample's cluster, and 0 everywhere, so that it costs nothing, until the first epoch has ended, which fills the bank;
+    it has no gradient. `fit`, for the end of an epoch (`{call: fit(), every: epoch}`), assigns all entries of the bank
+    to the nearest of `count` centroids, makes these the directions of the means of theirs, `iterations` times, and
+    assigns once more: DeepCluster-v2 (Caron et al. 2020, arXiv:2006.09882, appendix D, and its code). It starts from
+    the entries of `count` random samples, always the same; a centroid without entries stays. Nothing learns
+    `centroids`, `p d`.
+
+    With `concentration` the scores are divided by each cluster's phi, so that the objective's temperature is 1: its
+    entries' mean distance over log(entries + 10), cut off at the tenth and the last tenth and scaled to this mean
+    (Li et al. 2021, arXiv:2005.04966, equation 12, and PCL's code).
+
+    Of several processes each does the same. Raises ValueError for fewer samples than clusters, and where `of` is not a
+    memory bank.
+    """
+
+    class Config(NodeConfig):
+        of: NodeRef = Field(description="the memory bank")
+        count: PositiveInt = Field(3000, description="p, the number of clusters: DeepCluster-v2 3000")
+        iterations: PositiveInt = Field(10, le=1000, description="of k-means")
+        concentration: PositiveFloat | None = Field(
+            None, description="mean of what divides the scores, each cluster's by how dense it is (PCL: 0.2); null: 1"
+        )
+
+    centroids: Tensor
+    phi: Tensor
+    cluster: Tensor
+    first: Tensor
+
+    def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
+        super().__init__()
+        if not isinstance(of, MemoryBank):
+            raise ValueError(f"'{config.of}' holds no entry for each sample: name a node of negatives.memory_bank")
+        if sizes.samples < config.count:
+            raise ValueError(f"count is {config.count:,}, and there are {sizes.samples:,} samples to start from")
+        self._bank = (of,)  # a module in a tuple is no child: its state is its own
+        self.count, self.iterations, self.concentration = config.count, config.iterations, config.concentration
+        self.register_buffer("centroids", random_directions(config.count, sizes["d"]))
+        self.register_buffer("phi", torch.full((config.count,), config.concentration or 1.0))
+        self.register_buffer("cluster", torch.full((sizes.samples,), -1))
+        self.register_buffer("first", torch.randperm(sizes.samples)[: config.count])
+
+    def forward(self, z: Annotated[Tensor, "b d"], index: Annotated[Tensor, "b"]) -> Clustered:
+        with exact(z):
+            z = unit(wide(z))
+            scores = z @ self.centroids.to(z.dtype).T
+            if self.concentration is not None:
+                scores = scores / self.phi.to(z.dtype)
+        code = self.cluster[index][:, None] == torch.arange(self.count, device=z.device)
+        return Clustered(scores, code.to(scores.dtype))
+
+    @update
+    def fit(self) -> None:
+        """k-means over what the bank holds."""
+        bank = self._bank[0]
+        keys = bank.keys if bank.owned is None else bank.owned.whole()
+        with exact(keys):
+            centroids = functional.normalize(wide(keys[self.first]), dim=1)
+            for _ in range(self.iterations):
+                sums, counts, _ = self._gathered(keys, centroids)
+                found = functional.normalize(sums, dim=1)
+                centroids = torch.where(counts[:, None] > 0, found, centroids)
+            _, counts, distances = self._gathered(keys, centroids)
+            self.cluster.copy_(torch.cat([nearest for _, nearest, _ in _pieces(keys, centroids)]))
+            self.centroids.copy_(centroids)
+            if self.concentration is not None:
+                self.phi.copy_(_concentrations(distances, counts, self.concentration))
+
+    def _gathered(
+        self, keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
+    ) -> tuple[Annotated[Tensor, "p d"], Annotated[Tensor, "p"], Annotated[Tensor, "p"]]:
+        """Of each cluster the sum of its entries, their number, and the sum of their distances from the centroid.
+
+        As products of matrices, whose sums have an order on every device.
+        """
+        sums, (counts, distances) = torch.zeros_like(centroids), centroids.new_zeros(2, len(centroids))
+        for entries, nearest, cosine in _pieces(keys, centroids):
+            mine = functional.one_hot(nearest, len(centroids)).to(centroids.dtype)
+            sums = sums + mine.T @ entries
+            counts = counts + mine.sum(0)
+            distances = distances + mine.T @ (2 - 2 * cosine).clamp_min(0).sqrt()
+        return sums, counts, distances
+
+
+def _pieces(
+    keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
+) -> Iterator[tuple[Annotated[Tensor, "m d"], Annotated[Tensor, "m"], Annotated[Tensor, "m"]]]:
+    """Some entries at a time, the centroid that is nearest to each, and its cosine."""
+    size = max(1, PIECE // (len(centroids) * centroids.element_size()))
+    for entries in keys.split(size):
+        entries = functional.normalize(entries.to(centroids.dtype), dim=1)
+        cosine, nearest = (entries @ centroids.T).max(1)
+        yield entries, nearest, cosine
+
+
+def _concentrations(
+    distances: Annotated[Tensor, "p"], counts: Annotated[Tensor, "p"], mean: float
+) -> Annotated[Tensor, "p"]:
+    """Of each cluster; one of no more than one entry counts as the least dense of the others."""
+    phi = distances / counts.clamp_min(1) / torch.log(counts + SMOOTH)
+    several = counts > 1
+    phi = torch.where(several, phi, phi.masked_fill(~several, -math.inf).max())
+    low, high = (torch.quantile(phi, end) for end in ENDS)
+    phi = phi.clamp(low, high)
+    return mean * phi / phi.mean()
