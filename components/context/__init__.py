@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from .average import Average
 from .cells import Cells
 from .entries import Entries
 from .flatten import Flatten
@@ -21,6 +20,6 @@ from .positions import Positions
 from .take import Take
 
 __all__ = [
-    "GRU", "Average", "Cells", "Correspondence", "Entries", "Flatten", "Gather", "Halves", "Join", "MaskedConv",
-    "Match", "Mean", "Nearest", "Offset", "Pick", "Pool", "Positions", "Take",
+    "GRU", "Cells", "Correspondence", "Entries", "Flatten", "Gather", "Halves", "Join", "MaskedConv", "Match", "Mean",
+    "Nearest", "Offset", "Pick", "Pool", "Positions", "Take",
 ]  # fmt: skip

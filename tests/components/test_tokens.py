@@ -11,7 +11,7 @@ from masked_parts import vit
 from torch import Tensor, nn
 
 from graphssl.component import Sizes, build
-from graphssl.components.context import Average, Take
+from graphssl.components.context import Take
 from graphssl.components.head import Decoder, Standardize
 from graphssl.components.target import Pixels
 
@@ -248,11 +248,6 @@ def test_tokens_that_are_taken() -> None:
     tokens = torch.randn(3, 16, 5)
     found = build(Take)(tokens, HIDDEN)
     assert all(torch.equal(found[i, j], tokens[i, HIDDEN[i, j]]) for i in range(3) for j in range(3))
-
-
-def test_the_average() -> None:
-    one, two, three = torch.randn(3, 4, 5, 6)
-    torch.testing.assert_close(build(Average)((one, two, three)), (one + two + three) / 3)
 
 
 def test_a_linear_layer_of_names() -> None:

@@ -144,6 +144,13 @@ def test_recomputing_keeps_less_and_computes_more(write: Write) -> None:
     assert plain.flops < again.flops < 1.4 * plain.flops
 
 
+def test_an_encoder_of_kept_patches_keeps_activations_of_these_alone() -> None:
+    """A quarter, where three quarters are hidden; a class token is kept besides."""
+    sets = ["nodes.encoder.depth=24", "nodes.decoder.depth=1", "nodes.decoder.dim=8", "nodes.decoder.heads=2"]
+    few, every = (predicted(check("mae", [*sets, f"nodes.mask.ratio={r}"])) for r in (0.75, 0.01))
+    assert 0.22 < few.activations / every.activations < 0.3
+
+
 def test_half_precision_keeps_about_half(write: Write) -> None:
     full, half = (
         predicted(check(write(BYOL, RESNET18, ("optimizer:", f"precision: {p}, optimizer:")))) for p in ("fp32", "bf16")

@@ -1,0 +1,63 @@
+"""What no paper has: edits of packaged graphs, from YAML alone. And parts combine: each is of more than one graph."""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from graphssl.component import discover
+from graphssl.graph.language.load import load
+from graphssl.graph.language.packaged import packaged
+
+VARIANTS = [name for name in packaged() if name.startswith("variants/")]
+# Parts that came with tokens, statistics, dense pairs, clusters and pretext tasks, and that one graph alone has.
+ALONE = {
+    "augment.neighbours": "where one patch lies from another is a task of its own",
+    "augment.rearrange": "the order of tiles is a task of its own",
+    "context.cells": "of VICRegL's boxes",
+    "context.nearest": "of VICRegL's matches",
+}
+BEFORE = {  # of the first graphs: parts of one method's own setting, and those that other data or libraries need
+    "augment.amdim", "augment.cmc", "augment.cpc", "augment.lab", "augment.multicrop", "augment.torchvision",
+    "context.entries", "context.gru", "context.masked_conv", "context.offset", "context.pick", "critic.clip",
+    "critic.euclidean", "encoder.module", "encoder.timm", "encoder.torchvision", "encoder.unpadded", "head.gaussian",
+    "head.residual", "head.sample", "negatives.labelled", "negatives.shuffle",
+    "objective.decoupled", "objective.dv", "objective.f_divergence", "objective.margin", "objective.multi_positive",
+    "objective.n_pair", "objective.nce_fixed", "objective.nce_learned", "objective.norm", "objective.nwj",
+    "objective.score_penalty", "objective.triplet", "objective.uniformity", "prior.kl", "target.nearest",
+    "toy.log_ratio", "toy.noise", "toy.normal",
+}  # fmt: skip
+
+
+def test_there_are_ten_at_least() -> None:
+    assert len(VARIANTS) >= 10
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_is_a_short_edit(name: str) -> None:
+    source = load(name)
+    lines = Path(source.files[-1]).read_text().splitlines()
+    assert len(lines) <= 15
+    assert lines[0].startswith("# ")
+    assert lines[1] == f"# graphssl run {name}"
+    assert len(source.files) > 1, "it extends another"
+    assert not source.data.get("components"), "it needs no Python"
+
+
+@cache
+def graphs_of() -> dict[str, set[str]]:
+    """By component the graphs that use it; the recipes of a method count as one with it."""
+    found: dict[str, set[str]] = {name: set() for name in discover()}
+    for name in packaged():
+        method = name.split("/", 1)[1] if name.startswith(("cifar10/", "imagenet/")) else name
+        for node in load(name).data["nodes"].values():
+            found[node["use"]].add(method)
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(n for n, c in discover().items() if c.cls.__module__.startswith("graphssl.")))
+def test_a_component_is_a_part_of_two_graphs(name: str) -> None:
+    alone = len(graphs_of()[name]) < 2
+    assert alone == (name in ALONE or name in BEFORE), f"{name}: {sorted(graphs_of()[name])}"
