@@ -6,7 +6,10 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+import torch
+from helpers import fresh, shuffled
 
+import graphssl
 from graphssl.component import discover
 from graphssl.graph.language.load import load
 from graphssl.graph.language.packaged import packaged
@@ -44,6 +47,19 @@ def test_a_variant_is_a_short_edit(name: str) -> None:
     assert lines[1] == f"# graphssl run {name}"
     assert len(source.files) > 1, "it extends another"
     assert not source.data.get("components"), "it needs no Python"
+
+
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_step_moves_every_weight(name: str) -> None:
+    checked = graphssl.check(name, ["data.batch=64", "train.schedule={shape: constant}", "train.optimizer.lr=1e-3"])
+    assert not checked.warnings
+    step = fresh(checked)
+    before = {k: p.detach().clone() for k, p in step.program.forward.named_parameters() if p.requires_grad}
+    for number in range(2):
+        outputs = step(number, [shuffled(64, seed=number)])
+        assert all(v.isfinite() for v in outputs["terms"].values()), outputs["terms"]
+    after = dict(step.program.forward.named_parameters())
+    assert not [k for k, v in before.items() if torch.equal(v, after[k].detach())]
 
 
 @cache
