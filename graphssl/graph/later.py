@@ -24,11 +24,14 @@ DEFAULT_TRACK = GraphFile.model_fields["track"].default
 PER_NODE = ("layer_decay",)  # of train.nodes
 VIEWS = ("simclr", "byol", "moco_v1", "moco_v2", "npid", "cmc", "cpc", "amdim", "multicrop", "dino")
 COMPONENTS: dict[str, tuple[str, ...]] = {
-    **{f"augment.{recipe}": ("style",) for recipe in VIEWS},
+    **{f"augment.{recipe}": ("style", "boxes") for recipe in VIEWS},
+    "augment.chain": ("boxes",),
+    "augment.patches": ("pad",),
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"),
     "head.mlp": ("init", "last_bias"),
     "negatives.memory_bank": ("shard",),
+    "target.nearest": ("count", "own"),
     "target.sinkhorn": ("rows_first",),
 }
 

@@ -21,6 +21,7 @@ ALONE = {
     "augment.rearrange": "the order of tiles is a task of its own",
     "context.cells": "of VICRegL's boxes",
     "context.nearest": "of VICRegL's matches",
+    "target.clusters": "k-means over a whole bank, between epochs",
 }
 BEFORE = {  # of the first graphs: parts of one method's own setting, and those that other data or libraries need
     "augment.amdim", "augment.cmc", "augment.cpc", "augment.lab", "augment.multicrop", "augment.torchvision",
