@@ -38,9 +38,16 @@ class Wiring:
         return self._value(expression, name)
 
     def update(self, node: Node, call: e.Call, every: str) -> None:
-        """One line of `update:`: a call of an update method of a stateful node, each step or each epoch."""
-        self.calls.section, self.calls.line, self.calls.every = "update", node.name, every
-        self._invoke(node, call.node, node.component.updates[call.node], call, node.name)
+        """One line of `update:`: a call of an update method of a stateful node, each step or each epoch.
+
+        Calls within it are the step's, as those of the flow: their values are carried to the update.
+        """
+        self.calls.section, self.calls.line = "flow", node.name
+        ports = node.component.updates[call.node]
+        if (arguments := self._arguments(f"{node.name}.{call.node}", ports, call)) is None:
+            return
+        self.calls.section, self.calls.every = "update", every
+        self._expand(node, call.node, ports, call, arguments, node.name)
         self.calls.every = "step"
 
     # -- expressions ---------------------------------------------------------------------------------------
@@ -173,8 +180,13 @@ class Wiring:
         """Calls a method once for each view. The same call twice is one call, unless the node is random."""
         title = node.name if method == "forward" else f"{node.name}.{method}"
         arguments = self._arguments(title, ports, call)
-        if arguments is None:
-            return None
+        return None if arguments is None else self._expand(node, method, ports, call, arguments, name)
+
+    def _expand(
+        self, node: Node, method: str, ports: Signature, call: e.Call, arguments: dict[str, Value], name: str
+    ) -> Value | None:
+        """The call for each view of its arguments; the same as before where it was made before."""
+        title = node.name if method == "forward" else f"{node.name}.{method}"
         if call.option("views") == "fold" and not all(map(_has_batch, ports.outputs)):
             message = f"views=fold joins views along the batch, and {title} gives nothing that could be parted again"
             self.problems.add(message, call.place_of("views"), "leave it out")
