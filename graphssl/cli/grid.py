@@ -34,7 +34,7 @@ def negatives() -> list[str]:
 
 def objectives() -> list[str]:
     """The objectives on scores."""
-    return _named("objective", lambda c: _ports(c) == {"scores"} and _gives(c, "tensor"))
+    return _named("objective", lambda c: _needed(c) == {"scores"} and _gives(c, "tensor"))
 
 
 def _named(kind: str, fits: Callable[[Component], bool]) -> list[str]:
@@ -143,6 +143,10 @@ def _updates(node: str, component: Component) -> Mapping[str, str]:
 
 def _arguments(ports: Any) -> str:
     return ", ".join(WIRES[p.name] for p in ports if not p.optional)
+
+
+def _needed(component: Component) -> set[str]:
+    return {p.name for p in component.forward.inputs if not p.optional}
 
 
 def _ports(component: Component) -> set[str]:
