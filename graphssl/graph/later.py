@@ -37,7 +37,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
 
 
 def without_later(resolved: Mapping[str, Any], spec: GraphFile, nodes: Mapping[str, Node]) -> dict[str, Any]:
-    """A resolved graph without those of these options that are at their default."""
+    """A resolved graph without those of these options that are at their default, by the first names of components."""
     found = {key: value for key, value in resolved.items() if key != "track" or spec.track != DEFAULT_TRACK}
     for section, options in SECTIONS.items():
         found[section] = _left(found[section], getattr(spec, section), options)
@@ -49,7 +49,8 @@ def without_later(resolved: Mapping[str, Any], spec: GraphFile, nodes: Mapping[s
     found["nodes"] = dict(found["nodes"])
     for name, entry in found["nodes"].items():
         node = nodes[name]
-        found["nodes"][name] = _left(entry, node.config, COMPONENTS.get(node.component.name, ()))
+        left = _left(entry, node.config, COMPONENTS.get(node.component.name, ()))
+        found["nodes"][name] = {**left, "use": [*node.component.formerly, node.component.name][0]}
     return found
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import Annotated, Any
 
 import pytest
+import torch
 from masked_parts import PLACES, vit
 from torch import Tensor, nn
 
@@ -60,6 +62,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     ],
     "augment.rearrange": [{"config": {"orders": n}} for n in (7, None)],
     "augment.rotate": [{"config": {"views": n}, "sizes": {"y": 6, "x": 6}} for n in (1, 4)],
+    "context.nearest": [{"inputs": {"distance": lambda shape: torch.arange(math.prod(shape)).reshape(shape)}}],
     "context.take": [{"inputs": PLACES}],
     "context.gru": [{"config": {"out": 5}}],
     "context.masked_conv": [{"config": {"hidden": 5, "layers": 2}}],
@@ -132,7 +135,9 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.cross_entropy": [{"inputs": PLACES}],
     "objective.variance_covariance": [{}, {"sizes": {"d": 3}}],
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
-    "target.clusters": [{"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],
+    "target.clusters": [
+        {"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}, "sizes": {"d": 5}}
+    ],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
     "target.hog": [{"config": {"of": "encoder"}, "sources": {"of": vit()}}],
     "target.pixels": [{"config": {"of": "encoder", "normalize": n}, "sources": {"of": vit()}} for n in (False, True)],

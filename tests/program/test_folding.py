@@ -32,6 +32,7 @@ ENCODERS = {
 }
 HEADS = {
     "head.mlp": PLAIN,
+    "head.standardize": "{use: head.standardize}",
     "head.normalize": "{use: head.normalize}",
     "head.prototypes": "{use: head.prototypes, count: 8}",
     "head.residual": "{use: head.residual, out: 8, norm: none}",
@@ -134,4 +135,8 @@ def test_so_would_stochastic_depth(write: Write, entry: str) -> None:
 
 def test_every_component_with_the_trait_is_tested() -> None:
     library = {n for n, c in discover().items() if "apart" in c.traits and "components" in c.origin}
-    assert library == {*ENCODERS, *HEADS}
+    assert library == {
+        *ENCODERS,
+        *HEADS,
+        "head.decoder",
+    }  # which takes places beside tokens: tests/components/test_tokens.py
