@@ -5,18 +5,18 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from graphssl.component import Sizes
-from graphssl.ports import Cut
+from graphssl.ports import Cut, Signature, signature_of
 
 from ..numeric import exact
 from . import blocks
-from .boxes import PlacedCrops, boxes_after, boxes_drawn, boxes_told, check_place
+from .boxes import PlacedCrops, boxes_after, boxes_drawn, boxes_told, check_place, with_boxes
 from .view import Parameters, View, parameters, render
 
 __all__ = ["Augmentation", "Placed", "size_text"]
@@ -57,6 +57,11 @@ class Augmentation(nn.Module):
         _check_sizes(views)
         if boxes:
             check_place(views)
+
+    @classmethod
+    def signature(cls, config: Any, of: Mapping[str, Signature]) -> Signature:
+        """The views, and where they are asked for their boxes."""
+        return with_boxes(signature_of(cls.forward), config)
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Parameters, ...]:
         """What is random: for each group of views, the parameters of its images, view after view."""

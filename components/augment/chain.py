@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal, get_args
 
 from pydantic import Discriminator, Field, PositiveInt, Tag, TypeAdapter, model_validator
 from torch import Tensor
 
 from graphssl.component import DataFacts, NodeConfig, Sizes, component
-from graphssl.ports import Signature, signature_of
 
 from .base import Augmentation
-from .boxes import Boxes, with_boxes
+from .boxes import Boxes
 from .operation import Operation
 from .operations import Flip, Operations
 from .settings import Area, Size, Span, sides
@@ -87,11 +86,6 @@ class Chain(Augmentation):
     def views(config: Config) -> dict[str, int]:
         count = len(config.each())
         return {"views": count, "boxes": count} if config.boxes else {"": count}
-
-    @classmethod
-    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
-        """The views, and where they are asked for their boxes."""
-        return with_boxes(signature_of(cls.forward), config)
 
     def forward(
         self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]

@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, Any, NamedTuple
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from graphssl.component import Sizes, component
-from graphssl.ports import Signature, signature_of
 
 from .base import Augmentation
-from .boxes import with_boxes
 from .config import Blur, Crop, RecipeConfig, Solarize
 from .settings import Amount, Area, Hue, Size, sides
 from .view import Parameters
@@ -80,11 +77,6 @@ class MultiCrop(Augmentation):
     def views(config: Config) -> dict[str, int]:
         count = {"wide": config.wide, "small": config.small}
         return {**count, **{f"{name}_boxes": n for name, n in count.items()}} if config.boxes else count
-
-    @classmethod
-    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
-        """The views, and where they are asked for their boxes."""
-        return with_boxes(signature_of(cls.forward), config)
 
     def forward(self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]) -> Crops:
         made = self.render(image, draws)

@@ -6,17 +6,14 @@ which BYOL's, SimCLR's and AMDIM's own code do bicubically. Recipes of one view 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar
 
 from pydantic import Field, PositiveInt
 from torch import Tensor
 
 from graphssl.component import Sizes, component
-from graphssl.ports import Signature, signature_of
 
 from .base import Augmentation
-from .boxes import with_boxes
 from .config import Blur, Crop, Grey, Jitter, Ratio, RecipeConfig, Solarize
 from .settings import Amount, Hue
 from .view import Parameters
@@ -45,11 +42,6 @@ class Recipe(Augmentation):
     @staticmethod
     def views(config: Config) -> dict[str, int]:
         return {"views": config.views, "boxes": config.views} if config.boxes else {"": config.views}
-
-    @classmethod
-    def signature(cls, config: Config, of: Mapping[str, Signature]) -> Signature:
-        """The views, and where they are asked for their boxes."""
-        return with_boxes(signature_of(cls.forward), config)
 
     def forward(
         self, image: Annotated[Tensor, "b c h w"], draws: tuple[Parameters, ...]

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
+from ..tokens import rows_at
+
 __all__ = ["Nearest"]
 
 
@@ -36,4 +38,4 @@ class Nearest(nn.Module):
                 f"a grid of {rows} x {columns} has {rows * columns} positions, fewer than count: {self.count}"
             )
         place = distance.detach().flatten(1).topk(self.count, 1, largest=False).indices.sort(1).values
-        return x.flatten(1, 2).gather(1, place[:, :, None].expand(-1, -1, x.shape[3]))
+        return rows_at(x.flatten(1, 2), place)

@@ -9,6 +9,8 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
+from ..tokens import rows_at
+
 __all__ = ["Pick"]
 
 LARGE = 2**62  # so that no place is likelier than another
@@ -33,8 +35,8 @@ class Pick(nn.Module):
         return torch.randint(LARGE, (b,), generator=generator, device=device)
 
     def forward(self, x: Annotated[Tensor, "b r k d"], draws: Tensor | None = None) -> Annotated[Tensor, "b d"]:
-        b, r, k, d = x.shape
+        r, k = x.shape[1:3]
         if draws is None or not self.training:
             return x[:, r // 2, k // 2]
         place = draws % (r * k)  # row by row
-        return x.flatten(1, 2).gather(1, place[:, None, None].expand(b, 1, d))[:, 0]
+        return rows_at(x.flatten(1, 2), place[:, None])[:, 0]

@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component
 
-from ..tokens import grid_of
 from .base import Masked, check_grid, grid_to_mask, masked
 
 __all__ = ["Block"]
@@ -63,7 +62,7 @@ class Block(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        self.grid, self.patch = grid_to_mask(of, config.of), grid_of(of, config.of)[1]
+        self.grid, self.patch = grid_to_mask(of, config.of)
         self.share, self.ratios, self.log_aspect = config.share, config.ratios(), math.log(config.aspect)
         self.smallest = config.smallest or max(min(self.grid) // 3, 1) ** 2
         self.most = int(self.ratios[1] * self.grid[0] * self.grid[1])

@@ -12,8 +12,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component
 
-from ..tokens import grid_of
-from .base import check_grid, grid_to_mask, some_of
+from .base import check_grid, grid_to_mask, numbers_of, some_of
 
 __all__ = ["MaskedBlocks", "MultiBlock"]
 
@@ -68,7 +67,7 @@ class MultiBlock(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        self.grid, self.patch = grid_to_mask(of, config.of), grid_of(of, config.of)[1]
+        self.grid, self.patch = grid_to_mask(of, config.of)
         self.blocks, self.scale, self.aspect, self.context = config.blocks, config.scale, config.aspect, config.context
         rows, columns = self.grid
         self.keep = int(config.keep * rows * columns)
@@ -106,10 +105,7 @@ class MultiBlock(nn.Module):
         enough = context.sum(2) >= self.keep
         best = torch.where(enough.any(0), enough.int().argmax(0), context.sum(2).argmax(0))
         seen = context.gather(0, best[None, :, None].expand(1, -1, mask.shape[1]))[0]
-        numbers = torch.arange(mask.shape[1], device=mask.device)
-        hidden = torch.where(blocks, numbers, numbers + len(numbers)).sort(2).values[:, :, : self.most] % len(numbers)
-        valid = torch.arange(self.most, device=mask.device) < blocks.sum(2, keepdim=True)
-        hidden = torch.where(valid, hidden, torch.where(blocks, numbers, -1).amax(2, keepdim=True))
+        hidden, valid = numbers_of(blocks, self.most)
         return MaskedBlocks(some_of(seen, self.keep, chance), hidden.unbind(0), valid.unbind(0), mask)
 
     def _size(self, number: Tensor, scale: tuple[float, float], aspect: tuple[float, float]) -> tuple[Tensor, Tensor]:

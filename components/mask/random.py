@@ -11,7 +11,6 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component
 
-from ..tokens import grid_of
 from .base import Masked, check_grid, grid_to_mask, masked
 
 __all__ = ["Random"]
@@ -35,7 +34,7 @@ class Random(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        self.grid, self.patch, self.cell = grid_to_mask(of, config.of), grid_of(of, config.of)[1], config.cell
+        (self.grid, self.patch), self.cell = grid_to_mask(of, config.of), config.cell
         rows, columns = self.grid
         if rows % self.cell or columns % self.cell:
             raise ValueError(f"a grid of {rows} x {columns} patches does not part into squares of {self.cell}")
@@ -57,4 +56,4 @@ class Random(nn.Module):
         rank = draws.argsort(1).argsort(1)
         mask = (rank >= rows * columns - self.hidden).unflatten(1, (rows, columns))
         mask = mask.repeat_interleave(self.cell, 1).repeat_interleave(self.cell, 2).flatten(1)
-        return masked(mask, self.hidden * self.cell**2, mask.float() * 0.5)
+        return masked(mask, self.hidden * self.cell**2)

@@ -19,7 +19,7 @@ from .alias import AliasSampler
 from .base import random_directions, write_rows
 from .weights import read_weights
 
-__all__ = ["MemoryBank"]
+__all__ = ["MemoryBank", "bank_of"]
 
 Momentum = Annotated[float, Field(ge=0, le=1)]
 
@@ -123,3 +123,10 @@ class MemoryBank(nn.Module):
         place, order = place.sort(stable=True)
         last = order[torch.searchsorted(place, place, right=True) - 1]
         write_rows(keys, place, functional.normalize(entry[last], dim=1), self.skipped)
+
+
+def bank_of(node: nn.Module, name: str) -> MemoryBank:
+    """The bank that another node's config names. Raises ValueError where it is none."""
+    if not isinstance(node, MemoryBank):
+        raise ValueError(f"'{name}' holds no entry for each sample: name a node of negatives.memory_bank")
+    return node

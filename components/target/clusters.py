@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component, update
 
-from ..negatives import MemoryBank
+from ..negatives import bank_of
 from ..negatives.base import random_directions
 from ..numeric import exact, unit, wide
 
@@ -66,11 +66,10 @@ class Clusters(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        if not isinstance(of, MemoryBank):
-            raise ValueError(f"'{config.of}' holds no entry for each sample: name a node of negatives.memory_bank")
+        bank = bank_of(of, config.of)
         if sizes.samples < config.count:
             raise ValueError(f"count is {config.count:,}, and there are {sizes.samples:,} samples to start from")
-        self._bank = (of,)  # a module in a tuple is no child: its state is its own
+        self._bank = (bank,)  # a module in a tuple is no child: its state is its own
         self.count, self.iterations, self.concentration = config.count, config.iterations, config.concentration
         self.register_buffer("centroids", random_directions(config.count, sizes["d"]))
         self.register_buffer("phi", torch.full((config.count,), config.concentration or 1.0))
@@ -94,29 +93,31 @@ class Clusters(nn.Module):
         with exact(keys):
             centroids = functional.normalize(wide(keys[self.first]), dim=1)
             for _ in range(self.iterations):
-                sums, counts, _ = self._gathered(keys, centroids)
+                sums, counts, *_ = self._gathered(keys, centroids)
                 found = functional.normalize(sums, dim=1)
                 centroids = torch.where(counts[:, None] > 0, found, centroids)
-            _, counts, distances = self._gathered(keys, centroids)
-            self.cluster.copy_(torch.cat([nearest for _, nearest, _ in _pieces(keys, centroids)]))
+            _, counts, distances, assigned = self._gathered(keys, centroids)
+            self.cluster.copy_(assigned)
             self.centroids.copy_(centroids)
             if self.concentration is not None:
                 self.phi.copy_(_concentrations(distances, counts, self.concentration))
 
     def _gathered(
         self, keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
-    ) -> tuple[Annotated[Tensor, "p d"], Annotated[Tensor, "p"], Annotated[Tensor, "p"]]:
-        """Of each cluster the sum of its entries, their number, and the sum of their distances from the centroid.
+    ) -> tuple[Annotated[Tensor, "p d"], Annotated[Tensor, "p"], Annotated[Tensor, "p"], Annotated[Tensor, "n"]]:
+        """Of each cluster the sum of its entries, their number, and the sum of their distances; the cluster of each.
 
         As products of matrices, whose sums have an order on every device.
         """
         sums, (counts, distances) = torch.zeros_like(centroids), centroids.new_zeros(2, len(centroids))
+        assigned = []
         for entries, nearest, cosine in _pieces(keys, centroids):
             mine = functional.one_hot(nearest, len(centroids)).to(centroids.dtype)
             sums = sums + mine.T @ entries
             counts = counts + mine.sum(0)
             distances = distances + mine.T @ (2 - 2 * cosine).clamp_min(0).sqrt()
-        return sums, counts, distances
+            assigned.append(nearest)
+        return sums, counts, distances, torch.cat(assigned)
 
 
 def _pieces(

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component
 
-from ..negatives import MemoryBank
+from ..negatives import bank_of
 
 __all__ = ["Entry"]
 
@@ -29,9 +29,7 @@ class Entry(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        if not isinstance(of, MemoryBank):
-            raise ValueError(f"'{config.of}' holds no entry for each sample: name a node of negatives.memory_bank")
-        self._bank = (of,)  # a module in a tuple is no child: its state is its own
+        self._bank = (bank_of(of, config.of),)  # a module in a tuple is no child: its state is its own
 
     def forward(self, index: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b d"]:
         return self._bank[0].entry(index)

@@ -16,7 +16,7 @@ from .subset import Share
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
 
-__all__ = ["Area", "Seen", "Views", "augmenter"]
+__all__ = ["Area", "Seen", "Views", "augmenter", "pictures_in"]
 
 PICTURES = 4  # axes, `b c h w`
 
@@ -81,17 +81,17 @@ class Views:
             with torch.no_grad():
                 views = self._node(found.cuts[0] if self._cuts else found.image, draws)
             label, place = found.label.to(self._device), place_of[found.index.to(self._device)]
-            yield Seen(tuple(_each(views)), label, place)
+            yield Seen(tuple(pictures_in(views)), label, place)
 
 
-def _each(views: Any) -> Iterator[Tensor]:
-    """Also of families of views; without what else there is of each, such as its box."""
+def pictures_in(views: Any) -> Iterator[Tensor]:
+    """The views that a node makes, also in families; without what else there is of each, such as its box."""
     if isinstance(views, Tensor):
         if views.ndim == PICTURES:
             yield views
     else:
         for family in views:
-            yield from _each(family)
+            yield from pictures_in(family)
 
 
 def augmenter(use: str, facts: DataFacts, **options: Any) -> nn.Module:

@@ -169,18 +169,15 @@ class Wiring:
     def _call(self, call: e.Call, name: str | None) -> Value | None:
         node = self.scope.nodes.get(call.node)
         if node is not None:
-            return self._invoke(node, "forward", node.forward, call, name or call.node)
+            arguments = self._arguments(node.name, node.forward, call)
+            if arguments is None:
+                return None
+            return self._expand(node, "forward", node.forward, call, arguments, name or call.node)
         for argument in (*call.args, *call.keywords.values()):
             self._value(argument)
         if call.node not in self.scope.nodes:
             self.scope.not_a_node(call.node, call.name_span)
         return None
-
-    def _invoke(self, node: Node, method: str, ports: Signature, call: e.Call, name: str) -> Value | None:
-        """Calls a method once for each view. The same call twice is one call, unless the node is random."""
-        title = node.name if method == "forward" else f"{node.name}.{method}"
-        arguments = self._arguments(title, ports, call)
-        return None if arguments is None else self._expand(node, method, ports, call, arguments, name)
 
     def _expand(
         self, node: Node, method: str, ports: Signature, call: e.Call, arguments: dict[str, Value], name: str

@@ -10,10 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from ..checks.checked import Checked
 from ..data import Datasets
+from ..evaluation.views import pictures_in
 from ..files import write_whole
 from ..graph.language.dump import dump
 from ..program.program import Program
@@ -71,7 +71,4 @@ def views_of(checked: Checked, program: Program, data: Datasets, device: torch.d
     with torch.no_grad():
         draws = {"draws": node.draw(len(batch.index), generator, device)} if hasattr(node, "draw") else {}
         made = node(batch.image if cut is None else cut, **draws)
-    views = (made,) if isinstance(made, Tensor) else made
-    if hasattr(views, "_fields"):
-        views = tuple(v for family in views for v in family if v.ndim == 4)  # boxes are no pictures
-    return views_grid(views, checked.data.mean, checked.data.std)
+    return views_grid(tuple(pictures_in(made)), checked.data.mean, checked.data.std)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 import torch
+from masked_parts import any_vit as vit
 from torch import Tensor, nn
 from torchvision.models import VisionTransformer, vit_b_16, vit_l_16
 
@@ -15,12 +16,6 @@ from graphssl.graph.language.validation import validate
 from graphssl.testing import check_component
 
 SMALL = {"patch": 4, "dim": 24, "depth": 2, "heads": 3, "mlp": 40}
-
-
-def vit(px: int | tuple[int, int] = 16, channels: int = 3, **config: Any) -> Any:
-    h, w = (px, px) if isinstance(px, int) else px
-    torch.manual_seed(7)
-    return build(ViT, sizes=Sizes({"c": channels, "h": h, "w": w}), **config)
 
 
 def image(b: int = 4, channels: int = 3, size: int = 16) -> Tensor:

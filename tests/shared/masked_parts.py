@@ -12,12 +12,16 @@ from graphssl.component import Sizes, build
 from graphssl.components.encoder import ViT
 
 
-def vit(px: int | tuple[int, int] = 16, channels: int = 3, **config: Any) -> Any:
-    """Of patches of 4 px, 24 numbers a token, two blocks."""
+def any_vit(px: int | tuple[int, int] = 16, channels: int = 3, **config: Any) -> Any:
+    """Of pictures of these sides, with what the config says."""
     h, w = (px, px) if isinstance(px, int) else px
     torch.manual_seed(7)
-    given = {"patch": 4, "dim": 24, "depth": 2, "heads": 3, "mlp": 40, **config}
-    return build(ViT, sizes=Sizes({"c": channels, "h": h, "w": w}), **given)
+    return build(ViT, sizes=Sizes({"c": channels, "h": h, "w": w}), **config)
+
+
+def vit(px: int = 16, **config: Any) -> Any:
+    """Of patches of 4 px, 24 numbers a token, two blocks."""
+    return any_vit(px, **{"patch": 4, "dim": 24, "depth": 2, "heads": 3, "mlp": 40, **config})
 
 
 def first(shape: tuple[int, ...]) -> Tensor:

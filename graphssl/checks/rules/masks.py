@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 
 from ...errors import Problems
 from ...graph.calls import Call, Slot
-from ...graph.graph import Term
 from .facts import Facts
 from .rule import rule
 
@@ -36,10 +35,10 @@ def hidden_is_hidden(facts: Facts, found: Problems) -> None:
     (MAE, He et al. 2022, arXiv:2111.06377, section 3). One that reads the whole picture has nothing to tell: it copies.
     """
     for term in facts.training_terms:
-        calls = [facts.graph.maker[s.id] for s in term.slots] + _before(facts, term)
-        for mask in _masks(facts, calls):
-            told = [c for c in calls if c.node in facts.trainable and not _places(facts, c)]
-            if not any(_of(facts, s, mask, "kept", "mask") for c in told for s in c.inputs()):
+        calls = [call for slot in term.slots for call in facts.graph.before(slot)]
+        told = [c for c in calls if c.node in facts.trainable and not _places(facts, c)]
+        for mask in _masks(facts, calls, "hidden", "valid", "mask"):
+            if mask not in _masks(facts, told, "kept", "mask"):
                 message = (
                     f"'{term.name}' is about what '{mask.node}' hides, and nothing is hidden from what predicts it"
                 )
@@ -60,8 +59,9 @@ def predictor_knows_places(facts: Facts, found: Problems) -> None:
         for slot in term.slots:
             call = facts.graph.maker[facts.origin(slot).id]
             for one in call.inputs():
+                hiding = [m for o in call.inputs() if o != one for m in _masks(facts, facts.graph.before(o), "hidden")]
                 for mask in _unplaced(facts, one):
-                    if any(_tells(facts, other, mask) for other in call.inputs() if other != one):
+                    if mask in hiding:
                         message = f"tokens of what '{mask.node}' keeps are compared with those of what it hides"
                         found.add(message, call.span, "put a head.decoder between: decoder(h.tokens, m.kept, m.hidden)")
                         return
@@ -73,22 +73,11 @@ def _is_part(facts: Facts, slot: Slot, *parts: str) -> bool:
     return node is not None and "masks" in node.component.traits and slot.output in parts
 
 
-def _of(facts: Facts, slot: Slot, mask: Call, *parts: str) -> bool:
-    return _is_part(facts, slot, *parts) and facts.graph.maker[slot.id] == mask
-
-
-def _before(facts: Facts, term: Term) -> list[Call]:
-    """The calls of a step on which a term depends."""
-    return list({c.id: c for s in term.slots for c in facts.graph.before(s)}.values())
-
-
-def _masks(facts: Facts, calls: list[Call]) -> Iterator[Call]:
-    """The calls that hide what these calls are about."""
-    seen = set()
-    for slot in (s for c in calls for s in c.inputs()):
-        if _is_part(facts, slot, "hidden", "valid", "mask") and facts.graph.maker[slot.id].id not in seen:
-            seen.add(facts.graph.maker[slot.id].id)
-            yield facts.graph.maker[slot.id]
+def _masks(facts: Facts, calls: Sequence[Call], *parts: str) -> list[Call]:
+    """The calls of masks of which these calls are told such parts."""
+    slots = (slot for call in calls for slot in call.inputs() if _is_part(facts, slot, *parts))
+    makers = (facts.graph.maker[slot.id] for slot in slots)
+    return list({maker.id: maker for maker in makers}.values())
 
 
 def _places(facts: Facts, call: Call) -> bool:
@@ -96,18 +85,8 @@ def _places(facts: Facts, call: Call) -> bool:
     return node is not None and "positions" in node.component.traits
 
 
-def _unplaced(facts: Facts, slot: Slot) -> Iterator[Call]:
+def _unplaced(facts: Facts, slot: Slot) -> list[Call]:
     """The masks of whose kept patches a value has the tokens, through nothing that knows places."""
-    calls = list(facts.graph.before(slot))
-    if len(slot.axes[0]) > 2 and not any(_places(facts, c) for c in calls):
-        yield from {
-            facts.graph.maker[s.id].id: facts.graph.maker[s.id]
-            for c in calls
-            for s in c.inputs()
-            if _is_part(facts, s, "kept")
-        }.values()
-
-
-def _tells(facts: Facts, slot: Slot, mask: Call) -> bool:
-    """Whether a value is of patches that a mask hides."""
-    return any(_of(facts, s, mask, "hidden") for c in facts.graph.before(slot) for s in c.inputs())
+    calls = facts.graph.before(slot)
+    placed = len(slot.axes[0]) < 3 or any(_places(facts, call) for call in calls)
+    return [] if placed else _masks(facts, calls, "kept")
