@@ -14,15 +14,16 @@ from helpers import CPU
 from picture_files import picture
 
 from graphssl.data import Datasets, open_data
-from graphssl.data.shards.copies import Copies
+from graphssl.data.shards import copies
 from graphssl.graph import spec
 
 OPEN: list[Datasets] = []
 
 
 def own_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """For a fixture: an empty cache; closes what was opened, and forgets what was uploaded."""
+    """For a fixture: an empty cache; closes what was opened, and forgets what was uploaded. A full disk takes nothing."""
     monkeypatch.setenv("GRAPHSSL_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(copies, "FREE", 0.0)
     yield tmp_path / "cache"
     while OPEN:
         OPEN.pop().close()
@@ -87,8 +88,8 @@ def own_set(tmp_path: Path) -> Path:
 def note_fetches(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """For a fixture: the shards that are fetched from now on."""
     names: list[str] = []
-    plain = Copies._fetch
-    monkeypatch.setattr(Copies, "_fetch", lambda s, url, to: (names.append(url[-11:]), plain(s, url, to))[1])
+    plain = copies.Copies._fetch
+    monkeypatch.setattr(copies.Copies, "_fetch", lambda s, url, to: (names.append(url[-11:]), plain(s, url, to))[1])
     return names
 
 
