@@ -123,8 +123,8 @@ class Clusters(nn.Module):
 def _pieces(
     keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
 ) -> Iterator[tuple[Annotated[Tensor, "m d"], Annotated[Tensor, "m"], Annotated[Tensor, "m"]]]:
-    """Some entries at a time, the centroid that is nearest to each, and its cosine."""
-    size = max(1, PIECE // (len(centroids) * centroids.element_size()))
+    """Some entries at a time, the centroid that is nearest to each, and its cosine. Shapes alone are found at once."""
+    size = len(keys) if keys.is_meta else max(1, PIECE // (len(centroids) * centroids.element_size()))
     for entries in keys.split(size):
         entries = functional.normalize(entries.to(centroids.dtype), dim=1)
         cosine, nearest = (entries @ centroids.T).max(1)
