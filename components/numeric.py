@@ -5,12 +5,15 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional
 
 from graphssl.ports import exact
 
-__all__ = ["exact", "unit", "wide"]
+__all__ = ["Momentum", "exact", "unit", "wide"]
+
+Momentum = Annotated[float, Field(ge=0, le=1)]  # what a running state keeps of itself
 
 
 def wide(tensor: Tensor) -> Tensor:

@@ -7,14 +7,17 @@ from pathlib import Path
 import graphssl
 from graphssl.graph.language.packaged import packaged
 
-PICTURES = Path(__file__).parent / "pictures"
+DOCS = Path(__file__).parent
+PICTURES = DOCS / "pictures"
 
 
 def main() -> None:
     PICTURES.mkdir(exist_ok=True)
+    text = (DOCS / "methods.md").read_text()
     for name in packaged():
-        if not name.startswith(("cifar10/", "imagenet/")):
-            (PICTURES / f"{name.replace('/', '-')}.svg").write_bytes(graphssl.draw(name, "svg"))
+        picture = f"{name.replace('/', '-')}.svg"
+        if f"(pictures/{picture})" in text:
+            (PICTURES / picture).write_bytes(graphssl.draw(name, "svg"))
 
 
 if __name__ == "__main__":

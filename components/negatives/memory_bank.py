@@ -15,13 +15,12 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 from graphssl.ports import Negatives, Own, Owned, Signature, signature_of
 
+from ..numeric import Momentum
 from .alias import AliasSampler
 from .base import random_directions, write_rows
 from .weights import read_weights
 
 __all__ = ["MemoryBank", "bank_of"]
-
-Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
 @component("negatives.memory_bank", detached=True, traits=("history", "bank", "weighted", "rows"))

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 
-from ..numeric import exact, unit, wide
+from ..numeric import Momentum, exact, unit, wide
 
 __all__ = ["RunningCovariance"]
-
-Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
 @component("objective.running_covariance")

@@ -6,9 +6,22 @@ from .centre import Centre
 from .clusters import Clustered, Clusters
 from .ema import EMA
 from .entry import Entry
+from .groups import Assigned, Groups
 from .hog import HOG
 from .nearest import Nearest
 from .pixels import Pixels
 from .sinkhorn import Sinkhorn
 
-__all__ = ["EMA", "HOG", "Centre", "Clustered", "Clusters", "Entry", "Nearest", "Pixels", "Sinkhorn"]
+__all__ = [
+    "EMA",
+    "HOG",
+    "Assigned",
+    "Centre",
+    "Clustered",
+    "Clusters",
+    "Entry",
+    "Groups",
+    "Nearest",
+    "Pixels",
+    "Sinkhorn",
+]

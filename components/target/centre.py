@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 
-from ..numeric import wide
+from ..numeric import Momentum, wide
 
 __all__ = ["Centre"]
-
-Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
 @component("target.centre", detached=True, traits=("rows",))

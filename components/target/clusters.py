@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from typing import Annotated, NamedTuple
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component, update
 
 from ..negatives import bank_of
 from ..negatives.base import random_directions
 from ..numeric import exact, unit, wide
+from .k_means import assign, spherical_k_means
 
 __all__ = ["Clustered", "Clusters"]
 
-PIECE = 2**24  # bytes of cosines that are computed at once
 SMOOTH = 10.0  # alpha in PCL, equation 12
 ENDS = 0.1, 0.9  # quantiles beyond which concentrations are cut off, in PCL's code
 
@@ -91,44 +89,12 @@ class Clusters(nn.Module):
         bank = self._bank[0]
         keys = bank.keys if bank.owned is None else bank.owned.whole()
         with exact(keys):
-            centroids = functional.normalize(wide(keys[self.first]), dim=1)
-            for _ in range(self.iterations):
-                sums, counts, *_ = self._gathered(keys, centroids)
-                found = functional.normalize(sums, dim=1)
-                centroids = torch.where(counts[:, None] > 0, found, centroids)
-            _, counts, distances, assigned = self._gathered(keys, centroids)
+            centroids = spherical_k_means(keys, self.first, self.iterations)
+            _, counts, distances, assigned = assign(keys, centroids)
             self.cluster.copy_(assigned)
             self.centroids.copy_(centroids)
             if self.concentration is not None:
                 self.phi.copy_(_concentrations(distances, counts, self.concentration))
-
-    def _gathered(
-        self, keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
-    ) -> tuple[Annotated[Tensor, "p d"], Annotated[Tensor, "p"], Annotated[Tensor, "p"], Annotated[Tensor, "n"]]:
-        """Of each cluster the sum of its entries, their number, and the sum of their distances; the cluster of each.
-
-        As products of matrices, whose sums have an order on every device.
-        """
-        sums, (counts, distances) = torch.zeros_like(centroids), centroids.new_zeros(2, len(centroids))
-        assigned = []
-        for entries, nearest, cosine in _pieces(keys, centroids):
-            mine = functional.one_hot(nearest, len(centroids)).to(centroids.dtype)
-            sums = sums + mine.T @ entries
-            counts = counts + mine.sum(0)
-            distances = distances + mine.T @ (2 - 2 * cosine).clamp_min(0).sqrt()
-            assigned.append(nearest)
-        return sums, counts, distances, torch.cat(assigned)
-
-
-def _pieces(
-    keys: Annotated[Tensor, "n d"], centroids: Annotated[Tensor, "p d"]
-) -> Iterator[tuple[Annotated[Tensor, "m d"], Annotated[Tensor, "m"], Annotated[Tensor, "m"]]]:
-    """Some entries at a time, the centroid that is nearest to each, and its cosine. Shapes alone are found at once."""
-    size = len(keys) if keys.is_meta else max(1, PIECE // (len(centroids) * centroids.element_size()))
-    for entries in keys.split(size):
-        entries = functional.normalize(entries.to(centroids.dtype), dim=1)
-        cosine, nearest = (entries @ centroids.T).max(1)
-        yield entries, nearest, cosine
 
 
 def _concentrations(

@@ -17,10 +17,9 @@ from graphssl.ports import Signature, signature_of
 
 from ..chance import without_chance
 from ..norms import deal, splits_of, undeal
+from ..numeric import Momentum
 
 __all__ = ["EMA"]
-
-Momentum = Annotated[float, Field(ge=0, le=1)]
 
 
 @component("target.ema", detached=True, traits=("average",))

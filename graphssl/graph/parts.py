@@ -122,7 +122,8 @@ def needed(graph: Mapping[str, Any]) -> dict[str, Any]:
     nodes: dict[str, Any] = dict(graph["nodes"])
     updates: dict[str, Any] = dict(graph.get("update", {}))
     while True:
-        texts = [*lines.values(), *graph["loss"].values(), *updates.values()]
+        written = chain.from_iterable(one if isinstance(one, list) else [one] for one in updates.values())
+        texts = [*lines.values(), *graph["loss"].values(), *written]
         named = chain.from_iterable(map(_named, nodes.values()))
         read = {*_judged(graph), *chain.from_iterable(map(_used, texts)), *named}
         dead = [key for key in lines if not {one.strip() for one in key.split(",")} & read]

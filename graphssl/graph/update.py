@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from ..errors import Span, suggest
 from ..ports import Signature
@@ -17,26 +17,40 @@ from .wiring import Wiring
 __all__ = ["note_missing_updates", "read_updates"]
 
 
+Entry = str | UpdateSpec
+
+
 def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
     """Makes the calls of updates; gives the lines that can be read."""
-    scope, at, lines = wiring.scope, wiring.scope.source.at, []
+    scope, lines = wiring.scope, []
     for name, entry in spec.update.items():
-        at_key, path = at(("update", name), key=True), ("update", name)
-        text, every = (entry.call, entry.every) if isinstance(entry, UpdateSpec) else (entry, "step")
-        span = at((*path, "call") if isinstance(entry, UpdateSpec) else path)
-        expression = parse(text, span, scope.problems)
-        if expression is None:
-            continue
-        if name not in scope.nodes:
+        at_key = scope.source.at(("update", name), key=True)
+        parsed = [(one, call) for one, call in _parsed(name, entry, scope) if call is not None]
+        if parsed and name not in scope.nodes:
             _note_leftover(name, at_key, scope)
+        if (node := scope.nodes.get(name)) is None:
             continue
-        node = scope.nodes[name]
-        if node is not None and (call := _update_of(node, expression, at_key, span, scope)) is not None:
-            if every == "epoch" and not _stands_alone(node, call, scope):
-                continue
-            wiring.update(node, call, every)
-            lines.append(Line("update", (e.Name(name, at_key),), call))
+        for one, expression in parsed:
+            call = _update_of(node, expression, at_key, expression.span, scope)
+            every = one.every if isinstance(one, UpdateSpec) else "step"
+            if call is not None and (every == "step" or _stands_alone(node, call, scope)):
+                wiring.update(node, call, every)
+                lines.append(Line("update", (e.Name(name, at_key),), call))
     return lines
+
+
+def _parsed(name: str, entry: Entry | list[Entry], scope: Scope) -> Iterator[tuple[Entry, e.Expr | None]]:
+    """Each update of a node with its expression; notes one that stands twice."""
+    said: set[str] = set()
+    for i, one in enumerate(entry if isinstance(entry, list) else [entry]):
+        path = ("update", name, i) if isinstance(entry, list) else ("update", name)
+        text = one.call if isinstance(one, UpdateSpec) else one
+        span = scope.source.at((*path, "call") if isinstance(one, UpdateSpec) else path)
+        if (bare := "".join(text.split())) in said:
+            scope.problems.add(f"'{name}' has this update twice", span, "take one of them out", about=name)
+            continue
+        said.add(bare)
+        yield one, parse(text, span, scope.problems)
 
 
 def _stands_alone(node: Node, call: e.Call, scope: Scope) -> bool:
@@ -79,7 +93,7 @@ def note_missing_updates(scope: Scope) -> None:
     """Notes the states that no line writes."""
     written = scope.source.data.get("update") or {}
     for name, node in scope.nodes.items():
-        told = name in written or name in scope.refused or name in scope.misplaced
+        told = written.get(name, []) != [] or name in scope.refused or name in scope.misplaced
         if node is not None and node.component.updates and not told:
             message = f"the state of '{name}' ({node.component.name}) is never written"
             hint = f"in update: write {name}: {' or '.join(_usage(node.component.updates))}"

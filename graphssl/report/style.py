@@ -26,6 +26,7 @@ ROLES = {
     "negatives": Role("negatives", "#f1dbe7", "#a5527f"),
     "critic": Role("critic", "#c4e6da", "#007a59"),
     "objective": Role("objective", "#f7d8c2", "#b04e00"),
+    "mask": Role("mask", "#d9d4cf", "#5c4a3d"),
     "prior": Role("prior", "#e3d9f2", "#6a4a9c"),
     "context": Role("context", "#dfe7cf", "#5f7a24"),
     "other": Role("other", "#ffffff", "#555555"),

@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from graphssl.component import REGISTRY, DataFacts, Sizes, build, discover
 from graphssl.components.negatives import MemoryBank
 from graphssl.components.objective.f_divergence import EXPECTATIONS
+from graphssl.components.target import Groups
 from graphssl.testing import check_component
 
 LIBRARY = Path(__file__).parents[2] / "components"
@@ -45,12 +46,17 @@ def chain(**config: Any) -> dict[str, Any]:
     }
 
 
+def groups() -> Groups:
+    return build(Groups, sizes=BANK, sources={"of": build(MemoryBank, sizes=BANK)}, of="bank", count=5)
+
+
 PRIORS = ("uniform", "normal")
 OPERATIONS = [
     "crop", "flip", "jitter", "grey", "blur", "solarize", "rotate", "translate", "erase", "noise", "posterize",
     "equalize", "autocontrast", "sharpen", "invert",
 ]  # fmt: skip
 BANK = Sizes({"d": 5}, DataFacts(samples=32))
+FITTED = {"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}, "sizes": {"d": 5}}
 
 # How each component is called; those that are not listed need nothing. Small, so that a check takes a second.
 CASES: dict[str, list[dict[str, Any]]] = {
@@ -135,10 +141,10 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "objective.cross_entropy": [{"inputs": PLACES}],
     "objective.variance_covariance": [{}, {"sizes": {"d": 3}}],
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
-    "target.clusters": [
-        {"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}, "sizes": {"d": 5}}
-    ],
+    "target.assigned": [{"config": {"of": "groups"}, "sources": {"of": groups()}, "sizes": {"d": 5}}],
+    "target.clusters": [FITTED],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
+    "target.groups": [FITTED],
     "target.hog": [{"config": {"of": "encoder"}, "sources": {"of": vit()}}],
     "target.pixels": [{"config": {"of": "encoder", "normalize": n}, "sources": {"of": vit()}} for n in (False, True)],
     "target.entry": [{"config": {"of": "bank"}, "sources": {"of": build(MemoryBank, sizes=BANK)}}],

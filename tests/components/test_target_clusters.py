@@ -12,7 +12,7 @@ from torch import Tensor
 from graphssl.component import DataFacts, Sizes, build
 from graphssl.components.negatives import MemoryBank, Queue
 from graphssl.components.objective import CrossEntropy
-from graphssl.components.target import Clusters, clusters
+from graphssl.components.target import Clusters, k_means
 from graphssl.testing import check_component
 
 N, D, P = 40, 5, 6
@@ -52,7 +52,7 @@ def plain(keys: Tensor, first: list[int], iterations: int) -> tuple[list[Tensor]
 @pytest.mark.parametrize("piece", [None, 100], ids=["at once", "in pieces"])
 def test_k_means(iterations: int, piece: int | None, monkeypatch: pytest.MonkeyPatch) -> None:
     if piece is not None:
-        monkeypatch.setattr(clusters, "PIECE", piece)
+        monkeypatch.setattr(k_means, "PIECE", piece)
     of = bank()
     found = node(of, iterations=iterations)
     found.fit()

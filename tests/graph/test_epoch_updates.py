@@ -37,9 +37,28 @@ def test_written_out_it_is_the_same_graph(write: Write) -> None:
     assert load(write(TEXT, ("{call: fit(), every: epoch}", "fit()"))).update_calls("epoch") == ()
 
 
+SEVERAL = "  clusters: [fit(), {call: fit( ), every: epoch}]"
+
+
+def test_a_node_may_have_several(write: Write) -> None:
+    """Here one that has two updates: a step's, and one of the epoch's end."""
+    graph = load("smog")
+    assert [(c.node, c.method, c.every) for c in graph.update_calls() if c.node == "groups"] == [
+        ("groups", "move", "step"), ("groups", "move", "step"), ("groups", "fit", "epoch"),
+    ]  # fmt: skip
+    again = load({"graph": "again", **{k: v for k, v in graph.resolved().items() if k != "graph"}})
+    assert again.hash() == graph.hash()
+    assert "groups: [move(z), {call: fit(), every: epoch}]" in dump(graph.resolved())
+    assert load("smog", ["update.groups=[move(z)]"]).update_calls("epoch") == ()
+    assert b"move" in graphssl.draw("smog", "svg")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
+        ("  clusters: {call: fit(), every: epoch}", SEVERAL, "'clusters' has this update twice"),
+        ("  clusters: {call: fit(), every: epoch}", "  clusters: []", "the state of 'clusters' (target.clusters) is never"),
+        ("  clusters: {call: fit(), every: epoch}", "  clusters: [fitt()]", "has no update 'fitt'"),
         ("  bank: store(batch.index, z[0])", "  bank: {call: 'store(batch.index, z[0])', every: epoch}",
          "'bank.store' is run at the end of an epoch, where a step has no values to give it"),
         ("every: epoch", "every: week", "'every' is 'week'"),

@@ -164,7 +164,8 @@ def _example(path: Path, source: Source) -> str | None:
     section, name = str(path[0]), path[1]
     entry = source.data[section][name]
     extends = len(source.files) > 1
-    if (entry is None and extends) or (isinstance(entry, dict) and section in ("nodes", "loss", "update")):
+    made_of = (isinstance(entry, dict) and section != "flow") or (isinstance(entry, list) and section == "update")
+    if (entry is None and extends) or made_of:
         return None
     if section == "nodes" and isinstance(entry, str):
         return f"write {name}: {{use: {entry}}}"

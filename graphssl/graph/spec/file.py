@@ -79,10 +79,10 @@ class GraphFile(Section):
     loss: dict[str, str | TermSpec] = Field(
         description="the terms by name, each an expression, or `{value: ..., weight: ...}`; the loss is their sum"
     )
-    update: dict[str, str | UpdateSpec] = Field(
+    update: dict[str, str | UpdateSpec | list[str | UpdateSpec]] = Field(
         default={},
         description="how each state is written, once for each optimizer step, after it, or with `{call: ..., every: "
-        "epoch}` at the end of each epoch",
+        "epoch}` at the end of each epoch; a list of these where a node has several",
     )
     train: Train = Field(default=Train(), description="how")
     evaluate: Evaluate = Field(default=Evaluate(), description="how it is judged")
