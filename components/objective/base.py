@@ -20,8 +20,8 @@ from graphssl.ports import Own, Scores
 from ..numeric import wide
 
 __all__ = [
-    "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "mean_where", "negatives", "numbers",
-    "positives", "total", "weighted_mean",
+    "check_positions", "either", "log_sum", "log_sum_exp", "lowest", "mean_of", "mean_over", "mean_where", "negatives",
+    "numbers", "positives", "total", "weighted_mean",
 ]  # fmt: skip
 
 Function = Callable[[Tensor], Tensor]
@@ -40,6 +40,17 @@ def weighted_mean(cost: Annotated[Tensor, "b ..."], weight: Annotated[Tensor, "b
     if len(weight) != len(cost):
         raise ValueError(f"there are {len(weight)} weights for {len(cost)} queries: one for each is right")
     return (cost * wide(weight).view(-1, *(1,) * (cost.ndim - 1))).mean()
+
+
+def check_positions(prediction: Annotated[Tensor, "b ... d"], target: Annotated[Tensor, "b ... d"]) -> None:
+    """Raises ValueError where two that are compared have other positions: one of them would be repeated, or worse."""
+    here, there = (tuple(x.shape[1:-1]) for x in (prediction, target))
+    if here != there:
+        said, other = (" x ".join(map(str, places)) or "no" for places in (here, there))
+        raise ValueError(
+            f"it compares {said} positions with {other}, and both must be of the same; tokens of kept patches become "
+            "those of hidden ones in a head.decoder, and context.take takes some of a target's"
+        )
 
 
 def negatives(scores: Scores, who: str) -> tuple[Annotated[Tensor, "b n"], Excluded]:
@@ -147,9 +158,17 @@ def _values(function: Function, negative: Tensor, excluded: Excluded) -> Annotat
 
 
 def mean_where(cost: Annotated[Tensor, "b ..."], where: Annotated[Tensor, "b ..."] | None) -> Annotated[Tensor, ""]:
-    """The mean over the samples of each one's mean over its positions that count; 0 of one that has none."""
+    """The mean over the samples of each one's mean over its positions that count; 0 of one that has none.
+
+    Raises ValueError where these are other positions.
+    """
     if where is None:
         return cost.mean()
+    if where.shape != cost.shape:
+        raise ValueError(
+            f"'where' says of {where[0].numel()} positions whether they count, and {cost[0].numel()} are compared: a "
+            "mask's .valid is of its hidden patches, .mask of all"
+        )
     cost, where = cost.unsqueeze(1).flatten(1), where.unsqueeze(1).flatten(1)
     there = where.to(cost.dtype)
     return ((cost * there).sum(1) / there.sum(1).clamp(min=1)).mean()

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
 from ..numeric import wide
-from .base import mean_where
+from .base import check_positions, mean_where
 
 __all__ = ["CrossEntropy"]
 
@@ -42,5 +42,6 @@ class CrossEntropy(nn.Module):
         target: Annotated[Tensor, "b ... p"],
         where: Annotated[Tensor, "b ..."] | None = None,
     ) -> Annotated[Tensor, ""]:
+        check_positions(prediction, target)
         log_share = torch.log_softmax(wide(prediction) / self.temperature, -1)
         return mean_where(-(wide(target) * log_share).sum(-1), where)

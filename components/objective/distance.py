@@ -11,7 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Sizes, component
 
 from ..numeric import wide
-from .base import mean_where
+from .base import check_positions, mean_where
 
 __all__ = ["Distance"]
 
@@ -49,6 +49,7 @@ class Distance(nn.Module):
         target: Annotated[Tensor, "b ... d"],
         where: Annotated[Tensor, "b ..."] | None = None,
     ) -> Annotated[Tensor, ""]:
+        check_positions(prediction, target)
         x, y = wide(prediction), wide(target)
         if self.norm == "l2":
             cost = (x - y).square()

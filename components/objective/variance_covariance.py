@@ -11,6 +11,7 @@ from torch.nn import functional
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
 from ..numeric import exact, wide
+from .base import check_positions
 from .redundancy import check_batch, off_diagonal
 
 __all__ = ["VarianceCovariance"]
@@ -48,6 +49,7 @@ class VarianceCovariance(nn.Module):
         super().__init__()
 
     def forward(self, x: Annotated[Tensor, "b ... d"], y: Annotated[Tensor, "b ... d"]) -> Annotated[Tensor, ""]:
+        check_positions(x, y)
         check_batch(x, "the variance-covariance loss")
         with exact(x):
             x, y = _by_position(wide(x)), _by_position(wide(y))

@@ -12,6 +12,7 @@ from ..component import Component, discover
 from ..errors import GraphError, Problem
 from ..graph.language.source import Source
 from ..graph.read import read
+from .grid_table import grid_table
 
 __all__ = ["checked_column", "critics", "grid_text", "negatives", "objectives", "refusals"]
 
@@ -43,32 +44,8 @@ def _named(kind: str, fits: Callable[[Component], bool]) -> list[str]:
 
 def grid_text() -> str:
     """The grid as a table, a row for each critic and source and a column for each objective, then the reasons."""
-    columns = objectives()
-    reasons: dict[str, int] = {}
-    rows = []
-    for critic in critics():
-        for source in negatives():
-            refused = refusals(critic, source)
-            marks = []
-            for objective in columns:
-                problem = refused.get(objective)
-                marks.append(str(reasons.setdefault(_reason(problem), len(reasons) + 1)) if problem else "+")
-            rows.append([critic, source, *marks])
-    wide = max(len(row[0]) for row in rows), max(len(row[1]) for row in rows)
-    names = [f"  {_letter(i)}  {objective}" for i, objective in enumerate(columns)]
-    head = f"{'':{wide[0]}}  {'':{wide[1]}}  " + " ".join(f"{_letter(i):>2}" for i in range(len(columns)))
-    lines = [f"{row[0]:{wide[0]}}  {row[1]:{wide[1]}}  " + " ".join(f"{m:>2}" for m in row[2:]) for row in rows]
-    why = [f"  {number}  {reason}" for reason, number in reasons.items()]
-    return "\n".join([*names, "", head, *lines, "", "+ runs; refused with a reason:", *why])
-
-
-def _letter(number: int) -> str:
-    return chr(ord("a") + number) if number < 26 else str(number)
-
-
-def _reason(problem: Problem) -> str:
-    """Why, in words that hold in every cell."""
-    return problem.reason or problem.message
+    rows = [((critic, source), refusals(critic, source)) for critic in critics() for source in negatives()]
+    return grid_table(rows, objectives(), str)
 
 
 def refusals(critic: str, source: str) -> dict[str, Problem]:

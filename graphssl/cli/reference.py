@@ -21,7 +21,12 @@ def components(
         str | None,
         typer.Argument(help="A component, such as critic.cosine, or a kind.", autocompletion=complete_components),
     ] = None,
-    grid: Annotated[bool, typer.Option("--grid", help="Which critics, negatives and objectives go together.")] = False,
+    grid: Annotated[
+        bool,
+        typer.Option(
+            "--grid", help="Which critics, negatives and objectives, and which masks and targets go together."
+        ),
+    ] = False,
     markdown: Annotated[bool, typer.Option("--markdown", help="All of them as a page, docs/components.md.")] = False,
 ) -> None:
     """List the components, or say what one takes, gives and can be configured with."""
@@ -29,8 +34,9 @@ def components(
         raise UsageError("a name, --grid and --markdown each ask for something else: one at a time")
     if grid:
         from .grid import grid_text
+        from .masks_grid import masks_text
 
-        put(grid_text())
+        put(f"{grid_text()}\n\n{masks_text()}")
         return
     if markdown:
         from .components import components_page

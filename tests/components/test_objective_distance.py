@@ -9,8 +9,8 @@ import torch
 from pydantic import ValidationError
 from torch import Tensor
 
-from graphssl.component import build
-from graphssl.components.objective import CrossEntropy, Distance
+from graphssl.component import Sizes, build
+from graphssl.components.objective import CrossEntropy, Distance, VarianceCovariance
 
 
 def values(*shape: int, seed: int = 0) -> Tensor:
@@ -78,3 +78,23 @@ def test_cross_entropy_of_hidden_patches_is_ibots() -> None:
         total = total + sum(share) / max(len(share), 1)
     torch.testing.assert_close(found, total / 4)
     torch.testing.assert_close(torch.autograd.grad(found, x)[0], torch.autograd.grad(total / 4, x)[0])
+
+
+@pytest.mark.parametrize("objective", [Distance, CrossEntropy, VarianceCovariance])
+def test_other_positions_are_refused_and_never_repeated(objective: Any) -> None:
+    """One position would stand for all by broadcasting."""
+    node = build(objective, sizes=Sizes({"d": 4}))
+    x, y = torch.randn(3, 6, 4), torch.rand(3, 6, 4)
+    assert node(x, y).isfinite()
+    for shorter in (y[:, :1], y[:, :5], y[:, 0]):
+        said = "1" if shorter.shape[1:-1] == (1,) else "5" if shorter.ndim == 3 else "no"
+        with pytest.raises(ValueError, match=rf"it compares 6 positions with {said}, and both must be of the same"):
+            node(x, shorter)
+
+
+@pytest.mark.parametrize("objective", [Distance, CrossEntropy])
+@pytest.mark.parametrize("places", [(3,), (3, 1), (3, 5)])
+def test_a_where_of_other_positions_is_refused(objective: Any, places: tuple[int, ...]) -> None:
+    x, y = torch.randn(3, 6, 4), torch.rand(3, 6, 4)
+    with pytest.raises(ValueError, match=r"'where' says of \d positions whether they count, and 6 are compared"):
+        build(objective, sizes=Sizes({"d": 4}))(x, y, torch.ones(places, dtype=torch.bool))
