@@ -97,7 +97,14 @@ class Building:
             if name not in excuses:
                 self._note_unbound(self._nodes[name], self._waiting[name], pending, filled)
         if pending and not self._found and not excuses:
-            self._found.add("the sizes here cannot be worked out: they depend on each other", pending[0].span)
+            self._note_circle(pending[0])
+
+    def _note_circle(self, call: Call) -> None:
+        """Notes that nothing is the first to be known, with the node that another one names, if that is why."""
+        left = [(n, ref) for n, node in self._nodes.items() for ref in node.refs() if not {n, ref} & {*self.modules}]
+        name, ref = left[0] if left else (call.node, None)
+        why = "they depend on each other" if ref is None else f"those of '{ref}' depend on '{name}', which names it"
+        self._found.add(f"the sizes here cannot be worked out: {why}", call.span, about=name)
 
     def _note_unbound(self, node: Node, letter: str, pending: Sequence[Call], filled: Collection[int]) -> None:
         title = f"'{node.name}' ({node.component.name})"

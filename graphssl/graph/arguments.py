@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..errors import Problems, Span, suggest
 from ..ports import Port, Signature
 from .calls import Value
@@ -18,10 +20,12 @@ KIND_HINTS = {
 }
 
 
-def match_ports(title: str, ports: Signature, call: e.Call, problems: Problems) -> dict[str, e.Expr]:
+def match_ports(
+    title: str, ports: Signature, call: e.Call, problems: Problems, switch: Callable[[str], str | None] | None = None
+) -> dict[str, e.Expr]:
     """The expressions by port; notes what is missing, unknown, given twice or too many.
 
-    title: of the method, `encoder` or `queue.push`.
+    title: of the method, `encoder` or `queue.push`. switch: tells which option gives a port of a name, if one does.
     """
     names = [p.name for p in ports.inputs]
     usage = f"it is {title}({', '.join(p.name + (' = ...' if p.optional else '') for p in ports.inputs)})"
@@ -31,7 +35,8 @@ def match_ports(title: str, ports: Signature, call: e.Call, problems: Problems) 
     for key, argument in call.keywords.items():
         if key not in names:
             close = suggest(key, [*names, *e.OPTIONS])
-            problems.add(f"{title} has no port '{key}'", argument.span, close if close.near else usage, kind="unknown")
+            hint = close if close.near else (switch(key) if switch else None) or usage
+            problems.add(f"{title} has no port '{key}'", argument.span, hint, kind="unknown")
         elif key in given:
             problems.add(f"the port '{key}' of {title} is given twice", argument.span)
         else:

@@ -6,6 +6,7 @@ Whatever is wrong is noted and stands as None from there on; what depends on Non
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 
 from ..errors import Problems
 from ..ports import Port, Signature
@@ -14,6 +15,7 @@ from .calls import CallList, Slot, Value
 from .language import expressions as e
 from .nodes import Node
 from .scope import BATCH_AXES, Scope
+from .switches import switch_for
 from .views import Expansion
 
 __all__ = ["Wiring"]
@@ -80,12 +82,17 @@ class Wiring:
         if value is None:
             return None
         if value.parts is None:
-            self.problems.add(f"this is one value: it has no part '{expression.name}'", expression.span)
+            message = f"this is one value: it has no part '{expression.name}'"
+            self.problems.add(message, expression.span, self._switch(expression.name, value))
         elif expression.name not in value.parts:
             self.problems.unknown_name("part", expression.name, expression.span, value.parts, plural="its parts")
         else:
             return value.parts[expression.name]
         return None
+
+    def _switch(self, part: str, value: Value) -> str | None:
+        node = self.scope.nodes.get(value.slots[0].node)
+        return None if node is None else switch_for(part, node, self.scope.nodes)
 
     def _index(self, expression: e.Index) -> Value | None:
         value = self._whole(expression.value)
@@ -201,7 +208,9 @@ class Wiring:
     def _arguments(self, title: str, ports: Signature, call: e.Call) -> dict[str, Value] | None:
         """The arguments by port, in the order of the ports; None where one is wrong."""
         before = len(self.problems)
-        given = match_ports(title, ports, call, self.problems)
+        node = self.scope.nodes.get(title)
+        switch = None if node is None else partial(switch_for, node=node, nodes=self.scope.nodes)
+        given = match_ports(title, ports, call, self.problems, switch)
         values: dict[str, Value] = {}
         for port in ports.inputs:
             if port.name in given and (value := self._argument(title, port, given[port.name])) is not None:
