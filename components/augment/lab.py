@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, NamedTuple
 
 import torch
@@ -11,13 +12,14 @@ from graphssl.component import NodeConfig, Sizes, component
 
 from ..numeric import wide
 
-__all__ = ["Lab", "LightnessAndColour"]
+__all__ = ["Lab", "LightnessAndColour", "in_lab_units", "reachable"]
 
 # Linear RGB of sRGB's primaries to XYZ, over the white of D65 seen by the 2 degree observer.
 XYZ = ((0.412453, 0.357580, 0.180423), (0.212671, 0.715160, 0.072169), (0.019334, 0.119193, 0.950227))
 WHITE = (0.95047, 1.0, 1.08883)
 KINK = 0.008856  # below it the cube root is a line
 RANGE = {"l": (0.0, 100.0), "a": (-86.183, 98.233), "b": (-107.857, 94.478)}  # what sRGB has
+SAMPLES = 65  # with twice as many the same bins of 10 are found
 
 
 class LightnessAndColour(NamedTuple):
@@ -45,13 +47,32 @@ class Lab(nn.Module):
 
     def forward(self, image: Annotated[Tensor, "b 3 y x"]) -> LightnessAndColour:
         undone = zip(wide(image).unbind(1), self.mean, self.std, strict=True)
-        rgb = [_linear((plane * s + m).clamp(0, 1)) for plane, m, s in undone]
-        x, y, z = (
-            _root(sum(weight * plane for weight, plane in zip(row, rgb, strict=True)) / white)  # type: ignore[arg-type]
-            for row, white in zip(XYZ, WHITE, strict=True)
-        )
-        lightness, a, b = _scaled("l", 116 * y - 16), _scaled("a", 500 * (x - y)), _scaled("b", 200 * (y - z))
+        lab = _lab([(plane * s + m).clamp(0, 1) for plane, m, s in undone])
+        lightness, a, b = (_scaled(name, value) for name, value in zip(RANGE, lab, strict=True))
         return LightnessAndColour(lightness[:, None], torch.stack((a, b), 1))
+
+
+def in_lab_units(ab: Annotated[Tensor, "b 2 y x"]) -> Annotated[Tensor, "b 2 y x"]:
+    """Scaled colours in units of L*a*b* again."""
+    spans = zip(ab.unbind(1), (RANGE["a"], RANGE["b"]), strict=True)
+    return torch.stack([plane * ((high - low) / 2) + (low + high) / 2 for plane, (low, high) in spans], 1)
+
+
+def reachable() -> Annotated[Tensor, "n 2"]:
+    """a* and b* of colours from all over sRGB, `SAMPLES` steps along each channel; float64."""
+    levels = torch.linspace(0, 1, SAMPLES, dtype=torch.float64)
+    _, a, b = _lab(torch.cartesian_prod(levels, levels, levels).unbind(1))
+    return torch.stack((a, b), 1)
+
+
+def _lab(rgb: Sequence[Tensor]) -> tuple[Tensor, Tensor, Tensor]:
+    """L*, a* and b* of red, green and blue, each from 0 to 1."""
+    linear = [_linear(plane) for plane in rgb]
+    x, y, z = (
+        _root(sum(weight * plane for weight, plane in zip(row, linear, strict=True)) / white)  # type: ignore[arg-type]
+        for row, white in zip(XYZ, WHITE, strict=True)
+    )
+    return 116 * y - 16, 500 * (x - y), 200 * (y - z)
 
 
 def _linear(value: Tensor) -> Tensor:

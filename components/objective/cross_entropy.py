@@ -26,6 +26,9 @@ class CrossEntropy(nn.Module):
 
     where: `b ...`, True at the positions of a sample that count, such as iBOT's hidden patches (Zhou et al. 2022,
     arXiv:2111.07832, equation 2): their mean, then the mean over the samples, one of which that has none costs 0.
+
+    weight: `b ...`, a factor of what each position costs, as `target.rarity` gives it; the mean is over all positions,
+    whatever their weights (Zhang et al. 2016, arXiv:1603.08511, equation 2).
     """
 
     class Config(NodeConfig):
@@ -41,7 +44,9 @@ class CrossEntropy(nn.Module):
         prediction: Annotated[Tensor, "b ... p"],
         target: Annotated[Tensor, "b ... p"],
         where: Annotated[Tensor, "b ..."] | None = None,
+        weight: Annotated[Tensor, "b ..."] | None = None,
     ) -> Annotated[Tensor, ""]:
         check_positions(prediction, target)
         log_share = torch.log_softmax(wide(prediction) / self.temperature, -1)
-        return mean_where(-(wide(target) * log_share).sum(-1), where)
+        cost = -(wide(target) * log_share).sum(-1)
+        return mean_where(cost if weight is None else cost * wide(weight), where)
