@@ -143,9 +143,6 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "prior.adversary": [{"config": {"hidden": [6], "prior": p}} for p in PRIORS],
     "target.assigned": [{"config": {"of": "groups"}, "sources": {"of": groups()}, "sizes": {"d": 5}}],
     "target.clusters": [FITTED],
-    "target.clusters": [
-        {"config": {"of": "bank", "count": 5}, "sources": {"of": build(MemoryBank, sizes=BANK)}, "sizes": {"d": 5}}
-    ],
     "target.colour_bins": [{"config": {"stride": 3, "step": 40}}],
     "target.ema": [chain(), chain(buffers="follow", momentum=0.5)],
     "target.groups": [FITTED],

@@ -21,6 +21,8 @@ ALONE = {
     "augment.rearrange": "the order of tiles is a task of its own",
     "context.cells": "of VICRegL's boxes",
     "context.nearest": "of VICRegL's matches",
+    "target.colour_bins": "which colour a pixel has is a task of its own",
+    "target.rarity": "of that task: rare colours count for more",
     "target.clusters": "k-means over a whole bank, between epochs",
 }
 BEFORE = {  # of the first graphs: parts of one method's own setting, and those that other data or libraries need
