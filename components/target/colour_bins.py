@@ -58,4 +58,5 @@ class ColourBins(nn.Module):
 @lru_cache(maxsize=8)
 def _bins(step: float) -> Annotated[Tensor, "p 2"]:
     with torch.device("cpu"):  # though nodes may be in the making on the meta device
-        return (reachable() / step).round().unique(dim=0) * step
+        bins: Tensor = (reachable() / step).round().unique(dim=0) * step
+        return bins
