@@ -17,9 +17,11 @@ from .offset import Offset
 from .pick import Pick
 from .pool import Pool
 from .positions import Positions
+from .propagate import Propagate
+from .regions import Regions, Seen
 from .take import Take
 
 __all__ = [
     "GRU", "Cells", "Correspondence", "Entries", "Flatten", "Gather", "Halves", "Join", "MaskedConv", "Match", "Mean",
-    "Nearest", "Offset", "Pick", "Pool", "Positions", "Take",
+    "Nearest", "Offset", "Pick", "Pool", "Positions", "Propagate", "Regions", "Seen", "Take",
 ]  # fmt: skip

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
@@ -24,15 +25,24 @@ class InBatch(nn.Module):
     `others(z, views=each)` takes those of the key's view only, b - 1. Keys with l positions, `b ... d`, give
     n = v * b * l, and all of a sample's own are masked: the maps of other images are the negatives of Deep InfoMax
     (Hjelm et al. 2019, arXiv:1808.06670).
+
+    With `positions: apart` each position is a sample of its own, also beside the others of its image: of v * b * l the
+    v of its place are masked, for queries with the same positions; the regions of DetCon (Henaff et al. 2021,
+    arXiv:2103.10957, equation 2).
     """
 
     class Config(NodeConfig):
-        pass
+        positions: Literal["together", "apart"] = Field(
+            "together",
+            description="together: none of an image's own positions is a negative; apart: all but itself are",
+        )
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
+        self.parts = config.positions == "apart"
 
     def forward(self, key: Annotated[tuple[Tensor, ...], "b ... d"]) -> Annotated[Negatives, "n d"]:
-        entries, sample = together(key)
-        own = torch.arange(len(key[0]), device=sample.device)[:, None] == sample
+        samples = [view.flatten(0, -2) for view in key] if self.parts else list(key)
+        entries, sample = together(tuple(samples))
+        own = torch.arange(len(samples[0]), device=sample.device)[:, None] == sample
         return Negatives(entries, mask=own)
