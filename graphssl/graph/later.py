@@ -30,6 +30,7 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"),
     "head.mlp": ("init", "last_bias"),
+    "negatives.in_batch": ("positions",),
     "negatives.memory_bank": ("shard",),
     "target.nearest": ("count", "own"),
     "target.sinkhorn": ("rows_first",),

@@ -23,6 +23,7 @@ ALONE = {
     "context.nearest": "of VICRegL's matches",
     "target.colour_bins": "which colour a pixel has is a task of its own",
     "target.rarity": "of that task: rare colours count for more",
+    "context.propagate": "PixPro's own module: a map smoothed by its likeness to itself",
     "target.clusters": "k-means over a whole bank, between epochs",
 }
 BEFORE = {  # of the first graphs: parts of one method's own setting, and those that other data or libraries need
