@@ -114,6 +114,42 @@ def test_offset_pairs_a_context_with_what_lies_below(rows: int) -> None:
     assert torch.equal(pairs.key, torch.stack([k for _, k in expected]))
 
 
+@pytest.mark.parametrize(("toward", "step"), [("down", (1, 0)), ("up", (-1, 0)), ("right", (0, 1)), ("left", (0, -1))])
+@pytest.mark.parametrize("rows", [1, 2])
+def test_offset_pairs_a_context_with_what_lies_that_way(toward: str, step: tuple[int, int], rows: int) -> None:
+    context, z = grid(d=6, seed=1), grid()
+    pairs = node("offset", rows=rows, toward=toward)(context, z)
+    expected = {
+        (tuple(context[b, i, j].tolist()), tuple(z[b, y, x].tolist()))
+        for b in range(2) for i in range(3) for j in range(4)
+        if 0 <= (y := i + rows * step[0]) < 3 and 0 <= (x := j + rows * step[1]) < 4
+    }  # fmt: skip
+    found = list(zip(map(tuple, pairs.query.tolist()), map(tuple, pairs.key.tolist()), strict=True))
+    assert len(found) == len(expected)
+    assert set(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("toward", "words"), [("up", "3 rows above in a grid of 3"), ("right", "4 columns right of in a grid of 4")]
+)
+def test_nothing_lies_beyond_the_border(toward: str, words: str) -> None:
+    with pytest.raises(ValueError, match=f"there is nothing {words}: rows is at most"):
+        node("offset", rows=3 if toward == "up" else 4, toward=toward)(grid(), grid())
+
+
+@pytest.mark.parametrize("toward", ["down", "up", "right", "left"])
+def test_a_context_sees_nothing_of_what_lies_that_way(toward: str) -> None:
+    """Only its own line and those on the other side."""
+    module = build(find("context.masked_conv"), sizes=Sizes({"d": 4}), hidden=5, layers=3, toward=toward).double()
+    x = torch.randn(1, 5, 6, 4, dtype=torch.float64, requires_grad=True)
+    (gradient,) = torch.autograd.grad(module(x)[0, 2, 3].sum(), x)
+    seen = gradient[0].abs().sum(2) > 0
+    hidden = {"down": seen[3:], "up": seen[:2], "right": seen[:, 4:], "left": seen[:, :3]}[toward]
+    assert not hidden.any()
+    assert seen[2, 3]
+    assert seen.sum() > 6
+
+
 def test_offset_of_a_batch_is_that_of_its_parts() -> None:
     """So views that are joined along the batch may be parted again."""
     context, z = grid(4, seed=1), grid(4)
