@@ -9,7 +9,7 @@ import torch
 from helpers import CPU
 from torch import Tensor
 
-from graphssl.component import build, find
+from graphssl.component import Sizes, build, find
 
 
 def node(name: str, **config: Any) -> Any:
