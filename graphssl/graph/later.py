@@ -27,6 +27,8 @@ COMPONENTS: dict[str, tuple[str, ...]] = {
     **{f"augment.{recipe}": ("style", "boxes") for recipe in VIEWS},
     "augment.chain": ("boxes",),
     "augment.patches": ("pad",),
+    "context.masked_conv": ("toward",),
+    "context.offset": ("toward",),
     "encoder.resnet": ("stem_width",),
     "encoder.vit": ("drop_path", "init", "positions", "tokens", "layers", "registers", "mask_token"),
     "head.mlp": ("init", "last_bias"),
