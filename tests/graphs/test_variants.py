@@ -18,13 +18,10 @@ VARIANTS = [name for name in packaged() if name.startswith("variants/")]
 # Parts that came with tokens, statistics, dense pairs, clusters and pretext tasks, and that one graph alone has.
 ALONE = {
     "augment.neighbours": "where one patch lies from another is a task of its own",
-    "augment.rearrange": "the order of tiles is a task of its own",
-    "context.cells": "of VICRegL's boxes",
     "context.nearest": "of VICRegL's matches",
     "target.colour_bins": "which colour a pixel has is a task of its own",
     "target.rarity": "of that task: rare colours count for more",
     "context.propagate": "PixPro's own module: a map smoothed by its likeness to itself",
-    "target.clusters": "k-means over a whole bank, between epochs",
 }
 BEFORE = {  # of the first graphs: parts of one method's own setting, and those that other data or libraries need
     "augment.amdim", "augment.cmc", "augment.cpc", "augment.lab", "augment.multicrop", "augment.torchvision",
@@ -83,5 +80,6 @@ def test_a_component_is_a_part_of_two_graphs(name: str) -> None:
         assert len(graphs_of()[name]) > 1, f"{name}: {sorted(graphs_of()[name])}"
 
 
-def test_what_is_alone_exists() -> None:
+def test_what_is_alone_is() -> None:
     assert {*ALONE, *BEFORE} <= set(discover())
+    assert not [name for name in ALONE if len(graphs_of()[name]) > 1]
