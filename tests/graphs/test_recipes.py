@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+import graphssl
 from graphssl.checks.checked import Checked, check
 from graphssl.component import DataFacts
 from graphssl.components.augment.recipes import Recipe
@@ -142,11 +143,11 @@ def lists(chain: dict[str, Any]) -> list[list[Any]]:
     return [chain["operations"]] if isinstance(chain["views"], int) else chain["views"]
 
 
-@pytest.mark.parametrize("name", marked(RECIPES))
+@pytest.mark.parametrize("name", RECIPES)
 def test_the_views_of_a_recipe_are_mirrored_and_cropped(name: str) -> None:
     """With the components' defaults filled in. The code of instance discrimination does not mirror CIFAR-10's images, and
     that of I-JEPA none."""
-    nodes = checked(name).graph.resolved()["nodes"].values()
+    nodes = graphssl.load(name).resolved()["nodes"].values()
     cropped = [node for node in nodes if "crop" in node and "flip" in node]
     chains = [steps for node in nodes if node["use"] == "augment.chain" for steps in lists(node)]
     unmirrored = name in ("cifar10/npid", "cifar10/npid_full", "cifar10/i_jepa", "imagenet/i_jepa")
@@ -202,7 +203,7 @@ def test_a_recipe_has_what_its_authors_have(name: str, path: tuple[str, ...], va
 
 @pytest.mark.parametrize("name", ["npid", "npid_full", "align_uniform"])
 def test_grey_comes_after_the_jitter_on_cifar10(name: str) -> None:
-    config = checked(f"cifar10/{name}").graph.nodes["augment"].config
+    config = graphssl.load(f"cifar10/{name}").nodes["augment"].config
     assert isinstance(config, Recipe.Config)
     view = config.view(0, DataFacts(3, 32, 32, 10, 1, (0.5,) * 3, (0.2,) * 3))
     assert [(operation.use, operation.p) for _, operation in view.active] == [("jitter", 1.0), ("grey", 0.2)]
