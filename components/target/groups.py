@@ -7,7 +7,6 @@ from typing import Annotated
 import torch
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn import functional
 
 from graphssl.component import NodeConfig, NodeRef, Scheduled, Sizes, component, update
 
@@ -78,7 +77,8 @@ class Groups(nn.Module):
     def nearest(self, z: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b p"]:
         """The group of each embedding as a row with a one; no gradient."""
         z = unit(wide(z.detach()))
-        return functional.one_hot((z @ self.groups.to(z.dtype).T).argmax(1), len(self.groups)).to(z.dtype)
+        group = (z @ self.groups.to(z.dtype).T).argmax(1)
+        return (group[:, None] == torch.arange(len(self.groups), device=z.device)).to(z.dtype)
 
     def _moved(self, z: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "p d"]:
         mine, z, groups = self.nearest(z), unit(wide(z)), self.groups
