@@ -102,6 +102,10 @@ class MemoryBank(nn.Module):
             return Negatives(entries, pick)
         return Negatives(entries, pick, Own(index, self.samples) if draws is None else index[:, None] == draws)
 
+    def whole(self) -> Annotated[Tensor, "n d"]:
+        """All entries."""
+        return self.keys if self.owned is None else self.owned.whole()
+
     def entry(self, index: Annotated[Tensor, "b"]) -> Annotated[Tensor, "b d"]:
         """The entries of these samples."""
         if self.owned is None:

@@ -14,7 +14,7 @@ from graphssl.component import NodeConfig, NodeRef, Sizes, component, update
 from ..negatives import bank_of
 from ..negatives.base import random_directions
 from ..numeric import exact, unit, wide
-from .k_means import assign, spherical_k_means
+from .k_means import assign, chosen, spherical_k_means
 
 __all__ = ["Clustered", "Clusters"]
 
@@ -64,15 +64,12 @@ class Clusters(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        bank = bank_of(of, config.of)
-        if sizes.samples < config.count:
-            raise ValueError(f"count is {config.count:,}, and there are {sizes.samples:,} samples to start from")
-        self._bank = (bank,)  # a module in a tuple is no child: its state is its own
+        self._bank = (bank_of(of, config.of),)  # a module in a tuple is no child: its state is its own
         self.count, self.iterations, self.concentration = config.count, config.iterations, config.concentration
         self.register_buffer("centroids", random_directions(config.count, sizes["d"]))
         self.register_buffer("phi", torch.full((config.count,), config.concentration or 1.0))
         self.register_buffer("cluster", torch.full((sizes.samples,), -1))
-        self.register_buffer("first", torch.randperm(sizes.samples)[: config.count])
+        self.register_buffer("first", chosen(config.count, sizes.samples))
 
     def forward(self, z: Annotated[Tensor, "b d"], index: Annotated[Tensor, "b"]) -> Clustered:
         with exact(z):
@@ -86,8 +83,7 @@ class Clusters(nn.Module):
     @update
     def fit(self) -> None:
         """k-means over what the bank holds."""
-        bank = self._bank[0]
-        keys = bank.keys if bank.owned is None else bank.owned.whole()
+        keys = self._bank[0].whole()
         with exact(keys):
             centroids = spherical_k_means(keys, self.first, self.iterations)
             _, counts, distances, assigned = assign(keys, centroids)

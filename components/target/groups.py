@@ -13,7 +13,7 @@ from graphssl.component import NodeConfig, NodeRef, Scheduled, Sizes, component,
 from ..negatives import bank_of
 from ..negatives.base import random_directions
 from ..numeric import Momentum, exact, unit, wide
-from .k_means import spherical_k_means
+from .k_means import chosen, spherical_k_means
 
 __all__ = ["Assigned", "Groups"]
 
@@ -41,19 +41,16 @@ class Groups(nn.Module):
         momentum: Scheduled[Momentum] = Field(0.99, description="what a group keeps of itself: SMoG 0.99")
         iterations: PositiveInt = Field(10, le=1000, description="of k-means")
 
-    momentum: Tensor  # set by the framework
+    momentum: float | Tensor
     groups: Tensor
     first: Tensor
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        bank = bank_of(of, config.of)
-        if sizes.samples < config.count:
-            raise ValueError(f"count is {config.count:,}, and there are {sizes.samples:,} samples to start from")
-        self._bank = (bank,)  # a module in a tuple is no child: its state is its own
+        self._bank = (bank_of(of, config.of),)  # a module in a tuple is no child: its state is its own
         self.iterations = config.iterations
         self.register_buffer("groups", random_directions(config.count, sizes["d"]))
-        self.register_buffer("first", torch.randperm(sizes.samples)[: config.count])
+        self.register_buffer("first", chosen(config.count, sizes.samples))
 
     def forward(self, z: Annotated[Tensor, "b d"], moving: Annotated[Tensor, "b d"]) -> Annotated[Tensor, "b p"]:
         with exact(z):
@@ -69,8 +66,7 @@ class Groups(nn.Module):
     @update
     def fit(self) -> None:
         """k-means over what the bank holds."""
-        bank = self._bank[0]
-        keys = bank.keys if bank.owned is None else bank.owned.whole()
+        keys = self._bank[0].whole()
         with exact(keys):
             self.groups.copy_(spherical_k_means(keys, self.first, self.iterations))
 

@@ -11,9 +11,16 @@ from torch.nn import functional
 
 from ..numeric import wide
 
-__all__ = ["assign", "spherical_k_means"]
+__all__ = ["assign", "chosen", "spherical_k_means"]
 
 PIECE = 2**24  # bytes of cosines that are computed at once
+
+
+def chosen(count: int, samples: int) -> Annotated[Tensor, "p"]:
+    """The random samples whose entries are the first centroids. Raises ValueError where there are too few."""
+    if samples < count:
+        raise ValueError(f"count is {count:,}, and there are {samples:,} samples to start from")
+    return torch.randperm(samples)[:count]
 
 
 def spherical_k_means(

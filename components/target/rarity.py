@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Scheduled, Sizes, component, update
 
-from ..numeric import wide
+from ..numeric import Momentum, wide
 
 __all__ = ["Rarity"]
 
@@ -30,7 +30,7 @@ class Rarity(nn.Module):
 
     class Config(NodeConfig):
         mix: Scheduled[Share] = Field(0.5, description="share of the uniform distribution; 1 weights all alike")
-        momentum: Scheduled[Share] = Field(0.99, description="m in m * share + (1 - m) * mean of the codes")
+        momentum: Scheduled[Momentum] = Field(0.99, description="m in m * share + (1 - m) * mean of the codes")
 
     mix: float | Tensor
     momentum: float | Tensor
