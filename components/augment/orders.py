@@ -52,7 +52,5 @@ def rank(order: Annotated[Tensor, "b n"]) -> Annotated[Tensor, "b"]:
     """The number of an order among all of them, as a dictionary lists them; from 0 to n! - 1."""
     n = order.shape[1]
     later_and_less = (order[:, None, :] < order[:, :, None]).triu(1).sum(2)
-    factorials = (
-        torch.arange(n, device=order.device).clamp_min(1).cumprod(0)
-    )  # 0! to (n - 1)!, made where they are used
+    factorials = torch.arange(n, device=order.device).clamp_min(1).cumprod(0)  # 0! to (n - 1)!, made on the device
     return (later_and_less * factorials.flip(0)).sum(1)

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from pydantic import ValidationError
-
 from ..errors import RAISED
 from .nodes import Node
 
@@ -20,7 +18,7 @@ def switch_for(name: str, node: Node, nodes: Mapping[str, Node | None]) -> str |
         try:
             config = type(node.config).model_validate({**node.config.model_dump(by_alias=True), key: value})
             ports = node.component.signature(config, of)
-        except (ValidationError, *RAISED):
+        except RAISED:  # an option that may not be so, or a component that fails: no hint
             continue
         if name in {port.name for port in (*ports.inputs, *ports.outputs)}:
             said = "true" if value is True else f"[{', '.join(map(str, value))}]"

@@ -25,7 +25,7 @@ def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
     scope, lines = wiring.scope, []
     for name, entry in spec.update.items():
         at_key = scope.source.at(("update", name), key=True)
-        parsed = [(one, call) for one, call in _parsed(name, entry, scope) if call is not None]
+        parsed = list(_parsed(name, entry, scope))
         if parsed and name not in scope.nodes:
             _note_leftover(name, at_key, scope)
         if (node := scope.nodes.get(name)) is None:
@@ -39,8 +39,8 @@ def read_updates(spec: GraphFile, wiring: Wiring) -> list[Line]:
     return lines
 
 
-def _parsed(name: str, entry: Entry | list[Entry], scope: Scope) -> Iterator[tuple[Entry, e.Expr | None]]:
-    """Each update of a node with its expression; notes one that stands twice."""
+def _parsed(name: str, entry: Entry | list[Entry], scope: Scope) -> Iterator[tuple[Entry, e.Expr]]:
+    """Each update of a node with its expression; notes what cannot be read, and one that stands twice."""
     said: set[str] = set()
     for i, one in enumerate(entry if isinstance(entry, list) else [entry]):
         path = ("update", name, i) if isinstance(entry, list) else ("update", name)
@@ -50,7 +50,8 @@ def _parsed(name: str, entry: Entry | list[Entry], scope: Scope) -> Iterator[tup
             scope.problems.add(f"'{name}' has this update twice", span, "take one of them out", about=name)
             continue
         said.add(bare)
-        yield one, parse(text, span, scope.problems)
+        if (expression := parse(text, span, scope.problems)) is not None:
+            yield one, expression
 
 
 def _stands_alone(node: Node, call: e.Call, scope: Scope) -> bool:
