@@ -19,6 +19,7 @@ __all__ = ["JOURNAL", "books_in", "opened", "optuna_here", "telling"]
 
 JOURNAL = "journal.log"
 WITHOUT = "studies need Optuna: pip install 'graphssl[study]'"
+PATIENCE = 60.0  # seconds that one process waits for others that have an SQLite file
 GRACE = 10  # seconds after which a lock is broken that a process has left that was killed
 
 
@@ -42,7 +43,7 @@ def opened(name: str, folder: Path, storage: str | None, *, new: bool, more: boo
         return None
     where = "the storage" if storage is not None else str(journal)
     with telling(where, damaged=storage is None):
-        kept = optuna.storages.get_storage(storage) if storage is not None else _journal(optuna, journal)
+        kept = _journal(optuna, journal) if storage is None else _stored(optuna, storage)
         known = [one.study_name for one in optuna.get_all_study_summaries(kept)]
         if name not in known and not new:
             return None
@@ -63,6 +64,19 @@ def _sampler(optuna: Any, name: str, trials: int | None) -> Any:
     if name == "tpe":
         return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
     return optuna.samplers.RandomSampler(seed=seed)
+
+
+def _stored(optuna: Any, url: str) -> Any:
+    """A storage of Optuna's. It has a trial be one process's by locking its row, which SQLite does not do: there each
+    transaction has the whole file, from its beginning on."""
+    if not url.startswith("sqlite"):
+        return optuna.storages.get_storage(url)
+    from sqlalchemy import event
+
+    options = {"timeout": PATIENCE, "isolation_level": None}  # sqlite3's own transactions begin at the first change
+    kept = optuna.storages.RDBStorage(url, engine_kwargs={"connect_args": options})
+    event.listen(kept.engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
+    return optuna.storages.get_storage(kept)
 
 
 def _journal(optuna: Any, path: Path) -> Any:

@@ -104,7 +104,7 @@ from graphssl.data.shards import versions
 def silent(self, path):
     if path.endswith("0.tar"):
         return {"size": 1}
-    if sys.argv[1] == "interrupted":
+    if sys.argv[1] == "interrupted" and path.endswith("/1.tar"):  # once
         os.kill(os.getpid(), signal.SIGINT)
     time.sleep(1000)
 

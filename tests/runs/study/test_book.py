@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,19 @@ def test_what_one_has_taken_no_other_takes(make: Make) -> None:
     taken = [one.take(AXES), other.take(AXES), one.take(AXES)]
     assert [None if trial is None else trial.run for trial in taken] == ["run0", "run1", None]
     assert one.free() == other.free() == [], "their taker lives"
+
+
+def test_of_several_that_take_at_once_each_has_its_own(make: Make) -> None:
+    """An SQLite file has no rows that one of them could hold: only a transaction that begins as a writer does."""
+    books = [make() for _ in range(4)]
+    add(books[0], *range(40))
+
+    def take(book: Book) -> list[str]:
+        return [trial.run for trial in iter(lambda: book.take(AXES), None)]
+
+    with ThreadPoolExecutor(len(books)) as pool:
+        taken = [run for runs in pool.map(take, books) for run in runs]
+    assert sorted(taken) == sorted(f"run{number}" for number in range(40))
 
 
 def test_what_is_given_back_waits_again(make: Make) -> None:
