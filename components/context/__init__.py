@@ -20,8 +20,9 @@ from .positions import Positions
 from .propagate import Propagate
 from .regions import Regions, Seen
 from .take import Take
+from .unpatchify import Unpatchify
 
 __all__ = [
     "GRU", "Cells", "Correspondence", "Entries", "Flatten", "Gather", "Halves", "Join", "MaskedConv", "Match", "Mean",
-    "Nearest", "Offset", "Pick", "Pool", "Positions", "Propagate", "Regions", "Seen", "Take",
+    "Nearest", "Offset", "Pick", "Pool", "Positions", "Propagate", "Regions", "Seen", "Take", "Unpatchify",
 ]  # fmt: skip

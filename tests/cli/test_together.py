@@ -22,6 +22,7 @@ from graphssl.train.checkpoint_parts import remove
 
 pytestmark = pytest.mark.slow
 
+WITHOUT = SIMCLR + "track: [csv]\n"  # MLflow takes as long to start as the rest
 QUICK = ("epochs: 2,", "epochs: 2, compile: off, log_every: 1, checkpoint: {steps: 4, keep: 9},")
 SMALL = ("batch: 16", "batch: 160")
 
@@ -36,7 +37,7 @@ def done(folder: Path, *arguments: object) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def graph(write: Write) -> Path:
-    return write(SIMCLR, QUICK, SMALL)
+    return write(WITHOUT, QUICK, SMALL)
 
 
 def test_two_processes_speak_with_one_voice_and_give_what_one_does(graph: Path, tmp_path: Path) -> None:
@@ -88,7 +89,7 @@ def test_an_error_is_told_once(graph: Path, tmp_path: Path, changes: list[str], 
 def test_an_automatic_batch_is_that_of_all(write: Write, tmp_path: Path) -> None:
     small = ("encoder.resnet, depth: 10, width: 8", "encoder.vit, patch: 16, dim: 16, depth: 1, heads: 1")
     sets = ["--set=data.batch=auto", "--set=train.steps=1"]
-    found = done(tmp_path, "graphssl", "run", write(SIMCLR, QUICK, small), "--processes", 2, "--name", "auto", *sets)
+    found = done(tmp_path, "graphssl", "run", write(WITHOUT, QUICK, small), "--processes", 2, "--name", "auto", *sets)
     assert found.returncode == 0, found.stderr
     assert found.stdout.count("batch auto: 512, 256 in each of 2 processes, the most that is taken on a CPU") == 1
     assert load(tmp_path / "runs/auto/graph.yaml").spec.data.batch == 512
@@ -138,7 +139,7 @@ def test_fewer_held_out_pictures_than_processes(write: Write, tmp_path: Path) ->
         (tmp_path / "set" / split / label).mkdir(parents=True)
         for i in range(count):
             Image.new("RGB", (16, 16), (10 * i, 0, 9 * len(label))).save(tmp_path / "set" / split / label / f"{i}.png")
-    graph = write(SIMCLR, ("{use: digits, batch: 16}", "{use: image_folder, root: set, size: 16, batch: 8}"),
+    graph = write(WITHOUT, ("{use: digits, batch: 16}", "{use: image_folder, root: set, size: 16, batch: 8}"),
                   ("epochs: 2", "steps: 1, compile: off"))  # fmt: skip
     found = [done(tmp_path, "graphssl", "run", graph, "--processes", n, "--name", f"of-{n}") for n in (1, 2)]
     assert [one.returncode for one in found] == [0, 0], found[1].stderr
@@ -194,8 +195,8 @@ def test_a_run_that_is_stopped_is_not_trained_again_by_torchrun(graph: Path, tmp
 
 
 @by_proc
-def test_a_process_that_is_killed_leaves_no_trace(graph: Path, tmp_path: Path) -> None:
-    run = (*TORCHRUN, graph, "--name")
+def test_a_process_that_is_killed_leaves_no_trace(write: Write, tmp_path: Path) -> None:
+    run = (*TORCHRUN, write(SIMCLR, QUICK, SMALL), "--name")
     assert done(tmp_path, *run, "calm").returncode == 0
     code, _, err = signalled(tmp_path, signal.SIGKILL, "1", "wild", *run, "wild")
     assert code == 0, err
@@ -215,6 +216,7 @@ nodes:
   bank:    {shard: rows, sample: 4}
 train: {epochs: 2, compile: off, optimizer: {use: sgd, lr: 1e-6}, checkpoint: {steps: 3, keep: 9}}  # roundings grow slowly
 evaluate: null
+track: [csv]
 """
 
 

@@ -70,6 +70,7 @@ CASES: dict[str, list[dict[str, Any]]] = {
     "augment.rotate": [{"config": {"views": n}, "sizes": {"y": 6, "x": 6}} for n in (1, 4)],
     "context.nearest": [{"inputs": {"distance": lambda shape: torch.arange(math.prod(shape)).reshape(shape)}}],
     "context.take": [{"inputs": PLACES}],
+    "context.unpatchify": [{"config": {"of": "encoder"}, "sizes": {"t": 16, "e": 48}, "sources": {"of": vit()}}],
     "context.gru": [{"config": {"out": 5}}],
     "context.masked_conv": [{"config": {"hidden": 5, "layers": 2}}],
     "critic.bilinear": [{}, {"config": {"temperature": 0.5}, "sizes": {"d": 3, "e": 3}}],

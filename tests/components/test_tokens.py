@@ -11,7 +11,7 @@ from masked_parts import vit
 from torch import Tensor, nn
 
 from graphssl.component import Sizes, build
-from graphssl.components.context import Take
+from graphssl.components.context import Take, Unpatchify
 from graphssl.components.head import Decoder, Standardize
 from graphssl.components.target import Pixels
 
@@ -234,6 +234,28 @@ def test_pixels_of_patches(normalize: bool) -> None:
             mean = expected.sum() / 48
             expected = (expected - mean) / ((expected - mean).square().sum() / 47 + 1e-6).sqrt()
         torch.testing.assert_close(found[i, n], expected)
+
+
+def test_a_picture_is_its_patches_again() -> None:
+    net = vit()
+    patches = build(Pixels, sources={"of": net}, of="encoder")(image()).requires_grad_()
+    rebuilt = build(Unpatchify, sources={"of": net}, of="encoder")(patches)
+    assert torch.equal(rebuilt, image())
+    weights = torch.randn_like(rebuilt)
+    (gradient,) = torch.autograd.grad((rebuilt * weights).sum(), patches)
+    assert torch.equal(build(Unpatchify, sources={"of": net}, of="encoder")(gradient), weights)
+
+
+@pytest.mark.parametrize(
+    ("shape", "words"),
+    [
+        ((2, 12, 48), "12 patches are no picture: 'encoder' has 4 x 4; it takes all of them"),
+        ((2, 16, 24), "24 numbers of a patch are no pixels: 'encoder' has patches of 4 x 4 px"),
+    ],
+)
+def test_what_is_no_picture(shape: tuple[int, ...], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        build(Unpatchify, sources={"of": vit()}, of="encoder")(torch.zeros(shape))
 
 
 def test_standardized_numbers() -> None:
