@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated
 
+import torch
 from torch import Tensor, nn
 
-__all__ = ["Grid", "grid_of", "rows_at"]
+__all__ = ["Grid", "check_flags", "check_numbers", "grid_of", "rows_at"]
 
 Grid = tuple[int, int]  # rows and columns of patches
 
@@ -17,6 +18,24 @@ def grid_of(encoder: nn.Module, name: str) -> tuple[Grid, int]:
     if not isinstance(grid, tuple) or not isinstance(patch, int):
         raise ValueError(f"'{name}' has no grid of patches: `of` names an encoder of tokens, such as encoder.vit")
     return grid, patch
+
+
+def check_numbers(index: Tensor, port: str) -> None:
+    """Raises ValueError where these are no numbers of patches."""
+    if index.dtype == torch.bool or index.is_floating_point():
+        what = "says of each patch yes or no" if index.dtype == torch.bool else "is of other numbers"
+        raise ValueError(
+            f"'{port}' takes numbers of patches, as a mask's .kept and .hidden, and what it is given {what}"
+        )
+
+
+def check_flags(flags: Tensor, port: str) -> None:
+    """Raises ValueError where these do not say yes or no."""
+    if flags.dtype != torch.bool:
+        what = "is of other numbers" if flags.is_floating_point() else "are numbers of patches"
+        raise ValueError(
+            f"'{port}' takes yes or no for each, as a mask's .mask and .valid, and what it is given {what}"
+        )
 
 
 def rows_at(tokens: Annotated[Tensor, "b t d"], index: Annotated[Tensor, "b s"]) -> Annotated[Tensor, "b s d"]:

@@ -88,6 +88,7 @@ TRAITS = {
     "distance": "a critic whose scores are minus a distance",
     "of_distances": "an objective on such scores only",
     "masks": "says which patches of a picture are kept and which are hidden, for the nodes that it is given to",
+    "uneven": "a mask that hides more of one picture than of another; `.valid` says which hidden patches count",
     "positions": "is told where its tokens stand, and tells others by where those stand",
     "uniform_noise": "an objective for negatives that are drawn uniformly, each entry as likely as any other",
 }

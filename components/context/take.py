@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
 
-from ..tokens import rows_at
+from ..tokens import check_numbers, rows_at
 
 __all__ = ["Take"]
 
@@ -18,7 +18,7 @@ class Take(nn.Module):
     """The tokens at some places of each sample: `b s d` and their numbers `b m` to `b t d`, t = m.
 
     What a mask says is hidden, `take(t.tokens, m.hidden)`, as I-JEPA's targets (Assran et al. 2023, arXiv:2301.08243,
-    section 3); or kept.
+    section 3); or kept. Raises ValueError where these are no numbers.
     """
 
     class Config(NodeConfig):
@@ -30,4 +30,5 @@ class Take(nn.Module):
     def forward(
         self, tokens: Annotated[Tensor, "b s d"], index: Annotated[Tensor, "b m"]
     ) -> Annotated[Tensor, "b t d"]:
+        check_numbers(index, "index")
         return rows_at(tokens, index)

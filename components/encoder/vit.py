@@ -17,7 +17,7 @@ from torchvision.models import vision_transformer
 from graphssl.component import NodeConfig, Sizes, component
 from graphssl.ports import Port, Signature, signature_of
 
-from ..tokens import rows_at
+from ..tokens import check_flags, check_numbers, rows_at
 from ..twins import Twin
 from .vit_blocks import Block, turns
 from .vit_twins import twins_of
@@ -219,10 +219,12 @@ class ViT(vision_transformer.VisionTransformer):
         rows, columns = patches.shape[2:]
         patches = patches.flatten(2).transpose(1, 2)
         if mask is not None:
+            check_flags(mask, "mask")
             patches = torch.where(mask[:, :, None], self.mask_token.to(patches.dtype), patches)
         places = self._positions(rows, columns)
         patches = patches + places[:, 1:]
         if kept is not None:
+            check_numbers(kept, "kept")
             patches = rows_at(patches, kept)
         first = self.class_token + places[:, :1]
         if self.register_tokens is not None:

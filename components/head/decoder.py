@@ -13,7 +13,7 @@ from graphssl.component import NodeConfig, NodeRef, Sizes, component
 
 from ..encoder.vit_blocks import Block, sines
 from ..encoder.vit_weights import start_as_mae
-from ..tokens import grid_of
+from ..tokens import check_flags, check_numbers, grid_of
 
 __all__ = ["Decoder"]
 
@@ -29,7 +29,8 @@ class Decoder(nn.Module):
     which gives what is hidden alone, and I-JEPA's predictor (Assran et al. 2023, arXiv:2301.08243, section 3), one
     call a block. e is `out`: the numbers of a patch, c * patch * patch, those of the encoder's token, or any. With
     `valid`, `b m`, places that are False are seen by no token. `vector`, `b d`, comes first as a token without a place,
-    as MAE's class token. First weights are MAE's. Raises ValueError where `of` names no encoder of tokens.
+    as MAE's class token. First weights are MAE's. Raises ValueError where `of` names no encoder of tokens, and for
+    another kind of numbers than a port takes.
     """
 
     class Config(NodeConfig):
@@ -55,7 +56,8 @@ class Decoder(nn.Module):
 
     def __init__(self, config: Config, sizes: Sizes, of: nn.Module) -> None:
         super().__init__()
-        (rows, columns), patch = grid_of(of, config.of)
+        self.grid, patch = grid_of(of, config.of)
+        rows, columns = self.grid
         d, dim = sizes["d"], config.dim
         self.embed = nn.Linear(d, dim)
         self.mask_token = nn.Parameter(torch.empty(dim))
@@ -79,6 +81,8 @@ class Decoder(nn.Module):
         valid: Annotated[Tensor, "b m"] | None = None,
         vector: Annotated[Tensor, "b d"] | None = None,
     ) -> Annotated[Tensor, "b t e"]:
+        check_numbers(kept, "kept")
+        check_numbers(hidden, "hidden")
         first = [] if vector is None else [self.embed(vector)[:, None]]
         given = self.embed(tokens) + self.positions[kept]
         x = torch.cat([*first, given, self.mask_token + self.positions[hidden]], 1)
@@ -95,6 +99,7 @@ def _channels(encoder: nn.Module) -> int:
 
 
 def _seen(x: Annotated[Tensor, "b t d"], valid: Annotated[Tensor, "b m"]) -> Annotated[Tensor, "b 1 1 t"]:
-    """Which tokens others see: all but the last ones that are not valid."""
+    """Which tokens others see: all but the last ones that are not valid. Raises ValueError where it is no yes or no."""
+    check_flags(valid, "valid")
     before = valid.new_ones(len(x), x.shape[1] - valid.shape[1])
     return torch.cat((before, valid), 1)[:, None, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 import torch
-from pydantic import Field, PositiveInt
+from pydantic import Field
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
@@ -27,7 +27,7 @@ class Prototypes(nn.Module):
     """
 
     class Config(NodeConfig):
-        count: PositiveInt = Field(3000, description="p, the number of prototypes: SwAV 3000, DINO 65536")
+        count: int = Field(3000, ge=2, description="p, the number of prototypes: SwAV 3000, DINO 65536")
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()

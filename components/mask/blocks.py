@@ -19,7 +19,7 @@ PLACED = 32  # blocks that are tried for each picture, one after the other
 IN_VAIN = 10  # of them one after the other that do not fit, after which no more are placed
 
 
-@component("mask.block", detached=True, traits=("rows", "masks"))
+@component("mask.block", detached=True, traits=("rows", "masks", "uneven"))
 class Block(nn.Module):
     """Hides blocks of patches until a share is hidden: image `b c h w` to `kept`, `hidden`, `valid`, `mask`.
 
@@ -65,9 +65,15 @@ class Block(nn.Module):
         self.grid, self.patch = grid_to_mask(of, config.of)
         self.share, self.ratios, self.log_aspect = config.share, config.ratios(), math.log(config.aspect)
         self.smallest = config.smallest or max(min(self.grid) // 3, 1) ** 2
-        self.most = int(self.ratios[1] * self.grid[0] * self.grid[1])
-        if self.most == 0:
-            raise ValueError(f"a ratio of {self.ratios[1]:g} hides none of {self.grid[0] * self.grid[1]} patches")
+        least, self.most = (int(ratio * self.grid[0] * self.grid[1]) for ratio in self.ratios)
+        if least == 0:
+            raise ValueError(f"a ratio of {self.ratios[0]:g} hides none of {self.grid[0] * self.grid[1]} patches")
+        if min(self.grid) < 2:
+            raise ValueError(
+                f"a grid of {self.grid[0]} x {self.grid[1]} patches has no block that is less high and wide"
+            )
+        if self.smallest > self.most:
+            raise ValueError(f"blocks of {self.smallest} patches and more do not fit into the {self.most} to be hidden")
 
     def draw(self, b: int, generator: torch.Generator | None, device: torch.device) -> tuple[Tensor, Tensor, Tensor]:
         """Uniform numbers: four for each block, `32 4 b`; two for each picture, `2 b`; one for each patch, `b t`."""

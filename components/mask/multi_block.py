@@ -29,7 +29,7 @@ class MaskedBlocks(NamedTuple):
     mask: Annotated[Tensor, "b t"]
 
 
-@component("mask.multi_block", detached=True, traits=("rows", "masks"))
+@component("mask.multi_block", detached=True, traits=("rows", "masks", "uneven"))
 class MultiBlock(nn.Module):
     """Hides several blocks, and keeps what of a large one is in none: `b c h w` to `kept`, `hidden`, `valid`, `mask`.
 

@@ -160,10 +160,15 @@ def _values(function: Function, negative: Tensor, excluded: Excluded) -> Annotat
 def mean_where(cost: Annotated[Tensor, "b ..."], where: Annotated[Tensor, "b ..."] | None) -> Annotated[Tensor, ""]:
     """The mean over the samples of each one's mean over its positions that count; 0 of one that has none.
 
-    Raises ValueError where these are other positions.
+    Raises ValueError where these are other positions, or numbers of them.
     """
     if where is None:
         return cost.mean()
+    if where.dtype != torch.bool and not where.is_floating_point():
+        raise ValueError(
+            "'where' is of numbers of patches, and takes which of those that are compared count: a mask's .valid says "
+            "so of its hidden patches, .mask of all"
+        )
     if where.shape != cost.shape:
         raise ValueError(
             f"'where' says of {where[0].numel()} positions whether they count, and {cost[0].numel()} are compared: a "

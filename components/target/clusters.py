@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Annotated, NamedTuple
 
 import torch
@@ -19,6 +18,7 @@ from .k_means import assign, chosen, spherical_k_means
 __all__ = ["Clustered", "Clusters"]
 
 SMOOTH = 10.0  # alpha in PCL, equation 12
+LEAST = 1e-3  # of the mean: clusters of entries that are all the same divide by no less
 ENDS = 0.1, 0.9  # quantiles beyond which concentrations are cut off, in PCL's code
 
 
@@ -51,7 +51,7 @@ class Clusters(nn.Module):
 
     class Config(NodeConfig):
         of: NodeRef = Field(description="the memory bank")
-        count: PositiveInt = Field(3000, description="p, the number of clusters: DeepCluster-v2 3000")
+        count: int = Field(3000, ge=2, description="p, the number of clusters: DeepCluster-v2 3000")
         iterations: PositiveInt = Field(10, le=1000, description="of k-means")
         concentration: PositiveFloat | None = Field(
             None, description="mean of what divides the scores, each cluster's by how dense it is (PCL: 0.2); null: 1"
@@ -96,10 +96,14 @@ class Clusters(nn.Module):
 def _concentrations(
     distances: Annotated[Tensor, "p"], counts: Annotated[Tensor, "p"], mean: float
 ) -> Annotated[Tensor, "p"]:
-    """Of each cluster; one of no more than one entry counts as the least dense of the others."""
+    """Of each cluster; one of no more than one entry counts as the least dense of the others.
+
+    All alike where none has several entries that differ, as of a bank that has collapsed.
+    """
     phi = distances / counts.clamp_min(1) / torch.log(counts + SMOOTH)
     several = counts > 1
-    phi = torch.where(several, phi, phi.masked_fill(~several, -math.inf).max())
+    phi = torch.where(several, phi, phi.masked_fill(~several, 0).max())
     low, high = (torch.quantile(phi, end) for end in ENDS)
     phi = phi.clamp(low, high)
-    return mean * phi / phi.mean()
+    phi = torch.where(phi.mean() > 0, phi, torch.ones_like(phi))
+    return mean * (phi / phi.mean()).clamp_min(LEAST)

@@ -61,13 +61,17 @@ class EMA(nn.Module):
         _check_chain(config.of, [of[name] for name in config.of])
         return Signature(of[config.of[0]].inputs, of[config.of[-1]].outputs)
 
-    def forward(self, *x: Annotated[Tensor, "b ..."]) -> Annotated[Tensor, "b ..."]:
+    def forward(self, *x: Annotated[Tensor, "b ..."], **named: Tensor) -> Annotated[Tensor, "b ..."]:
+        """named: inputs of the first node that stand behind one that is left out, as an encoder's `mask`."""
         with torch.no_grad():
             for ours, theirs, name in self._schedules:
                 getattr(ours, name).copy_(getattr(theirs, name))
             first, *others = self.children()
             shuffled = self.training and self._splits > 1
-            value: Any = first(*(self._reordered(deal, v) for v in x) if shuffled else x)
+            if shuffled:
+                x = tuple(self._reordered(deal, v) for v in x)
+                named = {name: self._reordered(deal, v) for name, v in named.items()}
+            value: Any = first(*x, **named)
             for node in others:
                 value = node(value)
             result: Tensor = _each(partial(self._reordered, undeal), value) if shuffled else value

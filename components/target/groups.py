@@ -37,7 +37,7 @@ class Groups(nn.Module):
 
     class Config(NodeConfig):
         of: NodeRef = Field(description="the memory bank")
-        count: PositiveInt = Field(3000, description="p, the number of groups: SMoG 3000")
+        count: int = Field(3000, ge=2, description="p, the number of groups: SMoG 3000")
         momentum: Scheduled[Momentum] = Field(0.99, description="what a group keeps of itself: SMoG 0.99")
         iterations: PositiveInt = Field(10, le=1000, description="of k-means")
 

@@ -79,7 +79,11 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
 def _stand_in_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     """Why plain images cannot stand for what is made of `batch.image`; None where they can."""
     pixels, slot = graph.batch["image"], graph.values[name].slots[0]
-    for call in (c for c in graph.before(slot) if pixels in c.inputs()):
+    for call in graph.before(slot):
+        if pixels not in call.inputs():
+            if call.node in graph.nodes and graph.nodes[call.node].forward.needs_draws:
+                return f"'{call.node}' draws anew each time, and what is evaluated is no matter of chance: name a node"
+            continue
         made = [shapes.slots[s.id][0] for s in call.outputs]
         if call.node in shapes.trainable() or any(len(m) != 4 or m[1] != shapes.data.channels for m in made):
             return (

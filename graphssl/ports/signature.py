@@ -77,7 +77,11 @@ def signature_of(method: Callable[..., Any]) -> Signature:
     hints = typing.get_type_hints(method, include_extras=True)
     inputs = []
     draws = needs_draws = False
-    for parameter in list(inspect.signature(method).parameters.values())[1:]:
+    parameters = list(inspect.signature(method).parameters.values())[1:]
+    variadic = any(parameter.kind is parameter.VAR_POSITIONAL for parameter in parameters)
+    for parameter in parameters:
+        if variadic and parameter.kind is parameter.VAR_KEYWORD:  # `(*x, **named)`: its `signature` says which they are
+            continue
         if parameter.name == "draws":
             draws, needs_draws = True, parameter.default is inspect.Parameter.empty
             continue

@@ -57,6 +57,34 @@ update:
   target: follow()
 train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
 """  # half is kept, so that as many tokens are hidden
+OTHER: Changes = [
+    (
+        "  target:    {use",
+        "  other:     {use: encoder.vit, patch: 4, dim: 12, depth: 1, heads: 2, tokens: true, mask_token: true}\n"
+        "  sight:     {use: head.mlp, layers: 1, out: 48}\n  own:       {use: target.pixels, of: other}\n"
+        "  target:    {use",
+    ),
+    ("loss:\n", "loss:\n  other: objective(sight(other(x).tokens), own(x))\n"),
+]  # an encoder with another grid
+CLUSTERS = """
+graph: clusters
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr, views: 1}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  bank:      {use: negatives.memory_bank, momentum: 0}
+  clusters:  {use: target.clusters, of: bank, count: 8}
+  objective: {use: objective.cross_entropy, temperature: 0.1}
+flow:
+  z: encoder(augment(batch.image)[0])
+  c: clusters(z, batch.index)
+loss:
+  deepcluster: objective(c.scores, c.code)
+update:
+  bank: store(batch.index, z)
+  clusters: {call: fit(), every: epoch}
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""
 SIMSIAM: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
     ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),

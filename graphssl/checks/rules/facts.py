@@ -67,6 +67,18 @@ class Facts:
             (slot,) = call.inputs()
         return slot
 
+    def made_of(self, slot: Slot) -> set[int]:
+        """Every slot (by id) that a slot is made of, its own included; of calls for several views those of its view."""
+        found: set[int] = set()
+        todo = [slot]
+        while todo:
+            current = todo.pop()
+            if current.id not in found:
+                found.add(current.id)
+                call = self.graph.maker.get(current.id)
+                todo += [] if call is None else aligned_inputs(call, current)
+        return found
+
     def calls_of(self, node: str, section: str | None = None) -> list[Call]:
         return [c for c in self.graph.calls if c.node == node and section in (None, c.section)]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from ...errors import Problems
 from ...graph.calls import Call, Slot
-from .facts import Facts, aligned_inputs
+from .facts import Facts
 from .rule import rule
 
 
@@ -25,7 +25,7 @@ def label_is_of_the_view(facts: Facts, found: Problems) -> None:
         if maker is None or "labels" not in facts.graph.nodes[maker.node].component.traits:
             continue
         views = {s.id for s in maker.outputs if s.output != drawn.output and s.view == drawn.view}
-        if not views & _behind(facts, logits):
+        if not views & facts.made_of(logits):
             hint = f"name its call once, r: {maker.node}(...), and take r.{_view_of(maker)} and r.{drawn.output}"
             found.add(f"the logits do not see the view of '{maker.node}' whose label they are told", call.span, hint)
 
@@ -66,16 +66,3 @@ def _classes(facts: Facts, label: Slot) -> int | None:
 
 def _view_of(call: Call) -> str:
     return next((s.output for s in call.outputs if s.output != "label"), "view")
-
-
-def _behind(facts: Facts, slot: Slot) -> set[int]:
-    """Every slot that a slot is made of, its own included; of calls for several views those of its own view."""
-    found: set[int] = set()
-    todo = [slot]
-    while todo:
-        current = todo.pop()
-        if current.id not in found:
-            found.add(current.id)
-            call = facts.graph.maker.get(current.id)
-            todo += [] if call is None else aligned_inputs(call, current)
-    return found

@@ -172,3 +172,20 @@ def recompute_has_effect(facts: Facts, found: Problems) -> None:
             at = facts.at("nodes", name, "recompute", key=True)
             hint = f"nodes with weights are {', '.join(known)}"
             found.add(f"'{name}' has no weights to train: recompute has no effect on it", at, hint)
+
+
+@rule("G410", "an update that comes too late", "warning")
+def updates_are_read(facts: Facts, found: Problems) -> None:
+    """What an update with `every: epoch` writes, the epochs after it read; a training of one epoch has none.
+
+    Clusters are assigned at the end of an epoch for the next one (DeepCluster-v2, Caron et al. 2020, arXiv:2006.09882,
+    appendix D), and until then there is nothing to learn from them.
+    """
+    train, samples = facts.graph.spec.train, facts.shapes.data.samples
+    if train.steps is None:
+        late = train.epochs <= 1
+    else:
+        late = samples is not None and train.steps <= _batches(facts, samples) // train.accumulate
+    for call in facts.graph.update_calls("epoch") if late else ():
+        message = f"'{call.node}' is written at the end of the only epoch, and nothing reads it after that"
+        found.add(message, call.span, "train for more epochs")

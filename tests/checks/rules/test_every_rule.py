@@ -8,7 +8,7 @@ from pathlib import Path
 import nets
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
-from findings import BANK, MASKED, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
+from findings import BANK, CLUSTERS, MASKED, OTHER, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
 
 from graphssl.api import check
 from graphssl.checks.rules.all import RULES, Facts, explain, rule
@@ -29,6 +29,10 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G206": (MASKED, [("t: target(x)", "t: target(x, m.kept)"), ("take(t.tokens, m.hidden)", "t.tokens")]),
     "G207": (MASKED, [("h: encoder(x, m.kept)", "h: encoder(x)"), ("decoder(h.tokens, m.kept, m.hidden)", "head(take(h.tokens, m.hidden))"), ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")]),
     "G208": (MASKED, [("decoder(h.tokens, m.kept, m.hidden)", "head(h.tokens)"), ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")]),
+    "G209": (MASKED, [("decoder(h.tokens, m.kept, m.hidden)", "decoder(h.tokens, m.hidden, m.hidden)")]),
+    "G210": (MASKED, [("mask.random, of: encoder, ratio: 0.5", "mask.block, of: encoder, ratio: 0.5")]),
+    "G211": (MASKED, [("t: target(x)", "t: target(augment(batch.image)[0])")]),
+    "G212": (MASKED, [*OTHER, ("mask.random, of: encoder", "mask.random, of: other")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),
@@ -46,6 +50,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G407": (QUICK_MOCO, [("lr: 0.05}", "lr: 0.05}, nodes: {critic: {lr: 2.0}}")]),
     "G408": (QUICK_MOCO, [("size: 48}", "size: 48, recompute: true}")]),
     "G409": (ROTATION, [("out: 4", "out: 3")]),
+    "G410": (CLUSTERS, [("epochs: 2", "epochs: 1")]),
 }  # fmt: skip
 
 
@@ -190,8 +195,8 @@ def test_every_rule_of_the_literature_names_its_source(code: str) -> None:
 
 
 def test_an_unknown_code_gets_a_suggestion() -> None:
-    with pytest.raises(LookupError, match="G201"):
-        explain("G2O1")
+    with pytest.raises(LookupError, match="G301"):
+        explain("G3O1")
 
 
 def test_a_rule_of_ones_own_runs_and_stands_in_its_place(write: Write, monkeypatch: pytest.MonkeyPatch) -> None:

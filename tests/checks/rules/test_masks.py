@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Write
-from findings import MASKED, Changes, findings, found
+from findings import MASKED, OTHER, Changes, findings, found
 
 HEAD = ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")  # fmt: skip
 TOKENS = [("encoder(x, m.kept)", "encoder(x, mask=m.mask)"), ("decoder(h.tokens, m.kept, m.hidden)", "head(h.tokens)"),
@@ -51,6 +51,170 @@ def test_a_loss_on_patches_that_are_seen(write: Write, changes: Changes) -> None
     (problem,) = found(write, "G207", MASKED, changes)
     assert problem[1] == "'told' is about what 'mask' hides, and nothing is hidden from what predicts it"
     assert problem[2] == "tell the encoder: encoder(x, m.kept), or encoder(x, mask=m.mask)"
+
+
+BOTH = [("views: 1", "views: 2"), ("augment(batch.image)[0]", "augment(batch.image)")]  # two views, a mask each
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("m.kept, m.hidden)", "m.kept, m.hidden, vector=encoder(x).vector)")],
+        [
+            ("m.kept, m.hidden)", "m.kept, m.hidden, vector=join(h.vector, encoder(x).vector))"),
+            ("\n  take: ", "\n  join: {use: context.mean}\n  take: "),
+            ("join(h.vector, encoder(x).vector)", "join(views(h.vector, encoder(x).vector))"),
+        ],
+        [
+            *TOKENS,
+            UNUSED,
+            ("p: head(h.tokens)", "p: head(both(views(h.tokens, encoder(x).tokens)))"),
+            ("\n  mask: ", "\n  both: {use: context.mean}\n  mask: "),
+        ],
+    ],
+    ids=["as a vector", "in a mean of vectors", "in a mean of tokens"],
+)
+def test_a_whole_picture_beside_what_is_left(write: Write, changes: Changes) -> None:
+    (problem,) = found(write, "G207", MASKED, changes)
+    assert problem[1] == "'told' is about what 'mask' hides, and the whole picture gets into what predicts it"
+    assert problem[2] == "all of it comes through one call: encoder(x, m.kept), or encoder(x, mask=m.mask)"
+
+
+def test_another_picture_may_help(write: Write) -> None:
+    """The whole of another view is none of what the mask hides."""
+    changes = [("views: 1", "views: 2"), ("x: augment(batch.image)[0]", "y: augment(batch.image)\n  x: y[0]"),
+               ("m.kept, m.hidden)", "m.kept, m.hidden, vector=encoder(y[1]).vector)")]  # fmt: skip
+    assert findings(write, MASKED, changes) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [[*BOTH, *TOKENS, UNUSED, ("t.tokens, m.mask", "t.tokens, views(m.mask[1], m.mask[0])")],
+     [*BOTH, *TOKENS, UNUSED, ("encoder(x, mask=m.mask)", "encoder(x, mask=views(m.mask[1], m.mask[0]))")],
+     [*BOTH, *TOKENS, UNUSED, ("p: head(h.tokens)", "g: encoder(x)\n  p: head(views(h.tokens[0], g.tokens[1]))")]],
+    ids=["counted by the other's", "hidden by the other's", "one view of two"],
+)  # fmt: skip
+def test_views_are_hidden_each_by_its_own_mask(write: Write, changes: Changes) -> None:
+    assert findings(write, MASKED, [*BOTH, *TOKENS, UNUSED]) == []
+    assert found(write, "G207", MASKED, changes)
+
+
+def test_pixels_of_what_is_seen(write: Write) -> None:
+    changes = [("m.kept, m.hidden)\n", "m.kept, m.kept)\n"), ("take(t.tokens, m.hidden)", "take(pixels(x), m.kept)"),
+               ("out: tokens", "out: pixels"), ("  take: ", "  pixels: {use: target.pixels, of: encoder}\n  take: "),
+               ("  t: target(x)\n", ""), ("update:\n  target: follow()\n", ""),
+               ("  target:    {use: target.ema, of: [encoder]}\n", "")]  # fmt: skip
+    (problem,) = found(write, "G207", MASKED, changes)
+    assert problem[1:] == (
+        "'told' is about pixels that 'mask' keeps, and what predicts them sees them",
+        "compare at m.hidden, both sides",
+    )
+    features = [("m.kept, m.hidden)\n", "m.kept, m.kept)\n"), ("t.tokens, m.hidden", "t.tokens, m.kept")]
+    assert findings(write, MASKED, features) == [], "what the whole picture makes of a patch that is seen is a task"
+
+
+def test_a_target_of_the_masked_picture_itself(write: Write) -> None:
+    changes = [*TOKENS, UNUSED, ("t: target(x)", "t: stopgrad(encoder(x, mask=m.mask).tokens)"),
+               ("t.tokens", "t"), ("update:\n  target: follow()\n", ""),
+               ("  target:    {use: target.ema, of: [encoder]}\n", "")]  # fmt: skip
+    (problem,) = found(write, "G206", MASKED, changes)
+    assert problem == (
+        "encoder(x, mask=m.mask)",
+        "'encoder' gives targets, and sees no more than 'mask' leaves",
+        "call it without: encoder(x)",
+    )
+
+
+BLOCKS = [("mask.random, of: encoder, ratio: 0.5", "mask.multi_block, of: encoder, blocks: 2, scale: [0.1, 0.2]"),
+          ("patch: 8", "patch: 4"), ("m.kept, m.hidden)", "m.kept, m.hidden, m.valid)"),
+          ("take(t.tokens, m.hidden))", "take(t.tokens, m.hidden), m.valid)")]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            ("take(t.tokens, m.hidden)", "take(t.tokens, views(m.hidden[1], m.hidden[0]))"),
+            "tokens at .hidden[0] of 'mask' are compared with tokens at .hidden[1] of 'mask'",
+        ),
+        (
+            ("m.hidden), m.valid)\n", "m.hidden), views(m.valid[1], m.valid[0]))\n"),
+            "'where' is of other patches of 'mask' than those that are compared",
+        ),
+    ],
+)
+def test_one_block_against_another(write: Write, change: tuple[str, str], message: str) -> None:
+    assert findings(write, MASKED, BLOCKS) == []
+    (problem,) = found(write, "G208", MASKED, [*BLOCKS, change])
+    assert problem[1] == message
+
+
+@pytest.mark.parametrize("changes", [[], BOTH])
+def test_kept_and_hidden_in_the_wrong_order(write: Write, changes: Changes) -> None:
+    problems = found(write, "G209", MASKED, [*changes, ("m.kept, m.hidden)", "m.hidden, m.kept)")])
+    assert len(problems) == (2 if changes else 1)
+    view = " of view 0" if changes else ""
+    assert problems[0][1] == (
+        f"'decoder' is told that its tokens stand at .hidden of 'mask'{view}, and they stand at .kept of 'mask'{view}"
+    )
+    assert problems[0][2].endswith("decoder(h.tokens, m.kept, m.hidden)")
+
+
+def test_a_decoder_told_another_view_s_places(write: Write) -> None:
+    changes = [*BOTH, ("h.tokens, m.kept, m.hidden)", "h.tokens, views(m.kept[1], m.kept[0]), m.hidden)")]
+    assert len(found(write, "G209", MASKED, changes)) == 2
+
+
+@pytest.mark.parametrize(("valid", "count"), [("", 1), (", m.valid", 0)])
+def test_patches_that_are_repeated(write: Write, valid: str, count: int) -> None:
+    changes = [("mask.random, of: encoder, ratio", "mask.block, of: encoder, ratio"),
+               ("m.hidden))", f"m.hidden){valid})")]  # fmt: skip
+    assert len(found(write, "G210", MASKED, changes)) == count
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("t: target(x)", "t: target(augment(batch.image)[0])")],
+        [*BOTH, ("t: target(x)", "t: target(views(x[1], x[0]))")],
+        [
+            *BOTH,
+            *TOKENS,
+            UNUSED,
+            ("objective(p, t.tokens, m.mask)", "objective(p, views(t.tokens[1], t.tokens[0]), m.mask)"),
+        ],
+    ],
+    ids=["a new draw", "the other view", "the other view's tokens"],
+)
+def test_a_target_of_another_picture(write: Write, changes: Changes) -> None:
+    (problem,) = found(write, "G211", MASKED, changes)
+    assert problem[1] == "what 'told' is to tell is of another picture than 'mask' masks"
+
+
+def test_a_target_of_the_picture_in_other_colours(write: Write) -> None:
+    """Whatever is made of the same crop has the same patches."""
+    changes = [("m: mask(x)", "m: mask(shifted(x))"), ("encoder(x, m.kept)", "encoder(shifted(x), m.kept)"),
+               ("\n  take: ", "\n  shifted: {use: augment.channels, shift: 1}\n  take: ")]  # fmt: skip
+    assert found(write, "G211", MASKED, changes) == []
+    assert found(write, "G207", MASKED, changes) == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ([("mask.random, of: encoder", "mask.random, of: other")], "what 'encoder' takes has 4 x 4"),
+        ([("decoder, of: encoder", "decoder, of: other")], "what 'decoder' takes has 8 x 8"),
+        (
+            [("take(t.tokens, m.hidden)", "take(pixels(x), m.hidden)"), ("out: tokens", "out: 48"),
+             ("  take: ", "  pixels: {use: target.pixels, of: other}\n  take: ")],
+            "what 'take' takes has 64 patches",
+        ),
+    ],
+)  # fmt: skip
+def test_a_mask_of_another_grid(write: Write, changes: Changes, words: str) -> None:
+    problems = [p.message for p in findings(write, MASKED, [*OTHER, *changes]) if p.code == "G212"]
+    assert problems
+    assert problems[0].endswith(words)
 
 
 def test_kept_patches_in_the_place_of_hidden_ones(write: Write) -> None:
