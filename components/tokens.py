@@ -23,19 +23,15 @@ def grid_of(encoder: nn.Module, name: str) -> tuple[Grid, int]:
 def check_numbers(index: Tensor, port: str) -> None:
     """Raises ValueError where these are no numbers of patches."""
     if index.dtype == torch.bool or index.is_floating_point():
-        what = "says of each patch yes or no" if index.dtype == torch.bool else "is of other numbers"
-        raise ValueError(
-            f"'{port}' takes numbers of patches, as a mask's .kept and .hidden, and what it is given {what}"
-        )
+        what = "say yes or no of each" if index.dtype == torch.bool else "are other numbers"
+        raise ValueError(f"'{port}' takes numbers of patches, as a mask's .kept and .hidden, and these {what}")
 
 
 def check_flags(flags: Tensor, port: str) -> None:
     """Raises ValueError where these do not say yes or no."""
     if flags.dtype != torch.bool:
-        what = "is of other numbers" if flags.is_floating_point() else "are numbers of patches"
-        raise ValueError(
-            f"'{port}' takes yes or no for each, as a mask's .mask and .valid, and what it is given {what}"
-        )
+        what = "are other numbers" if flags.is_floating_point() else "are numbers of patches"
+        raise ValueError(f"'{port}' takes yes or no of each patch, as a mask's .mask and .valid, and these {what}")
 
 
 def rows_at(tokens: Annotated[Tensor, "b t d"], index: Annotated[Tensor, "b s"]) -> Annotated[Tensor, "b s d"]:

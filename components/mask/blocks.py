@@ -70,7 +70,7 @@ class Block(nn.Module):
             raise ValueError(f"a ratio of {self.ratios[0]:g} hides none of {self.grid[0] * self.grid[1]} patches")
         if min(self.grid) < 2:
             raise ValueError(
-                f"a grid of {self.grid[0]} x {self.grid[1]} patches has no block that is less high and wide"
+                f"a block is less high and less wide than the grid, which is {self.grid[0]} x {self.grid[1]}"
             )
         if self.smallest > self.most:
             raise ValueError(f"blocks of {self.smallest} patches and more do not fit into the {self.most} to be hidden")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from masked_parts import vit
+from masked_parts import any_vit, vit
 from torch import Tensor, nn
 
 from graphssl.component import build
@@ -78,6 +78,8 @@ def test_cells_are_hidden_as_one() -> None:
         (Random, {"ratio": 0.001, "cell": 1}, None),
         (Random, {"cell": 3}, "a grid of 8 x 8 patches does not part into squares of 3"),
         (Block, {"ratio": 0.001}, r"a ratio of 0.001 hides none of 64 patches"),
+        (Block, {"ratio": (0.01, 0.5)}, r"a ratio of 0.01 hides none of 64 patches"),
+        (Block, {"ratio": 0.4, "smallest": 26}, "blocks of 26 patches and more do not fit into the 25 to be hidden"),
         (MultiBlock, {"blocks": 8}, "8 blocks of up to 12 patches may cover all 49 of the context"),
     ],
 )
@@ -87,6 +89,11 @@ def test_what_hides_nothing_or_everything_is_refused(cls: type[nn.Module], confi
         return
     with pytest.raises(ValueError, match=message):
         drawn(cls, **config)
+
+
+def test_a_grid_of_one_row_has_no_block() -> None:
+    with pytest.raises(ValueError, match="a block is less high and less wide than the grid, which is 1 x 8"):
+        build(Block, sources={"of": any_vit((4, 32), patch=4, dim=24, depth=1, heads=3)}, of="encoder", ratio=0.4)
 
 
 def test_an_encoder_without_patches_is_refused() -> None:

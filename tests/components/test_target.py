@@ -304,6 +304,7 @@ def test_the_first_node_may_take_several_values_and_the_last_may_give_several() 
     node, _ = target([Two()])
     a, b = torch.randn(2, 3, 5)
     assert torch.equal(node(a, b), a - b)
+    assert torch.equal(node(a, y=b), a - b), "by its name, where one before it is left out"
     node, _ = target([Split()])
     assert torch.equal(node(IMAGES).vector, IMAGES.mean((2, 3)))
 

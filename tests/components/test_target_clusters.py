@@ -13,6 +13,7 @@ from graphssl.component import DataFacts, Sizes, build
 from graphssl.components.negatives import MemoryBank, Queue
 from graphssl.components.objective import CrossEntropy
 from graphssl.components.target import Clusters, k_means
+from graphssl.components.target.clusters import _concentrations
 from graphssl.testing import check_component
 
 N, D, P = 40, 5, 6
@@ -114,6 +115,24 @@ def test_the_concentration_of_pcl() -> None:
     cosines = node(of, count=12)(z, torch.arange(3)).scores
     found.centroids.copy_(node(of, count=12).centroids)
     torch.testing.assert_close(found(z, torch.arange(3)).scores, cosines / found.phi)
+
+
+@pytest.mark.parametrize(
+    ("distances", "counts"),
+    [([0.0, 0.0, 0.0], [1, 1, 0]), ([0.0, 0.0, 0.0], [4, 5, 6])],
+    ids=["one entry each at most", "entries that are all the same"],
+)
+def test_clusters_that_cannot_be_told_apart_are_as_dense_as_each_other(
+    distances: list[float], counts: list[int]
+) -> None:
+    found = _concentrations(torch.tensor(distances), torch.tensor(counts), 0.2)
+    assert found.tolist() == pytest.approx([0.2] * 3)
+
+
+def test_a_cluster_of_equal_entries_divides_by_more_than_nothing() -> None:
+    found = _concentrations(torch.tensor([0.0] * 5 + [9.0] * 15), torch.tensor([3] * 20), 0.2)
+    assert found.min() > 0
+    assert found[5:].tolist() == pytest.approx([0.2 * 20 / 15] * 15)
 
 
 def test_it_is_over_a_bank_and_has_samples_to_start_from() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from graphssl.component import Sizes, build
 from graphssl.components.context import Take, Unpatchify
 from graphssl.components.head import Decoder, Standardize
+from graphssl.components.objective import Distance
 from graphssl.components.target import Pixels
 
 
@@ -256,6 +258,29 @@ def test_a_picture_is_its_patches_again() -> None:
 def test_what_is_no_picture(shape: tuple[int, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
         build(Unpatchify, sources={"of": vit()}, of="encoder")(torch.zeros(shape))
+
+
+@pytest.mark.parametrize(
+    ("call", "words"),
+    [
+        (
+            lambda net, some: net(image(), KEPT >= 0),
+            "'kept' takes numbers of patches, .* and these say yes or no of each",
+        ),
+        (
+            lambda net, some: net(image(), KEPT.double()),
+            "'kept' takes numbers of patches, .* and these are other numbers",
+        ),
+        (lambda net, some: net(image(), mask=KEPT), "'mask' takes yes or no of each patch, .* are numbers of patches"),
+        (lambda net, some: build(Take)(some, HIDDEN > 1), "'index' takes numbers of patches"),
+        (lambda net, some: decoder()(some, KEPT, HIDDEN > 1), "'hidden' takes numbers of patches"),
+        (lambda net, some: decoder()(some, KEPT, HIDDEN, HIDDEN.double()), "'valid' takes yes or no .* other numbers"),
+        (lambda net, some: build(Distance)(some, some, HIDDEN), "'where' is of numbers of patches"),
+    ],
+)
+def test_numbers_of_patches_and_flags_are_told_apart(call: Callable[[Any, Tensor], Any], words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        call(vit(tokens=True, mask_token=True).double(), torch.randn(3, 4, 24).double())
 
 
 def test_standardized_numbers() -> None:

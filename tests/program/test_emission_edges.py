@@ -13,6 +13,7 @@ from torch import Tensor, nn
 import graphssl
 from graphssl.checks.features import feature_problem
 from graphssl.component import NodeConfig, Sizes, component, update
+from graphssl.errors import GraphError
 from graphssl.ports import Gaussian
 from graphssl.program.program import Program
 
@@ -214,6 +215,14 @@ def test_images_stand_for_images_only(write: Write, name: str, reason: str) -> N
     checked = graphssl.check(write(OWN))
     assert str(feature_problem(checked.graph, checked.shapes, name)).startswith(reason)
     assert feature_problem(checked.graph, checked.shapes, "f") is None
+
+
+@pytest.mark.parametrize(("name", "line"), [("mae", "h.vector"), ("rotation", "encoder(r.view[0])")])
+def test_what_a_draw_has_made_is_not_judged(name: str, line: str) -> None:
+    with pytest.raises(GraphError, match="draws anew each time, and what is evaluated is no matter of chance"):
+        graphssl.check(
+            name, ["nodes.encoder.tokens=true"] * (name == "mae") + [f"flow.judged={line}", "evaluate.features=judged"]
+        )
 
 
 def test_an_encoder_of_patches_is_none_of_images(write: Write) -> None:
