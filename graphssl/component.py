@@ -80,6 +80,8 @@ TRAITS = {
     "view": "makes the views of an image, normalised last",
     "labels": "makes views and draws of each what was done to it: `label`, an integer below the node's `classes`",
     "classifies": "an objective of `logits` and of integers that say which is right, `label`",
+    "shares": "gives of each row shares that sum to 1, such as how likely each prototype is",
+    "of_shares": "an objective of a `prediction`, logits, and of the `target` that they are to tell, shares",
     "cosine": "a critic whose scores are cosines over its `temperature`",
     "bounded": "a critic whose scores cannot grow without end",
     "bounded_below": "a critic whose scores cannot fall without end",

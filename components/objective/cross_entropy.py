@@ -16,7 +16,7 @@ from .base import check_positions, mean_where
 __all__ = ["CrossEntropy"]
 
 
-@component("objective.cross_entropy", traits=("mean",))
+@component("objective.cross_entropy", traits=("mean", "of_shares"))
 class CrossEntropy(nn.Module):
     """-sum_p target log softmax(prediction / temperature), the mean over the batch; in nats.
 

@@ -17,7 +17,7 @@ from ..numeric import wide
 __all__ = ["ColourBins"]
 
 
-@component("target.colour_bins", detached=True, traits=("rows",))
+@component("target.colour_bins", detached=True, traits=("rows", "shares"))
 class ColourBins(nn.Module):
     """Between which bins the colour of every `stride`-th pixel lies: ab `b 2 y x` to `b r k p`, rows of sum 1.
 

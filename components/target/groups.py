@@ -83,7 +83,7 @@ class Groups(nn.Module):
         return torch.where(count > 0, unit(moved), groups)
 
 
-@component("target.assigned", detached=True, traits=("rows",))
+@component("target.assigned", detached=True, traits=("rows", "shares"))
 class Assigned(nn.Module):
     """The group that an embedding is nearest to, as the step finds the groups: `b d` to `b p`, a one in each row.
 

@@ -17,7 +17,7 @@ __all__ = ["Sinkhorn"]
 Weight = Annotated[float, Field(ge=0, le=1)]
 
 
-@component("target.sinkhorn", detached=True)
+@component("target.sinkhorn", detached=True, traits=("shares",))
 class Sinkhorn(nn.Module):
     """Soft assignments of a batch to prototypes, spread evenly over these by Sinkhorn-Knopp: scores `b p` to `b p`.
 

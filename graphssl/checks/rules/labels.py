@@ -1,11 +1,11 @@
-"""Labels that are drawn with a view, what was done to it, and those who guess them."""
+"""Labels that are drawn with a view, what was done to it, and those who guess them; and shares that are told."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 from ...errors import Problems
-from ...graph.calls import Call, Slot
+from ...graph.calls import Argument, Call, Slot
 from .facts import Facts
 from .rule import rule
 
@@ -41,6 +41,38 @@ def labels_have_logits(facts: Facts, found: Problems) -> None:
         if classes is not None and given < classes:
             message = f"the labels are of {classes} classes, and '{logits.node}' gives {given} logits"
             found.add(message, call.span, f"a head whose last layer has out: {classes}")
+
+
+@rule("G213", "a target that is no distribution", "error")
+def target_is_a_distribution(facts: Facts, found: Problems) -> None:
+    """A cross-entropy is told shares that sum to 1, by something that has no gradient; the prediction is what learns.
+
+    Logits as targets are no shares: `target.centre` (DINO, Caron et al. 2021, arXiv:2104.14294, equation 1) or
+    `target.sinkhorn` (SwAV, Caron et al. 2020, arXiv:2006.09882, section 3.1) makes them so. With the sides exchanged
+    the one that should tell would learn, and the other would not (ReSSL, Zheng et al. 2021, arXiv:2107.09282, equation
+    3). A node of your own that gives shares says `traits=("shares",)`.
+    """
+    for call in facts.graph.step_calls():
+        prediction, target = (_slots(call.args.get(name)) for name in ("prediction", "target"))
+        node = facts.graph.nodes.get(call.node)
+        if node is None or "attracts" in node.component.traits or not prediction or not target:
+            continue
+        order = f"{call.node}(what learns, what it is told)"
+        if any(facts.gradient[s.id] for s in target) and not any(facts.gradient[s.id] for s in prediction):
+            found.add(f"'{call.node}' is given its sides in the other order: what tells learns", call.span, order)
+        elif "of_shares" in node.component.traits and not all(_shares(facts, s) for s in target):
+            hint = "put a target.centre or a target.sinkhorn between: " + f"{call.node}(p, centre(y))"
+            found.add(f"'{call.node}' is told '{target[0].node}', which gives no shares that sum to 1", call.span, hint)
+
+
+def _slots(argument: Argument) -> tuple[Slot, ...]:
+    return (argument,) if isinstance(argument, Slot) else argument or ()
+
+
+def _shares(facts: Facts, slot: Slot) -> bool:
+    """Whether a value comes from a node that gives shares."""
+    nodes = [facts.graph.nodes.get(call.node) for call in facts.graph.before(slot)]
+    return any(node is not None and "shares" in node.component.traits for node in nodes)
 
 
 def _guesses(facts: Facts) -> Iterator[tuple[Call, Slot, Slot]]:
