@@ -33,7 +33,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G210": (MASKED, [("mask.random, of: encoder, ratio: 0.5", "mask.block, of: encoder, ratio: 0.5")]),
     "G211": (MASKED, [("t: target(x)", "t: target(augment(batch.image)[0])")]),
     "G212": (MASKED, [*OTHER, ("mask.random, of: encoder", "mask.random, of: other")]),
-    "G213": (CLUSTERS, [("objective(c.scores, c.code)", "objective(c.scores, stopgrad(z))"), ("count: 8", "count: 256")]),
+    "G213": (CLUSTERS, [("objective(c.scores, c.code)", "objective(c.scores, stopgrad(z))"), ("count: 8", "count: 64")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Write
-from findings import ROTATION, Changes, findings, found
+from findings import CLUSTERS, ROTATION, Changes, findings, found
 
 # -- G205 ----------------------------------------------------------------------------------------------------
 
@@ -55,6 +55,28 @@ def test_so_are_heads_for_the_labels_of_the_data(write: Write, out: int, count: 
 
 def test_more_logits_than_classes_are_no_matter(write: Write) -> None:
     assert findings(write, ROTATION, [("out: 4", "out: 5")]) == []
+
+
+# -- G213 ----------------------------------------------------------------------------------------------------
+
+TWO = [
+    ("c: clusters(z, batch.index)", "c: clusters(z, batch.index)\n  y: encoder(augment(batch.image)[0])"),
+    ("count: 8", "count: 64"),
+]
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ("c.scores, c.code", None),
+        ("c.scores, stopgrad(y)", "'objective' is told 'stopgrad', which gives no shares that sum to 1"),
+        ("c.scores, y", "'objective' is told 'encoder', which gives no shares that sum to 1"),
+        ("stopgrad(c.scores), c.scores", "'objective' is given its sides in the other order: what tells learns"),
+    ],
+)
+def test_a_cross_entropy_is_told_shares_by_what_does_not_learn(write: Write, given: str, message: str | None) -> None:
+    changes = [*(TWO if "y" in given else []), ("objective(c.scores, c.code)", f"objective({given})")]
+    assert [m for _, m, _ in found(write, "G213", CLUSTERS, changes)] == ([] if message is None else [message])
 
 
 # -- other rules ---------------------------------------------------------------------------------------------
