@@ -156,7 +156,10 @@ def test_an_update_gets_rows(write: Write) -> None:
 
 def test_a_random_node_draws_for_each_position(write: Write) -> None:
     p = program(
-        write, ("  mean:    {", "  noise:   {use: testing.noise}\n  mean:    {"), ("h: mean(z)", "h: mean(noise(z))")
+        write,
+        ("  mean:    {", "  noise:   {use: testing.noise}\n  mean:    {"),
+        ("h: mean(z)", "w: mean(z)\n  h: mean(noise(z))"),
+        ("features: h", "features: w"),
     )
     given = arguments(p, 4)
     assert [tuple(d.shape) for d in given[2:]] == [(16, 1), (16, 1)]

@@ -19,12 +19,12 @@ def test_the_codes_are_those_of_the_rules() -> None:
 
 
 def test_a_code_that_no_rule_has_is_told_with_all_else(write: Write) -> None:
-    allow = ("graph: moco", "allow: [G2O1, G302, G999]\ngraph: moco")
+    allow = ("graph: moco", "allow: [G3O1, G302, G999]\ngraph: moco")
     near, far, size, key = problems_of(
         check, write(MOCO, allow, ("size: 48", "size: -1"), ("critic(q, k,", "critic(q, kk,"))
     )
-    assert "graph.yaml:1:9: no rule has the code 'G2O1'" in near
-    assert "did you mean 'G201'?" in near
+    assert "graph.yaml:1:9: no rule has the code 'G3O1'" in near
+    assert "did you mean 'G301'?" in near
     assert "graph.yaml:1:21: no rule has the code 'G999'" in far
     assert "hint: `graphssl explain` lists them" in far
     assert "-1" in size
