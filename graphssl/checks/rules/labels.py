@@ -14,6 +14,8 @@ from .rule import rule
 def label_is_of_the_view(facts: Facts, found: Problems) -> None:
     """Logits can only tell the label of a view that they are made from: that of the same call, of the same number.
 
+    Of a call that gives several pictures, such as a patch and its neighbour, they are made from all of them.
+
     A pretext task asks what was done to a picture (Gidaris et al. 2018, arXiv:1803.07728, section 3.1). A random node
     draws anew in each call, so `rotate(x).view` on one line and `rotate(x).label` on another are two turns that have
     nothing to do with each other, and the loss stays at the log of the number of classes. Name the call once,
@@ -24,10 +26,14 @@ def label_is_of_the_view(facts: Facts, found: Problems) -> None:
         maker = facts.graph.maker.get(drawn.id)
         if maker is None or "labels" not in facts.graph.nodes[maker.node].component.traits:
             continue
-        views = {s.id for s in maker.outputs if s.output != drawn.output and s.view == drawn.view}
-        if not views & facts.made_of(logits):
+        views = [s for s in maker.outputs if s.output != drawn.output and s.view == drawn.view]
+        missing = [s.output for s in views if s.id not in facts.made_of(logits)]
+        if len(missing) == len(views):
             hint = f"name its call once, r: {maker.node}(...), and take r.{_view_of(maker)} and r.{drawn.output}"
             found.add(f"the logits do not see the view of '{maker.node}' whose label they are told", call.span, hint)
+        elif missing:
+            message = f"the logits are told a label of '{maker.node}' that nobody can tell without .{missing[0]}"
+            found.add(message, call.span, f"make them of it too, as of .{_view_of(maker)}")
 
 
 @rule("G409", "labels beyond the logits", "error")

@@ -57,6 +57,27 @@ def test_more_logits_than_classes_are_no_matter(write: Write) -> None:
     assert findings(write, ROTATION, [("out: 4", "out: 5")]) == []
 
 
+NEIGHBOURS = [
+    ("rotate:    {use: augment.rotate, views: 2}", "patches:   {use: augment.patches, size: 10, stride: 10}\n"
+     "  rotate:    {use: augment.neighbours}\n  join:      {use: context.join}"),
+    ("rotate(x)", "rotate(patches(x))"),
+    ("head(encoder(r.view))", "head(join(encoder(r.centre), encoder(r.neighbour)))"), ("out: 4", "out: 8"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("logits", "missing"),
+    [("join(encoder(r.centre), encoder(r.neighbour))", None), ("encoder(r.centre)", ".neighbour"),
+     ("join(encoder(r.neighbour), encoder(r.neighbour))", ".centre")],
+)  # fmt: skip
+def test_where_a_patch_lies_is_told_by_both(write: Write, logits: str, missing: str | None) -> None:
+    changes = [*NEIGHBOURS, ("join(encoder(r.centre), encoder(r.neighbour))", logits)]
+    said = [m for _, m, _ in found(write, "G205", ROTATION, changes)]
+    assert said == (
+        [] if missing is None else [f"the logits are told a label of 'rotate' that nobody can tell without {missing}"]
+    )
+
+
 # -- G213 ----------------------------------------------------------------------------------------------------
 
 TWO = [
