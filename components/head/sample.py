@@ -19,7 +19,8 @@ __all__ = ["Sample"]
 class Sample(nn.Module):
     """mean + exp(log variance / 2) * noise, the noise standard normal: a Gaussian `b d` to `b d`, in float32.
 
-    The reparametrisation of Kingma and Welling 2014, arXiv:1312.6114, section 2.4. In eval mode it is the mean.
+    The reparametrisation of Kingma and Welling 2014, arXiv:1312.6114, section 2.4. In eval mode, and
+    without draws, it is the mean.
     """
 
     class Config(NodeConfig):
@@ -33,6 +34,6 @@ class Sample(nn.Module):
         """The noise, `b d`."""
         return torch.randn((b, self.d), generator=generator, device=device)
 
-    def forward(self, q: Annotated[Gaussian, "b d"], draws: Tensor) -> Annotated[Tensor, "b d"]:
+    def forward(self, q: Annotated[Gaussian, "b d"], draws: Tensor | None = None) -> Annotated[Tensor, "b d"]:
         mean, log_variance = wide(q.mean), wide(q.log_variance)
-        return mean + torch.exp(log_variance / 2) * draws if self.training else mean
+        return mean if draws is None or not self.training else mean + torch.exp(log_variance / 2) * draws

@@ -82,7 +82,9 @@ def _stand_in_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
     for call in graph.before(slot):
         if pixels not in call.inputs():
             if call.node in graph.nodes and graph.nodes[call.node].forward.needs_draws:
-                return f"'{call.node}' draws anew each time, and what is evaluated is no matter of chance: name a node"
+                return (
+                    f"'{call.node}' draws anew each time, and needs its draws: what is evaluated is no matter of chance"
+                )
             continue
         made = [shapes.slots[s.id][0] for s in call.outputs]
         if call.node in shapes.trainable() or any(len(m) != 4 or m[1] != shapes.data.channels for m in made):

@@ -219,7 +219,7 @@ def test_images_stand_for_images_only(write: Write, name: str, reason: str) -> N
 
 @pytest.mark.parametrize(("name", "line"), [("mae", "h.vector"), ("rotation", "encoder(r.view[0])")])
 def test_what_a_draw_has_made_is_not_judged(name: str, line: str) -> None:
-    with pytest.raises(GraphError, match="draws anew each time, and what is evaluated is no matter of chance"):
+    with pytest.raises(GraphError, match="draws anew each time, and needs its draws"):
         graphssl.check(
             name, ["nodes.encoder.tokens=true"] * (name == "mae") + [f"flow.judged={line}", "evaluate.features=judged"]
         )
