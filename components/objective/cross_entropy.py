@@ -28,7 +28,8 @@ class CrossEntropy(nn.Module):
     arXiv:2111.07832, equation 2): their mean, then the mean over the samples, one of which that has none costs 0.
 
     weight: `b ...`, a factor of what each position costs, as `target.rarity` gives it; the mean is over all positions,
-    whatever their weights (Zhang et al. 2016, arXiv:1603.08511, equation 2).
+    whatever their weights (Zhang et al. 2016, arXiv:1603.08511, equation 2). Raises ValueError where these are other
+    positions.
     """
 
     class Config(NodeConfig):
@@ -49,4 +50,7 @@ class CrossEntropy(nn.Module):
         check_positions(prediction, target)
         log_share = torch.log_softmax(wide(prediction) / self.temperature, -1)
         cost = -(wide(target) * log_share).sum(-1)
+        if weight is not None and weight.shape != cost.shape:
+            given, compared = (x[0].numel() for x in (weight, cost))
+            raise ValueError(f"'weight' has {given} numbers for a sample, and {compared} positions are compared")
         return mean_where(cost if weight is None else cost * wide(weight), where)

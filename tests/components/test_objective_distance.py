@@ -92,6 +92,13 @@ def test_other_positions_are_refused_and_never_repeated(objective: Any) -> None:
             node(x, shorter)
 
 
+@pytest.mark.parametrize("places", [(), (3,), (3, 1)])
+def test_weights_of_other_positions_are_refused(places: tuple[int, ...]) -> None:
+    one, other = torch.rand(2, 4, 3, 2, 5)
+    with pytest.raises(ValueError, match=r"'weight' has \d numbers for a sample, and 6 positions are compared"):
+        build(CrossEntropy)(one, other, weight=torch.ones(4, *places))
+
+
 @pytest.mark.parametrize("objective", [Distance, CrossEntropy])
 @pytest.mark.parametrize("places", [(3,), (3, 1), (3, 5)])
 def test_a_where_of_other_positions_is_refused(objective: Any, places: tuple[int, ...]) -> None:
