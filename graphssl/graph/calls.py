@@ -37,6 +37,11 @@ class Slot:
 Argument = Slot | tuple[Slot, ...] | None
 
 
+def slots_of(argument: Argument) -> tuple[Slot, ...]:
+    """The slots of an argument: one, those of a family, or none."""
+    return (argument,) if isinstance(argument, Slot) else argument or ()
+
+
 @dataclass(frozen=True)
 class Call:
     """One line of the step: `outputs = node.method(**args)`.
@@ -67,10 +72,7 @@ class Call:
     def inputs(self) -> Iterator[Slot]:
         """Every slot that the call reads, in the order of the ports."""
         for argument in self.args.values():
-            if isinstance(argument, Slot):
-                yield argument
-            elif argument is not None:
-                yield from argument
+            yield from slots_of(argument)
 
     def arguments(self, ports: Sequence[Port], convert: Callable[[Argument], Any]) -> tuple[list[Any], dict[str, Any]]:
         """Arguments for the method: by position up to the first port that is left out, by name after it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from ...errors import Problems
-from ...graph.calls import Argument, Call, Slot
+from ...graph.calls import Call, Slot, slots_of
 from .facts import Facts
 from .rule import rule
 
@@ -27,7 +27,8 @@ def label_is_of_the_view(facts: Facts, found: Problems) -> None:
         if maker is None or "labels" not in facts.graph.nodes[maker.node].component.traits:
             continue
         views = [s for s in maker.outputs if s.output != drawn.output and s.view == drawn.view]
-        missing = [s.output for s in views if s.id not in facts.made_of(logits)]
+        behind = facts.made_of(logits)
+        missing = [s.output for s in views if s.id not in behind]
         if len(missing) == len(views):
             hint = f"name its call once, r: {maker.node}(...), and take r.{_view_of(maker)} and r.{drawn.output}"
             found.add(f"the logits do not see the view of '{maker.node}' whose label they are told", call.span, hint)
@@ -59,7 +60,7 @@ def target_is_a_distribution(facts: Facts, found: Problems) -> None:
     3). A node of your own that gives shares says `traits=("shares",)`.
     """
     for call in facts.graph.step_calls():
-        prediction, target = (_slots(call.args.get(name)) for name in ("prediction", "target"))
+        prediction, target = (slots_of(call.args.get(name)) for name in ("prediction", "target"))
         node = facts.graph.nodes.get(call.node)
         if node is None or "attracts" in node.component.traits or not prediction or not target:
             continue
@@ -69,10 +70,6 @@ def target_is_a_distribution(facts: Facts, found: Problems) -> None:
         elif "of_shares" in node.component.traits and not all(_shares(facts, s) for s in target):
             hint = "put a target.centre or a target.sinkhorn between: " + f"{call.node}(p, centre(y))"
             found.add(f"'{call.node}' is told '{target[0].node}', which gives no shares that sum to 1", call.span, hint)
-
-
-def _slots(argument: Argument) -> tuple[Slot, ...]:
-    return (argument,) if isinstance(argument, Slot) else argument or ()
 
 
 def _shares(facts: Facts, slot: Slot) -> bool:

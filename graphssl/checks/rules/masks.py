@@ -19,7 +19,7 @@ from .patches import (
     places,
     seen,
     told,
-)  # fmt: skip
+)
 from .rule import rule
 
 HIDING = ("hidden", "valid", "mask")  # parts of a mask that are of what it hides

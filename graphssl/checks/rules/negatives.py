@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...errors import Problems
-from ...graph.calls import Call, Slot
+from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
 from .facts import Facts
 from .rule import rule
@@ -63,7 +63,7 @@ def queue_fits_batch(facts: Facts, found: Problems) -> None:
 def _rows(facts: Facts, call: Call) -> int:
     """The vectors that a call is given by its first argument that has any: samples, views, positions."""
     for argument in call.args.values():
-        shapes = [facts.shapes.slots[s.id][0] for s in ((argument,) if isinstance(argument, Slot) else argument or ())]
+        shapes = [facts.shapes.slots[s.id][0] for s in slots_of(argument)]
         if rows := sum(math.prod(shape[:-1]) for shape in shapes if len(shape) > 1):
             return rows
     return 0

@@ -52,6 +52,11 @@ def _batches(facts: Facts, samples: int) -> int:
     return samples // batch if facts.graph.spec.data.last == "drop" else -(-samples // batch)
 
 
+def _steps(facts: Facts, samples: int) -> int:
+    """Steps in an epoch."""
+    return _batches(facts, samples) // facts.graph.spec.train.accumulate
+
+
 @rule("G403", "a warm-up longer than the training", "warning")
 def warmup_is_shorter(facts: Facts, found: Problems) -> None:
     """The learning rate then reaches its full value at the last step or never.
@@ -69,7 +74,7 @@ def warmup_is_shorter(facts: Facts, found: Problems) -> None:
             hint = f"train.schedule.warmup below {train.epochs}, also a part of an epoch such as 0.1, or 0 for none"
             found.add(f"the warm-up of {long} takes all of the {train.epochs}", at, hint)
     elif warmup and (samples := facts.shapes.data.samples) is not None:
-        per_epoch = _batches(facts, samples) // train.accumulate
+        per_epoch = _steps(facts, samples)
         steps = round(warmup * per_epoch)
         if steps >= train.steps:
             hint = f"an epoch has {per_epoch} steps"
@@ -182,10 +187,7 @@ def updates_are_read(facts: Facts, found: Problems) -> None:
     appendix D), and until then there is nothing to learn from them.
     """
     train, samples = facts.graph.spec.train, facts.shapes.data.samples
-    if train.steps is None:
-        late = train.epochs <= 1
-    else:
-        late = samples is not None and train.steps <= _batches(facts, samples) // train.accumulate
+    late = train.epochs <= 1 if train.steps is None else samples is not None and train.steps <= _steps(facts, samples)
     for call in facts.graph.update_calls("epoch") if late else ():
         message = f"'{call.node}' is written at the end of the only epoch, and nothing reads it after that"
         found.add(message, call.span, "train for more epochs")
