@@ -231,9 +231,9 @@ class Suggestion:
 
 def suggest(name: str, choices: Iterable[str], otherwise: str = "choices are") -> Suggestion:
     """`did you mean 'k'?` when a name is nearly right, else the list of choices when it is short."""
-    options = list(choices)
-    folded = {option.lower(): option for option in reversed(options)}
-    close = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.6)
+    options, alike = list(choices), str.maketrans("ol", "01")  # letters that are typed for digits
+    folded = {option.lower().translate(alike): option for option in reversed(options)}
+    close = difflib.get_close_matches(name.lower().translate(alike), folded, n=1, cutoff=0.6)
     if close:
         near = folded[close[0]]
         return Suggestion(f"did you mean '{near}'?", near)

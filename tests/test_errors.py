@@ -152,6 +152,8 @@ def test_a_wrong_argument_is_told_like_a_run_that_failed() -> None:
         ("kk", ["k", "q"], "did you mean 'k'?"),
         ("momentun", ["momentum", "moment"], "did you mean 'momentum'?"),
         ("q", ["K", "Q", "q"], "did you mean 'Q'?"),
+        ("G2O1", ["G213", "G212", "G201", "G211"], "did you mean 'G201'?"),
+        ("vlt", ["v1t", "vit"], "did you mean 'v1t'?"),
         ("zzz", ["a", "b"], "choices are a, b"),
         ("", ["a"], "choices are a"),
         ("zzz", [], None),
