@@ -1,8 +1,9 @@
-"""What an encoder has to beat: weighted kNN on raw pixels, and on an untrained encoder, of a graph's data set.
+"""What an encoder has to beat: raw pixels, and the untrained encoder, of a graph's data set, by kNN and linear.
 
     python benchmarks/pixels.py [GRAPH] [--set KEY=VALUE ...]
 
-Uses the graph's own `evaluate.knn` and both splits of its data, normalised as for an encoder.
+Uses the graph's own `evaluate.knn` (weighted), `logistic` as benchmarks/learn.py does, and both splits of its data,
+normalised as for an encoder.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from graphssl.data import open_data
 from graphssl.errors import GraphError, RunError
 from graphssl.evaluation import Context
 from graphssl.evaluation.knn import Knn
+from graphssl.evaluation.logistic import Logistic
 
 
 def main() -> None:
@@ -39,8 +41,10 @@ def main() -> None:
     if checked.features is not None:
         modules[f"untrained {checked.features} of {checked.graph.name}"] = compile(checked).features(checked.features)
     for name, module in modules.items():
-        scores = Knn(knn).run(Context(module, data, checked.data, size, spec.data.batch, device))
-        print(f"{100 * scores['knn']:6.2f} %  {name}")
+        context = Context(module, data, checked.data, size, spec.data.batch, device)
+        nearest = Knn(knn).run(context).scores["knn"]
+        linear = Logistic(Logistic.Config()).run(context).scores["logistic"]
+        print(f"kNN {100 * nearest:6.2f} %  linear {100 * linear:6.2f} %  {name}")
     data.close()
 
 

@@ -187,6 +187,23 @@ def test_crops_makes_the_views_in_both_ways(run: Callable[..., str]) -> None:
     assert all(any(part.replace(",", "").replace(".", "").isdigit() for part in row.split()) for row in rows)
 
 
+def test_the_probe_costs_so_much(run: Callable[..., str]) -> None:
+    text = run("probe", "--method", "byol", *TINY)
+    assert re.fullmatch(r"[+-]\d+\.\d\d %", cells(text, "byol  ")[0])
+
+
+def test_pixels_are_judged_as_encoders_are(
+    script: Script, pictures: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The two colours are told apart by their pixels."""
+    data = f"data={{use: image_folder, root: {pictures}, size: 32, batch: 4}}"
+    monkeypatch.setattr("sys.argv", ["pixels.py", "byol", "--set", data, "--set", "evaluate.knn={k: 3}"])
+    script("pixels").main()
+    lines = capsys.readouterr().out.splitlines()
+    assert cells("\n".join(lines), "kNN") == ["100.00 %", "linear 100.00 %", "raw pixels"]
+    assert lines[-1].endswith("untrained encoder of byol")
+
+
 def test_the_hand_written_head_is_as_large_as_lightly_s(script: Script) -> None:
     methods = script("methods")
     heads = pytest.importorskip("lightly.models.modules")

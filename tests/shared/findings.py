@@ -85,6 +85,32 @@ update:
   clusters: {call: fit(), every: epoch}
 train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
 """
+DENSE = """
+graph: dense
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr, boxes: true}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8, maps: [layer4]}
+  positions: {use: context.positions}
+  predictor: {use: head.mlp, hidden: 8, out: 64}
+  cells:     {use: context.cells}
+  match:     {use: context.match, by: box}
+  gather:    {use: context.gather}
+  nearest:   {use: context.nearest, count: 2}
+  critic:    {use: critic.cosine}
+  objective: {use: objective.regression}
+flow:
+  x, boxes: augment(batch.image)
+  z: positions(encoder(x).layer4)
+  c: cells(z, boxes)
+  m: match(c, views(c[1], c[0]))
+  p: predictor(z)
+  k: gather(stopgrad(views(z[1], z[0])), m.share)
+loss:
+  all: objective(critic(p, k))
+  near: objective(critic(nearest(p, m.distance), nearest(k, m.distance)))
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""
 SIMSIAM: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
     ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),

@@ -8,13 +8,13 @@ from __future__ import annotations
 from ...errors import Problems, suggest
 from ...graph.graph import Graph
 from ..shapes import Shapes
-from . import always, collapse, gradient, labels, masks, negatives, ranges, training  # each registers its rules
+from . import always, collapse, dense, gradient, labels, masks, negatives, ranges, training  # each registers its rules
 from .facts import Facts
 from .rule import RULES, Rule, rule
 
 __all__ = [
-    "RULES", "Facts", "Rule", "always", "check", "collapse", "explain", "gradient", "labels", "masks", "negatives",
-    "ranges", "rule", "training",
+    "RULES", "Facts", "Rule", "always", "check", "collapse", "dense", "explain", "gradient", "labels", "masks",
+    "negatives", "ranges", "rule", "training",
 ]  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import nets
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
-from findings import BANK, CLUSTERS, MASKED, OTHER, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
+from findings import BANK, CLUSTERS, DENSE, MASKED, OTHER, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
 
 from graphssl.api import check
 from graphssl.checks.rules.all import RULES, Facts, explain, rule
@@ -34,6 +34,10 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G211": (MASKED, [("t: target(x)", "t: target(augment(batch.image)[0])")]),
     "G212": (MASKED, [*OTHER, ("mask.random, of: encoder", "mask.random, of: other")]),
     "G213": (CLUSTERS, [("objective(c.scores, c.code)", "objective(c.scores, stopgrad(z))"), ("count: 8", "count: 64")]),
+    "G214": (DENSE, [("cells(z, boxes)", "cells(z, boxes[0])")]),
+    "G215": (DENSE, [("stopgrad(views(z[1], z[0])), m", "stopgrad(z), m")]),
+    "G216": (DENSE, [("match(c, views(c[1], c[0]))", "match(c, c)"), ("views(z[1], z[0])", "z")]),
+    "G217": (DENSE, [("critic(p, k)", "critic(p, stopgrad(views(z[1], z[0])))")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),
