@@ -67,7 +67,7 @@ ENTRY_POINTS = "graphssl.components"
 # What a component says of itself, for the rules, which know nothing else of it; with the options of its config that a
 # trait gives a meaning. An option that is not there, or is null, is as if the trait did not speak of it.
 TRAITS = {
-    "attracts": "an objective that only pulls positives together, and so collapses without an asymmetry",
+    "attracts": "an objective that only pulls positives together, and so collapses; `attracts` of a node may say no",
     "history": "keeps keys of earlier steps, inconsistent if a fast-moving encoder made them; `size`: how many",
     "in_batch": "takes the other samples of the batch as negatives",
     "bank": "holds an entry for each training sample; `index`, of it and of nodes that name it, is the samples' number",
@@ -92,6 +92,8 @@ TRAITS = {
     "masks": "says which patches of a picture are kept and which are hidden, for the nodes that it is given to",
     "uneven": "a mask that hides more of one picture than of another; `.valid` says which hidden patches count",
     "positions": "is told where its tokens stand, and tells others by where those stand",
+    "running": "a running statistic, which an update gets from the values that forward is given",
+    "fits": "has an update that takes no values and looks at a whole bank, for ends of epochs: `every: epoch`",
     "uniform_noise": "an objective for negatives that are drawn uniformly, each entry as likely as any other",
 }
 

@@ -77,6 +77,10 @@ class MultiBlock(nn.Module):
         seen = int(torch.stack(self._size(share, self.context, (1.0, 1.0))).prod(0).min())
         if min(rows, columns) < 2 or self.keep == 0 or not (heights * widths).min() > 0:
             raise ValueError(f"a grid of {rows} x {columns} patches is too small for such blocks")
+        if self.keep > (largest := int(torch.stack(self._size(share, self.context, (1.0, 1.0))).prod(0).max())):
+            raise ValueError(
+                f"keep: {config.keep:g} is {self.keep} of {rows * columns} patches, and a context has {largest} at most"
+            )
         if self.blocks * self.most >= seen:
             raise ValueError(
                 f"{self.blocks} blocks of up to {self.most} patches may cover all {seen} of the context: "

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Scheduled, Sizes, component
 
 from ..numeric import exact, unit, wide
+from .redundancy import check_batch
 
 __all__ = ["CodingRate"]
 
@@ -24,7 +25,7 @@ class CodingRate(nn.Module):
     `rate(z)`, beside 200 times the cosines of each with their mean. In nats; of a family the mean over its views.
 
     x: views of `b d`, l2-normalised here; float32 inside. The determinant is that of a matrix of d d or b b, whichever
-    is smaller, by a Cholesky decomposition, for which nothing waits.
+    is smaller, by a Cholesky decomposition, for which nothing waits. Raises ValueError for a batch of one.
     """
 
     class Config(NodeConfig):
@@ -36,6 +37,7 @@ class CodingRate(nn.Module):
         super().__init__()
 
     def forward(self, x: Annotated[tuple[Tensor, ...], "b d"]) -> Annotated[Tensor, ""]:
+        check_batch(x[0], "the coding rate")
         views = torch.stack([unit(wide(view)) for view in x])
         with exact(views):
             b, d = views.shape[1:]

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from graphssl.component import NodeConfig, Sizes, component
 
 from ..numeric import exact, wide
+from .redundancy import check_batch
 
 __all__ = ["NuclearNorm"]
 
@@ -38,6 +39,7 @@ class NuclearNorm(nn.Module):
         super().__init__()
 
     def forward(self, x: Annotated[Tensor, "b d"]) -> Annotated[Tensor, ""]:
+        check_batch(x, "the nuclear norm")
         with exact(x):
             x = wide(x)
             return -(_orthogonal(x.detach()) * x).sum()

@@ -15,7 +15,7 @@ from ..numeric import Momentum, exact, unit, wide
 __all__ = ["RunningCovariance"]
 
 
-@component("objective.running_covariance")
+@component("objective.running_covariance", traits=("running",))
 class RunningCovariance(nn.Module):
     """x^T C x, the mean over the batch, where C is a moving average of the second moments x x^T.
 

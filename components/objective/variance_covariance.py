@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, model_validator
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -19,7 +19,7 @@ __all__ = ["VarianceCovariance"]
 EPS = 1e-4
 
 
-@component("objective.variance_covariance", formerly=("objective.vicreg",))
+@component("objective.variance_covariance", traits=("attracts",), formerly=("objective.vicreg",))
 class VarianceCovariance(nn.Module):
     """Variance, invariance and covariance of two views' embeddings, weighted.
 
@@ -41,12 +41,19 @@ class VarianceCovariance(nn.Module):
         variance: Scheduled[NonNegativeFloat] = Field(25.0, description="weight of what deviations lack to 1")
         covariance: Scheduled[NonNegativeFloat] = Field(1.0, description="weight of the squared covariances")
 
+        @model_validator(mode="after")
+        def _some(self) -> VarianceCovariance.Config:
+            if (self.invariance, self.variance, self.covariance) == (0, 0, 0):
+                raise ValueError("invariance, variance and covariance are all 0: the loss would be 0")
+            return self
+
     invariance: float | Tensor
     variance: float | Tensor
     covariance: float | Tensor
 
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
+        self.attracts = config.variance == 0  # what is left is 0 where all embeddings are the same
 
     def forward(self, x: Annotated[Tensor, "b ... d"], y: Annotated[Tensor, "b ... d"]) -> Annotated[Tensor, ""]:
         check_positions(x, y)

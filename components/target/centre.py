@@ -15,7 +15,7 @@ from ..numeric import Momentum, wide
 __all__ = ["Centre"]
 
 
-@component("target.centre", detached=True, traits=("rows", "shares"))
+@component("target.centre", detached=True, traits=("rows", "shares", "running"))
 class Centre(nn.Module):
     """softmax((logits - centre) / temperature): `b p` to `b p`, without a gradient, in float32.
 

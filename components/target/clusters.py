@@ -29,7 +29,7 @@ class Clustered(NamedTuple):
     code: Annotated[Tensor, "b p"]
 
 
-@component("target.clusters", traits=("rows", "shares"))
+@component("target.clusters", traits=("rows", "shares", "fits"))
 class Clusters(nn.Module):
     """Spherical k-means over a bank: an embedding's cosines with all centroids, and the cluster of its sample.
 

@@ -18,7 +18,7 @@ from .k_means import chosen, spherical_k_means
 __all__ = ["Assigned", "Groups"]
 
 
-@component("target.groups")
+@component("target.groups", traits=("fits",))
 class Groups(nn.Module):
     """Groups that move within the step, with a gradient: an embedding's cosines with all of them.
 

@@ -17,7 +17,7 @@ __all__ = ["Rarity"]
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
-@component("target.rarity", detached=True, traits=("rows",))
+@component("target.rarity", detached=True, traits=("rows", "running"))
 class Rarity(nn.Module):
     """A weight for each code, the larger the rarer its likeliest entry is: `b p` to `b`, on average 1.
 

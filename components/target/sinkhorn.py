@@ -24,7 +24,7 @@ class Sinkhorn(nn.Module):
     SwAV, equations 3 to 5 (Caron et al. 2020, arXiv:2006.09882), and its code: exp(scores / epsilon) is scaled so
     that each prototype has a share of b / p, then so that each sample's row sums to 1, and so on; rows come last and
     are exact. Done on logarithms in float32, so that no epsilon overflows. Each view's batch is assigned by itself.
-    Never carries a gradient.
+    Never carries a gradient. Raises ValueError for one sample alone.
 
     A batch that is small beside p spreads over few prototypes only. So SwAV lets embeddings of earlier batches join
     it (section 3.1; its script for a batch of 256 keeps 3,840). `past` are the scores of those, `n p`: assigned with
@@ -50,6 +50,8 @@ class Sinkhorn(nn.Module):
     def forward(
         self, scores: Annotated[Tensor, "b p"], past: Annotated[Tensor, "n p"] | None = None
     ) -> Annotated[Tensor, "b p"]:
+        if past is None and len(scores) < 2:
+            raise ValueError("samples share the prototypes, and one alone gets equal parts of all, whatever its scores")
         code, mass = wide(scores.detach()) / self.epsilon, None
         if past is not None:
             code = torch.cat([code, wide(past.detach()) / self.epsilon])

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
+from ..component import Component
 from ..errors import Span, suggest
-from ..ports import Signature
 from .graph import Line
 from .language import expressions as e
 from .language.parse import parse
@@ -76,7 +76,7 @@ def _note_leftover(name: str, at: Span, scope: Scope) -> None:
 def _update_of(node: Node, expression: e.Expr, at_key: Span, at: Span, scope: Scope) -> e.Call | None:
     """The call of one of the node's updates; None where the expression is none, which is noted."""
     title, updates = f"'{node.name}' ({node.component.name})", node.component.updates
-    usage = f"{node.name}: {' or '.join(_usage(updates))}"
+    usage = f"{node.name}: {_usage(node.component)}"
     if not updates:
         scope.problems.add(f"{title} has no state to update", at_key, "take the line out", about=node.name)
     elif not isinstance(expression, e.Call):
@@ -97,9 +97,13 @@ def note_missing_updates(scope: Scope) -> None:
         told = written.get(name, []) != [] or name in scope.refused or name in scope.misplaced
         if node is not None and node.component.updates and not told:
             message = f"the state of '{name}' ({node.component.name}) is never written"
-            hint = f"in update: write {name}: {' or '.join(_usage(node.component.updates))}"
+            hint = f"in update: write {name}: {_usage(node.component)}"
             scope.problems.add(message, node.span, hint, about=name)
 
 
-def _usage(updates: Mapping[str, Signature]) -> list[str]:
-    return [f"{name}({', '.join(p.name for p in ports.inputs)})" for name, ports in updates.items()]
+def _usage(component: Component) -> str:
+    """How its updates are written; one that looks at a whole bank is for the ends of epochs."""
+    calls = {f"{name}({', '.join(p.name for p in ports.inputs)})": ports for name, ports in component.updates.items()}
+    late = "fits" in component.traits
+    ways = [call if ports.inputs or not late else f"{{call: {call}, every: epoch}}" for call, ports in calls.items()]
+    return " or ".join(ways)

@@ -80,6 +80,7 @@ def test_cells_are_hidden_as_one() -> None:
         (Block, {"ratio": 0.001}, r"a ratio of 0.001 hides none of 64 patches"),
         (Block, {"ratio": (0.01, 0.5)}, r"a ratio of 0.01 hides none of 64 patches"),
         (Block, {"ratio": 0.4, "smallest": 26}, "blocks of 26 patches and more do not fit into the 25 to be hidden"),
+        (MultiBlock, {"keep": 0.95}, "keep: 0.95 is 60 of 64 patches, and a context has 49 at most"),
         (MultiBlock, {"blocks": 8}, "8 blocks of up to 12 patches may cover all 49 of the context"),
     ],
 )

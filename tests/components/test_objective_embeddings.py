@@ -405,3 +405,9 @@ def test_schedules_are_read_in_each_call(cls: type[nn.Module], name: str, plain:
 def test_wrong_configs_are_refused(cls: Any, wrong: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         cls.Config(**wrong)
+
+
+def test_a_variance_covariance_loss_of_nothing_is_refused() -> None:
+    with pytest.raises(ValidationError, match="invariance, variance and covariance are all 0: the loss would be 0"):
+        node(VarianceCovariance, invariance=0, variance=0, covariance=0)
+    assert node(VarianceCovariance, invariance=0, variance=0, covariance=1)(*values()).isfinite()

@@ -32,7 +32,7 @@ def on_the_sphere(x: Tensor) -> Tensor:
     return torch.stack([row / (row @ row).sqrt() for row in x])
 
 
-SHAPES = pytest.mark.parametrize(("b", "d"), [(6, 4), (4, 6), (5, 5), (1, 3), (9, 1)])
+SHAPES = pytest.mark.parametrize(("b", "d"), [(6, 4), (4, 6), (5, 5), (2, 3), (9, 1)])
 
 
 # -- the formulas --------------------------------------------------------------------------------------------
@@ -177,3 +177,10 @@ def test_half_precision_gives_a_float32_loss(cls: type[nn.Module], dtype: torch.
     assert loss.dtype == torch.float32
     assert loss.item() == pytest.approx(node(cls, 40).double()(wide).item(), rel=1e-5)
     assert torch.autograd.grad(loss, x)[0].isfinite().all()
+
+
+@pytest.mark.parametrize("cls", [CodingRate, NuclearNorm])
+def test_a_batch_of_one_has_no_spread(cls: type[nn.Module]) -> None:
+    x = torch.randn(1, 4)
+    with pytest.raises(ValueError, match="is about the spread of features over a batch, and a batch of one has none"):
+        node(cls)((x,) if cls is CodingRate else x)

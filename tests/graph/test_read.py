@@ -6,6 +6,7 @@ import pytest
 from conftest import BYOL, MOCO, Write, problems_of
 from wired import read
 
+from graphssl.errors import GraphError
 from graphssl.graph.read import load
 
 BROKEN = [
@@ -152,3 +153,15 @@ def test_all_mistakes_are_reported_together_in_file_order(write: Write) -> None:
     lines = [int(p.split(":")[1]) for p in found]
     assert len(found) == 3
     assert lines == sorted(lines)
+
+
+def test_a_state_of_a_whole_bank_is_written_between_epochs(write: Write) -> None:
+    clusters = [
+        ("  queue:     {use: negatives.queue, size: 48}", "  queue: {use: negatives.queue, size: 48}\n  bank: {use: negatives.memory_bank}\n"
+         "  clusters: {use: target.clusters, of: bank, count: 8}"),
+        ("  queue: push(k)", "  queue: push(k)\n  bank: store(batch.index, k)"),
+    ]  # fmt: skip
+    with pytest.raises(GraphError) as error:
+        load(write(MOCO, *clusters))
+    hints = {p.about: p.hint for p in error.value.problems}
+    assert hints == {"clusters": "in update: write clusters: {call: fit(), every: epoch}"}

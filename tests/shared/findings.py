@@ -111,6 +111,54 @@ loss:
   near: objective(critic(nearest(p, m.distance), nearest(k, m.distance)))
 train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
 """
+SECOND: Changes = [
+    ("  clusters:  {use", "  other:     {use: target.clusters, of: bank, count: 8}\n  clusters:  {use"),
+    ("loss:\n", "  o: other(z, batch.index)\nloss:\n  other: objective(o.scores, o.code)\n"),
+    ("update:\n", "update:\n  other: {call: fit(), every: epoch}\n"),
+]  # another clustering of the same bank
+COLOURS = """
+graph: colours
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.cmc}
+  lab:       {use: augment.lab}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8, stem: small, maps: [layer4]}
+  positions: {use: context.positions}
+  head:      {use: head.mlp, hidden: 8, out: 261}
+  colours:   {use: target.colour_bins, stride: 8}
+  rarity:    {use: target.rarity}
+  objective: {use: objective.cross_entropy, temperature: 1}
+flow:
+  v: augment(batch.image)[0]
+  c: lab(v)
+  logits: head(positions(encoder(c.l).layer4))
+  code: colours(c.ab)
+loss:
+  colour: objective(logits, code, weight=rarity(code))
+update:
+  rarity: observe(code)
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""
+DINO = """
+graph: dino
+data: {use: digits, batch: 16}
+nodes:
+  augment:   {use: augment.simclr}
+  encoder:   {use: encoder.resnet, depth: 10, width: 8}
+  teacher:   {use: target.ema, of: [encoder]}
+  centre:    {use: target.centre}
+  objective: {use: objective.cross_entropy, temperature: 0.1}
+flow:
+  x: augment(batch.image)
+  s: encoder(x)
+  t: teacher(x)
+loss:
+  dino: objective(s, centre(t), pairs=cross)
+update:
+  teacher: follow()
+  centre: observe(t)
+train: {epochs: 2, optimizer: {use: sgd, lr: 0.05}}
+"""
 SIMSIAM: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: {from: 0.9, to: 1.0}}\n", ""),
     ("z: target(x)", "z: stopgrad(projector(encoder(x)))"),

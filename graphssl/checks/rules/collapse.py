@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
+
 from ...errors import Problems
-from ...graph.calls import Slot
+from ...graph.calls import Call, Slot, slots_of
 from ...graph.graph import Term
+from ...graph.nodes import Node
 from .facts import Facts, aligned_inputs, factors
+from .grids import of_views
+from .patches import part_of
 from .rule import rule
 
 
@@ -54,8 +59,8 @@ def attraction_needs_predictor(facts: Facts, found: Problems) -> None:
 def _attracts_only(facts: Facts) -> bool:
     """Whether no term that trains pushes different samples, or a sample and its target, apart."""
     terms = facts.training_terms
-    attracts = any(_has(facts, term, {"attracts"}) for term in terms)
-    return attracts and all(_has(facts, term, {"attracts", "regularises"}) for term in terms)
+    attracts = any(_has(facts, term, facts.attracts) for term in terms)
+    return attracts and all(_has(facts, term, lambda o: facts.attracts(o) or _regularises(o)) for term in terms)
 
 
 def _spread(facts: Facts, *slots: Slot) -> bool:
@@ -65,10 +70,14 @@ def _spread(facts: Facts, *slots: Slot) -> bool:
     return all(node is not None and "spreads" in node.component.traits for node in nodes)
 
 
-def _has(facts: Facts, term: Term, traits: set[str]) -> bool:
-    """Whether a term's objectives all have one of the traits, and are not turned round by a minus."""
+def _regularises(node: Node) -> bool:
+    return "regularises" in node.component.traits
+
+
+def _has(facts: Facts, term: Term, what: Callable[[Node], bool]) -> bool:
+    """Whether all objectives of a term are of a kind, and not turned round by a minus."""
     objectives = [facts.graph.nodes[facts.graph.maker[s.id].node] for s in term.slots if facts.gradient[s.id]]
-    return min(factors(term)) >= 0 and all(traits & o.component.traits for o in objectives)
+    return min(factors(term)) >= 0 and all(map(what, objectives))
 
 
 @rule("G203", "positives that are the same picture", "warning")
@@ -82,7 +91,7 @@ def positives_differ(facts: Facts, found: Problems) -> None:
     for term in facts.graph.terms:
         if max(factors(term)) < 0:  # it pushes the pair apart
             continue
-        for call, query, key in facts.pairs(term):
+        for call, query, key in (*facts.pairs(term), *_shared(facts, term)):
             sides = [_views(facts, query), _views(facts, key)]
             learns = facts.gradient[query.id] or facts.gradient[key.id]
             if learns and sides[0] == sides[1] and len(sides[0]) == 1 and _matched(facts, query, key):
@@ -107,7 +116,7 @@ def attraction_is_bounded(facts: Facts, found: Problems) -> None:
         ends = "critic.cosine is from -1 to 1, critic.clip puts an end to the scores of another"
         hint = f"{ends}; a critic of your own that has one says traits=('{trait}',)"
         for objective, call, critic in facts.scored_by(term):
-            if "attracts" in objective.component.traits and trait not in critic.component.traits:
+            if facts.attracts(objective) and trait not in critic.component.traits:
                 makes = f"'{objective.name}' in '{term.name}' makes them {effect}"
                 message, reason = (
                     f"the scores of {who} can {moves} without end, and {makes}"
@@ -115,6 +124,44 @@ def attraction_is_bounded(facts: Facts, found: Problems) -> None:
                 )
                 found.add(message, call.span, hint, about=objective.name, reason=reason)
                 break
+
+
+@rule("G220", "a loss that compares nothing", "warning")
+def something_is_compared(facts: Facts, found: Problems) -> None:
+    """Some term should hold one thing against another: two views, a picture and its label, what is told and what is so.
+
+    A spread, a rate or a norm says how embeddings lie, and not which pictures are alike: beside a term that does, it
+    keeps them from collapsing (EMP-SSL, Tong et al. 2023, arXiv:2304.03977, equation 3); MMCR's norm is of the mean of
+    several views (Yerxa et al. 2023, arXiv:2303.03307, equation 4). A network of your own that gives a loss may
+    compare within.
+    """
+    terms = facts.training_terms
+    if terms and not any(_compares(facts, slot) for term in terms for slot in map(facts.origin, term.slots)):
+        hint = "add a term on two views, or take the mean of several: augment with views: 2 and context.mean"
+        found.add("no term says what is to be alike: each is about embeddings of one view", terms[0].span, hint)
+
+
+def _compares(facts: Facts, slot: Slot) -> bool:
+    """Whether a loss is about more than one value of one view."""
+    call = facts.graph.maker[slot.id]
+    inputs = list(dict.fromkeys(s.id for s in aligned_inputs(call, slot)))
+    several = any(isinstance(argument, tuple) for argument in call.args.values()) and call.fold == 1
+    if call.node in facts.trainable or (len(inputs) > 1 and not several):
+        return True
+    return any(s.kind != "tensor" or len(of_views(facts, s)) > 1 for s in call.inputs())
+
+
+def _shared(facts: Facts, term: Term) -> Iterator[tuple[Call, Slot, Slot]]:
+    """Each prediction of shares, of a whole picture, and what it is told by a network or of a network's values."""
+    for slot in map(facts.origin, term.slots):
+        call = facts.graph.maker[slot.id]
+        node = facts.graph.nodes.get(call.node)
+        if node is not None and "of_shares" in node.component.traits:
+            sides = (slots_of(call.args[name]) for name in ("prediction", "target"))
+            for prediction, target in zip(*sides, strict=False):
+                masked = any(part_of(facts, s) for c in facts.graph.before(prediction) for s in c.inputs())
+                if not masked and "fits" not in facts.graph.nodes[facts.origin(target).node].component.traits:
+                    yield call, prediction, target
 
 
 def _matched(facts: Facts, query: Slot, key: Slot) -> bool:

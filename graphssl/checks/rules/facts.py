@@ -157,8 +157,12 @@ class Facts:
                 if given.kind == "scores" and call.node in self.graph.nodes:
                     yield self.graph.nodes[call.node], call, self.graph.nodes[self.graph.maker[given.id].node]
 
+    def attracts(self, node: Node) -> bool:
+        """Whether it is an objective that only pulls positives together."""
+        return "attracts" in node.component.traits and bool(getattr(self.shapes.modules[node.name], "attracts", True))
+
     def _compares(self, call: Call) -> bool:
         """Whether a call is a critic's, or one of an objective that takes the two sides of a positive pair itself."""
         node = self.graph.nodes.get(call.node)
         scores = any(s.kind == "scores" for s in call.outputs)
-        return scores or (node is not None and "attracts" in node.component.traits)
+        return scores or (node is not None and self.attracts(node))

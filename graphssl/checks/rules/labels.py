@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 
 from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
-from .facts import Facts
+from ...graph.graph import Term
+from .facts import Facts, aligned_inputs
+from .patches import part_of
 from .rule import rule
 
 
@@ -62,7 +65,7 @@ def target_is_a_distribution(facts: Facts, found: Problems) -> None:
     for call in facts.graph.step_calls():
         prediction, target = (slots_of(call.args.get(name)) for name in ("prediction", "target"))
         node = facts.graph.nodes.get(call.node)
-        if node is None or "attracts" in node.component.traits or not prediction or not target:
+        if node is None or facts.attracts(node) or not prediction or not target:
             continue
         order = f"{call.node}(what learns, what it is told)"
         if any(facts.gradient[s.id] for s in target) and not any(facts.gradient[s.id] for s in prediction):
@@ -70,6 +73,84 @@ def target_is_a_distribution(facts: Facts, found: Problems) -> None:
         elif "of_shares" in node.component.traits and not all(_shares(facts, s) for s in target):
             hint = "put a target.centre or a target.sinkhorn between: " + f"{call.node}(p, centre(y))"
             found.add(f"'{call.node}' is told '{target[0].node}', which gives no shares that sum to 1", call.span, hint)
+
+
+@rule("G218", "an answer that is seen", "error")
+def answer_is_not_seen(facts: Facts, found: Problems) -> None:
+    """What is to tell one part of a picture must not see that part, nor the picture before it was parted.
+
+    Colours are told from lightness alone (Zhang et al. 2016, arXiv:1603.08511, section 2.1): `c: lab(x)`, then the
+    encoder gets `c.l` and the target is made of `c.ab`.
+    """
+    for term in facts.training_terms:
+        for call, prediction, target in _told(facts, term):
+            parted = _part_of_picture(facts, target)
+            behind = set() if parted is None else _seen(facts, prediction, parted[1])
+            if parted is not None and behind & {parted[0].id, *(s.id for s in parted[1].inputs())}:
+                part, maker = parted
+                others = [f".{s.output}" for s in maker.outputs if s.output != part.output]
+                message = f"what '{term.name}' is to tell is made of .{part.output} of '{maker.node}', and it is seen"
+                found.add(message, call.span, f"make the prediction of {' or '.join(others)} alone")
+                break
+
+
+def _told(facts: Facts, term: Term) -> Iterator[tuple[Call, Slot, Slot]]:
+    """What a term's last calls hold against each other: each value that learns, and each that does not."""
+    for slot in map(facts.origin, term.slots):
+        call = facts.graph.maker[slot.id]
+        inputs = aligned_inputs(call, slot)
+        for prediction, target in itertools.product(inputs, inputs):
+            if facts.gradient[prediction.id] and not facts.gradient[target.id]:
+                yield call, prediction, target
+
+
+def _part_of_picture(facts: Facts, slot: Slot) -> tuple[Slot, Call] | None:
+    """The part of a picture that a value is made of without weights or chance, and the call that parts it."""
+    todo = [slot]
+    while todo:
+        current = todo.pop()
+        call = facts.graph.maker.get(current.id)
+        if call is None or call.draws or facts.embedders(current):
+            continue
+        if len({s.output for s in call.outputs}) > 1 and part_of(facts, current) is None:
+            return current, call
+        todo += aligned_inputs(call, current)
+    return None
+
+
+def _seen(facts: Facts, slot: Slot, maker: Call) -> set[int]:
+    """Every slot that a value is made of, but by way of a call no further than to what it gives."""
+    found, todo = set[int](), [slot]
+    while todo:
+        current = todo.pop()
+        call = facts.graph.maker.get(current.id)
+        if current.id not in found and call is not None and call.id != maker.id:
+            todo += aligned_inputs(call, current)
+        found.add(current.id)
+    return found
+
+
+@rule("G219", "shares of other prototypes", "error")
+def shares_are_of_the_same(facts: Facts, found: Problems) -> None:
+    """Of several clusterings each numbers its clusters by itself: its scores are held against its own codes.
+
+    DeepCluster-v2 has three (Caron et al. 2020, arXiv:2006.09882, appendix D), PCL as many as it has numbers of
+    clusters (Li et al. 2021, arXiv:2005.04966, equation 11).
+    """
+    for call in facts.graph.step_calls():
+        node = facts.graph.nodes.get(call.node)
+        if node is None or "of_shares" not in node.component.traits:
+            continue
+        pairs = zip(*(slots_of(call.args.get(name)) for name in ("prediction", "target")), strict=False)
+        for one, two in ((facts.origin(a), facts.origin(b)) for a, b in pairs):
+            nodes = [facts.graph.nodes.get(s.node) for s in (one, two)]
+            components = {n.component.name for n in nodes if n is not None and "fits" in n.component.traits}
+            if one.node != two.node and len(components) == 1 and all(n and "fits" in n.component.traits for n in nodes):
+                message = (
+                    f"the scores of '{one.node}' are held against what '{two.node}' says, which has other clusters"
+                )
+                found.add(message, call.span, f"take both of one: {one.node}.{one.output} and {one.node}.{two.output}")
+                break
 
 
 def _shares(facts: Facts, slot: Slot) -> bool:

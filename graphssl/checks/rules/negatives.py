@@ -1,9 +1,9 @@
-"""G3: queues, memory banks and in-batch negatives."""
+"""G3: queues, memory banks, in-batch negatives, and running statistics."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from pydantic import ValidationError
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
-from .facts import Facts
+from .facts import Facts, aligned_inputs
 from .rule import rule
 
 
@@ -28,6 +28,40 @@ def queue_is_consistent(facts: Facts, found: Problems) -> None:
         for call in facts.calls_of(node.name, "update"):
             if any(facts.gradient[s.id] or _online(facts, s) for s in call.inputs()):
                 found.add(f"'{node.name}' is filled by the online encoder", call.span, "push the keys of a target.ema")
+
+
+@rule("G309", "a state of other values than those that it is for", "warning")
+def state_is_of_its_values(facts: Facts, found: Problems) -> None:
+    """A running statistic should be one of what the node is given: `centre(y)` in the flow, `centre: observe(y)` after.
+
+    DINO's centre is the mean of the teacher's outputs, from which it is taken (Caron et al. 2021, arXiv:2104.14294,
+    equation 4); that of other values, or of the student's, keeps nothing from collapsing.
+    """
+    for call in facts.graph.update_calls():
+        read = [c for c in facts.calls_of(call.node) if c.section != "update" and c.method == "forward"]
+        written, given = (_made_by(facts, [s for c in calls for s in c.inputs()]) for calls in ([call], read))
+        if "running" in facts.graph.nodes[call.node].component.traits and written and given and not written & given:
+            message = f"'{call.node}' is given what {_makers(given)} gives, and observes that of {_makers(written)}"
+            found.add(message, call.span, f"observe what it is given: {call.node}: {call.method}(y) for {call.node}(y)")
+
+
+def _made_by(facts: Facts, slots: Sequence[Slot]) -> set[Slot]:
+    """What the last nodes with weights, or averages of such, gave for these values."""
+    found, todo = set[Slot](), list(slots)
+    while todo:
+        slot = todo.pop()
+        call = facts.graph.maker.get(slot.id)
+        node = None if call is None else facts.graph.nodes.get(call.node)
+        if node is not None and (node.name in facts.trainable or "average" in node.component.traits):
+            found.add(slot)
+        elif call is not None:
+            todo += aligned_inputs(call, slot)
+    return found
+
+
+def _makers(slots: set[Slot]) -> str:
+    words = (f"'{s.node}'" + (f" (line {s.span.line})" if s.span else "") for s in sorted(slots, key=lambda s: s.id))
+    return " and ".join(dict.fromkeys(words))
 
 
 def _queues(facts: Facts) -> list[Node]:

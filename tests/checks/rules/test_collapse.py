@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BYOL, SIMCLR, Write
-from findings import QUICK_MOCO, SIMSIAM, Changes, findings, found
+from findings import DINO, QUICK_MOCO, SIMSIAM, Changes, findings, found
 
 BOTH_SIDES: Changes = [*SIMSIAM, ("stopgrad(projector(encoder(x)))", "projector(encoder(x))")]
 ALIGNMENT: Changes = [
@@ -286,3 +286,63 @@ def test_running_away_needs_scores_with_a_lower_end(write: Write) -> None:
     assert "bounded_below" in hint
     ((_, message, _),) = found(write, "G204", BYOL, [("critic.cosine", "critic.dot")])
     assert "can grow without end, and 'objective' in 'byol' makes them larger" in message
+
+
+VARIANCE: Changes = [
+    ("  critic:    {use: critic.cosine}\n", ""),
+    ("  s: critic(p, z, pairs=cross)\n", "  o: projector(encoder(x))\n"),
+    ("byol: objective(s)", "vicreg: objective(o[0], o[1])"),
+]  # VICReg: both sides learn, and variances keep the embeddings apart
+
+
+@pytest.mark.parametrize(("options", "count"), [("", 0), (", covariance: 0", 0), (", variance: 0", 1)])
+def test_a_loss_that_leaves_its_variances_out_only_attracts(write: Write, options: str, count: int) -> None:
+    changes = [*VARIANCE, ("objective.regression", "objective.variance_covariance" + options)]
+    assert len(found(write, "G201", BYOL.replace("graph:", "allow: [G102, G103, G104]\ngraph:"), changes)) == count
+
+
+# -- G203 of shares ------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "count"),
+    [
+        ([], 0),
+        ([("centre(t), pairs=cross", "centre(t)")], 1),
+        ([("objective(s, centre(t), pairs=cross)", "objective(s[0], centre(t)[1])")], 0),
+        ([("of: [encoder]", "of: [other]"), ("  teacher:   {use", "  other: {use: encoder.resnet, depth: 10, width: 8}\n  teacher:   {use"),
+          ("centre(t), pairs=cross", "centre(t)"), ("loss:", "loss:\n  own: objective(other(x), centre(t), pairs=cross)")], 0),
+    ],
+    ids=["the other view", "the same view", "chosen by hand", "another network tells"],
+)  # fmt: skip
+def test_shares_are_told_of_another_view(write: Write, changes: Changes, count: int) -> None:
+    assert len({m for _, m, _ in found(write, "G203", DINO, changes)}) == count
+
+
+# -- G220 ----------------------------------------------------------------------------------------------------
+
+RATE: Changes = [
+    ("  critic:    {use: critic.cosine}\n", "  mean:      {use: context.mean}\n  norm:      {use: objective.nuclear_norm}\n"),
+    ("  s: critic(p, z, pairs=cross)\n", ""),
+    ("use: objective.regression", "use: objective.coding_rate"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("term", "count"),
+    [("objective(p)", 1), ("norm(p[0])", 1), ("norm(mean(p))", 0), ("0.5 * norm(p[0])\n  rate: objective(p)", 1)],
+)
+def test_a_spread_alone_compares_nothing(write: Write, term: str, count: int) -> None:
+    problems = found(write, "G220", BYOL, [*RATE, ("byol: objective(s)", f"byol: {term}")])
+    assert [m for _, m, _ in problems] == count * [
+        "no term says what is to be alike: each is about embeddings of one view"
+    ]
+
+
+def test_the_mean_of_one_view_is_that_view(write: Write) -> None:
+    one = [
+        ("augment.byol,", "augment.simclr, views: 1,"),
+        (", solarize: 0", ""),
+        ("byol: objective(s)", "byol: norm(mean(p))"),
+    ]
+    assert len(found(write, "G220", BYOL, [*RATE, *one])) == 1

@@ -8,7 +8,22 @@ from pathlib import Path
 import nets
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
-from findings import BANK, CLUSTERS, DENSE, MASKED, OTHER, QUICK_MOCO, ROTATION, SIMSIAM, Changes, findings, marked
+from findings import (
+    BANK,
+    CLUSTERS,
+    COLOURS,
+    DENSE,
+    DINO,
+    MASKED,
+    OTHER,
+    QUICK_MOCO,
+    ROTATION,
+    SECOND,
+    SIMSIAM,
+    Changes,
+    findings,
+    marked,
+)
 
 from graphssl.api import check
 from graphssl.checks.rules.all import RULES, Facts, explain, rule
@@ -21,6 +36,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G104": (QUICK_MOCO, [("  queue:     {use", "  spare: {use: critic.cosine}\n  queue:     {use")]),
     "G106": (SIMCLR, [("ntxent: objective(s)", "ntxent: -objective(s)")]),
     "G107": (SIMCLR, [("{use: encoder.resnet, depth: 10, width: 8}", f"{{use: encoder.module, path: {nets.__file__}:Detached}}")]),
+    "G108": (QUICK_MOCO, [("  encoder:   {use: encoder.resnet, depth: 10, width: 8", "  teacher:   {use: encoder.resnet, depth: 10, width: 8, freeze: true}\n  alike:     {use: objective.distance}\n  encoder:   {use: encoder.resnet, depth: 10, width: 8"), ("loss:\n", "loss:\n  alike: alike(encoder(x[0]), teacher(x[0]))\n")]),
     "G201": (BYOL, [*SIMSIAM, ("stopgrad(projector(encoder(x)))", "projector(encoder(x))")]),
     "G202": (BYOL, [("p: predictor(projector(encoder(x)))", "p: projector(encoder(x))"), ("  predictor: {use: head.mlp, hidden: 16, out: 8}\n", "")]),
     "G203": (QUICK_MOCO, [("target(x[1])", "target(x[0])")]),
@@ -38,6 +54,9 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G215": (DENSE, [("stopgrad(views(z[1], z[0])), m", "stopgrad(z), m")]),
     "G216": (DENSE, [("match(c, views(c[1], c[0]))", "match(c, c)"), ("views(z[1], z[0])", "z")]),
     "G217": (DENSE, [("critic(p, k)", "critic(p, stopgrad(views(z[1], z[0])))")]),
+    "G218": (COLOURS, [("encoder(c.l)", "encoder(c.ab)")]),
+    "G219": (CLUSTERS, [*SECOND, ("c.scores, c.code", "c.scores, o.code")]),
+    "G220": (BYOL, [*SIMSIAM, ("objective.regression", "objective.coding_rate"), ("  s: critic(p, z, pairs=cross)\n", ""), ("byol: objective(s)", "byol: objective(p)")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),
@@ -46,6 +65,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G306": (QUICK_MOCO, [*BANK, ("store(batch.index", "store(batch.label")]),
     "G307": (QUICK_MOCO, [("objective.infonce}", "objective.margin}")]),
     "G308": (QUICK_MOCO, [*BANK, ("sample: 8", "sample: 8, weights: weights.txt"), ("objective.infonce", "objective.nce_fixed")]),
+    "G309": (DINO, [("centre: observe(t)", "centre: observe(s)")]),
     "G401": (QUICK_MOCO, [*BANK, ("bank(batch.index)", "bank(batch.label)")]),
     "G402": (SIMCLR, [("batch: 16", "batch: 2048")]),
     "G403": (SIMCLR, [("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}")]),
@@ -56,6 +76,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G408": (QUICK_MOCO, [("size: 48}", "size: 48, recompute: true}")]),
     "G409": (ROTATION, [("out: 4", "out: 3")]),
     "G410": (CLUSTERS, [("epochs: 2", "epochs: 1")]),
+    "G411": (CLUSTERS, [("{call: fit(), every: epoch}", "fit()")]),
 }  # fmt: skip
 
 

@@ -169,3 +169,32 @@ def test_the_place_is_in_the_file_that_says_it(write: Write, tmp_path: Path) -> 
     (problem,) = findings(write, child)
     assert problem.span is not None
     assert (Path(problem.span.file).name, problem.span.line) == ("graph.yaml", 4)
+
+
+# -- G108 ----------------------------------------------------------------------------------------------------
+
+TEACHER: Changes = [
+    ("  encoder:   {use", "  teacher:   {use: encoder.resnet, depth: 10, width: 8, freeze: true}\n"
+                         "  alike:     {use: objective.distance}\n  encoder:   {use"),
+    ("loss:\n", "loss:\n  alike: alike(encoder(x[0]), teacher(x[0]))\n"),
+]  # fmt: skip
+
+
+def test_a_teacher_without_weights_is_found(write: Write) -> None:
+    assert [m for _, m, _ in found(write, "G108", QUICK_MOCO, TEACHER)] == [
+        "'teacher' is frozen and has no weights: it stays as it is drawn"
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [(", freeze: true}", ", freeze: true, weights: {run: teacher, node: encoder}}")],
+        [("width: 8, freeze: true}", "width: 8, train: layer4}")],
+        [("{use: critic.cosine, ", "{use: critic.cosine, freeze: true, ")],
+    ],
+    ids=["with weights", "trained in part", "nothing to train"],
+)
+def test_what_was_trained_or_trains_is_no_matter(write: Write, changes: Changes) -> None:
+    of = TEACHER if "critic" not in changes[0][0] else []
+    assert not [p for p in findings(write, QUICK_MOCO, [*of, *changes]) if p.code == "G108"]

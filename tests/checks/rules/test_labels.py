@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Write
-from findings import CLUSTERS, ROTATION, Changes, findings, found
+from findings import CLUSTERS, COLOURS, ROTATION, SECOND, Changes, findings, found
 
 # -- G205 ----------------------------------------------------------------------------------------------------
 
@@ -113,3 +113,44 @@ def test_a_label_that_nothing_uses_is_told(write: Write) -> None:
     changes = [("r: rotate(x)", "v, l: rotate(x)"), ("r.view", "v"), ("objective(logits, r.label)", "other(logits)"),
                ("{use: objective.classification}", "{use: objective.norm}"), ("objective:", "other:")]  # fmt: skip
     assert [m for _, m, _ in found(write, "G103", ROTATION, changes)] == ["nothing uses the value 'l'"]
+
+
+# -- G218 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("encoder(c.l)", "encoder(c.ab)")],
+        [("encoder(c.l)", "encoder(v)")],
+        [("encoder(c.l)", "encoder(stopgrad(v))")],
+    ],
+    ids=["the colours", "the picture", "the picture, stopped"],
+)  # fmt: skip
+def test_an_answer_that_is_seen_is_found(write: Write, changes: Changes) -> None:
+    problems = found(write, "G218", COLOURS, changes)
+    assert [(m, h) for _, m, h in problems] == [
+        ("what 'colour' is to tell is made of .ab of 'lab', and it is seen", "make the prediction of .l alone")
+    ]
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [[], [("colours(c.ab)", "colours(lab(v).ab)")], [("colours(c.ab)", "colours(stopgrad(c.ab))")]],
+    ids=["parts", "parted twice", "stopped"],
+)
+def test_the_other_part_is_no_matter(write: Write, changes: Changes) -> None:
+    assert found(write, "G218", COLOURS, changes) == []
+
+
+# -- G219 ----------------------------------------------------------------------------------------------------
+
+
+def test_codes_of_another_clustering_are_found(write: Write) -> None:
+    problems = found(write, "G219", CLUSTERS, [*SECOND, ("c.scores, c.code", "c.scores, o.code")])
+    message = "the scores of 'clusters' are held against what 'other' says, which has other clusters"
+    assert problems == [("objective(c.scores, o.code)", message, "take both of one: clusters.scores and clusters.code")]
+
+
+def test_each_clustering_by_itself_is_no_matter(write: Write) -> None:
+    assert findings(write, CLUSTERS, SECOND) == []

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from conftest import BYOL, MOCO, SIMCLR, Write
-from findings import BANK, QUICK_MOCO, Changes, findings, found, weighted_bank
+from findings import BANK, DINO, QUICK_MOCO, Changes, findings, found, weighted_bank
 
 NO_TARGET: Changes = [
     ("  target:    {use: target.ema, of: [encoder, projector], momentum: 0.99}\n", ""),
@@ -269,3 +269,24 @@ def test_weights_are_found_behind_a_node_that_clips_the_scores(write: Write, wei
 
 def test_other_objectives_take_what_weights_draw(write: Write, weighted: Changes) -> None:
     assert not found(write, "G308", QUICK_MOCO, weighted)
+
+
+# -- G309 ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ([], None),
+        ([("observe(t)", "observe(t[0])")], None),
+        ([("centre(t)", "centre(stopgrad(t))")], None),
+        ([("observe(t)", "observe(s)")], "'encoder'"),
+        ([("  s: encoder(x)", "  s: encoder(x)\n  u: teacher(augment(batch.image))"), ("observe(t)", "observe(u)")],
+         "'teacher'"),
+    ],
+    ids=["as given", "one view of it", "stopped", "the student's", "of other views"],
+)  # fmt: skip
+def test_a_statistic_of_other_values_is_found(write: Write, changes: Changes, says: str | None) -> None:
+    messages = [m for _, m, _ in found(write, "G309", DINO, changes)]
+    assert len(messages) == (says is not None)
+    assert all(f"and observes that of {says} (line" in m for m in messages)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write
-from findings import BANK, QUICK_MOCO, Changes, findings_without_count, found
+from findings import BANK, CLUSTERS, QUICK_MOCO, Changes, findings_without_count, found
 from helpers import make
 
 from graphssl.data import Batch
@@ -275,3 +275,13 @@ def test_a_rate_for_weights_is_sound(write: Write) -> None:
         ("lr: 0.05}", "lr: 0.05}, nodes: {critic: {lr: 2.0}, encoder: {schedule: constant}}"),
     ]
     assert found(write, "G407", QUICK_MOCO, changes) == []
+
+
+# -- G411 ----------------------------------------------------------------------------------------------------
+
+
+def test_clusters_of_each_step_are_found(write: Write) -> None:
+    assert found(write, "G411", CLUSTERS, [("{call: fit(), every: epoch}", "fit()")]) == [
+        ("fit()", "'clusters' looks at its whole bank after each step", "clusters: {call: fit(), every: epoch}")
+    ]
+    assert found(write, "G411", CLUSTERS) == []
