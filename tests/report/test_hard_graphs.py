@@ -30,7 +30,7 @@ from graphssl.report.drawing.frame import scene_of
 from graphssl.report.drawing.scene import Path, Rect, Scene
 from graphssl.report.drawing.svg import write_svg
 from graphssl.report.figure.figure import Figure
-from graphssl.report.style import ROLES, STOP, UPDATE
+from graphssl.report.style import ROLES, STOP, UPDATE, WIRE
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -136,9 +136,11 @@ def test_updates_are_to_be_seen(some: Figure, scene: Scene) -> None:
         points = list(along(path))
         length = sum(((a - c) ** 2 + (b - d) ** 2) ** 0.5 for (a, b), (c, d) in itertools.pairwise(points))
         assert length > 8, "two dashes at least"
-        assert path.color == UPDATE
+        assert path.color in (UPDATE, WIRE)
+    written = [c for c in some.copies if c.written]
+    assert sum(path.color == WIRE for path in dashed) == len(some.copies) - len(written)
     words = {t.text for g in groups(scene, "plain") for t in texts(g) if t.color == UPDATE}
-    assert words == {e.text for w in some.wires for e in w.ends if e.update} | {c.text for c in some.copies}
+    assert words == {e.text for w in some.wires for e in w.ends if e.update} | {c.text for c in written}
 
 
 def test_stop_gradients_are_to_be_seen_on_their_wires(some: Figure, scene: Scene) -> None:

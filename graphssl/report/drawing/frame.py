@@ -73,8 +73,10 @@ def _samples(figure: Figure) -> Iterator[Sample]:
     if any(w.stop for w in figure.wires):
         bars = [Path(((x - 1.5, middle + 4), (x + 1.5, middle - 4)), STOP, 1.3) for x in (6.0, 9.2)]
         yield _sample("stop-gradient", [Path(line, WIRE), *bars], SAMPLE)
-    if figure.copies or any(e.update for w in figure.wires for e in w.ends):
+    if any(copy.written for copy in figure.copies) or any(e.update for w in figure.wires for e in w.ends):
         yield _sample("written after the step", [Path(line, UPDATE, 1.2, dashed=True)], SAMPLE)
+    if not all(copy.written for copy in figure.copies):
+        yield _sample("uses the node", [Path(line, WIRE, 1.2, dashed=True)], SAMPLE)
 
 
 def _sample(text: str, marks: Sequence[Mark], width: float) -> Sample:

@@ -28,7 +28,7 @@ def write_mermaid(figure: Figure) -> str:
             kinds.append(False)
     for copy in figure.copies:
         lines.append(f"  {names[copy.source]} -. {_text(copy.text)} .-> {names[copy.target]}")
-        kinds.append(True)
+        kinds.append(copy.written)
     return "\n".join([*lines, *_looks(figure, kinds)]) + "\n"
 
 

@@ -53,9 +53,10 @@ def _color(update: bool, change: Change) -> str:
 
 
 def _copy(copy: Copy, stroke: Stroke) -> Group:
-    color = _color(True, copy.change)
+    color = _color(copy.written, copy.change)
     marks = [Path(_trimmed(stroke), color, 1.2, stroke.curved, dashed=True), _head(stroke, color)]
-    return Group(marks, "wire", f"{copy.text}: the weights of {copy.source}", _facts(copy.source, [copy.target]))
+    said = f"{copy.text}: the weights of {copy.source}" if copy.written else f"{copy.text} {copy.source}"
+    return Group(marks, "wire", said, _facts(copy.source, [copy.target]))
 
 
 def _loose(figure: Figure, stroke: Stroke) -> Group:
@@ -130,7 +131,7 @@ def _text(box: Box, frame: Frame) -> Iterator[Text]:
 
 def _tag(figure: Figure, tag: Tag) -> Iterator[Mark]:
     if tag.text:
-        update = tag.line is None or tag.line.update or tag.line.wire is None
+        update = tag.update if tag.line is None else tag.line.update
         yield Text(tag.x, tag.y, tag.text, style.SMALL, style.UPDATE if update else style.INK)
     elif tag.line is not None and tag.line.wire is not None:
         wire = figure.wires[tag.line.wire]

@@ -83,12 +83,16 @@ class Wire:
 
 @dataclass(frozen=True)
 class Copy:
-    """Weights that one box takes over from another, as a moving average does."""
+    """What one box has from another, not by a value: weights that an average follows, a grid, a bank.
+
+    written: whether that is after the step.
+    """
 
     source: str
     target: str
     text: str
     change: Change = ""
+    written: bool = True
 
 
 @dataclass(frozen=True)

@@ -145,18 +145,18 @@ class _Reader:
         written = {c.node for c in self.graph.update_calls()}
         for node in self.graph.nodes.values():
             if node.refs() and node.name not in written and node.name in self.first:
-                self._copy(node, self.first[node.name], "uses")
+                self._copy(node, self.first[node.name], "uses", written=False)
 
     def _add_line(self, box: str, line: str) -> None:
         """For a write that no arrow can show."""
         old = self.boxes[box]
         self.boxes[box] = replace(old, lines=(*old.lines, line))
 
-    def _copy(self, node: Node, box: str, text: str) -> None:
+    def _copy(self, node: Node, box: str, text: str, written: bool = True) -> None:
         for name in node.refs():
             if name not in self.first:
                 self._box(f"{name}.unused", self.graph.nodes[name], (), faded=True)
-            self.copies.append(Copy(self.first[name], box, text))
+            self.copies.append(Copy(self.first[name], box, text, written=written))
 
     def _loss(self) -> None:
         place = "\n".join(dict.fromkeys(_place(term.span) for term in self.graph.terms))

@@ -57,6 +57,7 @@ class Tag:
     width: float
     line: Line | None
     text: str = ""
+    update: bool = False  # whether the words are of a write
 
 
 @dataclass(frozen=True)

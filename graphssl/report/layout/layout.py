@@ -176,4 +176,6 @@ class _Placing:
             x, y = stroke.points[-1]
             down = y > stroke.points[0][1]
             width = text_width(stroke.copy.text, SMALL)
-            yield Tag(x + AIR, y - RISE if down else y + RISE + SMALL, width, None, stroke.copy.text)
+            yield Tag(
+                x + AIR, y - RISE if down else y + RISE + SMALL, width, None, stroke.copy.text, stroke.copy.written
+            )

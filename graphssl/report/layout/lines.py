@@ -67,7 +67,7 @@ def lines_of(figure: Figure, spans: Mapping[str, Span]) -> list[Line]:
         if not overlap(spans[copy.source], spans[copy.target]):
             back = spans[copy.source] > spans[copy.target]
             left, right_box = (copy.target, copy.source) if back else (copy.source, copy.target)
-            found.append(Line(len(found), left, (right_box,), None, True, back, {copy.target: copy.text}))
+            found.append(Line(len(found), left, (right_box,), None, copy.written, back, {copy.target: copy.text}))
     return found
 
 
