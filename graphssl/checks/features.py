@@ -62,6 +62,8 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
             return f"'{name}' makes images, and no features of them"
         if image_size(graph, shapes, name) is not None:
             return None
+        if not any(c.node == node.name and c.section != "update" for c in graph.calls):
+            return f"'{node.name}' is never called, and so nothing says what it takes"
         return f"'{name}' takes no whole images of {shapes.data.channels} channels"
     value = graph.values[name]
     if value.parts is not None:

@@ -128,9 +128,9 @@ class Wiring:
 
     # -- built-ins -----------------------------------------------------------------------------------------
 
-    def _built_in(self, call: e.Call, least: int, most: int) -> list[Value] | None:
-        """The values that a built-in takes: so many, and nothing else."""
-        values = [self._whole(a) for a in call.args]
+    def _built_in(self, call: e.Call, least: int, most: int, parts: bool = False) -> list[Value] | None:
+        """The values that a built-in takes: so many, and nothing else; parts: one may have several."""
+        values = [self._value(a) if parts else self._whole(a) for a in call.args]
         others = {k: span for k, (_, span) in call.options.items()} | {k: v.span for k, v in call.keywords.items()}
         if others:
             key, span = next(iter(others.items()))
@@ -144,12 +144,21 @@ class Wiring:
         return known if len(known) == len(values) else None
 
     def _stopgrad(self, call: e.Call, name: str | None) -> Value | None:
-        values = self._built_in(call, 1, 1)
+        values = self._built_in(call, 1, 1, parts=True)
         if values is None:
             return None
         (value,) = values
-        if value.slots[0].kind != "tensor":
-            self.problems.add(f"stopgrad() takes a tensor, not {value.slots[0].kind}", call.span)
+        if value.parts is not None:
+            label = "" if name is None else f"{name}_"
+            stopped = {part: self._stopped(one, call, f"{label}{part}") for part, one in value.parts.items()}
+            return None if None in stopped.values() else Value(parts={k: v for k, v in stopped.items() if v})
+        return self._stopped(value, call, name)
+
+    def _stopped(self, value: Value, call: e.Call, name: str | None) -> Value | None:
+        """The same without a gradient."""
+        if not value.slots or value.slots[0].kind != "tensor":
+            what = value.slots[0].kind if value.slots else "what gives no value"
+            self.problems.add(f"stopgrad() takes a tensor, not {what}", call.span)
             return None
         slots = []
         for i, slot in enumerate(value.slots):

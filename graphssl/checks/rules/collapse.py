@@ -9,8 +9,8 @@ from ...graph.calls import Call, Slot, slots_of
 from ...graph.graph import Term
 from ...graph.nodes import Node
 from .facts import Facts, aligned_inputs, factors
-from .grids import of_views
-from .patches import part_of
+from .grids import grids
+from .patches import is_masked
 from .rule import rule
 
 
@@ -48,12 +48,28 @@ def attraction_needs_predictor(facts: Facts, found: Problems) -> None:
         for call, query, key in facts.pairs(term):
             one_sided = facts.gradient[query.id] != facts.gradient[key.id]
             learner, other = (query, key) if facts.gradient[query.id] else (key, query)
-            predicts = facts.embedders(learner) - facts.embedders(other)
+            predicts = facts.embedders(learner) - _embedders(facts, other)
             if one_sided and not predicts and not _spread(facts, query, key):
                 message = f"'{term.name}' only attracts, and no predictor tells its sides apart: this collapses"
                 hint = "add a head on the side that learns: p: predictor(projector(encoder(x)))"
                 found.add(message, call.span, hint)
                 break
+
+
+def _embedders(facts: Facts, slot: Slot) -> set[str]:
+    """As `Facts.embedders`, along what is embedded: of a map and shares of its positions along the map."""
+    through, known, todo = set[str](), set[int](), [facts.origin(slot)]
+    while todo:
+        current = facts.origin(todo.pop())
+        call = facts.graph.maker.get(current.id)
+        if current.id in known:
+            continue
+        known.add(current.id)
+        ends = call is None or call.node in facts.networks or "d" not in current.axes[0]
+        embedded = [s for _, s, names in grids(facts, call, current) if "d" in names] if call and not ends else []
+        todo += embedded
+        through |= set() if embedded else facts.embedders(current)
+    return through
 
 
 def _attracts_only(facts: Facts) -> bool:
@@ -144,24 +160,45 @@ def something_is_compared(facts: Facts, found: Problems) -> None:
 def _compares(facts: Facts, slot: Slot) -> bool:
     """Whether a loss is about more than one value of one view."""
     call = facts.graph.maker[slot.id]
-    inputs = list(dict.fromkeys(s.id for s in aligned_inputs(call, slot)))
-    several = any(isinstance(argument, tuple) for argument in call.args.values()) and call.fold == 1
-    if call.node in facts.trainable or (len(inputs) > 1 and not several):
+    inputs = aligned_inputs(call, slot)
+    by_view = all(isinstance(argument, tuple) for argument in call.args.values()) and call.fold == 1
+    if call.node in facts.networks or (len(set(inputs)) > 1 and not by_view):
         return True
-    return any(s.kind != "tensor" or len(of_views(facts, s)) > 1 for s in call.inputs())
+    return any(s.kind != "tensor" or not _of_one(facts, s) for s in inputs)
+
+
+def _of_one(facts: Facts, slot: Slot) -> bool:
+    """Whether a value is what a network gave of one view, with nothing of another mixed in, nor of its positions."""
+    while (call := facts.graph.maker.get(slot.id)) is not None and call.node not in facts.networks:
+        inputs = set(aligned_inputs(call, slot))
+        ranks = {len(facts.shapes.slots[s.id][0]) for s in (slot, *inputs)}
+        if len(inputs) != 1 or len(ranks) != 1:
+            return False
+        slot = inputs.pop()
+    return True
 
 
 def _shared(facts: Facts, term: Term) -> Iterator[tuple[Call, Slot, Slot]]:
-    """Each prediction of shares, of a whole picture, and what it is told by a network or of a network's values."""
+    """Each prediction of shares, of a whole picture, and what it is told of the same picture by what learns with it."""
     for slot in map(facts.origin, term.slots):
         call = facts.graph.maker[slot.id]
         node = facts.graph.nodes.get(call.node)
         if node is not None and "of_shares" in node.component.traits:
-            sides = (slots_of(call.args[name]) for name in ("prediction", "target"))
+            sides = (slots_of(call.args.get(name)) for name in ("prediction", "target"))
             for prediction, target in zip(*sides, strict=False):
-                masked = any(part_of(facts, s) for c in facts.graph.before(prediction) for s in c.inputs())
-                if not masked and "fits" not in facts.graph.nodes[facts.origin(target).node].component.traits:
+                frozen = {c.node for c in facts.graph.before(target)} & facts.networks - facts.trainable
+                told = frozen - {n.name for n in facts.with_trait("average")}
+                maker = facts.graph.nodes.get(facts.origin(target).node)
+                assigned = maker is not None and "fits" in maker.component.traits
+                same = _pictures(facts, prediction) & _pictures(facts, target)
+                if same and not (told or assigned or is_masked(facts, prediction)):
                     yield call, prediction, target
+
+
+def _pictures(facts: Facts, slot: Slot) -> set[Slot]:
+    """The pictures that networks were given on the way to a value."""
+    calls = [call for call in facts.graph.before(slot) if call.node in facts.networks]
+    return {s for call in calls for s in call.inputs() if not {c.node for c in facts.graph.before(s)} & facts.networks}
 
 
 def _matched(facts: Facts, query: Slot, key: Slot) -> bool:
@@ -174,8 +211,7 @@ def _matched(facts: Facts, query: Slot, key: Slot) -> bool:
 
 def _views(facts: Facts, slot: Slot) -> set[int]:
     """The augmented views that a slot is made of, back to the nodes that make views."""
-    found: set[int] = set()
-    todo = [slot]
+    found, known, todo = set[int](), set[int](), [slot]
     while todo:
         current = todo.pop()
         call = facts.graph.maker.get(current.id)
@@ -184,6 +220,7 @@ def _views(facts: Facts, slot: Slot) -> set[int]:
         node = facts.graph.nodes.get(call.node)
         if node is not None and "view" in node.component.traits:
             found.add(current.id)
-        else:
+        elif current.id not in known:
+            known.add(current.id)
             todo += aligned_inputs(call, current)
     return found

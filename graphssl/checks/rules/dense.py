@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import Counter
 from collections.abc import Iterator
 
 from ...errors import Problems
@@ -21,13 +22,14 @@ def box_is_of_the_view(facts: Facts, found: Problems) -> None:
     PixPro (Xie et al. 2021, arXiv:2011.10043, section 3.1) and VICRegL (Bardes et al. 2022, arXiv:2210.01571, section
     3.2) bring the positions of both views back into the picture, each by its own crop: `cells(z, boxes)`, view by view.
     """
+    beside_the_picture = {s.id for name, s in facts.graph.batch.items() if name != "image"}
     for call in facts.graph.step_calls():
         for view in _views(call):
             inputs = aligned_inputs(call, view)
             boxes = [(facts.origin(s), shown) for s in inputs if (shown := beside_of(facts, s)) is not None]
             others = frozenset[int]().union(*(of_views(facts, s) for s in inputs if beside_of(facts, s) is None))
             for box, shown in boxes:
-                if shown.id not in others and others - {s.id for s in facts.graph.batch.values()}:
+                if shown.id not in others and others - beside_the_picture:
                     message = f"'{call.node}' is given the .{box.output} of {_said(facts, {shown.id})}, and what is of "
                     hint = f"both of one view: {call.node}(z[{box.view}], {box.output}[{box.view}])"
                     found.add(message + _said(facts, others), call.span, hint)
@@ -43,7 +45,7 @@ def shares_are_of_the_map(facts: Facts, found: Problems) -> None:
     is given (VICRegL, Bardes et al. 2022, arXiv:2210.01571, section 3.2). Axes of one letter in two ports are the same
     positions.
     """
-    for call in facts.graph.step_calls():
+    for call in _lines(facts):
         for one, two in _apart(facts, call, by_letter=True):
             message = f"'{call.node}' is given positions of {_said(facts, one[1])}, and says what to take of "
             hint = "m: match(a, c) tells what each position of a takes of c: gather(c, m.share)"
@@ -65,9 +67,8 @@ def two_maps_are_two(facts: Facts, found: Problems) -> None:
         for view in _views(call):
             maps = [(slot, at) for _, slot, names in grids(facts, call, view) if (at := numbering(names))]
             for (one, here), (two, there) in itertools.combinations(maps, 2):
-                whose = {positions_of(facts, s, i) for s, at in ((one, here), (two, there)) for i in at.values()}
-                if not here.keys() & there.keys() and len(whose) == 1 and None not in whose:
-                    said = _said(facts, whose.pop() or frozenset())
+                if not here.keys() & there.keys() and facts.origin(one) == facts.origin(two):
+                    said = _said(facts, of_views(facts, one))
                     found.add(f"'{call.node}' matches {said} with itself", call.span, "give it one view and the other")
                     return
 
@@ -79,12 +80,21 @@ def compared_where_they_are(facts: Facts, found: Problems) -> None:
     By where they are in the picture (PixPro, Xie et al. 2021, arXiv:2011.10043, section 3.1) or by what is there
     (DenseCL, Wang et al. 2021, arXiv:2011.09157, section 3.3). Views that are no crops may be compared so.
     """
-    for call in facts.graph.step_calls():
+    for call in _lines(facts):
         for one, two in _apart(facts, call, by_letter=False):
             message = f"'{call.node}' compares positions of {_said(facts, one[1])} by number with those of "
             hint = "m: match(a, c), and gather(c, m.share) in the place of c"
             found.add(message + _said(facts, two[1]), call.span, hint)
             break
+
+
+def _lines(facts: Facts) -> Iterator[Call]:
+    """The calls of a step, of several alike on a line the first two: those of two views."""
+    count = Counter[tuple[str, object]]()
+    for call in facts.graph.step_calls():
+        count[call.node, call.span] += 1
+        if count[call.node, call.span] <= 2:
+            yield call
 
 
 def _views(call: Call) -> tuple[Slot, ...]:

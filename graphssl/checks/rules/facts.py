@@ -92,6 +92,17 @@ class Facts:
         return self.shapes.trainable()
 
     @cached_property
+    def networks(self) -> set[str]:
+        """Nodes with weights, whether they train, are frozen, or follow others."""
+        has = {name for name, module in self.shapes.modules.items() if any(True for _ in module.parameters())}
+        return has | {n.name for n in self.with_trait("average")}
+
+    @cached_property
+    def numbered(self) -> dict[tuple[int, int], frozenset[int] | None]:
+        """Whose positions an axis of a slot numbers, as far as that was asked."""
+        return {}
+
+    @cached_property
     def gradient(self) -> Mapping[int, bool]:
         """Whether a slot carries a gradient, by propagation along the calls."""
         carries = {slot.id: False for slot in self.graph.batch.values()}

@@ -83,9 +83,9 @@ def loss_falls(facts: Facts, found: Problems) -> None:
         )
 
 
-@rule("G108", "a frozen node that was never trained", "warning")
+@rule("G108", "a frozen encoder that was never trained", "warning")
 def frozen_is_trained(facts: Facts, found: Problems) -> None:
-    """A node with `freeze: true` keeps the weights that it starts with: `weights:` says which.
+    """An encoder with `freeze: true` keeps the weights that it starts with: `weights:` says which.
 
     Without them it stays as it was drawn. A teacher is a trained network (SEED, Fang et al. 2021, arXiv:2101.04731,
     section 3.2); a random one, from which BYOL's search began (Grill et al. 2020, arXiv:2006.07733, section 3), is
@@ -93,7 +93,8 @@ def frozen_is_trained(facts: Facts, found: Problems) -> None:
     """
     for name, node in facts.graph.nodes.items():
         keys, module = node.common_keys, facts.shapes.modules.get(name)
-        if keys.freeze and keys.weights is None and module is not None and any(True for _ in module.parameters()):
+        embeds = name in facts.networks and facts.shapes.image_size(name) is not None
+        if keys.freeze and keys.weights is None and embeds and not (module is not None and is_foreign(module)):
             hint = "say what it starts with: weights: {run: byol-1, node: encoder}"
             found.add(f"'{name}' is frozen and has no weights: it stays as it is drawn", node.span, hint)
 

@@ -11,17 +11,26 @@ from .patches import part_of
 
 __all__ = ["beside_of", "grids", "numbering", "of_views", "positions_of"]
 
-NO_POSITIONS = ("b", "d", "c")  # axes of samples and of embeddings
+NO_POSITIONS = frozenset("bcdenphwyx")  # axes of samples, embeddings, classes and pixels
 
 
 def is_view(facts: Facts, slot: Slot) -> bool:
-    """Whether a value is a picture that a random node has made, or one of several that a node makes of one."""
+    """Whether a value is a picture cut anew out of another: by chance, or as one of several.
+
+    One whose pixels stay where they are, as ports with the same letters say, is the same view.
+    """
     call = facts.graph.maker.get(slot.id)
     node = None if call is None else facts.graph.nodes.get(call.node)
-    if call is None or node is None or call.node in facts.trainable or "average" in node.component.traits:
+    if call is None or node is None or call.node in facts.networks or len(facts.shapes.slots[slot.id][0]) != 4:
         return False
     several = sum(s.output == slot.output for s in call.outputs) > 1 and call.fold == 1
-    return (call.draws or several) and len(facts.shapes.slots[slot.id][0]) >= 4
+    kept = {port.axes[0] for port in node.forward.inputs}
+    return (call.draws or several) and ("..." in slot.axes[0] or _own_axes(call, slot) not in kept)
+
+
+def _own_axes(call: Call, slot: Slot) -> Axes:
+    """As its port has them: without the positions that the call folds."""
+    return (slot.axes[0][0], *slot.axes[0][1 + call.grid :]) if call.folds(slot) else slot.axes[0]
 
 
 def of_views(facts: Facts, slot: Slot) -> frozenset[int]:
@@ -62,6 +71,12 @@ def grids(facts: Facts, call: Call, view: Slot) -> Iterator[tuple[Port, Slot, tu
 def positions_of(facts: Facts, slot: Slot, axis: int) -> frozenset[int] | None:
     """Whose positions an axis numbers: views, by slot id, or what has chosen them; None where nobody knows."""
     slot = facts.origin(slot)
+    if (slot.id, axis) not in facts.numbered:
+        facts.numbered[slot.id, axis] = _positions_of(facts, slot, axis)
+    return facts.numbered[slot.id, axis]
+
+
+def _positions_of(facts: Facts, slot: Slot, axis: int) -> frozenset[int] | None:
     call = facts.graph.maker.get(slot.id)
     node = None if call is None else facts.graph.nodes.get(call.node)
     if call is None or node is None or is_view(facts, slot):
@@ -71,11 +86,11 @@ def positions_of(facts: Facts, slot: Slot, axis: int) -> frozenset[int] | None:
     givers = [positions_of(facts, given, names.index(name)) for given, names in inputs if name in names]
     if givers:
         return None if None in givers else frozenset[int]().union(*(one for one in givers if one))
-    if call.node in facts.trainable or "average" in node.component.traits:
+    if call.node in facts.networks:
         return of_views(facts, slot)
     if node.component.detached or any(part_of(facts, given) for given, _ in inputs):
         return None  # of the numbers of patches in a mask there are rules of their own
-    return frozenset(given.id for given, names in inputs if "d" not in names) or None  # by what it chooses
+    return frozenset(facts.origin(given).id for given, names in inputs if "d" not in names) or None  # what chooses
 
 
 def numbering(names: tuple[str, ...]) -> Mapping[str, int]:

@@ -9,7 +9,7 @@ from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.graph import Term
 from .facts import Facts, aligned_inputs
-from .patches import part_of
+from .patches import is_masked, part_of
 from .rule import rule
 
 
@@ -95,25 +95,27 @@ def answer_is_not_seen(facts: Facts, found: Problems) -> None:
 
 
 def _told(facts: Facts, term: Term) -> Iterator[tuple[Call, Slot, Slot]]:
-    """What a term's last calls hold against each other: each value that learns, and each that does not."""
+    """What a term's last calls hold against each other: each value of whole pictures that learns, and each that does
+    not."""
     for slot in map(facts.origin, term.slots):
         call = facts.graph.maker[slot.id]
         inputs = aligned_inputs(call, slot)
         for prediction, target in itertools.product(inputs, inputs):
-            if facts.gradient[prediction.id] and not facts.gradient[target.id]:
+            if facts.gradient[prediction.id] and not facts.gradient[target.id] and not is_masked(facts, prediction):
                 yield call, prediction, target
 
 
 def _part_of_picture(facts: Facts, slot: Slot) -> tuple[Slot, Call] | None:
     """The part of a picture that a value is made of without weights or chance, and the call that parts it."""
-    todo = [slot]
+    known, todo = set[int](), [slot]
     while todo:
         current = todo.pop()
         call = facts.graph.maker.get(current.id)
-        if call is None or call.draws or facts.embedders(current):
+        if call is None or current.id in known or call.draws or call.node in facts.networks:
             continue
+        known.add(current.id)
         if len({s.output for s in call.outputs}) > 1 and part_of(facts, current) is None:
-            return current, call
+            return None if any(c.node in facts.networks for c in facts.graph.before(current)) else (current, call)
         todo += aligned_inputs(call, current)
     return None
 

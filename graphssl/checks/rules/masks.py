@@ -8,6 +8,7 @@ import math
 from ...errors import Problems, Span
 from ...graph.calls import Call, Slot
 from .facts import Facts
+from .grids import of_views
 from .patches import (
     Comparison,
     Mask,
@@ -122,9 +123,12 @@ def _apart(facts: Facts, one: Comparison, here: set[Slot], there: set[Slot]) -> 
 def _said(facts: Facts, slot: Slot) -> str:
     """Which numbers of patches these are: of which mask, block and view."""
     mask, number = part_of(facts, slot), "" if slot.view is None else f"[{slot.view}]"
-    several = mask is not None and (mask.call.fold > 1 or len(facts.calls_of(slot.node)) > 1)
-    view = f" of view {image_of(mask).view}" if mask is not None and several else ""
-    return f".{slot.output}{number} of '{slot.node}'{view}"
+    calls = len(facts.calls_of(slot.node))
+    several = mask is not None and (mask.call.fold > 1 or calls > 1)
+    view = f" of view {image_of(mask).view}" if mask is not None and several and image_of(mask).view is not None else ""
+    lines = {call.span.line for call in facts.calls_of(slot.node)}
+    line = f" (line {mask.call.span.line})" if mask is not None and len(lines) > 1 else ""
+    return f".{slot.output}{number} of '{slot.node}'{view}{line}"
 
 
 @rule("G209", "tokens that are said to stand elsewhere", "error")
@@ -176,12 +180,24 @@ def target_is_of_the_picture(facts: Facts, found: Problems) -> None:
     pixels = facts.graph.batch.get("image")
     for one in comparisons(facts):
         for mask in _about(facts, one):
+            shown = _shown(facts, one, mask)
             for side in _targets(facts, one):
+                whole = pixels in {s for call in facts.graph.before(side) for s in call.inputs()}
                 of_it = seen(facts, side, mask) or told(facts, side, mask)
-                if not of_it and pixels in {s for call in facts.graph.before(side) for s in call.inputs()}:
-                    message = f"what '{one.term.name}' is to tell is of another picture than '{mask.node}' masks"
-                    found.add(message, one.term.span, "make the target of the view that the mask is given: target(x)")
+                of_shown = not shown or bool(shown & of_views(facts, side))
+                if whole and not (of_it and of_shown):
+                    what = f"'{mask.node}' masks" if not of_it else f"is seen by what is told '{mask.node}'"
+                    message = f"what '{one.term.name}' is to tell is of another picture than {what}"
+                    hint = "make the target of the view that the mask and the encoder are given: target(x)"
+                    found.add(message, one.term.span, hint)
                     return
+
+
+def _shown(facts: Facts, one: Comparison, mask: Mask) -> frozenset[int]:
+    """The views that the encoders of the predictions see, by what the mask leaves."""
+    calls = [call for s in one.sides if facts.gradient[s.id] for call in told(facts, s, mask)]
+    pictures = {s for call in calls for s in call.inputs() if part_of(facts, s) is None}
+    return frozenset[int]().union(*(of_views(facts, s) for s in pictures))
 
 
 @rule("G212", "a mask of another grid", "error")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from pydantic import ValidationError
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -12,6 +12,7 @@ from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
 from .facts import Facts, aligned_inputs
+from .grids import of_views
 from .rule import rule
 
 
@@ -40,27 +41,37 @@ def state_is_of_its_values(facts: Facts, found: Problems) -> None:
     for call in facts.graph.update_calls():
         read = [c for c in facts.calls_of(call.node) if c.section != "update" and c.method == "forward"]
         written, given = (_made_by(facts, [s for c in calls for s in c.inputs()]) for calls in ([call], read))
-        if "running" in facts.graph.nodes[call.node].component.traits and written and given and not written & given:
+        if (
+            "running" in facts.graph.nodes[call.node].component.traits
+            and written
+            and given
+            and not written.keys() & given.keys()
+        ):
             message = f"'{call.node}' is given what {_makers(given)} gives, and observes that of {_makers(written)}"
             found.add(message, call.span, f"observe what it is given: {call.node}: {call.method}(y) for {call.node}(y)")
 
 
-def _made_by(facts: Facts, slots: Sequence[Slot]) -> set[Slot]:
-    """What the last nodes with weights, or averages of such, gave for these values."""
-    found, todo = set[Slot](), list(slots)
+Source = tuple[str, int, frozenset[int]]  # a node, the rank of what it gives, and of which views
+
+
+def _made_by(facts: Facts, slots: Sequence[Slot]) -> dict[Source, Slot]:
+    """What the last networks gave for these values; without one, the values themselves."""
+    found, known, todo = dict[Source, Slot](), set[int](), list(slots)
     while todo:
         slot = todo.pop()
         call = facts.graph.maker.get(slot.id)
-        node = None if call is None else facts.graph.nodes.get(call.node)
-        if node is not None and (node.name in facts.trainable or "average" in node.component.traits):
-            found.add(slot)
-        elif call is not None:
-            todo += aligned_inputs(call, slot)
-    return found
+        inputs = [] if call is None or call.node in facts.networks else aligned_inputs(call, slot)
+        if call is not None and call.node in facts.networks:
+            for view in of_views(facts, slot):
+                found[call.node, len(facts.shapes.slots[slot.id][0]), frozenset({view})] = slot
+        todo += [s for s in inputs if s.id not in known]
+        known.update(s.id for s in inputs)
+    return found or {("", 0, of_views(facts, s)): s for s in slots}
 
 
-def _makers(slots: set[Slot]) -> str:
-    words = (f"'{s.node}'" + (f" (line {s.span.line})" if s.span else "") for s in sorted(slots, key=lambda s: s.id))
+def _makers(sources: Mapping[Source, Slot]) -> str:
+    slots = sorted(sources.values(), key=lambda s: s.id)
+    words = (f"'{s.node}'" + (f" (line {s.span.line})" if s.span else "") for s in slots)
     return " and ".join(dict.fromkeys(words))
 
 

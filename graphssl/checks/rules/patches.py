@@ -10,7 +10,8 @@ from ...graph.graph import Term
 from .facts import Facts, aligned_inputs
 
 __all__ = [
-    "Comparison", "Mask", "comparisons", "image_of", "is_tokens", "knows_places", "part_of", "places", "seen", "told",
+    "Comparison", "Mask", "comparisons", "image_of", "is_masked", "is_tokens", "knows_places", "part_of", "places",
+    "seen", "told",
 ]  # fmt: skip
 
 NUMBERS = ("kept", "hidden")  # parts of a mask that are numbers of patches
@@ -48,6 +49,11 @@ def part_of(facts: Facts, slot: Slot) -> Mask | None:
         return None
     alike = [s for s in call.outputs if s.output == slot.output]
     return Mask(call.id, alike.index(slot) if call.fold > 1 else 0, call)
+
+
+def is_masked(facts: Facts, slot: Slot) -> bool:
+    """Whether something that it is made of was told a mask."""
+    return any(part_of(facts, s) is not None for call in facts.graph.before(slot) for s in call.inputs())
 
 
 def image_of(mask: Mask) -> Slot:

@@ -346,3 +346,23 @@ def test_the_mean_of_one_view_is_that_view(write: Write) -> None:
         ("byol: objective(s)", "byol: norm(mean(p))"),
     ]
     assert len(found(write, "G220", BYOL, [*RATE, *one])) == 1
+
+
+POSITIONS: Changes = [
+    ("augment.byol, flip: 0,", "augment.byol, boxes: true, flip: 0,"),
+    ("depth: 10, width: 8}", "depth: 10, width: 8, maps: [layer4]}\n  positions: {use: context.positions}\n  cells: {use: context.cells}\n"
+     "  match: {use: context.match, by: box}\n  gather: {use: context.gather}\n  slow: {use: target.ema, of: [projector]}"),
+    ("of: [encoder, projector]", "of: [encoder]"),
+    ("x: augment(batch.image)", "x, boxes: augment(batch.image)"),
+    ("predictor(projector(encoder(x)))", "predictor(projector(positions(encoder(x).layer4)))\n  c: cells(p, boxes)\n  m: match(c, views(c[1], c[0]))"),
+    ("z: target(x)", "z: slow(positions(target(x).layer4))"),
+    ("critic(p, z, pairs=cross)", "critic(p, gather(views(z[1], z[0]), m.share))"),
+    ("  target: follow()", "  target: follow()\n  slow: follow()"),
+]  # fmt: skip
+
+
+def test_where_a_prediction_stands_says_nothing_of_what_it_is_told(write: Write) -> None:
+    assert findings(write, BYOL, POSITIONS) == []
+    without = [*POSITIONS, ("predictor(projector(positions", "projector((positions".replace("((", "(")), (".layer4)))\n  c", ".layer4))\n  c"),
+               ("  predictor: {use: head.mlp, hidden: 16, out: 8}\n", "")]  # fmt: skip
+    assert len(found(write, "G202", BYOL, without)) == 1

@@ -122,3 +122,36 @@ def test_embeddings_of_two_views_are_no_positions(write: Write) -> None:
         ("critic(p, k)", "critic(pool(p), stopgrad(pool(views(z[1], z[0]))))"),
     ]
     assert findings(write, DENSE, whole) == []
+
+
+# -- what is no matter ---------------------------------------------------------------------------------------
+
+PIXELWISE: Changes = [
+    ("  positions: {use", "  noise:     {use: augment.channels}\n  positions: {use"),
+    ("encoder(x)", "encoder(noise(x))"),
+]
+FROZEN: Changes = [
+    ("  positions: {use", "  teacher:   {use: encoder.resnet, depth: 10, width: 8, maps: [layer4], freeze: true}\n"
+                          "  positions: {use"),
+    ("critic(p, k)", "critic(p, positions(teacher(x).layer4))"),
+]  # fmt: skip
+CODES: Changes = [
+    ("  critic:    {use", "  shares:    {use: target.sinkhorn}\n  told:      {use: objective.cross_entropy}\n  critic:    {use"),
+    ("  all: objective(critic(p, k))", "  all: told(p, gather(shares(stopgrad(views(z[1], z[0]))), m.share))"),
+]  # fmt: skip
+STOPPED: Changes = [("nearest(k, m.distance)", "nearest(k, stopgrad(m.distance))")]
+
+
+@pytest.mark.parametrize(
+    "changes", [PIXELWISE, FROZEN, CODES, STOPPED], ids=["pixels stay", "a frozen teacher", "classes", "stopped"]
+)
+def test_what_numbers_no_positions_of_another_view_is_no_matter(write: Write, changes: Changes) -> None:
+    problems = findings(write, DENSE, changes)
+    assert {p.code for p in problems} <= {"G108"}, problems
+
+
+def test_of_many_pairs_of_views_a_line_tells_two(write: Write) -> None:
+    many = [("simclr, boxes: true}", "simclr, views: 5, boxes: true}"), ("  m: match(c, views(c[1], c[0]))\n", ""),
+            ("  k: gather(stopgrad(views(z[1], z[0])), m.share)\n", ""), ("critic(p, k)", "critic(p, stopgrad(z), pairs=cross)"),
+            ("  near: objective(critic(nearest(p, m.distance), nearest(k, m.distance)))\n", ""), ("  c: cells(z, boxes)\n", "")]  # fmt: skip
+    assert len(found(write, "G217", DENSE, many)) == 2

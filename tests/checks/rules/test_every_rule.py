@@ -178,6 +178,16 @@ def test_features_come_from_images(write: Write, name: str, reason: str) -> None
     assert problem.message.startswith(reason)
 
 
+@pytest.mark.parametrize("features", ["target", "target.encoder"])
+def test_features_of_a_node_that_is_never_called(write: Write, features: str) -> None:
+    changes = [("z: target(x)", "z: stopgrad(projector(encoder(x)))"), ("features: encoder", f"features: {features}")]
+    messages = {p.message for p in findings(write, BYOL, changes)}
+    assert messages <= {
+        "'target' is never called, and so nothing says what it takes",
+        "'target' is never called (it is written, but never read)",
+    }
+
+
 @pytest.mark.parametrize("name", ["encoder", "q", "k"])
 def test_features_are_those_of_an_encoder_or_of_a_value(write: Write, name: str) -> None:
     assert findings(write, QUICK_MOCO, [("features: encoder", f"features: {name}")]) == []

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 from conftest import Write
-from findings import CLUSTERS, COLOURS, ROTATION, SECOND, Changes, findings, found
+from findings import CLUSTERS, COLOURS, MASKED, ROTATION, SECOND, Changes, findings, found
 
 # -- G205 ----------------------------------------------------------------------------------------------------
 
@@ -154,3 +154,31 @@ def test_codes_of_another_clustering_are_found(write: Write) -> None:
 
 def test_each_clustering_by_itself_is_no_matter(write: Write) -> None:
     assert findings(write, CLUSTERS, SECOND) == []
+
+
+def test_a_frozen_network_with_several_outputs_parts_no_picture(write: Write) -> None:
+    teacher = [
+        ("  positions: {use", "  teacher: {use: encoder.resnet, depth: 10, width: 8, maps: [layer4], freeze: true}\n"
+                              "  alike: {use: objective.distance}\n  positions: {use"),
+        ("loss:\n", "loss:\n  alike: alike(encoder(c.l).layer4, teacher(v).layer4)\n"),
+    ]  # fmt: skip
+    assert found(write, "G218", COLOURS, teacher) == []
+
+
+def test_what_is_masked_may_be_told_of_the_whole(write: Write) -> None:
+    parted = [
+        ("  take:      {use", "  lab:       {use: augment.lab}\n  pixels:    {use: target.pixels, of: encoder, normalize: true}\n"
+                              "  take:      {use"),
+        ("dim: 8, depth: 1, heads: 2, out: tokens", "dim: 8, depth: 1, heads: 2, out: 128"),
+        ("take(t.tokens, m.hidden)", "take(pixels(lab(x).ab), m.hidden)"),
+    ]  # fmt: skip
+    assert found(write, "G218", MASKED, parted) == []
+
+
+@pytest.mark.parametrize("target", ["batch.image", "lab(batch.image).ab"])
+def test_pixels_are_no_shares(write: Write, target: str) -> None:
+    problems = findings(
+        write, COLOURS, [("objective(logits, code, weight=rarity(code))", f"objective(logits, {target})")]
+    )
+    assert problems
+    assert all(p.message for p in problems)

@@ -244,3 +244,26 @@ def test_kept_patches_in_the_place_of_hidden_ones(write: Write) -> None:
 def test_what_cannot_be_built_is_told_with_its_place(write: Write, change: tuple[str, str], message: str) -> None:
     problems = findings(write, MASKED, [change])
     assert any(message in p.message and p.span is not None for p in problems), problems
+
+
+PLAIN = ("  encoder:   {use", "  plain:     {use: augment.plain}\n  encoder:   {use")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("h: encoder(x, m.kept)", "y: augment(batch.image)[0]\n  h: encoder(y, m.kept)")],
+        [PLAIN, ("m: mask(x)", "w: plain(batch.image)\n  m: mask(w)"), ("t: target(x)", "t: target(w)")],
+    ],
+    ids=["the encoder's", "the mask's and the target's"],
+)
+def test_the_encoder_sees_the_picture_that_is_told(write: Write, changes: Changes) -> None:
+    problems = found(write, "G211", MASKED, changes)
+    assert [m for _, m, _ in problems] == [
+        "what 'told' is to tell is of another picture than is seen by what is told 'mask'"
+    ]
+
+
+def test_plain_pictures_are_masked_too(write: Write) -> None:
+    instead = ("  augment:   {use: augment.simclr, views: 1}\n", "")
+    assert found(write, "G211", MASKED, [PLAIN, instead, ("x: augment(batch.image)[0]", "x: plain(batch.image)")]) == []
