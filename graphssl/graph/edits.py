@@ -101,7 +101,15 @@ def _without_average(graph: Graph, node: Node) -> Edit:
         return ast.Call(ast.Name(STOP), [value], [])
 
     sets = changed_lines(graph, online)
-    return Edit(f"without {node.name}", node.name, "without", (*sets, *_taken_out(graph, node)))
+    return Edit(f"without {node.name}", node.name, "without", (*sets, *_judged(graph, node), *_taken_out(graph, node)))
+
+
+def _judged(graph: Graph, node: Node) -> Iterator[str]:
+    """What is judged of an average, its copies too, is judged of the nodes that it follows."""
+    named = graph.spec.evaluate.named
+    instead = {node.name: node.refs()[0], **{f"{node.name}.{ref}": ref for ref in node.refs()}}
+    if instead.keys() & set(named):
+        yield as_change("evaluate.features", list(dict.fromkeys(instead.get(name, name) for name in named)))
 
 
 def _taken_out(graph: Graph, node: Node) -> Iterator[str]:

@@ -111,3 +111,10 @@ def test_a_factor_and_a_weight_of_a_term_stay() -> None:
 
 def test_an_encoder_and_an_objective_are_not_bypassed() -> None:
     assert not {"encoder", "objective"} & {edit.part for edit in edits_of(load("byol")) if edit.kind == "without"}
+
+
+@pytest.mark.parametrize(("name", "part"), [("i_jepa", "target"), ("ibot", "teacher"), ("data2vec", "target")])
+def test_a_target_of_tokens_is_taken_out_and_what_was_judged_of_it_is_of_the_encoder(name: str, part: str) -> None:
+    graph = edited(name, f"without {part}")
+    assert graph["flow"]["t"] in ("stopgrad(encoder(x))", "stopgrad(encoder(x[0]))")
+    assert graph["evaluate"]["features"] in ("encoder", ["encoder"])
