@@ -46,6 +46,8 @@ class Shapes:
         """Height and width of the images that a node takes, or None for a node that takes none."""
         signature = self.signatures.get(node)
         first = signature.inputs[0] if signature and signature.inputs else None
-        if first is None or first.family or first.axes != (("b", "c", "h", "w"),) or "h" not in self.sizes[node]:
+        if first is None or first.family or first.axes != (("b", "c", "h", "w"),):
+            return None
+        if "h" not in tuple(self.sizes[node]):  # of a node that is never called
             return None
         return self.sizes[node]["h"], self.sizes[node]["w"]

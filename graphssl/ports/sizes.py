@@ -70,9 +70,6 @@ class Sizes(Mapping[str, int]):
             raise Unbound(letter)
         return self._letters[letter]
 
-    def __contains__(self, letter: object) -> bool:
-        return letter in self._letters
-
     def __iter__(self) -> Iterator[str]:
         return iter(self._letters)
 
