@@ -74,10 +74,11 @@ class MultiBlock(nn.Module):
         share = torch.linspace(0, 1, STEPS, device="cpu")
         heights, widths = self._size(share, self.scale, self.aspect)
         self.most = int((heights * widths).max())
-        seen = int(torch.stack(self._size(share, self.context, (1.0, 1.0))).prod(0).min())
+        contexts = torch.stack(self._size(share, self.context, (1.0, 1.0))).prod(0)
+        seen, largest = int(contexts.min()), int(contexts.max())
         if min(rows, columns) < 2 or self.keep == 0 or not (heights * widths).min() > 0:
             raise ValueError(f"a grid of {rows} x {columns} patches is too small for such blocks")
-        if self.keep > (largest := int(torch.stack(self._size(share, self.context, (1.0, 1.0))).prod(0).max())):
+        if self.keep > largest:
             raise ValueError(
                 f"keep: {config.keep:g} is {self.keep} of {rows * columns} patches, and a context has {largest} at most"
             )

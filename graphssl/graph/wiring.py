@@ -151,7 +151,8 @@ class Wiring:
         if value.parts is not None:
             label = "" if name is None else f"{name}_"
             stopped = {part: self._stopped(one, call, f"{label}{part}") for part, one in value.parts.items()}
-            return None if None in stopped.values() else Value(parts={k: v for k, v in stopped.items() if v})
+            known = {part: one for part, one in stopped.items() if one is not None}
+            return Value(parts=known) if len(known) == len(stopped) else None
         return self._stopped(value, call, name)
 
     def _stopped(self, value: Value, call: e.Call, name: str | None) -> Value | None:

@@ -211,16 +211,10 @@ def _matched(facts: Facts, query: Slot, key: Slot) -> bool:
 
 def _views(facts: Facts, slot: Slot) -> set[int]:
     """The augmented views that a slot is made of, back to the nodes that make views."""
-    found, known, todo = set[int](), set[int](), [slot]
-    while todo:
-        current = todo.pop()
-        call = facts.graph.maker.get(current.id)
-        if call is None:
-            continue
+
+    def makes_views(current: Slot, call: Call) -> bool:
         node = facts.graph.nodes.get(call.node)
-        if node is not None and "view" in node.component.traits:
-            found.add(current.id)
-        elif current.id not in known:
-            known.add(current.id)
-            todo += aligned_inputs(call, current)
-    return found
+        return node is not None and "view" in node.component.traits
+
+    makers = facts.graph.maker
+    return {s.id for s in facts.back(slot, until=makes_views) if s.id in makers and makes_views(s, makers[s.id])}

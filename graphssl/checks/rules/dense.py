@@ -12,8 +12,6 @@ from .facts import Facts, aligned_inputs
 from .grids import beside_of, grids, numbering, of_views, positions_of
 from .rule import rule
 
-Pair = tuple[tuple[Slot, frozenset[int]], tuple[Slot, frozenset[int]]]
-
 
 @rule("G214", "a box of another view", "error")
 def box_is_of_the_view(facts: Facts, found: Problems) -> None:
@@ -45,12 +43,9 @@ def shares_are_of_the_map(facts: Facts, found: Problems) -> None:
     is given (VICRegL, Bardes et al. 2022, arXiv:2210.01571, section 3.2). Axes of one letter in two ports are the same
     positions.
     """
-    for call in _lines(facts):
-        for one, two in _apart(facts, call, by_letter=True):
-            message = f"'{call.node}' is given positions of {_said(facts, one[1])}, and says what to take of "
-            hint = "m: match(a, c) tells what each position of a takes of c: gather(c, m.share)"
-            found.add(message + _said(facts, two[1]), call.span, hint)
-            break
+    hint = "m: match(a, c) tells what each position of a takes of c: gather(c, m.share)"
+    for call, one, two in _apart(facts, by_letter=True):
+        found.add(f"'{call.node}' is given positions of {one}, and says what to take of {two}", call.span, hint)
 
 
 @rule("G216", "a view that is matched with itself", "warning")
@@ -80,12 +75,9 @@ def compared_where_they_are(facts: Facts, found: Problems) -> None:
     By where they are in the picture (PixPro, Xie et al. 2021, arXiv:2011.10043, section 3.1) or by what is there
     (DenseCL, Wang et al. 2021, arXiv:2011.09157, section 3.3). Views that are no crops may be compared so.
     """
-    for call in _lines(facts):
-        for one, two in _apart(facts, call, by_letter=False):
-            message = f"'{call.node}' compares positions of {_said(facts, one[1])} by number with those of "
-            hint = "m: match(a, c), and gather(c, m.share) in the place of c"
-            found.add(message + _said(facts, two[1]), call.span, hint)
-            break
+    hint = "m: match(a, c), and gather(c, m.share) in the place of c"
+    for call, one, two in _apart(facts, by_letter=False):
+        found.add(f"'{call.node}' compares positions of {one} by number with those of {two}", call.span, hint)
 
 
 def _lines(facts: Facts) -> Iterator[Call]:
@@ -102,31 +94,35 @@ def _views(call: Call) -> tuple[Slot, ...]:
     return call.outputs[:1] if call.fold == 1 else tuple(s for s in call.outputs if s.output == call.outputs[0].output)
 
 
-def _apart(facts: Facts, call: Call, by_letter: bool) -> Iterator[Pair]:
-    """Two inputs of a call that are held against each other position by position, and that are of other positions.
+def _apart(facts: Facts, by_letter: bool) -> Iterator[tuple[Call, str, str]]:
+    """Calls that hold two inputs against each other position by position, and the views whose positions these are.
 
     by_letter: by axes that the node's ports have a letter for, or by those that they do not know.
     """
-    for view in _views(call):
-        inputs = [(slot, numbering(names)) for _, slot, names in grids(facts, call, view)]
-        for (one, here), (two, there) in itertools.combinations(inputs, 2):
-            for name in here.keys() & there.keys():
-                if name.isidentifier() == by_letter:
-                    a, b = positions_of(facts, one, here[name]), positions_of(facts, two, there[name])
-                    if a and b and not a & b:
-                        yield (one, a), (two, b)
+    for call in _lines(facts):
+        pairs = (pair for view in _views(call) for pair in _held(facts, call, view, by_letter))
+        differing = next(((one, two) for one, two in pairs if one and two and not one & two), None)
+        if differing is not None:
+            yield call, _said(facts, differing[0]), _said(facts, differing[1])
+
+
+def _held(
+    facts: Facts, call: Call, view: Slot, by_letter: bool
+) -> Iterator[tuple[frozenset[int] | None, frozenset[int] | None]]:
+    """Of each two inputs whose axes have a name in common, whose positions they number."""
+    inputs = [(slot, numbering(names)) for _, slot, names in grids(facts, call, view)]
+    for (one, here), (two, there) in itertools.combinations(inputs, 2):
+        for name in here.keys() & there.keys():
+            if name.isidentifier() == by_letter:
+                yield positions_of(facts, one, here[name]), positions_of(facts, two, there[name])
 
 
 def _said(facts: Facts, slots: frozenset[int] | set[int]) -> str:
     """The views that these are, in words."""
     made = [s for call in facts.graph.calls for s in call.outputs if s.id in slots]
-    words = [
-        (f"'{s.node}'" if s.view is None else f"view {s.view} of '{s.node}'")
-        + (
-            f" (line {s.span.line})"
-            if s.span and len(facts.calls_of(s.node, "flow")) > 1 and s.view is not None
-            else ""
-        )
-        for s in made
-    ]
+    words = []
+    for s in made:
+        several = s.span is not None and s.view is not None and len(facts.calls_of(s.node, "flow")) > 1
+        view = "" if s.view is None else f"view {s.view} of "
+        words.append(f"{view}'{s.node}'" + (f" (line {s.span.line})" if several and s.span else ""))
     return " and ".join(dict.fromkeys(words)) or "the batch"

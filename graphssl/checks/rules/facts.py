@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -67,17 +67,24 @@ class Facts:
             (slot,) = call.inputs()
         return slot
 
-    def made_of(self, slot: Slot) -> set[int]:
-        """Every slot (by id) that a slot is made of, its own included; of calls for several views those of its view."""
-        found: set[int] = set()
-        todo = [slot]
+    def back(self, *slots: Slot, until: Callable[[Slot, Call], bool] | None = None) -> Iterator[Slot]:
+        """What slots are made of, themselves included, each once; of calls for several views those of its view.
+
+        until: of a slot and of the call that makes it, whether it goes no further back from there.
+        """
+        known, todo = set[int](), list(slots)
         while todo:
             current = todo.pop()
-            if current.id not in found:
-                found.add(current.id)
+            if current.id not in known:
+                known.add(current.id)
+                yield current
                 call = self.graph.maker.get(current.id)
-                todo += [] if call is None else aligned_inputs(call, current)
-        return found
+                if call is not None and not (until and until(current, call)):
+                    todo += aligned_inputs(call, current)
+
+    def made_of(self, slot: Slot) -> set[int]:
+        """Every slot (by id) that a slot is made of, its own included; of calls for several views those of its view."""
+        return {s.id for s in self.back(slot)}
 
     def calls_of(self, node: str, section: str | None = None) -> list[Call]:
         return [c for c in self.graph.calls if c.node == node and section in (None, c.section)]

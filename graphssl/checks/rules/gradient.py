@@ -83,22 +83,6 @@ def loss_falls(facts: Facts, found: Problems) -> None:
         )
 
 
-@rule("G108", "a frozen encoder that was never trained", "warning")
-def frozen_is_trained(facts: Facts, found: Problems) -> None:
-    """An encoder with `freeze: true` keeps the weights that it starts with: `weights:` says which.
-
-    Without them it stays as it was drawn. A teacher is a trained network (SEED, Fang et al. 2021, arXiv:2101.04731,
-    section 3.2); a random one, from which BYOL's search began (Grill et al. 2020, arXiv:2006.07733, section 3), is
-    rarely meant.
-    """
-    for name, node in facts.graph.nodes.items():
-        keys, module = node.common_keys, facts.shapes.modules.get(name)
-        embeds = name in facts.networks and facts.shapes.image_size(name) is not None
-        if keys.freeze and keys.weights is None and embeds and not (module is not None and is_foreign(module)):
-            hint = "say what it starts with: weights: {run: byol-1, node: encoder}"
-            found.add(f"'{name}' is frozen and has no weights: it stays as it is drawn", node.span, hint)
-
-
 @rule("G107", "weights that their own node gives no gradient", "warning")
 def node_passes_a_gradient(facts: Facts, found: Problems) -> None:
     """A network of one's own should give each of its weights a gradient.
@@ -118,3 +102,19 @@ def node_passes_a_gradient(facts: Facts, found: Problems) -> None:
             )
             message = f"'{name}' gives {grouped(missed)} no gradient: its forward keeps it away from them"
             found.add(message, facts.graph.nodes[name].span, f"{hint}train: say what is not to train")
+
+
+@rule("G108", "a frozen encoder that was never trained", "warning")
+def frozen_is_trained(facts: Facts, found: Problems) -> None:
+    """An encoder with `freeze: true` keeps the weights that it starts with: `weights:` says which.
+
+    Without them it stays as it was drawn. A teacher is a trained network (SEED, Fang et al. 2021, arXiv:2101.04731,
+    section 3.2); a random one, from which BYOL's search began (Grill et al. 2020, arXiv:2006.07733, section 3), is
+    rarely meant.
+    """
+    for name, node in facts.graph.nodes.items():
+        keys, module = node.common_keys, facts.shapes.modules.get(name)
+        embeds = name in facts.networks and facts.shapes.image_size(name) is not None
+        if keys.freeze and keys.weights is None and embeds and module is not None and not is_foreign(module):
+            hint = "say what it starts with: weights: {run: byol-1, node: encoder}"
+            found.add(f"'{name}' is frozen and has no weights: it stays as it is drawn", node.span, hint)

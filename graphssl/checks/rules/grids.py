@@ -35,16 +35,8 @@ def _own_axes(call: Call, slot: Slot) -> Axes:
 
 def of_views(facts: Facts, slot: Slot) -> frozenset[int]:
     """The views (by slot id) that a value is made of, and no further back; without one, fields of the batch."""
-    found, known, todo = set[int](), set[int](), [slot]
-    while todo:
-        current = todo.pop()
-        call = facts.graph.maker.get(current.id)
-        if call is None or is_view(facts, current):
-            found.add(current.id)
-        elif current.id not in known:
-            todo += aligned_inputs(call, current)
-        known.add(current.id)
-    return frozenset(found)
+    made_of = facts.back(slot, until=lambda current, _: is_view(facts, current))
+    return frozenset(s.id for s in made_of if s.id not in facts.graph.maker or is_view(facts, s))
 
 
 def beside_of(facts: Facts, slot: Slot) -> Slot | None:

@@ -107,29 +107,22 @@ def _told(facts: Facts, term: Term) -> Iterator[tuple[Call, Slot, Slot]]:
 
 def _part_of_picture(facts: Facts, slot: Slot) -> tuple[Slot, Call] | None:
     """The part of a picture that a value is made of without weights or chance, and the call that parts it."""
-    known, todo = set[int](), [slot]
-    while todo:
-        current = todo.pop()
+
+    def ends(_: Slot, call: Call) -> bool:
+        return call.draws or call.node in facts.networks
+
+    for current in facts.back(slot, until=ends):
         call = facts.graph.maker.get(current.id)
-        if call is None or current.id in known or call.draws or call.node in facts.networks:
+        if call is None or ends(current, call):
             continue
-        known.add(current.id)
         if len({s.output for s in call.outputs}) > 1 and part_of(facts, current) is None:
             return None if any(c.node in facts.networks for c in facts.graph.before(current)) else (current, call)
-        todo += aligned_inputs(call, current)
     return None
 
 
 def _seen(facts: Facts, slot: Slot, maker: Call) -> set[int]:
     """Every slot that a value is made of, but by way of a call no further than to what it gives."""
-    found, todo = set[int](), [slot]
-    while todo:
-        current = todo.pop()
-        call = facts.graph.maker.get(current.id)
-        if current.id not in found and call is not None and call.id != maker.id:
-            todo += aligned_inputs(call, current)
-        found.add(current.id)
-    return found
+    return {s.id for s in facts.back(slot, until=lambda _, call: call.id == maker.id)}
 
 
 @rule("G219", "shares of other prototypes", "error")
@@ -145,9 +138,10 @@ def shares_are_of_the_same(facts: Facts, found: Problems) -> None:
             continue
         pairs = zip(*(slots_of(call.args.get(name)) for name in ("prediction", "target")), strict=False)
         for one, two in ((facts.origin(a), facts.origin(b)) for a, b in pairs):
-            nodes = [facts.graph.nodes.get(s.node) for s in (one, two)]
-            components = {n.component.name for n in nodes if n is not None and "fits" in n.component.traits}
-            if one.node != two.node and len(components) == 1 and all(n and "fits" in n.component.traits for n in nodes):
+            nodes = [
+                n for n in (facts.graph.nodes.get(s.node) for s in (one, two)) if n and "fits" in n.component.traits
+            ]
+            if one.node != two.node and len(nodes) == 2 and nodes[0].component is nodes[1].component:
                 message = (
                     f"the scores of '{one.node}' are held against what '{two.node}' says, which has other clusters"
                 )

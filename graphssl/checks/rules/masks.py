@@ -123,12 +123,13 @@ def _apart(facts: Facts, one: Comparison, here: set[Slot], there: set[Slot]) -> 
 def _said(facts: Facts, slot: Slot) -> str:
     """Which numbers of patches these are: of which mask, block and view."""
     mask, number = part_of(facts, slot), "" if slot.view is None else f"[{slot.view}]"
-    calls = len(facts.calls_of(slot.node))
-    several = mask is not None and (mask.call.fold > 1 or calls > 1)
-    view = f" of view {image_of(mask).view}" if mask is not None and several and image_of(mask).view is not None else ""
-    lines = {call.span.line for call in facts.calls_of(slot.node)}
-    line = f" (line {mask.call.span.line})" if mask is not None and len(lines) > 1 else ""
-    return f".{slot.output}{number} of '{slot.node}'{view}{line}"
+    said = f".{slot.output}{number} of '{slot.node}'"
+    calls = facts.calls_of(slot.node)
+    if mask is None or (mask.call.fold == 1 and len(calls) == 1):
+        return said
+    view = image_of(mask).view
+    of_view = "" if view is None else f" of view {view}"
+    return said + of_view + (f" (line {mask.call.span.line})" if len({c.span.line for c in calls}) > 1 else "")
 
 
 @rule("G209", "tokens that are said to stand elsewhere", "error")

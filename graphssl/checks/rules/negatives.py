@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
-from .facts import Facts, aligned_inputs
+from .facts import Facts
 from .grids import of_views
 from .rule import rule
 
@@ -29,50 +29,6 @@ def queue_is_consistent(facts: Facts, found: Problems) -> None:
         for call in facts.calls_of(node.name, "update"):
             if any(facts.gradient[s.id] or _online(facts, s) for s in call.inputs()):
                 found.add(f"'{node.name}' is filled by the online encoder", call.span, "push the keys of a target.ema")
-
-
-@rule("G309", "a state of other values than those that it is for", "warning")
-def state_is_of_its_values(facts: Facts, found: Problems) -> None:
-    """A running statistic should be one of what the node is given: `centre(y)` in the flow, `centre: observe(y)` after.
-
-    DINO's centre is the mean of the teacher's outputs, from which it is taken (Caron et al. 2021, arXiv:2104.14294,
-    equation 4); that of other values, or of the student's, keeps nothing from collapsing.
-    """
-    for call in facts.graph.update_calls():
-        read = [c for c in facts.calls_of(call.node) if c.section != "update" and c.method == "forward"]
-        written, given = (_made_by(facts, [s for c in calls for s in c.inputs()]) for calls in ([call], read))
-        if (
-            "running" in facts.graph.nodes[call.node].component.traits
-            and written
-            and given
-            and not written.keys() & given.keys()
-        ):
-            message = f"'{call.node}' is given what {_makers(given)} gives, and observes that of {_makers(written)}"
-            found.add(message, call.span, f"observe what it is given: {call.node}: {call.method}(y) for {call.node}(y)")
-
-
-Source = tuple[str, int, frozenset[int]]  # a node, the rank of what it gives, and of which views
-
-
-def _made_by(facts: Facts, slots: Sequence[Slot]) -> dict[Source, Slot]:
-    """What the last networks gave for these values; without one, the values themselves."""
-    found, known, todo = dict[Source, Slot](), set[int](), list(slots)
-    while todo:
-        slot = todo.pop()
-        call = facts.graph.maker.get(slot.id)
-        inputs = [] if call is None or call.node in facts.networks else aligned_inputs(call, slot)
-        if call is not None and call.node in facts.networks:
-            for view in of_views(facts, slot):
-                found[call.node, len(facts.shapes.slots[slot.id][0]), frozenset({view})] = slot
-        todo += [s for s in inputs if s.id not in known]
-        known.update(s.id for s in inputs)
-    return found or {("", 0, of_views(facts, s)): s for s in slots}
-
-
-def _makers(sources: Mapping[Source, Slot]) -> str:
-    slots = sorted(sources.values(), key=lambda s: s.id)
-    words = (f"'{s.node}'" + (f" (line {s.span.line})" if s.span else "") for s in slots)
-    return " and ".join(dict.fromkeys(words))
 
 
 def _queues(facts: Facts) -> list[Node]:
@@ -258,3 +214,40 @@ def _weighted(facts: Facts, slot: Slot) -> Iterator[Node]:
         yield node
     for given in call.inputs():
         yield from _weighted(facts, given)
+
+
+@rule("G309", "a state of other values than those that it is for", "warning")
+def state_is_of_its_values(facts: Facts, found: Problems) -> None:
+    """A running statistic should be one of what the node is given: `centre(y)` in the flow, `centre: observe(y)` after.
+
+    DINO's centre is the mean of the teacher's outputs, from which it is taken (Caron et al. 2021, arXiv:2104.14294,
+    equation 4); that of other values, or of the student's, keeps nothing from collapsing.
+    """
+    for call in facts.graph.update_calls():
+        if "running" not in facts.graph.nodes[call.node].component.traits:
+            continue
+        read = [c for c in facts.calls_of(call.node) if c.section != "update" and c.method == "forward"]
+        written, given = (_made_by(facts, [s for c in calls for s in c.inputs()]) for calls in ([call], read))
+        if written and given and not written.keys() & given.keys():
+            message = f"'{call.node}' is given what {_makers(given)} gives, and observes that of {_makers(written)}"
+            found.add(message, call.span, f"observe what it is given: {call.node}: {call.method}(y) for {call.node}(y)")
+
+
+Source = tuple[str, int, frozenset[int]]  # a node, the rank of what it gives, and of which views
+
+
+def _made_by(facts: Facts, slots: Sequence[Slot]) -> dict[Source, Slot]:
+    """What the last networks gave for these values; without one, the values themselves."""
+    found = dict[Source, Slot]()
+    for slot in facts.back(*slots, until=lambda _, call: call.node in facts.networks):
+        call = facts.graph.maker.get(slot.id)
+        if call is not None and call.node in facts.networks:
+            rank = len(facts.shapes.slots[slot.id][0])
+            found |= {(call.node, rank, frozenset({view})): slot for view in of_views(facts, slot)}
+    return found or {("", 0, of_views(facts, s)): s for s in slots}
+
+
+def _makers(sources: Mapping[Source, Slot]) -> str:
+    slots = sorted(sources.values(), key=lambda s: s.id)
+    words = (f"'{s.node}'" + (f" (line {s.span.line})" if s.span else "") for s in slots)
+    return " and ".join(dict.fromkeys(words))

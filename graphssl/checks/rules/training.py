@@ -179,19 +179,6 @@ def recompute_has_effect(facts: Facts, found: Problems) -> None:
             found.add(f"'{name}' has no weights to train: recompute has no effect on it", at, hint)
 
 
-@rule("G411", "clusters that are found anew in each step", "warning")
-def clusters_are_found_between_epochs(facts: Facts, found: Problems) -> None:
-    """k-means looks at every entry of a bank: once an epoch, as in DeepCluster-v2 and PCL, and not after each step.
-
-    (Caron et al. 2020, arXiv:2006.09882, appendix D; Li et al. 2021, arXiv:2005.04966, algorithm 1.) Entries that one
-    step has written hardly move the centroids, and of a large set k-means takes longer than the step.
-    """
-    for call in facts.graph.update_calls("step"):
-        if not list(call.inputs()) and "fits" in facts.graph.nodes[call.node].component.traits:
-            hint = f"{call.node}: {{call: {call.method}(), every: epoch}}"
-            found.add(f"'{call.node}' looks at its whole bank after each step", call.span, hint)
-
-
 @rule("G410", "an update that comes too late", "warning")
 def updates_are_read(facts: Facts, found: Problems) -> None:
     """What an update with `every: epoch` writes, the epochs after it read; a training of one epoch has none.
@@ -204,3 +191,16 @@ def updates_are_read(facts: Facts, found: Problems) -> None:
     for call in facts.graph.update_calls("epoch") if late else ():
         message = f"'{call.node}' is written at the end of the only epoch, and nothing reads it after that"
         found.add(message, call.span, "train for more epochs")
+
+
+@rule("G411", "clusters that are found anew in each step", "warning")
+def clusters_are_found_between_epochs(facts: Facts, found: Problems) -> None:
+    """k-means looks at every entry of a bank: once an epoch, as in DeepCluster-v2 and PCL, and not after each step.
+
+    (Caron et al. 2020, arXiv:2006.09882, appendix D; Li et al. 2021, arXiv:2005.04966, algorithm 1.) Entries that one
+    step has written hardly move the centroids, and of a large set k-means takes longer than the step.
+    """
+    for call in facts.graph.update_calls("step"):
+        if not list(call.inputs()) and "fits" in facts.graph.nodes[call.node].component.traits:
+            hint = f"{call.node}: {{call: {call.method}(), every: epoch}}"
+            found.add(f"'{call.node}' looks at its whole bank after each step", call.span, hint)
