@@ -20,6 +20,7 @@ from ..graph.calls import Call
 from ..graph.graph import Graph
 from ..ports import tensors_of
 from ..ports.draws import GENERATOR
+from . import hints
 from .axes import Input, match
 from .building import Building
 from .chance import Chance, Draw, Watch, named_parts
@@ -116,13 +117,35 @@ class _Inference:
         if call.node == "stopgrad" or call.node in self.nodes.failed:
             return False
         here: dict[str, tuple[int, str]] = {}
+        givers: dict[str, Input] = {}
         wrong = Problems()
         for given in self.values.inputs(call):
-            _unify(call, given, here, wrong)
+            self._unify(call, given, here, givers, wrong)
             if wrong:
                 self.nodes.fail(call.node, wrong)
                 return False
         return self.nodes.learn(call.node, here)
+
+    def _unify(
+        self, call: Call, given: Input, here: dict[str, tuple[int, str]], givers: dict[str, Input], found: Problems
+    ) -> None:
+        """Adds an input's sizes to those of the call so far, and who gave them; notes the first that does not fit."""
+        title = ".".join([call.node, *([] if call.method == "forward" else [call.method]), given.port.name])
+        matched = match(given.axes, given.shape)
+        gets = f"but gets {list(given.shape)} from {given.giver}"
+        if matched is None:
+            found.add(f"{title} takes [{' '.join(given.axes)}], {gets}", call.span, hints.of_axes(given))
+            return
+        for letter, size in matched:
+            first = givers.setdefault(letter, given)
+            if letter.isdigit():
+                if int(letter) != size:
+                    found.add(f"{title} takes {letter} there, {gets}", call.span)
+                    return
+            elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
+                message = f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}"
+                found.add(message, call.span, hints.of_sizes(given, first, letter, self.graph.nodes))
+                return
 
     def _run(self, call: Call) -> None:
         if call.node == "stopgrad":
@@ -197,24 +220,6 @@ def _versions(args: Sequence[Any], kwargs: Mapping[str, Any]) -> list[int]:
     """How often each tensor that a call is given was written."""
     tensors = (t for value in (*args, *kwargs.values()) for t in tree_leaves(value) if isinstance(t, Tensor))
     return [t._version for t in tensors if not t.is_inference()]
-
-
-def _unify(call: Call, given: Input, here: dict[str, tuple[int, str]], found: Problems) -> None:
-    """Adds the sizes of an input's letters to those of the call so far; notes the first that does not fit."""
-    title = ".".join([call.node, *([] if call.method == "forward" else [call.method]), given.port.name])
-    matched = match(given.axes, given.shape)
-    gets = f"but gets {list(given.shape)} from {given.giver}"
-    if matched is None:
-        found.add(f"{title} takes [{' '.join(given.axes)}], {gets}", call.span)
-        return
-    for letter, size in matched:
-        if letter.isdigit():
-            if int(letter) != size:
-                found.add(f"{title} takes {letter} there, {gets}", call.span)
-                return
-        elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
-            found.add(f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}", call.span)
-            return
 
 
 def _likeness(call: Call, args: Sequence[Any], kwargs: Mapping[str, Any]) -> Any:

@@ -14,6 +14,7 @@ from .language.parse import parse, parse_names
 from .language.sections import Sections
 from .names import check_name
 from .scope import Scope
+from .switches import switch_for
 from .wiring import Wiring
 
 __all__ = ["read_flow"]
@@ -63,11 +64,21 @@ def _check_value(name: e.Name, draft: _Draft, owner: Mapping[str, _Draft], scope
         scope.problems.add(message, name.span, about=name.id)
     elif name.id in owner:
         who = "the line gives two values" if owner[name.id] is draft else "two lines give a value"
-        scope.problems.add(f"{who} called '{name.id}'", name.span, about=name.id)
+        scope.problems.add(f"{who} called '{name.id}'", name.span, _way_out(owner[name.id], draft), about=name.id)
     else:
         check_name(name.id, "value", name.span, scope.problems)
     if len(scope.problems) > before:
         scope.refused.add(name.id)
+
+
+def _way_out(first: _Draft, second: _Draft) -> str | None:
+    """Which line gives the value too; one of a file that this one extends is replaced under its own key."""
+    if first is second:
+        return None
+    there, here = first.names[0].span, second.names[0].span
+    if there.file == here.file:
+        return f"line {there.line} gives it too"
+    return f"`{first.key}:` of {there.file}, line {there.line}, gives it too; `{first.key}: null` takes that out"
 
 
 def _in_order(drafts: Sequence[_Draft], owner: Mapping[str, _Draft], scope: Scope) -> list[_Draft]:
@@ -94,12 +105,25 @@ def _assign(names: Sequence[e.Name], value: Value, scope: Scope) -> None:
     if len(names) == 1:
         scope.values[names[0].id] = value
         return
+    before = len(scope.problems)
     pieces = list(value.parts.values()) if value.parts is not None else [Value((slot,)) for slot in value.slots]
-    if len(pieces) != len(names):
+    if value.parts is None:
+        _check_views(names, value, scope)
+    if len(pieces) != len(names) and len(scope.problems) == before:
         what = "part" if value.parts is not None else "view"
         count = f"one {what}" if len(pieces) == 1 else f"{len(pieces)} {what}s"
         hint = f"it gives {value.describe()}" if value.parts is not None else None
         scope.problems.add(f"{len(names)} names for {count}", names[0].span, hint)
+    if len(scope.problems) > before:
         scope.refused |= {name.id for name in names}
         return
     scope.values.update(zip((name.id for name in names), pieces, strict=True))
+
+
+def _check_views(names: Sequence[e.Name], views: Value, scope: Scope) -> None:
+    """Notes a name, of those for single views, that is a part which the node would give beside them."""
+    node = scope.nodes.get(views.slots[0].node) if views.slots else None
+    for name in names:
+        if node is not None and (switch := switch_for(name.id, node, scope.nodes)):
+            scope.problems.add(f"'{node.name}' gives no part '{name.id}'", name.span, switch, about=name.id)
+            return

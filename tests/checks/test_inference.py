@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 from conftest import BYOL, MOCO, SIMCLR, Write, problems_of
+from findings import MASKED
 from helpers import CPU, program_of
 
 from graphssl.api import check
@@ -45,6 +46,7 @@ def test_a_clash_names_both_sources(write: Write) -> None:
     assert len(found) == 1, found
     assert "critic.key has d=4 (target, line" in found[0]
     assert "critic.query has d=8 (projector, line" in found[0]
+    assert "hint: out: 8 of 'narrow' or out: 4 of 'projector' makes them alike" in found[0]
 
 
 def test_a_queue_written_with_other_keys_than_it_is_read_with(write: Write) -> None:
@@ -57,6 +59,20 @@ def test_a_queue_written_with_other_keys_than_it_is_read_with(write: Write) -> N
 def test_wrong_number_of_axes(write: Write) -> None:
     found = problems_of(check, write(MOCO, ("q: projector(encoder(x[0]))", "q: projector(x[0])")))
     assert "projector.x takes [b d], but gets [16, 3, 32, 32] from augment, line" in found[0]
+
+
+def test_a_map_where_vectors_are_taken(write: Write) -> None:
+    changes = [("width: 8, norm", "width: 8, maps: [layer4], norm"), ("encoder(x[0])", "encoder(x[0]).layer4")]
+    found = problems_of(check, write(MOCO, *changes, ("of: [encoder, projector]", "of: [projector]"), ("x[1]", "q")))
+    assert "projector.x takes [b d], but gets [16, 64, 4, 4] from encoder" in found[0]
+    assert "hint: a context.positions makes a vector of each position of a map" in found[0]
+
+
+def test_tokens_of_more_patches_than_are_kept(write: Write) -> None:
+    (found,) = problems_of(check, write(MASKED, ("encoder(x, m.kept)", "encoder(x)")))
+    assert "decoder.kept has s=8 (mask, line" in found
+    assert "but decoder.tokens has s=16 (encoder, line" in found
+    assert "hint: tell 'encoder' which are kept: encoder(x, m.kept)" in found
 
 
 def test_one_node_for_two_widths(write: Write) -> None:

@@ -95,9 +95,12 @@ ONCE: list[tuple[str, list[tuple[str, str]], int, str, str]] = [
     ("value's name", [("  k: target", "  k-1: target")], 14, "'k-1' cannot name a value", ""),
     ("value named like its node", [("  x: augment", "  augment: augment")], 12, "'augment' is the name of a node already", ""),
     ("name twice", [("  x: augment", "  x, x: augment")], 12, "the line gives two values called 'x'", ""),
-    ("name in two lines", [("  k: target", "  x, y: target(batch.image)\n  k: target")], 14, "two lines give a value called 'x'", ""),
+    ("name in two lines", [("  k: target", "  x, y: target(batch.image)\n  k: target")], 14, "two lines give a value called 'x'", "line 12 gives it too"),
     ("too many names", [("  x: augment", "  a, b, x: augment")], 12, "3 names for 2 views", ""),
     ("names for one view", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  a, b: augment"), ("x[0]", "a"), ("x[1]", "b")], 12, "2 names for one view", ""),
+    ("part that is switched off", [("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
+    ("part of one view, switched off", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
+    ("part of none", [("  x: augment", "  x, boxes, b: augment")], 12, "'augment' gives no part 'boxes'", ""),
     ("definition that is gone", [("  x: augment(batch.image)\n", "")], 12, "no value is called 'x'", ""),
     ("node that is gone", [("  encoder:   {use: encoder.resnet, depth: 10, width: 8, norm: {use: split_batch, splits: 4}}\n", "")], 6, "no node is called 'encoder'", ""),
     ("both ports left out", [("critic(q, k, queue())", "critic()")], 15, "critic needs 'query': [b d] and 'key':", "it is critic(query, key"),
@@ -131,6 +134,17 @@ def test_a_section_that_was_removed(write: Write) -> None:
     (found,) = problems_of(read, write, "extends: base.yaml\nnodes: null\n")
     assert "graph.yaml:2:1: 'nodes' is missing" in found
     assert "this null takes it out of the extended graph" in found
+
+
+def test_a_value_under_another_key_than_in_the_extended_graph(write: Write) -> None:
+    write(MOCO, ("x: augment", "a, b: augment"), ("x[0]", "a"), ("x[1]", "b"), name="base.yaml")
+    again = "extends: base.yaml\nflow:\n  a: augment(batch.image)[1]\n"
+    (found,) = problems_of(read, write, again)
+    assert "graph.yaml:3:3: two lines give a value called 'a'" in found
+    assert "`a, b:` of" in found
+    assert "line 12, gives it too; `a, b: null` takes that out" in found
+    out = again.replace("flow:\n", "flow:\n  a, b: null\n  b: augment(batch.image)[0]\n")
+    assert read(write, out).values.keys() >= {"a", "b"}
 
 
 def test_a_null_for_what_is_not_there(write: Write) -> None:

@@ -220,6 +220,32 @@ def mask_fits_the_grid(facts: Facts, found: Problems) -> None:
             found.add(message, call.span, f"its `of` names the encoder whose patches '{call.node}' takes")
 
 
+@rule("G221", "seen patches that count", "warning")
+def seen_patches_do_not_count(facts: Facts, found: Problems) -> None:
+    """Where tokens stand for hidden patches, the loss is about those: the others are before the encoder's eyes.
+
+    SimMIM is worse where all count (Xie et al. 2022, arXiv:2111.09886, section 4.1.2), and so is MAE (He et al. 2022,
+    arXiv:2111.06377, section 3): the mask says which do, `objective(p, y, m.mask)`.
+    """
+    for one in comparisons(facts):
+        targets = _targets(facts, one)
+        whole = [s for s in one.sides if facts.gradient[s.id] and not places(facts, s)]
+        for mask in () if one.flags else _masks(facts):
+            telling = [call for s in whole for call in told(facts, s, mask)]
+            if any(s.output == "mask" for call in telling for s in call.inputs()) and any(
+                seen(facts, s, mask) for s in targets
+            ):
+                message = f"'{one.term.name}' counts patches that are seen as it counts those that '{mask.node}' hides"
+                found.add(message, one.call.span, f"say which count: {one.call.node}(p, y, m.mask)")
+                return
+
+
+def _masks(facts: Facts) -> list[Mask]:
+    """All masks that are drawn."""
+    parts = (part_of(facts, s) for call in facts.graph.step_calls() for s in call.outputs)
+    return list(dict.fromkeys(mask for mask in parts if mask is not None))
+
+
 def _about(facts: Facts, one: Comparison, *more: str) -> list[Mask]:
     """The masks whose hidden patches are compared; more: other parts by which a comparison is about a mask."""
     stands = [s for side in one.sides for s in places(facts, side) if s.output in (*HIDING, *more)]

@@ -57,6 +57,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G218": (COLOURS, [("encoder(c.l)", "encoder(c.ab)")]),
     "G219": (CLUSTERS, [*SECOND, ("c.scores, c.code", "c.scores, o.code")]),
     "G220": (BYOL, [*SIMSIAM, ("objective.regression", "objective.coding_rate"), ("  s: critic(p, z, pairs=cross)\n", ""), ("byol: objective(s)", "byol: objective(p)")]),
+    "G221": (MASKED, [("encoder(x, m.kept)", "encoder(x, mask=m.mask)"), ("decoder(h.tokens, m.kept, m.hidden)", "head(h.tokens)"), ("take(t.tokens, m.hidden)", "t.tokens"), ("\n  take:      {use: context.take}", ""), ("  decoder:   {use: head.decoder, of: encoder, dim: 8, depth: 1, heads: 2, out: tokens}", "  head: {use: head.mlp, hidden: 8, out: 12}")]),
     "G301": (QUICK_MOCO, [("queue: push(k)", "queue: push(q)")]),
     "G302": (QUICK_MOCO, [("size: 48", "size: 50")]),
     "G303": (QUICK_MOCO, [("temperature: 0.2", "temperature: 5.0")]),

@@ -267,3 +267,25 @@ def test_the_encoder_sees_the_picture_that_is_told(write: Write, changes: Change
 def test_plain_pictures_are_masked_too(write: Write) -> None:
     instead = ("  augment:   {use: augment.simclr, views: 1}\n", "")
     assert found(write, "G211", MASKED, [PLAIN, instead, ("x: augment(batch.image)[0]", "x: plain(batch.image)")]) == []
+
+
+def test_seen_patches_that_count(write: Write) -> None:
+    (problem,) = found(write, "G221", MASKED, [*TOKENS, UNUSED, (", m.mask)\n", ")\n")])
+    assert problem == (
+        "objective(p, t.tokens)",
+        "'told' counts patches that are seen as it counts those that 'mask' hides",
+        "say which count: objective(p, y, m.mask)",
+    )
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        [("objective(p, take(t.tokens, m.hidden))", "objective(take(p, m.hidden), take(t.tokens, m.hidden))")],
+        [("objective(p, take(t.tokens, m.hidden))", "objective(p, target(augment(batch.image)[0]).tokens)")],
+    ],
+    ids=["taken", "of another picture"],
+)
+def test_what_is_not_about_seen_patches(write: Write, changes: Changes) -> None:
+    tokens = [change for change in TOKENS if "objective" not in change[0]]
+    assert found(write, "G221", MASKED, [*tokens, *changes]) == []
