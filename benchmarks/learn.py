@@ -6,7 +6,7 @@ Trains each graph as `graphssl run` does, on the embedded digits, or on an image
 FOLDER/test/CLASS/*) at 32 px, and prints weighted kNN and linear accuracy (`logistic`: by L-BFGS) on the held-out
 split. Without a GRAPH: all packaged graphs that have an embedded recipe and are evaluated. With several seeds, 0 to
 N - 1, a figure is their mean with Student's 95 % interval of it. A method that does not beat its own untrained encoder
-is marked.
+is marked. Weights that a graph leaves open are those of a run here: `graphssl run byol --name teacher` before distill.
 """
 
 from __future__ import annotations
@@ -49,8 +49,12 @@ def learn(graph: str, seed: int, sets: list[str], threads: int) -> Learnt:
     torch.set_num_threads(threads)
     path = str(Path(graph).resolve()) if Path(graph).is_file() else graph
     began = time.perf_counter()
+    here = [run.resolve() for run in Path("runs").glob("*")]
     with tempfile.TemporaryDirectory() as folder:
         os.chdir(folder)
+        Path("runs").mkdir()
+        for run in here:  # what a graph starts from, as a teacher
+            Path("runs", run.name).symlink_to(run)
         try:
             with contextlib.redirect_stdout(io.StringIO()):  # progress of several at once would be unreadable
                 result = graphssl.run(path, ["evaluate.logistic={}", f"train.seed={seed}", *sets])
