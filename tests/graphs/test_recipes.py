@@ -95,7 +95,7 @@ def test_a_recipe_is_its_method(name: str) -> None:
     shared = (recipe["nodes"].keys() & method["nodes"].keys()) - OTHERS.get(name.split("/")[1], set())
     uses = {n: (recipe["nodes"][n]["use"], method["nodes"][n]["use"]) for n in shared}
     assert all(ours == theirs for ours, theirs in uses.values() if theirs.split(".")[0] in kinds)
-    assert method["nodes"].keys() - recipe["nodes"].keys() <= {"proximal"}
+    assert method["nodes"].keys() - recipe["nodes"].keys() <= {"proximal", "pool"}  # pool: of tiles that are judged
     assert method["loss"].keys() - recipe["loss"].keys() <= {"proximal"}
     written = recipe.get("update", {}).keys() - {"queue_0", "queue_1", "slow"}
     assert {node: recipe["update"][node] for node in written} == method.get("update", {})
