@@ -138,15 +138,20 @@ def shares_are_of_the_same(facts: Facts, found: Problems) -> None:
             continue
         pairs = zip(*(slots_of(call.args.get(name)) for name in ("prediction", "target")), strict=False)
         for one, two in ((facts.origin(a), facts.origin(b)) for a, b in pairs):
-            nodes = [
-                n for n in (facts.graph.nodes.get(s.node) for s in (one, two)) if n and "fits" in n.component.traits
-            ]
-            if one.node != two.node and len(nodes) == 2 and nodes[0].component is nodes[1].component:
-                message = (
-                    f"the scores of '{one.node}' are held against what '{two.node}' says, which has other clusters"
-                )
-                found.add(message, call.span, f"take both of one: {one.node}.{one.output} and {one.node}.{two.output}")
+            own, others = _clustering(facts, one), _clustering(facts, two)
+            if own and others and own != others:
+                message = f"the scores of '{own}' are held against what '{two.node}' says, which has other clusters"
+                both = f"take both of one: {own}.{one.output} and {own}.{two.output}"
+                hint = both if two.node == others else f"take the scores of '{others}', or what '{own}' says"
+                found.add(message, call.span, hint)
                 break
+
+
+def _clustering(facts: Facts, slot: Slot) -> str | None:
+    """The node whose clusters a value numbers: that which makes it, or that which this one names."""
+    node = facts.graph.nodes.get(slot.node)
+    names = () if node is None else (node.name, *node.refs())
+    return next((n for n in names if "fits" in facts.graph.nodes[n].component.traits), None)
 
 
 def _shares(facts: Facts, slot: Slot) -> bool:

@@ -152,6 +152,19 @@ def test_codes_of_another_clustering_are_found(write: Write) -> None:
     assert problems == [("objective(c.scores, o.code)", message, "take both of one: clusters.scores and clusters.code")]
 
 
+@pytest.mark.parametrize("own", [False, True])
+def test_a_group_is_held_against_scores_of_its_groups(write: Write, own: bool) -> None:
+    groups = [
+        ("  clusters:  {use", "  groups:    {use: target.groups, of: bank, count: 8}\n  assigned:  {use: target.assigned, of: groups}\n  clusters:  {use"),
+        ("loss:\n", f"loss:\n  group: objective({'groups(z, z)' if own else 'c.scores'}, assigned(z))\n"),
+        ("update:\n", "update:\n  groups: [move(z), {call: fit(), every: epoch}]\n"),
+    ]  # fmt: skip
+    problems = found(write, "G219", CLUSTERS, groups)
+    message = "the scores of 'clusters' are held against what 'assigned' says, which has other clusters"
+    hint = "take the scores of 'groups', or what 'clusters' says"
+    assert problems == ([] if own else [("objective(c.scores, assigned(z))", message, hint)])
+
+
 def test_each_clustering_by_itself_is_no_matter(write: Write) -> None:
     assert findings(write, CLUSTERS, SECOND) == []
 
