@@ -54,6 +54,7 @@ class VarianceCovariance(nn.Module):
     def __init__(self, config: Config, sizes: Sizes) -> None:
         super().__init__()
         self.attracts = config.variance == 0  # what is left is 0 where all embeddings are the same
+        self.compares = config.invariance != 0
 
     def forward(self, x: Annotated[Tensor, "b ... d"], y: Annotated[Tensor, "b ... d"]) -> Annotated[Tensor, ""]:
         check_positions(x, y)

@@ -160,6 +160,8 @@ def something_is_compared(facts: Facts, found: Problems) -> None:
 def _compares(facts: Facts, slot: Slot) -> bool:
     """Whether a loss is about more than one value of one view."""
     call = facts.graph.maker[slot.id]
+    if not getattr(facts.shapes.modules[call.node], "compares", True):
+        return False
     inputs = aligned_inputs(call, slot)
     by_view = all(isinstance(argument, tuple) for argument in call.args.values()) and call.fold == 1
     if call.node in facts.networks or (len(set(inputs)) > 1 and not by_view):

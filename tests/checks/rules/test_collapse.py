@@ -339,6 +339,13 @@ def test_a_spread_alone_compares_nothing(write: Write, term: str, count: int) ->
     ]
 
 
+@pytest.mark.parametrize(("invariance", "count"), [("0", 1), ("1", 0), ("{from: 0, to: 1}", 0)])
+def test_two_views_that_are_not_held_against_each_other(write: Write, invariance: str, count: int) -> None:
+    moments = ("use: objective.regression", f"use: objective.variance_covariance, invariance: {invariance}")
+    changes = [*RATE[:2], moments, ("byol: objective(s)", "byol: objective(p[0], p[1])")]
+    assert len(found(write, "G220", BYOL, changes)) == count
+
+
 def test_the_mean_of_one_view_is_that_view(write: Write) -> None:
     one = [
         ("augment.byol,", "augment.simclr, views: 1,"),
