@@ -6,7 +6,7 @@ import math
 from typing import Annotated, NamedTuple
 
 import torch
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, Sizes, component
@@ -35,7 +35,7 @@ class Rearrange(nn.Module):
     """
 
     class Config(NodeConfig):
-        orders: PositiveInt | None = Field(100, description="p, how many orders there are; null: all of them")
+        orders: int | None = Field(100, ge=2, description="p, how many orders there are; null: all of them")
         seed: NonNegativeInt = Field(0, description="of the first order, from which the others are chosen")
 
     orders: Tensor | None

@@ -169,6 +169,8 @@ def mean_where(cost: Annotated[Tensor, "b ..."], where: Annotated[Tensor, "b ...
             "'where' is of numbers of patches, and takes which of those that are compared count: a mask's .valid says "
             "so of its hidden patches, .mask of all"
         )
+    if where.dtype != torch.bool:
+        raise ValueError("'where' is of numbers, and takes True or False; what weighs is a 'weight'")
     if where.shape != cost.shape:
         raise ValueError(
             f"'where' says of {where[0].numel()} positions whether they count, and {cost[0].numel()} are compared: a "

@@ -9,6 +9,7 @@ from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from graphssl.component import NodeConfig, NodeRef, Sizes, component, update
+from graphssl.ports import NO_GRADIENT
 
 from ..negatives import bank_of
 from ..negatives.base import random_directions
@@ -26,7 +27,7 @@ class Clustered(NamedTuple):
     """scores: of an embedding with all clusters. code: which one its sample is in."""
 
     scores: Annotated[Tensor, "b p"]
-    code: Annotated[Tensor, "b p"]
+    code: Annotated[Tensor, "b p", NO_GRADIENT]
 
 
 @component("target.clusters", traits=("rows", "shares", "fits"))

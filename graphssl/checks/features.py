@@ -64,6 +64,8 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
             return None
         if not any(c.node == node.name and c.section != "update" for c in graph.calls):
             return f"'{node.name}' is never called, and so nothing says what it takes"
+        if shapes.image_size(node.name) is not None and shapes.sizes[node.name]["c"] == shapes.data.channels:
+            return f"'{name}' is given the positions of a grid, and no whole images: name a value that is made of them"
         return f"'{name}' takes no whole images of {shapes.data.channels} channels"
     value = graph.values[name]
     if value.parts is not None:

@@ -133,7 +133,7 @@ class _Inference:
         title = ".".join([call.node, *([] if call.method == "forward" else [call.method]), given.port.name])
         matched = match(given.axes, given.shape)
         gets = f"but gets {list(given.shape)} from {given.giver}"
-        if matched is None:
+        if matched is None or hints.is_map_for_grid(given):
             found.add(f"{title} takes [{' '.join(given.axes)}], {gets}", call.span, hints.of_axes(given))
             return
         for letter, size in matched:
@@ -144,7 +144,7 @@ class _Inference:
                     return
             elif here.setdefault(letter, (size, f"{title} has {letter}={size} ({given.giver})"))[0] != size:
                 message = f"{title} has {letter}={size} ({given.giver}) but {here[letter][1]}"
-                found.add(message, call.span, hints.of_sizes(given, first, letter, self.graph.nodes))
+                found.add(message, call.span, hints.of_sizes(given, first, letter, self.graph))
                 return
 
     def _run(self, call: Call) -> None:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import torch
 from torch import Tensor, nn
@@ -18,7 +18,7 @@ from ..world import concatenated, current, pooled
 from .cache import FeatureCache
 from .embedding import embed
 from .labelled import Labelled, Splits
-from .views import Views
+from .views import Views, augmenter
 
 if TYPE_CHECKING:
     from ..data import Batch, Datasets
@@ -69,6 +69,11 @@ class Context:
     def views(self, node: nn.Module) -> Views:
         """What an augmenting node makes of the pictures that classifiers learn from."""
         return Views(node, self.data, self.facts, self.device, self.seed)
+
+    def crops(self, operations: Sequence[Any]) -> Views:
+        """One view of each of these pictures, by such operations, of the size that the network takes."""
+        size = None if self.size is None else list(self.size)
+        return self.views(augmenter("augment.chain", self.facts, operations=operations, views=1, size=size))
 
     def sample(self, n: int) -> Annotated[Tensor, "n d"]:
         """Features of n training pictures, as they are evaluated, spread evenly over all, also of those without labels;

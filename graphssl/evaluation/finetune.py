@@ -22,7 +22,7 @@ from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .subset import Labels, Share, holds_out, lacks_of_labels, subset_of, validation_of
 from .supervised import Classifying, Diverged, Recipe, train_supervised
-from .views import Area, augmenter
+from .views import Area
 
 __all__ = ["Finetune"]
 
@@ -129,7 +129,7 @@ class Finetune(Evaluation):
         """A copy of the network, trained with a classifier on these pictures."""
         config = self.config
         operations = [{"use": "crop", "area": config.area}, {"use": "flip", "p": config.flip}]
-        views = context.views(augmenter("augment.chain", context.facts, operations=operations, views=1))
+        views = context.crops(operations)
         per_epoch = math.ceil(len(places) / config.batch)
         optimizer = config.optimizer.model_copy(update={"lr": lr * min(config.batch, len(places)) / 256})
         nodes = {} if config.layer_decay is None else {"network": PerNode(layer_decay=config.layer_decay)}

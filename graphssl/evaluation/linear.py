@@ -15,7 +15,7 @@ from .labelled import Labelled
 from .registry import Evaluation, EvaluationConfig, Known, Lack, evaluation
 from .scaling import Normalize
 from .subset import Labels, few, holds_out, lacks_of_labels
-from .views import Area, augmenter
+from .views import Area
 
 __all__ = ["Linear"]
 
@@ -90,7 +90,7 @@ class Linear(Evaluation):
             found = train_linear(known, config.grid, context.seed)
         else:
             crops = [{"use": "crop", "area": config.area}, {"use": "flip", "p": config.flip}]
-            views = context.views(augmenter("augment.chain", context.facts, operations=crops, views=1))
+            views = context.crops(crops)
             found = train_on_views(known, places, views, context.module, config.grid, context.seed)
         logits = found.logits(known.queries.features)
         figures = classified_by("linear", logits, known.queries.labels, context.names)

@@ -19,6 +19,8 @@ from .wiring import Wiring
 
 __all__ = ["read_flow"]
 
+NO_PART = "no_part_is_called_so"
+
 
 @dataclass(frozen=True)
 class _Draft:
@@ -106,9 +108,8 @@ def _assign(names: Sequence[e.Name], value: Value, scope: Scope) -> None:
         scope.values[names[0].id] = value
         return
     before = len(scope.problems)
+    _check_names(names, value, scope)
     pieces = list(value.parts.values()) if value.parts is not None else [Value((slot,)) for slot in value.slots]
-    if value.parts is None:
-        _check_views(names, value, scope)
     if len(pieces) != len(names) and len(scope.problems) == before:
         what = "part" if value.parts is not None else "view"
         count = f"one {what}" if len(pieces) == 1 else f"{len(pieces)} {what}s"
@@ -120,10 +121,26 @@ def _assign(names: Sequence[e.Name], value: Value, scope: Scope) -> None:
     scope.values.update(zip((name.id for name in names), pieces, strict=True))
 
 
-def _check_views(names: Sequence[e.Name], views: Value, scope: Scope) -> None:
-    """Notes a name, of those for single views, that is a part which the node would give beside them."""
+def _check_names(names: Sequence[e.Name], value: Value, scope: Scope) -> None:
+    """Notes the first name that is another part's, or that of a part which the node would give beside its views."""
+    parts = list(value.parts or ())
+    for place, name in enumerate(names):
+        if name.id in parts and parts.index(name.id) != place:
+            message = (
+                f"'{name.id}' is number {parts.index(name.id) + 1} of the parts, and number {place + 1} of the names"
+            )
+            hint = f"names are given in the order of the parts: {', '.join(parts)}"
+        elif value.parts is None and (switch := _switch_for(name.id, value, scope)):
+            message, hint = f"'{value.slots[0].node}' gives no part '{name.id}'", switch
+        else:
+            continue
+        scope.problems.add(message, name.span, hint, about=name.id)
+        return
+
+
+def _switch_for(part: str, views: Value, scope: Scope) -> str | None:
+    """The option that gives a node this part; None where any name would be one."""
     node = scope.nodes.get(views.slots[0].node) if views.slots else None
-    for name in names:
-        if node is not None and (switch := switch_for(name.id, node, scope.nodes)):
-            scope.problems.add(f"'{node.name}' gives no part '{name.id}'", name.span, switch, about=name.id)
-            return
+    if node is None or switch_for(NO_PART, node, scope.nodes):
+        return None
+    return switch_for(part, node, scope.nodes)

@@ -41,9 +41,7 @@ def _zipped(families: Families, call: e.Call, problems: Problems) -> Sequence[Pi
     if len(set(lengths.values())) > 1:
         counts = ", ".join(f"'{key}' has {n}" for key, n in lengths.items())
         message = f"families of different length cannot be zipped: {counts}"
-        hint = "pairs=cross takes every pair of different views"
-        if 1 in lengths.values() and len(set(lengths.values())) == 2:
-            hint = "one view by its number, x[0], and what is made of it, goes with each of the others"
+        hint = "as many of each; or one view by its number, x[0], which goes with each of the others; or pairs=cross"
         problems.add(message, call.span, hint)
         return None
     tags = next(iter(families.values())).tags or ()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,9 +11,14 @@ from .nodes import Node
 
 __all__ = ["switch_for"]
 
+NUMBER = re.compile(r"\d{1,4}$")
+
 
 def switch_for(name: str, node: Node, nodes: Mapping[str, Node | None]) -> str | None:
     """A hint that names the option; None where no single one makes the difference."""
+    if "average" in node.component.traits:  # it has the parts of what it follows
+        followed = (other for ref in node.refs() if (other := nodes.get(ref)) is not None)
+        return next((hint for other in followed if (hint := switch_for(name, other, nodes))), None)
     of = {ref: other.forward for ref in node.refs() if (other := nodes.get(ref)) is not None}
     for key, value in _switched(name, node):
         try:
@@ -33,3 +39,5 @@ def _switched(name: str, node: Node) -> Iterator[tuple[str, Any]]:
             yield key, True
         elif isinstance(value, list | tuple) or value is None:
             yield key, [*(value or ()), name]
+            if number := NUMBER.search(name):  # layers: [2] for layer2
+                yield key, [*(value or ()), int(number[0])]

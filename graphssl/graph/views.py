@@ -19,7 +19,8 @@ def positions(port: Axes, given: Axes) -> Axes:
     """The axes of a grid that a value `b r k d` has behind the batch, and a port `b d` does not know."""
     more = len(given) - len(port)
     extra = given[1 : 1 + more]
-    return extra if more > 0 and given[:1] == ("b",) and GRID.issuperset(extra) else ()
+    own = set(extra) & set(port)  # those that the port knows are no others
+    return extra if more > 0 and given[:1] == ("b",) and GRID.issuperset(extra) and not own else ()
 
 
 @dataclass

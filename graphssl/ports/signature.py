@@ -21,6 +21,7 @@ from .kinds import AXES, KINDS
 Axes = tuple[str, ...]  # of a tensor, in order: letters, numbers, `...`
 GRID = frozenset("rkt")  # axes of positions, which a call folds into its batch where a port does not know them
 FOLDED = ("tensor", "gaussian")  # kinds with such axes
+NO_GRADIENT = object()  # of an output that never carries one: Annotated[Tensor, "b p", NO_GRADIENT]
 AXIS = re.compile(r"[A-Za-z_]\w*|[0-9]+|\.\.\.")
 
 
@@ -30,6 +31,7 @@ class Port:
     that the kind has axes for; a `family` port takes or gives all views at once, as a tuple.
 
     beside: of an output that is a family, another one, of whose views it says something, one by one.
+    gradient: of an output, whether it can carry one.
     """
 
     name: str
@@ -38,6 +40,7 @@ class Port:
     optional: bool = False
     family: bool = False
     beside: str = ""
+    gradient: bool = True
 
     def __str__(self) -> str:
         words = ", ".join(" ".join(a) for a in self.axes) or "scalar"
@@ -132,4 +135,4 @@ def _port(method: Callable[..., Any], name: str, hint: Any, optional: bool) -> P
                 f"{method.__qualname__}: '{name or 'the result'}' has the axes '{' '.join(group)}'; "
                 "axes are words, numbers and at most one '...', with blanks between them"
             )
-    return Port(name, kind, axes, optional, family)
+    return Port(name, kind, axes, optional, family, gradient=NO_GRADIENT not in words)

@@ -102,6 +102,11 @@ def test_with_a_decay_of_layers_early_ones_move_less() -> None:
     assert late > 0.02 * last
 
 
+def test_crops_have_the_size_that_the_network_takes() -> None:
+    views = replace(context(), size=(36, 40)).crops([{"use": "crop", "area": [0.5, 1.0]}])
+    assert next(iter(views.epoch(0, 8))).views[0].shape == (8, 3, 36, 40)
+
+
 def test_of_a_run(tmp_path: Path, write: Write, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("GRAPHSSL_FEATURE_CACHE", "0")

@@ -100,6 +100,8 @@ ONCE: list[tuple[str, list[tuple[str, str]], int, str, str]] = [
     ("names for one view", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  a, b: augment"), ("x[0]", "a"), ("x[1]", "b")], 12, "2 names for one view", ""),
     ("part that is switched off", [("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
     ("part of one view, switched off", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
+    ("parts in another order", [("width: 8, norm", "width: 8, maps: [layer4], norm"), ("  q: projector(encoder(x[0]))", "  layer4, v: encoder(x[0])\n  q: projector(v)"), ("of: [encoder, projector]", "of: [projector]"), ("x[1]", "v")], 13, "'layer4' is number 2 of the parts, and number 1 of the names", "names are given in the order of the parts: vector, layer4"),
+    ("part of what a target follows", [("  k: target(x[1])", "  v, layer4: target(x)\n  k: target(x[1])")], 14, "'target' gives no part 'layer4'", "'encoder' has it with maps: [layer4]"),
     ("part of none", [("  x: augment", "  x, boxes, b: augment")], 12, "'augment' gives no part 'boxes'", ""),
     ("definition that is gone", [("  x: augment(batch.image)\n", "")], 12, "no value is called 'x'", ""),
     ("node that is gone", [("  encoder:   {use: encoder.resnet, depth: 10, width: 8, norm: {use: split_batch, splits: 4}}\n", "")], 6, "no node is called 'encoder'", ""),

@@ -118,8 +118,14 @@ class Facts:
                 flows = False
             else:
                 flows = call.node in self.trainable or any(carries[s.id] for s in call.inputs())
-            carries.update({slot.id: flows for slot in call.outputs})
+            carries.update({slot.id: flows and self._differentiable(slot) for slot in call.outputs})
         return carries
+
+    def _differentiable(self, slot: Slot) -> bool:
+        """Whether a value can carry a gradient, as its port says."""
+        node = self.graph.nodes.get(slot.node)
+        port = None if node is None else node.forward.output(slot.output)
+        return port is None or port.gradient
 
     def trained_through(self, slot: Slot) -> set[str]:
         """The nodes that a gradient arriving at a slot reaches."""

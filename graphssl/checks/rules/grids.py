@@ -74,6 +74,8 @@ def _positions_of(facts: Facts, slot: Slot, axis: int) -> frozenset[int] | None:
     if call is None or node is None or is_view(facts, slot):
         return frozenset({slot.id})
     name = _names(call, slot.axes[0], slot, len(facts.shapes.slots[slot.id][0]))[axis]
+    if name in NO_POSITIONS:
+        return None
     inputs = [(given, names) for _, given, names in grids(facts, call, slot)]
     givers = [positions_of(facts, given, names.index(name)) for given, names in inputs if name in names]
     if givers:

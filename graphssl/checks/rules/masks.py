@@ -232,12 +232,26 @@ def seen_patches_do_not_count(facts: Facts, found: Problems) -> None:
         whole = [s for s in one.sides if facts.gradient[s.id] and not places(facts, s)]
         for mask in () if one.flags else _masks(facts):
             telling = [call for s in whole for call in told(facts, s, mask)]
-            if any(s.output == "mask" for call in telling for s in call.inputs()) and any(
-                seen(facts, s, mask) for s in targets
-            ):
+            stands = any(s.output == "mask" for call in telling for s in call.inputs())
+            if stands and any(seen(facts, s, mask) for s in targets) and not _used_besides(facts, one, mask, telling):
                 message = f"'{one.term.name}' counts patches that are seen as it counts those that '{mask.node}' hides"
-                found.add(message, one.call.span, f"say which count: {one.call.node}(p, y, m.mask)")
+                found.add(message, one.call.span, _choice(facts, one.call.node))
                 return
+
+
+def _used_besides(facts: Facts, one: Comparison, mask: Mask, telling: list[Call]) -> bool:
+    """Whether something else on the way to a loss is told the mask, and may choose by it."""
+    told_here = {call.id for call in telling}
+    calls = (c for s in one.call.outputs for c in facts.graph.before(s) if c.id not in told_here)
+    return any(part_of(facts, s) == mask for call in calls for s in call.inputs())
+
+
+def _choice(facts: Facts, objective: str) -> str:
+    """How an objective is told which patches count."""
+    ports = [p.name for p in facts.graph.nodes[objective].forward.inputs if p.name in ("where", "weight")]
+    if ports:
+        return f"say which count: {objective}(..., {ports[0]}=m.mask)"
+    return "compare those that are hidden: context.take of both sides, at m.hidden"
 
 
 def _masks(facts: Facts) -> list[Mask]:

@@ -11,7 +11,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from ...errors import Problems
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
-from .facts import Facts
+from .facts import Facts, aligned_inputs
 from .grids import of_views
 from .rule import rule
 
@@ -231,6 +231,34 @@ def state_is_of_its_values(facts: Facts, found: Problems) -> None:
         if written and given and not written.keys() & given.keys():
             message = f"'{call.node}' is given what {_makers(given)} gives, and observes that of {_makers(written)}"
             found.add(message, call.span, f"observe what it is given: {call.node}: {call.method}(y) for {call.node}(y)")
+
+
+@rule("G310", "relations to other draws", "error")
+def related_to_the_same(facts: Facts, found: Problems) -> None:
+    """What two sides say of the same entries is compared entry by entry: both are scored with one draw of them.
+
+    ReSSL's student and teacher are related to one queue (Zheng et al. 2021, arXiv:2107.09282, equation 3). A bank or a
+    mix that draws does so anew at each call: `n: bank(batch.index)`, then `soft(z, k, n)` and `sharp(k, k, n)`.
+    """
+    for call in facts.graph.step_calls():
+        sides = [slots for a in call.args.values() if (slots := slots_of(a)) and slots[0].kind == "scores"]
+        for pair in zip(*sides, strict=False) if len(sides) > 1 else ():
+            drawn = [{s.node: s for s in _drawn(facts, side)} for side in pair]
+            for node in sorted(drawn[0].keys() & drawn[1].keys()):
+                if drawn[0][node] != drawn[1][node]:
+                    message = f"'{call.node}' compares scores of two draws of '{node}', entry by entry"
+                    found.add(message, call.span, f"draw once, and give both critics that: n: {node}(...)")
+                    return
+
+
+def _drawn(facts: Facts, scores: Slot) -> Iterator[Slot]:
+    """The negatives of a critic that a call has drawn."""
+    call = facts.graph.maker.get(scores.id)
+    for slot in () if call is None else aligned_inputs(call, scores):
+        if slot.kind == "scores":
+            yield from _drawn(facts, slot)
+        elif slot.kind == "negatives" and (maker := facts.graph.maker.get(slot.id)) is not None and maker.draws:
+            yield slot
 
 
 Source = tuple[str, int, frozenset[int]]  # a node, the rank of what it gives, and of which views

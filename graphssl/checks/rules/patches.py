@@ -117,11 +117,18 @@ def comparisons(facts: Facts) -> Iterator[Comparison]:
             last = facts.graph.maker[facts.origin(slot).id]
             inputs = aligned_inputs(last, facts.origin(slot))
             flags = tuple(s for s in inputs if part_of(facts, s) is not None)
-            scores = [s for s in inputs if s.kind == "scores"]
-            for call, given in [(facts.graph.maker[s.id], s) for s in scores] or [(last, facts.origin(slot))]:
-                sides = tuple(s for s in aligned_inputs(call, given) if is_tokens(facts, s))
+            for given in _compared(facts, facts.origin(slot)):
+                sides = tuple(s for s in aligned_inputs(facts.graph.maker[given.id], given) if is_tokens(facts, s))
                 if sides:
                     yield Comparison(term, last, sides, flags)
+
+
+def _compared(facts: Facts, slot: Slot) -> Iterator[Slot]:
+    """What is made of two sides: the scores behind a value, from the critic itself, or else the value."""
+    scores = [s for s in aligned_inputs(facts.graph.maker[slot.id], slot) if s.kind == "scores"]
+    yield from (one for s in scores for one in _compared(facts, s))
+    if not scores:
+        yield slot
 
 
 def is_tokens(facts: Facts, slot: Slot) -> bool:

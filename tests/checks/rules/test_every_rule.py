@@ -67,6 +67,7 @@ BROKEN: dict[str, tuple[str, Changes]] = {
     "G307": (QUICK_MOCO, [("objective.infonce}", "objective.margin}")]),
     "G308": (QUICK_MOCO, [*BANK, ("sample: 8", "sample: 8, weights: weights.txt"), ("objective.infonce", "objective.nce_fixed")]),
     "G309": (DINO, [("centre: observe(t)", "centre: observe(s)")]),
+    "G310": (QUICK_MOCO, [*BANK, ("s: critic(q, k, bank(batch.index))", "s: critic(q, k, bank(batch.index))\n  r: critic(k, k, bank(batch.index))"), ("objective.infonce", "objective.soft_cross_entropy"), ("objective(s)", "objective(s, r)")]),
     "G401": (QUICK_MOCO, [*BANK, ("bank(batch.index)", "bank(batch.label)")]),
     "G402": (SIMCLR, [("batch: 16", "batch: 2048")]),
     "G403": (SIMCLR, [("lr: 0.05}}", "lr: 0.05}, schedule: {warmup: 5}}")]),

@@ -165,6 +165,12 @@ def test_a_group_is_held_against_scores_of_its_groups(write: Write, own: bool) -
     assert problems == ([] if own else [("objective(c.scores, assigned(z))", message, hint)])
 
 
+def test_a_code_learns_nothing(write: Write) -> None:
+    (problem,) = found(write, "G213", CLUSTERS, [("c.scores, c.code", "c.code, c.scores")])
+    assert problem[1] == "'objective' is given its sides in the other order: what tells learns"
+    assert found(write, "G101", CLUSTERS, [("c.scores, c.code", "c.code, c.code")])
+
+
 def test_each_clustering_by_itself_is_no_matter(write: Write) -> None:
     assert findings(write, CLUSTERS, SECOND) == []
 

@@ -53,6 +53,17 @@ def test_a_loss_on_patches_that_are_seen(write: Write, changes: Changes) -> None
     assert problem[2] == "tell the encoder: encoder(x, m.kept), or encoder(x, mask=m.mask)"
 
 
+def test_scores_that_are_clipped_are_of_the_same_patches(write: Write) -> None:
+    critic = "  critic: {use: critic.cosine}\n  clip: {use: critic.clip, limit: 1}\n"
+    changes = [
+        ("encoder(x, m.kept)", "encoder(x)"), ("decoder(h.tokens, m.kept, m.hidden)", "head(take(h.tokens, m.hidden))"),
+        HEAD, ("  objective: {use: objective.distance}", critic + "  objective: {use: objective.regression}"),
+        ("objective(p, take(t.tokens, m.hidden))", "objective(clip(critic(p, take(t.tokens, m.hidden))))"),
+    ]  # fmt: skip
+    (problem,) = found(write, "G207", MASKED, changes)
+    assert problem[1] == "'told' is about what 'mask' hides, and nothing is hidden from what predicts it"
+
+
 BOTH = [("views: 1", "views: 2"), ("augment(batch.image)[0]", "augment(batch.image)")]  # two views, a mask each
 
 
@@ -274,8 +285,29 @@ def test_seen_patches_that_count(write: Write) -> None:
     assert problem == (
         "objective(p, t.tokens)",
         "'told' counts patches that are seen as it counts those that 'mask' hides",
-        "say which count: objective(p, y, m.mask)",
+        "say which count: objective(..., where=m.mask)",
     )
+
+
+@pytest.mark.parametrize(
+    ("objective", "loss", "hint"),
+    [
+        ("objective.alignment", "objective(p, t.tokens)", "compare those that are hidden: context.take of both sides, at m.hidden"),
+        ("objective.regression", "objective(critic(p, t.tokens))", "say which count: objective(..., weight=m.mask)"),
+    ],
+)  # fmt: skip
+def test_how_an_objective_is_told_which_patches_count(write: Write, objective: str, loss: str, hint: str) -> None:
+    tokens = [change for change in TOKENS if "objective" not in change[0]]
+    critic = (
+        ("  mask:  ", "  critic: {use: critic.cosine}\n  mask:  ") if "critic" in loss else ("  mask:  ", "  mask:  ")
+    )
+    changes = [("use: objective.distance", f"use: {objective}"), ("objective(p, take(t.tokens, m.hidden))", loss)]
+    (problem,) = found(write, "G221", MASKED, [*tokens, UNUSED, critic, *changes])
+    assert problem[2] == hint
+    shown = hint.partition(": ")[2].replace("...", loss.removeprefix("objective(")[:-1])
+    if "weight" in hint:  # followed as it is written
+        followed = [("use: objective.distance", f"use: {objective}"), ("objective(p, take(t.tokens, m.hidden))", shown)]
+        assert found(write, "G221", MASKED, [*tokens, UNUSED, critic, *followed]) == []
 
 
 @pytest.mark.parametrize(
