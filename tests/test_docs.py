@@ -126,11 +126,11 @@ def test_the_outputs_that_the_page_of_the_language_takes_of_an_encoder_are_there
     (tmp_path / "g.yaml").write_text("""
 extends: simclr
 graph: maps
-nodes: {encoder: {maps: [layer3]}, pool: {use: context.pool}}
+nodes: {encoder: {maps: [layer3]}, positions: {use: context.positions}, pool: {use: context.pool}}
 flow:
   h: encoder(x)
   z: projector(h.vector)
-  wide: pool(h.layer3)
+  wide: pool(positions(h.layer3))
 """)
     assert check(tmp_path / "g.yaml").graph.values["h"].parts is not None
 
