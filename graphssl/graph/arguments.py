@@ -28,7 +28,7 @@ def match_ports(
     title: of the method, `encoder` or `queue.push`. switch: tells which option gives a port of a name, if one does.
     """
     names = [p.name for p in ports.inputs]
-    usage = f"it is {title}({', '.join(p.name + (' = ...' if p.optional else '') for p in ports.inputs)})"
+    usage = f"it is {title}({', '.join(_shown(p) + (' = ...' if p.optional else '') for p in ports.inputs)})"
     given = dict(zip(names, call.args, strict=False))
     for extra in call.args[len(names) :]:
         problems.add(f"{title} takes {_count(len(names), 'value')}, this is one more", extra.span, usage)
@@ -54,6 +54,11 @@ def check_kind(title: str, port: Port, value: Value, span: Span, problems: Probl
         message = f"{title}.{port.name} takes {port}, but gets {wrong.kind} from {wrong}"
         problems.add(message, span, KIND_HINTS.get((port.kind, wrong.kind)))
     return wrong is None
+
+
+def _shown(port: Port) -> str:
+    """The port's name; of one that takes the numbers of samples the field that has them."""
+    return "batch.index" if port.name == "index" and port.axes == (("b",),) else port.name
 
 
 def _count(n: int, what: str) -> str:

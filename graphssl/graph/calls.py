@@ -116,7 +116,8 @@ class Value:
         if self.parts is not None:
             return f"the parts {', '.join(self.parts)}"
         what = self.slots[0].kind
-        return f"{len(self)} views ({what})" if self.family else what
+        views = "view" if len(self) == 1 else "views"
+        return f"{len(self)} {views} ({what})" if self.family else what
 
 
 class CallList:

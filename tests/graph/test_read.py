@@ -98,6 +98,7 @@ ONCE: list[tuple[str, list[tuple[str, str]], int, str, str]] = [
     ("name in two lines", [("  k: target", "  x, y: target(batch.image)\n  k: target")], 14, "two lines give a value called 'x'", "line 12 gives it too"),
     ("too many names", [("  x: augment", "  a, b, x: augment")], 12, "3 names for 2 views", ""),
     ("names for one view", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  a, b: augment"), ("x[0]", "a"), ("x[1]", "b")], 12, "2 names for one view", ""),
+    ("index of a sample", [("{use: negatives.queue, size: 48}", "{use: negatives.memory_bank, sample: 8}"), ("queue: push(k)", "queue: store(batch.index, k)")], 15, "queue needs 'index': [b]", "it is queue(batch.index)"),
     ("part that is switched off", [("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
     ("part of one view, switched off", [("blur: 0}", "blur: 0, views: 1}"), ("  x: augment", "  x, boxes: augment")], 12, "'augment' gives no part 'boxes'", "'augment' has it with boxes: true"),
     ("parts in another order", [("width: 8, norm", "width: 8, maps: [layer4], norm"), ("  q: projector(encoder(x[0]))", "  layer4, v: encoder(x[0])\n  q: projector(v)"), ("of: [encoder, projector]", "of: [projector]"), ("x[1]", "v")], 13, "'layer4' is number 2 of the parts, and number 1 of the names", "names are given in the order of the parts: vector, layer4"),

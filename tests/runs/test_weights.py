@@ -214,6 +214,7 @@ def test_what_does_not_fit_is_found_by_check(write: Write, tmp_path: Path) -> No
 BAD = {
     "./none.pt": "there is no file of weights './none.pt'",
     "./it.pd": "did you mean 'it.pt'?",
+    "first": "there is a run of this name: weights: {run: first}",
     "{run: fist}": "did you mean 'first'?",
     "{run: first, node: encodr}": "did you mean 'encoder'?",
     "{torchvision: ResNet18_Weights.IMAGENET1K_V9}": "did you mean 'ResNet18_Weights.IMAGENET1K_V1'?",

@@ -159,7 +159,8 @@ def bank_is_read_by_sample(facts: Facts, found: Problems) -> None:
             slots = (index,) if isinstance(index, Slot) else index or ()
             wrong = [o for o in map(facts.origin, slots) if o != facts.graph.batch.get("index")]
             if wrong:
-                usage = "store(batch.index, key)" if call.section == "update" else f"{node.name}(batch.index)"
+                ports = [("batch." if name == "index" else "") + name for name in call.args]
+                usage = f"{node.name if call.section != 'update' else call.method}({', '.join(ports)})"
                 message = f"the index of '{node.name}' is {wrong[0].node}, not batch.index"
                 found.add(message, call.span, f"it is {usage}")
 

@@ -68,6 +68,8 @@ def _file(name: str, folder: Path, sha256: str | None) -> Stored:
         beside = [p.name for p in path.parent.iterdir() if p.is_file()] if os.path.isdir(path.parent) else []
         close = suggest(path.name, beside)
         hint = f"did you mean '{Path(name).with_name(close.near)}'?" if close.near else None
+        if os.path.isfile(RUNS / name / "graph.yaml"):
+            hint = f"there is a run of this name: weights: {{run: {name}}}"
         raise Refused(
             f"there is no file of weights '{name}' ({path})", hint or "it is relative to the graph file", "file",
             absent=True,

@@ -171,6 +171,11 @@ def test_a_code_learns_nothing(write: Write) -> None:
     assert found(write, "G101", CLUSTERS, [("c.scores, c.code", "c.code, c.code")])
 
 
+def test_the_index_of_a_clustering(write: Write) -> None:
+    (problem,) = found(write, "G306", CLUSTERS, [("clusters(z, batch.index)", "clusters(z, batch.label)")])
+    assert problem[2] == "it is clusters(z, batch.index)"
+
+
 def test_each_clustering_by_itself_is_no_matter(write: Write) -> None:
     assert findings(write, CLUSTERS, SECOND) == []
 
