@@ -75,7 +75,7 @@ def compared_where_they_are(facts: Facts, found: Problems) -> None:
     By where they are in the picture (PixPro, Xie et al. 2021, arXiv:2011.10043, section 3.1) or by what is there
     (DenseCL, Wang et al. 2021, arXiv:2011.09157, section 3.3). Views that are no crops may be compared so.
     """
-    hint = "m: match(a, c), and gather(c, m.share) in the place of c"
+    hint = "m: match(a, c), and gather(c, m.share) in the place of c; of two views the other is views(c[1], c[0])"
     for call, one, two in _apart(facts, by_letter=False):
         found.add(f"'{call.node}' compares positions of {one} by number with those of {two}", call.span, hint)
 
