@@ -122,7 +122,8 @@ def test_one_node_does_not_write_into_the_orders_of_another() -> None:
 @pytest.mark.parametrize(
     ("grid", "orders", "message"),
     [
-        ((1, 1), 1, "a grid of one tile has one order"),
+        ((1, 1), 2, "a grid of one tile has one order"),
+        ((2, 2), 1, "greater than or equal to 2"),
         ((2, 2), 25, "4 tiles have 24 orders, and 25 are asked for"),
         ((3, 7), None, "the orders of 21 tiles are too many to be numbered, of 20 at most"),
     ],
