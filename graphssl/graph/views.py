@@ -75,7 +75,8 @@ class Expansion:
                 one = next(name for name, given in found.items() if given)
                 words = " ".join(self.grid)
                 message = f"{self.node}: '{one}' has positions ({words}), and '{port.name}' has none"
-                self.problems.add(message, self.call.span)
+                pool = "context.pool makes one vector of them" if self.grid == ("r", "k") else None
+                self.problems.add(message, self.call.span, pool)
                 return False
         return True
 

@@ -187,6 +187,7 @@ def test_positions_on_one_side_only_are_told(write: Write) -> None:
     )
     (problem,) = problems_of(graphssl.check, path)
     assert "'x' has positions (r k), and 'y' has none" in problem
+    assert "context.pool makes one vector of them" in problem
     assert "more: scale(z[0], h[0])" in problem
 
 
