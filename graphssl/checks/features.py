@@ -42,17 +42,20 @@ def image_size(graph: Graph, shapes: Shapes, name: str) -> tuple[int, int] | Non
     """
     name = graph.original(name)
     if name in graph.nodes:
-        size = shapes.image_size(name)
         called = [c for c in graph.calls if c.node == name and c.method == "forward"]
-        if size is None or (called and all(c.grid for c in called)):
-            return None
-        return size if shapes.sizes[name]["c"] == shapes.data.channels else None
+        return None if called and all(c.grid for c in called) else _taken(shapes, name)
     if feature_problem(graph, shapes, name) is not None:
         return None
     pixels = graph.batch["image"]
     first = next(c for c in graph.before(graph.values[name].slots[0]) if pixels in c.inputs())
     height, width = shapes.slots[first.outputs[0].id][0][2:]
     return height, width
+
+
+def _taken(shapes: Shapes, node: str) -> tuple[int, int] | None:
+    """Height and width of the images that a node takes, of as many channels as the data have."""
+    size = shapes.image_size(node)
+    return size if size is not None and shapes.sizes[node]["c"] == shapes.data.channels else None
 
 
 def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
@@ -64,7 +67,7 @@ def feature_problem(graph: Graph, shapes: Shapes, name: str) -> str | None:
             return None
         if not any(c.node == node.name and c.section != "update" for c in graph.calls):
             return f"'{node.name}' is never called, and so nothing says what it takes"
-        if shapes.image_size(node.name) is not None and shapes.sizes[node.name]["c"] == shapes.data.channels:
+        if _taken(shapes, node.name) is not None:
             return f"'{name}' is given the positions of a grid, and no whole images: name a value that is made of them"
         return f"'{name}' takes no whole images of {shapes.data.channels} channels"
     value = graph.values[name]

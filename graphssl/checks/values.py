@@ -92,7 +92,7 @@ class Values:
 
     def _signature(self, call: Call) -> Signature:
         node = self._graph.nodes[call.node]
-        return node.forward if call.method == "forward" else node.component.updates[call.method]
+        return node.ports(call.method)
 
     def _value(self, call: Call, argument: Argument) -> Any:
         if argument is None:

@@ -9,7 +9,7 @@ from ..ports import Port, Signature
 from .calls import Value
 from .language import expressions as e
 
-__all__ = ["check_kind", "match_ports"]
+__all__ = ["check_kind", "match_ports", "usage_of"]
 
 KIND_HINTS = {
     ("scores", "tensor"): "an objective takes what a critic gives: objective(critic(query, key))",
@@ -28,7 +28,7 @@ def match_ports(
     title: of the method, `encoder` or `queue.push`. switch: tells which option gives a port of a name, if one does.
     """
     names = [p.name for p in ports.inputs]
-    usage = f"it is {title}({', '.join(_shown(p) + (' = ...' if p.optional else '') for p in ports.inputs)})"
+    usage = usage_of(title, ports)
     given = dict(zip(names, call.args, strict=False))
     for extra in call.args[len(names) :]:
         problems.add(f"{title} takes {_count(len(names), 'value')}, this is one more", extra.span, usage)
@@ -54,6 +54,11 @@ def check_kind(title: str, port: Port, value: Value, span: Span, problems: Probl
         message = f"{title}.{port.name} takes {port}, but gets {wrong.kind} from {wrong}"
         problems.add(message, span, KIND_HINTS.get((port.kind, wrong.kind)))
     return wrong is None
+
+
+def usage_of(title: str, ports: Signature) -> str:
+    """A hint: how a method is called."""
+    return f"it is {title}({', '.join(_shown(p) + (' = ...' if p.optional else '') for p in ports.inputs)})"
 
 
 def _shown(port: Port) -> str:

@@ -85,6 +85,10 @@ class Node:
     use_span: Span | None
     common_keys: CommonKeys
 
+    def ports(self, method: str) -> Signature:
+        """Of `forward`, or of an update."""
+        return self.forward if method == "forward" else self.component.updates[method]
+
     def refs(self) -> list[str]:
         """The nodes that the config names."""
         return _refs(self.component, self.config)

@@ -36,6 +36,14 @@ def aligned_inputs(call: Call, slot: Slot) -> list[Slot]:
     return [a[place] if isinstance(a, tuple) else a for a in call.args.values() if a is not None]
 
 
+def compared(facts: Facts, slot: Slot) -> Iterator[Slot]:
+    """What is made of two sides: the scores behind a value, from the critic itself, or else the value."""
+    scores = [s for s in aligned_inputs(facts.graph.maker[slot.id], slot) if s.kind == "scores"]
+    yield from (one for s in scores for one in compared(facts, s))
+    if not scores:
+        yield slot
+
+
 @dataclass(frozen=True)
 class Facts:
     """A graph with its shapes. What is asked for often is worked out once."""

@@ -9,9 +9,10 @@ from pydantic import ValidationError
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from ...errors import Problems
+from ...graph.arguments import usage_of
 from ...graph.calls import Call, Slot, slots_of
 from ...graph.nodes import Node
-from .facts import Facts, aligned_inputs
+from .facts import Facts, aligned_inputs, compared
 from .grids import of_views
 from .rule import rule
 
@@ -159,10 +160,10 @@ def bank_is_read_by_sample(facts: Facts, found: Problems) -> None:
             slots = (index,) if isinstance(index, Slot) else index or ()
             wrong = [o for o in map(facts.origin, slots) if o != facts.graph.batch.get("index")]
             if wrong:
-                ports = [("batch." if name == "index" else "") + name for name in call.args]
-                usage = f"{node.name if call.section != 'update' else call.method}({', '.join(ports)})"
+                title = call.method if call.section == "update" else node.name
+                usage = usage_of(title, node.ports(call.method))
                 message = f"the index of '{node.name}' is {wrong[0].node}, not batch.index"
-                found.add(message, call.span, f"it is {usage}")
+                found.add(message, call.span, usage)
 
 
 @rule("G307", "a margin on scores that are no distances", "error")
@@ -254,12 +255,10 @@ def related_to_the_same(facts: Facts, found: Problems) -> None:
 
 def _drawn(facts: Facts, scores: Slot) -> Iterator[Slot]:
     """The negatives of a critic that a call has drawn."""
-    call = facts.graph.maker.get(scores.id)
-    for slot in () if call is None else aligned_inputs(call, scores):
-        if slot.kind == "scores":
-            yield from _drawn(facts, slot)
-        elif slot.kind == "negatives" and (maker := facts.graph.maker.get(slot.id)) is not None and maker.draws:
-            yield slot
+    makers = facts.graph.maker
+    for given in compared(facts, scores):
+        entries = (s for s in aligned_inputs(makers[given.id], given) if s.kind == "negatives")
+        yield from (s for s in entries if makers[s.id].draws)
 
 
 Source = tuple[str, int, frozenset[int]]  # a node, the rank of what it gives, and of which views

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from ...graph.calls import Call, Slot
 from ...graph.graph import Term
-from .facts import Facts, aligned_inputs
+from .facts import Facts, aligned_inputs, compared
 
 __all__ = [
     "Comparison", "Mask", "comparisons", "image_of", "is_masked", "is_tokens", "knows_places", "part_of", "places",
@@ -117,18 +117,10 @@ def comparisons(facts: Facts) -> Iterator[Comparison]:
             last = facts.graph.maker[facts.origin(slot).id]
             inputs = aligned_inputs(last, facts.origin(slot))
             flags = tuple(s for s in inputs if part_of(facts, s) is not None)
-            for given in _compared(facts, facts.origin(slot)):
+            for given in compared(facts, facts.origin(slot)):
                 sides = tuple(s for s in aligned_inputs(facts.graph.maker[given.id], given) if is_tokens(facts, s))
                 if sides:
                     yield Comparison(term, last, sides, flags)
-
-
-def _compared(facts: Facts, slot: Slot) -> Iterator[Slot]:
-    """What is made of two sides: the scores behind a value, from the critic itself, or else the value."""
-    scores = [s for s in aligned_inputs(facts.graph.maker[slot.id], slot) if s.kind == "scores"]
-    yield from (one for s in scores for one in _compared(facts, s))
-    if not scores:
-        yield slot
 
 
 def is_tokens(facts: Facts, slot: Slot) -> bool:
